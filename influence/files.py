@@ -1,0 +1,55 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from influence.errors import InfluenceError
+
+__all__ = ["replace_on_success", "sha256_of"]
+
+
+@contextmanager
+def replace_on_success(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` if the block succeeds.
+
+    The temporary name keeps the suffix, so that writers which look at it work. On any exception,
+    an interrupt included, the temporary file is removed and an earlier `path` is untouched.
+
+    Raises
+    ------
+    InfluenceError
+        If the operating system refuses to write (no such folder, no permission, disk full).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "note.txt"
+    >>> with replace_on_success(target) as aside:
+    ...     _ = aside.write_text("whole")
+    >>> target.read_text()
+    'whole'
+    """
+    path = Path(path)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.writing{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield aside
+        os.replace(aside, path)
+    except OSError as error:
+        raise InfluenceError(
+            f"could not write {path}: {error}. Free the space or choose another place; "
+            "what was there before is unchanged"
+        ) from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
