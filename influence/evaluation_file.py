@@ -1,0 +1,258 @@
+"""The evaluation file: samples of named inputs and targets in HDF5."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike
+
+from influence.errors import InfluenceError
+from influence.evaluation_set import Field, Sample
+from influence.files import replace_on_success, sha256_of
+
+__all__ = ["EvaluationFile", "write_evaluation_file"]
+
+FORMAT, VERSION = "influence-evaluation", 1
+
+
+class EvaluationFile:
+    """An evaluation file, read lazily, one sample at a time, from any number of processes.
+
+    Parameters
+    ----------
+    path
+        An HDF5 file with ``inputs/<modality>`` and ``targets/<output>``, first axis = samples,
+        written by `write_evaluation_file` or in the same layout.
+
+    Raises
+    ------
+    InfluenceError
+        If the file is missing, damaged, foreign or inconsistent.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.source = str(path)
+        if not self.path.is_file():
+            raise InfluenceError(f"{path}: no such evaluation file. Check the path given as data")
+        self._handle: tuple[int, h5py.File] | None = None
+        with self._reading():
+            file = self._file()
+            if file.attrs.get("format") != FORMAT:
+                raise InfluenceError(
+                    f"{path}: expected an evaluation file (attribute format = {FORMAT!r}), got an "
+                    "HDF5 file of another kind. Write one with influence.write_evaluation_file"
+                )
+            if file.attrs.get("version") != VERSION:
+                raise InfluenceError(
+                    f"{path}: evaluation file version {file.attrs.get('version')}, this program "
+                    f"reads version {VERSION}. Write it again with influence.write_evaluation_file"
+                )
+            self.name = str(file.attrs.get("name", "")) or self.path.stem
+            self.inputs = self._fields("inputs")
+            self.targets = self._fields("targets")
+            self._length = self._check_lengths()
+            self.ids = self._read_ids()
+            self.groups = file["groups"][...] if "groups" in file else None
+        self.sha256 = sha256_of(self.path)
+
+    def _file(self) -> h5py.File:
+        # A forked worker must not share its parent's handle.
+        if self._handle is None or self._handle[0] != os.getpid():
+            self._handle = (os.getpid(), h5py.File(self.path, "r"))
+        return self._handle[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_handle": None}
+
+    def _reading(self) -> _ReadErrors:
+        return _ReadErrors(self.path)
+
+    def _fields(self, part: str) -> dict[str, Field]:
+        group = self._file().get(part)
+        if not isinstance(group, h5py.Group) or not len(group):
+            raise InfluenceError(
+                f"{self.path}: expected a group {part!r} with one dataset a name, found "
+                f"{sorted(self._file())}. Write it with influence.write_evaluation_file"
+            )
+        fields = {}
+        for name, dataset in group.items():
+            if not isinstance(dataset, h5py.Dataset) or dataset.ndim < 1:
+                raise InfluenceError(f"{self.path}: {part}/{name} is not an array of samples")
+            fields[name] = _field_of(dataset, f"{self.path}: {part}/{name}")
+        return fields
+
+    def _check_lengths(self) -> int:
+        file = self._file()
+        lengths = {
+            f"{part}/{name}": len(file[part][name])
+            for part in ("inputs", "targets")
+            for name in file[part]
+        }
+        lengths |= {name: len(file[name]) for name in ("ids", "groups") if name in file}
+        if len(set(lengths.values())) != 1:
+            raise InfluenceError(
+                f"{self.path}: expected the same number of samples everywhere, got {lengths}"
+            )
+        length = next(iter(lengths.values()))
+        if length == 0:
+            raise InfluenceError(f"{self.path}: holds no samples, expected one or more")
+        return length
+
+    def _read_ids(self) -> list[str]:
+        file = self._file()
+        if "ids" not in file:
+            return [str(i) for i in range(self._length)]
+        ids = [i.decode() if isinstance(i, bytes) else str(i) for i in file["ids"][...]]
+        if len(set(ids)) < len(ids):
+            raise InfluenceError(f"{self.path}: 'ids' must be unique, and some repeat")
+        return ids
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> Sample:
+        with self._reading():
+            file = self._file()
+            inputs = {n: f.decode(file["inputs"][n][index]) for n, f in self.inputs.items()}
+            targets = {n: f.decode(file["targets"][n][index]) for n, f in self.targets.items()}
+        return Sample(index, {n: x.float() for n, x in inputs.items()}, targets)
+
+
+class _ReadErrors:
+    """Turn what h5py raises on a damaged file into one clear message."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (OSError, KeyError, RuntimeError)):
+            raise InfluenceError(
+                f"{self.path}: expected a readable HDF5 evaluation file, but it is truncated, "
+                f"damaged or foreign ({error}). Write or copy it again"
+            ) from error
+
+
+def _field_of(dataset: h5py.Dataset, where: str) -> Field:
+    attributes = dataset.attrs
+    try:
+        return Field(
+            shape=tuple(dataset.shape[1:]),
+            integer=np.issubdtype(dataset.dtype, np.integer),
+            unit=str(attributes.get("unit", "")),
+            scale=_number(attributes.get("scale")),
+            offset=_number(attributes.get("offset")) or 0.0,
+            ignore=_number(attributes.get("ignore")),
+            range=_numbers(attributes.get("range"), 2),  # type: ignore[arg-type]
+            classes=tuple(
+                c.decode() if isinstance(c, bytes) else str(c)
+                for c in attributes.get("classes", ())
+            ),
+            mean=_numbers(attributes.get("mean")),
+            std=_numbers(attributes.get("std")),
+        )
+    except (TypeError, ValueError) as error:
+        raise InfluenceError(f"{where}: an attribute has the wrong form: {error}") from error
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _numbers(value: Any, count: int | None = None) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    numbers = tuple(float(v) for v in np.atleast_1d(value))
+    if count is not None and len(numbers) != count:
+        raise ValueError(f"expected {count} numbers, got {len(numbers)}")
+    return numbers
+
+
+def write_evaluation_file(
+    path: str | os.PathLike[str],
+    inputs: Mapping[str, ArrayLike],
+    targets: Mapping[str, ArrayLike],
+    *,
+    ids: Sequence[str] | None = None,
+    groups: ArrayLike | None = None,
+    images: ArrayLike | None = None,
+    name: str = "",
+    attributes: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
+    """Write an evaluation file, compressed, one sample a chunk.
+
+    Parameters
+    ----------
+    path
+        The HDF5 file; appears whole or not at all.
+    inputs, targets
+        Arrays with samples first. Integer targets without a ``scale`` are labels.
+    ids
+        One unique name a sample; by default the position.
+    groups
+        One value a sample; samples of one group are not independent (frames of a scene).
+    images
+        Optional RGB pictures of the samples, uint8, shape (samples, height, width, 3).
+    name
+        The data set's name in every table; by default the file's.
+    attributes
+        Attributes by dataset, such as ``{"targets/semantic": {"ignore": 255}}``; see `Field`.
+
+    Raises
+    ------
+    InfluenceError
+        If the numbers of samples differ or an attribute names no dataset.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "set.h5"
+    >>> depth = np.ones((4, 1, 6, 8), dtype=np.float32)
+    >>> write_evaluation_file(path, inputs={"depth": depth}, targets={"depth": depth[:, 0]})
+    >>> len(EvaluationFile(path))
+    4
+    """
+    datasets = {f"inputs/{n}": np.asarray(x) for n, x in inputs.items()}
+    datasets |= {f"targets/{n}": np.asarray(x) for n, x in targets.items()}
+    if images is not None:
+        datasets["images/rgb"] = np.asarray(images)
+    lengths = {n: len(x) for n, x in datasets.items()}
+    if ids is not None:
+        lengths["ids"] = len(ids)
+    if groups is not None:
+        lengths["groups"] = len(np.asarray(groups))
+    if len(set(lengths.values())) != 1 or 0 in lengths.values():
+        raise InfluenceError(f"expected the same number of samples, above 0, got {lengths}")
+    attributes = attributes or {}
+    if strange := sorted(set(attributes) - set(datasets)):
+        raise InfluenceError(f"attributes for {strange}, but the datasets are {sorted(datasets)}")
+    with replace_on_success(path) as aside, h5py.File(aside, "w") as file:
+        file.attrs.update(format=FORMAT, version=VERSION, name=name)
+        for key, array in datasets.items():
+            dataset = file.create_dataset(
+                key,
+                data=array,
+                chunks=(1, *array.shape[1:]),
+                compression="gzip",
+                shuffle=True,
+                track_times=False,
+            )
+            dataset.attrs.update(attributes.get(key, {}))
+        if ids is not None:
+            file.create_dataset("ids", data=[str(i) for i in ids], dtype=h5py.string_dtype())
+        if groups is not None:
+            labels = np.asarray(groups)
+            strings = labels.dtype.kind in "UO"
+            file.create_dataset(
+                "groups",
+                data=labels.astype(object) if strings else labels,
+                dtype=h5py.string_dtype() if strings else None,
+            )

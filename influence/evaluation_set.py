@@ -1,0 +1,190 @@
+"""Evaluation sets: samples of named inputs and targets, and how they are stacked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from influence.errors import InfluenceError
+
+__all__ = ["Batch", "EvaluationSet", "Field", "MemorySet", "Sample"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One dataset of an evaluation set: the shape of a sample and its attributes.
+
+    `scale` and `offset` decode quantised storage (``value = stored * scale + offset``); `ignore`
+    is the stored label or value that means 'no ground truth'; `range` bounds a valid ground truth,
+    and predictions are clamped to it before they are scored; `mean` and `std` are per channel.
+    """
+
+    shape: tuple[int, ...]
+    integer: bool
+    unit: str = ""
+    scale: float | None = None
+    offset: float = 0.0
+    ignore: float | None = None
+    range: tuple[float, float] | None = None
+    classes: tuple[str, ...] = ()
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+    def decode(self, stored: NDArray[Any]) -> Tensor:
+        """Turn stored values into labels (int64, -1 = ignored) or values (float32, NaN = ignored).
+
+        Examples
+        --------
+        >>> Field((2,), True, ignore=255).decode(np.array([3, 255], dtype=np.uint8)).tolist()
+        [3, -1]
+        """
+        ignored = None if self.ignore is None else stored == self.ignore
+        if self.integer and self.scale is None:
+            labels = stored.astype(np.int64)
+            return torch.from_numpy(labels if ignored is None else np.where(ignored, -1, labels))
+        values = stored.astype(np.float32)
+        if self.scale is not None:
+            values = values * np.float32(self.scale) + np.float32(self.offset)
+        return torch.from_numpy(
+            values if ignored is None else np.where(ignored, np.float32("nan"), values)
+        )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample, decoded: float32 inputs; targets as `Field.decode` gives them."""
+
+    index: int
+    inputs: Mapping[str, Tensor]
+    targets: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Several samples stacked, with their positions in the set."""
+
+    indices: NDArray[np.int64]
+    inputs: dict[str, Tensor]
+    targets: dict[str, Tensor]
+
+    @classmethod
+    def collate(cls, samples: Sequence[Sample]) -> Batch:
+        """Stack samples; the collate function of a data loader."""
+        stack = {
+            part: {n: torch.stack([getattr(s, part)[n] for s in samples]) for n in names}
+            for part, names in (("inputs", samples[0].inputs), ("targets", samples[0].targets))
+        }
+        indices = np.array([s.index for s in samples], dtype=np.int64)
+        return cls(indices, stack["inputs"], stack["targets"])
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class EvaluationSet(Protocol):
+    """What the engine needs of a data set: random access to decoded samples, and their names."""
+
+    name: str
+    source: str
+    sha256: str
+    ids: Sequence[str]
+    groups: NDArray[Any] | None
+    inputs: Mapping[str, Field]
+    targets: Mapping[str, Field]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
+
+
+@dataclass(frozen=True)
+class MemorySet:
+    """Samples that came from an iterable of batches, kept in memory.
+
+    Labels below zero and values that are NaN mean 'no ground truth'.
+
+    Examples
+    --------
+    >>> batches = [({"x": torch.zeros(2, 3)}, {"y": torch.zeros(2)})]
+    >>> len(MemorySet.collect(batches))
+    2
+    """
+
+    inputs: Mapping[str, Field]
+    targets: Mapping[str, Field]
+    data: Mapping[str, Mapping[str, Tensor]] = field(repr=False)
+    name: str = "data"
+    source: str = "the data given"
+    sha256: str = ""
+    groups: NDArray[Any] | None = None
+
+    @classmethod
+    def collect(cls, batches: Iterable[Any], *, name: str = "data") -> MemorySet:
+        """Read every batch once.
+
+        Raises
+        ------
+        InfluenceError
+            If a batch is not a pair of mappings of tensors with samples first, if names or shapes
+            change between batches, or if there is no sample.
+        """
+        parts: dict[str, dict[str, list[Tensor]]] = {"inputs": {}, "targets": {}}
+        for number, batch in enumerate(batches):
+            for part, tensors in zip(parts, _pair(batch, number), strict=True):
+                if number and set(tensors) != set(parts[part]):
+                    raise InfluenceError(
+                        f"batch {number}: {part} are named {sorted(tensors)}, in the batches "
+                        f"before {sorted(parts[part])}"
+                    )
+                for n, x in tensors.items():
+                    parts[part].setdefault(n, []).append(x.detach().cpu())
+        if not parts["inputs"]:
+            raise InfluenceError("the data yielded no batch, expected one sample or more")
+        try:
+            data = {p: {n: torch.cat(xs) for n, xs in part.items()} for p, part in parts.items()}
+        except RuntimeError as error:
+            raise InfluenceError(f"samples differ in shape between batches: {error}") from error
+        if not len(next(iter(data["inputs"].values()))):
+            raise InfluenceError("the data yielded no sample, expected one or more")
+        fields = {
+            p: {n: Field(tuple(x.shape[1:]), not x.is_floating_point()) for n, x in part.items()}
+            for p, part in data.items()
+        }
+        return cls(fields["inputs"], fields["targets"], data, name=name)
+
+    @property
+    def ids(self) -> list[str]:
+        """The positions of the samples, as names."""
+        return [str(i) for i in range(len(self))]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.data["inputs"].values())))
+
+    def __getitem__(self, index: int) -> Sample:
+        inputs = {n: x[index].float() for n, x in self.data["inputs"].items()}
+        return Sample(index, inputs, {n: x[index] for n, x in self.data["targets"].items()})
+
+
+def _pair(batch: Any, number: int) -> Iterator[Mapping[str, Tensor]]:
+    if not (isinstance(batch, Sequence) and len(batch) == 2):
+        raise InfluenceError(
+            f"batch {number}: expected a pair (inputs, targets) of mappings name -> tensor, got "
+            f"{type(batch).__name__}"
+        )
+    length = None
+    for part in batch:
+        if not isinstance(part, Mapping) or not all(isinstance(x, Tensor) for x in part.values()):
+            raise InfluenceError(f"batch {number}: expected mappings name -> tensor")
+        for name, x in part.items():
+            length = length if length is not None else len(x)
+            if len(x) != length:
+                raise InfluenceError(
+                    f"batch {number}: {name!r} has {len(x)} samples, the others {length}"
+                )
+        yield part
