@@ -1,0 +1,63 @@
+"""Selections from frames of results: by name, by level, the headline metrics, nothing muted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+import pandas as pd
+
+from influence.errors import unknown
+
+__all__ = ["at_level", "headline", "named", "nothing_muted"]
+
+HEADLINE_METRICS = ("mean_iou", "sqr_rel")  # those of Fig. 7 of arXiv 1702.08009
+
+
+def named(frame: pd.DataFrame, column: str, names: Iterable[str]) -> pd.DataFrame:
+    """Return the rows with one of `names` in `column`; all rows if there are no names.
+
+    Raises
+    ------
+    InfluenceError
+        If a name is not in the column.
+    """
+    names = tuple(names)
+    for name in names:
+        if name not in set(frame[column]):
+            raise unknown(column, name, map(str, frame[column].unique()))
+    return frame[frame[column].isin(names)] if names else frame
+
+
+def at_level(frame: pd.DataFrame, pattern: str) -> pd.DataFrame:
+    """Return the rows whose level is `pattern`, or matches it as a shell pattern.
+
+    Raises
+    ------
+    InfluenceError
+        If there is none.
+    """
+    found = frame[[fnmatchcase(level, pattern) for level in frame["level"]]]
+    if found.empty:
+        raise unknown("level", pattern, map(str, frame["level"].unique()))
+    return found
+
+
+def headline(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of one metric per target: that of the paper, or else the first."""
+
+    def preferred(metrics: pd.Series) -> str:
+        present = list(metrics.unique())
+        return next((metric for metric in HEADLINE_METRICS if metric in present), present[0])
+
+    return frame[frame["metric"] == frame.groupby("target")["metric"].transform(preferred)]
+
+
+def nothing_muted(performance: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the fullest setup of each network, once, whatever the mute."""
+    present = performance["setup"].map(lambda setup: 0 if setup == "none" else setup.count("+") + 1)
+    run = [performance[column] for column in ("network", "dataset")]
+    full = performance[present == present.groupby(run, dropna=False).transform("max")]
+    return full.drop_duplicates(
+        ["network", "seed", "dataset", "setup", "target", "metric", "level"]
+    )

@@ -1,0 +1,204 @@
+"""A table between numbers and text, and its four formats: Markdown, LaTeX, CSV, plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from influence.errors import unknown
+
+__all__ = ["FORMATS", "Table", "format_table"]
+
+PARTS = ("value", "low", "high")
+ABSENT = "–"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text format writes names, bold, an asterisk and a minus sign.
+
+    Names come from files of strangers: they may hold any character.
+    """
+
+    escape: Mapping[int, str] = field(default_factory=dict)
+    bold: str = "{}"
+    star: str = "*"
+    minus: str = "-"
+
+    def name(self, name: object) -> str:
+        """Return a name on one line, safe in this format."""
+        return " ".join(str(name).split()).translate(self.escape)
+
+
+TEXT = Dialect()
+MARKDOWN = Dialect(
+    escape=str.maketrans(
+        {c: f"\\{c}" for c in "\\`*|~[]"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+    ),
+    bold="**{}**",
+    star="\\*",
+)
+LATEX = Dialect(
+    escape=str.maketrans(
+        {c: f"\\{c}" for c in "&%$#_{}"}
+        | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+        | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--"}
+        | {"[": "{[}", "]": "{]}"}  # a bracket after a line's end would be read as its argument
+        | {"→": r"$\rightarrow$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "ω": r"$\omega$"}
+        | {"δ": r"$\delta$", "−": "$-$", "·": r"$\cdot$", "²": r"\textsuperscript{2}"}
+        | {"³": r"\textsuperscript{3}"}
+    ),
+    bold=r"\textbf{{{}}}",
+    minus="$-$",
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table before it is text.
+
+    Parameters
+    ----------
+    entries : one row per cell. The columns named by `rows`; `heading`, a pair (group of columns,
+        column); `value`, `low`, `high` in the unit of the heading; `digits`, decimals to show;
+        `marked`, gets an asterisk; `best`, gets bold.
+    rows : the columns of `entries` that name a row of the table.
+    title : a few words for a caption.
+    notes : sentences that say how to read the numbers: units, mute, interval, n.
+    interval : whether the cells show the interval beside the value.
+    """
+
+    entries: pd.DataFrame
+    rows: tuple[str, ...]
+    title: str
+    notes: tuple[str, ...] = ()
+    interval: bool = True
+
+    def spread(self, cells: pd.Series) -> pd.DataFrame:
+        """Arrange one cell per entry: rows of the table down, headings across, in file order.
+
+        A cell without an entry is missing. The columns that name the rows come first.
+        """
+        names = self.entries[list(self.rows)]
+        row = names.groupby(list(self.rows), sort=False, dropna=False).ngroup()
+        heading = pd.MultiIndex.from_tuples(list(self.entries["heading"]))
+        column, headings = pd.factorize(heading)
+        long = pd.DataFrame({"row": row, "column": column, "cell": cells})
+        wide = long.pivot(index="row", columns="column", values="cell")
+        wide.columns = headings
+        first = names.set_index(row).groupby(level=0).head(1)
+        first.columns = pd.MultiIndex.from_product([[""], self.rows])
+        return pd.concat([first, wide], axis=1)
+
+
+def format_table(table: Table, format: str) -> str:
+    r"""Write a table as text: `md`, `tex` (booktabs), `csv` (unrounded) or `text`.
+
+    Raises
+    ------
+    InfluenceError
+        If the format is unknown.
+
+    Examples
+    --------
+    >>> entries = pd.DataFrame({
+    ...     "network": ["a|b"], "heading": [("depth", "rms [m]")], "value": [0.687], "low": [0.66],
+    ...     "high": [0.71], "digits": [3], "marked": [False], "best": [True]})
+    >>> table = Table(entries, ("network",), "Performance", ("n = 654.",))
+    >>> print(format_table(table, "md").splitlines()[4])
+    | a\|b      | **0.687 [0.660, 0.710]** |
+    >>> print(format_table(table, "csv"), end="")
+    network,depth: rms [m],depth: rms [m] low,depth: rms [m] high
+    a|b,0.687,0.66,0.71
+    """
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    return FORMATS[format](table)
+
+
+def _cell(entry: Any, dialect: Dialect, *, interval: bool) -> str:
+    if pd.isna(entry.value):
+        return ABSENT
+    shown = f"{entry.value:.{entry.digits}f}"
+    if interval and not pd.isna(entry.low):
+        shown += f" [{entry.low:.{entry.digits}f}, {entry.high:.{entry.digits}f}]"
+    shown = shown.replace("-", dialect.minus)
+    star = dialect.star if entry.marked else ""
+    return f"{dialect.bold.format(shown) if entry.best else shown}{star}"
+
+
+def _dressed(table: Table, dialect: Dialect) -> pd.DataFrame:
+    """Return the table as strings, headings included, safe in a dialect."""
+    entries = table.entries
+    cells = [_cell(entry, dialect, interval=table.interval) for entry in entries.itertuples()]
+    wide = table.spread(pd.Series(cells, index=entries.index)).astype(object).fillna(ABSENT)
+    wide.iloc[:, : len(table.rows)] = wide.iloc[:, : len(table.rows)].map(dialect.name)
+    wide.columns = pd.MultiIndex.from_tuples(
+        [tuple(map(dialect.name, heading)) for heading in wide.columns]
+    )
+    return wide
+
+
+def _flat(wide: pd.DataFrame) -> pd.DataFrame:
+    """Join the two lines of headings into one."""
+    names = [": ".join(filter(None, heading)) for heading in wide.columns]
+    return wide.set_axis(names, axis=1)
+
+
+def _aligned(table: Table, columns: int) -> list[str]:
+    return ["left"] * len(table.rows) + ["right"] * (columns - len(table.rows))
+
+
+def _markdown(table: Table) -> str:
+    cells = _flat(_dressed(table, MARKDOWN))
+    body = cells.to_markdown(
+        index=False, disable_numparse=True, colalign=_aligned(table, cells.shape[1])
+    )
+    notes = " ".join(map(MARKDOWN.name, table.notes))
+    return f"**{MARKDOWN.name(table.title)}**\n\n{body}\n\n{notes}\n"
+
+
+def _latex(table: Table) -> str:
+    cells = _dressed(table, LATEX)
+    alignment = "".join(side[0] for side in _aligned(table, cells.shape[1]))
+    return cells.to_latex(
+        index=False,
+        escape=False,
+        column_format=alignment,
+        multicolumn_format="c",
+        position="t",
+        caption=LATEX.name(". ".join([table.title, " ".join(table.notes)])),
+    )
+
+
+def _csv(table: Table) -> str:
+    parts = [table.spread(table.entries[part]) for part in PARTS]
+    names = len(table.rows)
+    wide = _flat(parts[0]).iloc[:, :names]
+    for column in range(names, parts[0].shape[1]):
+        for part, frame in zip(PARTS, parts, strict=True):
+            heading = _flat(frame).columns[column] + ("" if part == "value" else f" {part}")
+            wide[heading] = frame.iloc[:, column]
+    return wide.to_csv(index=False, lineterminator="\n")
+
+
+def _text(table: Table) -> str:
+    cells = _flat(_dressed(table, TEXT))
+    body = cells.to_markdown(
+        index=False,
+        tablefmt="simple",
+        disable_numparse=True,
+        colalign=_aligned(table, cells.shape[1]),
+    )
+    return "\n".join([table.title, "", body, "", *table.notes]) + "\n"
+
+
+FORMATS: Mapping[str, Callable[[Table], str]] = {
+    "md": _markdown,
+    "tex": _latex,
+    "csv": _csv,
+    "text": _text,
+}
