@@ -1,0 +1,55 @@
+"""Measure how much each input of a trained joint network helps each of its outputs.
+
+>>> sorted(__all__)[:3]
+['InfluenceError', 'JointNetwork', 'Modality']
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from influence.checkpoints import export_checkpoint, load_checkpoint
+    from influence.errors import InfluenceError
+    from influence.evaluation_file import write_evaluation_file
+    from influence.measurement import measure
+    from influence.network import JointNetwork, Modality, Output
+    from influence.results import Run, read_run
+
+__all__ = [
+    "InfluenceError",
+    "JointNetwork",
+    "Modality",
+    "Output",
+    "Run",
+    "export_checkpoint",
+    "load_checkpoint",
+    "measure",
+    "read_run",
+    "write_evaluation_file",
+]
+
+_HOMES = {
+    "InfluenceError": "errors",
+    "JointNetwork": "network",
+    "Modality": "network",
+    "Output": "network",
+    "Run": "results",
+    "export_checkpoint": "checkpoints",
+    "load_checkpoint": "checkpoints",
+    "measure": "measurement",
+    "read_run": "results",
+    "write_evaluation_file": "evaluation_file",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy (PEP 562), so that `influence --help` imports neither torch nor matplotlib.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

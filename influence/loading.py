@@ -1,0 +1,57 @@
+"""Loading: every sample read once, in an order that also serves the shuffle mute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from influence.evaluation_set import Batch, EvaluationSet
+
+__all__ = ["load_batches", "with_followers"]
+
+
+def load_batches(
+    data: EvaluationSet, batches: Sequence[NDArray[np.int64]], *, workers: int = 0
+) -> Iterator[Batch]:
+    """Read batches of given positions, in that order, in this or in worker processes."""
+    loader: DataLoader[Batch] = DataLoader(
+        data,  # type: ignore[arg-type]
+        batch_sampler=[batch.tolist() for batch in batches],
+        num_workers=workers,
+        collate_fn=Batch.collate,
+        generator=torch.Generator(),  # workers would draw from the user's global one
+        pin_memory=torch.cuda.is_available(),
+    )
+    return iter(loader)
+
+
+def with_followers(
+    batches: Iterator[Batch], data: EvaluationSet, order: NDArray[np.int64]
+) -> Iterator[tuple[Batch, Mapping[str, Tensor]]]:
+    """Yield each batch with the inputs of the sample that follows its last one on the cycle."""
+    follows = dict(zip(order.tolist(), np.roll(order, -1).tolist(), strict=True))
+    current = next(batches, None)
+    if current is None:
+        return
+    heads: dict[int, dict[str, Tensor]] = {}
+
+    def remember_head(batch: Batch) -> None:
+        heads[int(batch.indices[0])] = {n: x[0].clone() for n, x in batch.inputs.items()}
+
+    remember_head(current)
+    first = int(current.indices[0])
+    for following in chain(batches, [None]):
+        if following is not None:
+            remember_head(following)
+        wanted = follows[int(current.indices[-1])]
+        # After a resume the neighbour may lie in a batch that was finished before.
+        yield current, heads[wanted] if wanted in heads else data[wanted].inputs
+        if following is not None:
+            current = following
+            heads = {k: v for k, v in heads.items() if k in (first, int(current.indices[0]))}

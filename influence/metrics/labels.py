@@ -1,0 +1,119 @@
+"""Metrics of labels: segmentation of pixels and classification of samples alike.
+
+IoU, pixel and class accuracy follow the evaluation of fully convolutional networks (Long,
+Shelhamer and Darrell, CVPR 2015): counts over the whole data set, classes that occur neither in
+the truth nor in the prediction left out of the mean.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from influence.errors import InfluenceError
+from influence.metrics.metric import Array, Metric, Prediction, Statistic, ratio
+
+__all__ = ["ACCURACY", "CLASS_ACCURACY", "CROSS_ENTROPY", "MEAN_IOU", "PIXEL_ACCURACY"]
+
+
+def _checked_target(prediction: Prediction) -> Tensor:
+    """Return the labels with -1 where there is none, after checking shape and range."""
+    values, target, name = prediction.values, prediction.target, prediction.output.name
+    if values.ndim < 2 or values.shape[:1] + values.shape[2:] != target.shape:
+        raise InfluenceError(
+            f"output {name!r}: the network gives shape {tuple(values.shape[1:])} a sample and the "
+            f"ground truth has {tuple(target.shape[1:])}; expected (classes, ...) beside (...). "
+            "Resize one to the other, or score the output with other metrics"
+        )
+    if target.is_floating_point():
+        raise InfluenceError(
+            f"targets/{name}: expected integer labels, got values of type {target.dtype}"
+        )
+    classes = values.shape[1]
+    if (above := int(target.max())) >= classes:
+        raise InfluenceError(
+            f"targets/{name}: label {above} is out of range, the network predicts classes 0 to "
+            f"{classes - 1}. If it means 'no ground truth', set the dataset's attribute 'ignore'"
+        )
+    return target.clamp(min=-1)
+
+
+def _class_counts(prediction: Prediction) -> Tensor:
+    """Count, per sample and class: correct places, places in the truth, places predicted."""
+    target = _checked_target(prediction)
+    samples, classes = prediction.values.shape[:2]
+    truth = target.reshape(samples, -1)
+    guess = prediction.values.argmax(dim=1).reshape(samples, -1)
+    scored = truth >= 0
+    # Places without truth are counted in a class of their own, which is then dropped.
+    nowhere = torch.full_like(truth, classes)
+    columns = (
+        torch.where(scored & (truth == guess), truth, nowhere),
+        torch.where(scored, truth, nowhere),
+        torch.where(scored, guess, nowhere),
+    )
+    counts = [
+        torch.zeros(samples, classes + 1, dtype=torch.float64, device=truth.device).scatter_add_(
+            1, column, torch.ones_like(column, dtype=torch.float64)
+        )[:, :classes]
+        for column in columns
+    ]
+    return torch.cat(counts, dim=1)
+
+
+def _split(sums: Array) -> tuple[Array, Array, Array]:
+    correct, truth, guess = np.split(sums, 3, axis=-1)
+    return correct, truth, guess
+
+
+def _nanmean(values: Array) -> Array:
+    defined = ~np.isnan(values)
+    return ratio(np.where(defined, values, 0.0).sum(-1), defined.sum(-1).astype(np.float64))
+
+
+def _iou(sums: Array) -> Array:
+    correct, truth, guess = _split(sums)
+    return ratio(correct, truth + guess - correct)
+
+
+def _recall(sums: Array) -> Array:
+    correct, truth, _ = _split(sums)
+    return ratio(correct, truth)
+
+
+def _overall(sums: Array) -> Array:
+    correct, truth, _ = _split(sums)
+    return ratio(correct.sum(-1), truth.sum(-1))
+
+
+CLASS_COUNTS = Statistic("class_counts", _class_counts, valid=lambda rows: _split(rows)[1].sum(-1))
+
+
+def _likelihood(prediction: Prediction) -> Tensor:
+    """Sum the negative log likelihood of the truth, in nats, and the places, per sample."""
+    target = _checked_target(prediction)
+    values = prediction.values.double()
+    if prediction.output.kind == "probabilities":
+        logs = values.clamp(min=1e-12).log()
+    else:
+        logs = values.log_softmax(dim=1)
+    scored = target >= 0
+    picked = logs.gather(1, target.clamp(min=0).unsqueeze(1)).squeeze(1)
+    loss = torch.where(scored, -picked, torch.zeros_like(picked)).reshape(len(target), -1)
+    return torch.stack([loss.sum(1), scored.reshape(len(target), -1).sum(1).double()], dim=1)
+
+
+MEAN_IOU = Metric("mean_iou", CLASS_COUNTS, lambda s: _nanmean(_iou(s)), True, "", per_class=_iou)
+PIXEL_ACCURACY = Metric("pixel_accuracy", CLASS_COUNTS, _overall, True)
+CLASS_ACCURACY = Metric(
+    "class_accuracy", CLASS_COUNTS, lambda s: _nanmean(_recall(s)), True, "", per_class=_recall
+)
+ACCURACY = Metric("accuracy", CLASS_COUNTS, _overall, True)
+CROSS_ENTROPY = Metric(
+    "cross_entropy",
+    Statistic("likelihood", _likelihood, valid=lambda rows: rows[..., 1]),
+    lambda s: ratio(s[..., 0], s[..., 1]),
+    False,
+    "nat",
+)

@@ -1,0 +1,102 @@
+"""A metric: a statistic that adds up over samples, and a formula on the sum.
+
+Whatever adds up can be resampled exactly: a bootstrap draw of a metric of the whole data set (mean
+IoU is not a mean over images) is its formula on weighted sums of rows, without another network run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from influence.evaluation_set import Field
+from influence.network import Output
+
+__all__ = ["Metric", "Prediction", "Statistic"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One output for a batch, beside its ground truth.
+
+    Parameters
+    ----------
+    values
+        What the network returned, samples first, on its device.
+    target
+        Ground truth, samples first: labels with -1, or values with NaN, where there is none.
+    output, field
+        The facts of the output and of its ground truth.
+    """
+
+    values: Tensor
+    target: Tensor
+    output: Output
+    field: Field
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """What several metrics share: one row of numbers a sample, which add up over samples.
+
+    Parameters
+    ----------
+    name
+        Its name in ``rows.h5``.
+    update
+        `Prediction` of a batch -> float64 tensor (samples, k) on the same device.
+    valid
+        Rows (samples, k) -> how many places of each sample were scored.
+    """
+
+    name: str
+    update: Callable[[Prediction], Tensor]
+    valid: Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A statistic, a formula on its sum, a direction and a unit.
+
+    Parameters
+    ----------
+    name
+        As in the tables.
+    statistic
+        What is added up over samples.
+    formula
+        Sums (..., k) -> values (...); a value that is not defined is NaN.
+    higher_is_better
+        The direction.
+    unit
+        Unit of the value; ``{unit}`` stands for the unit of the ground truth.
+    per_class
+        Sums (..., k) -> values (..., classes), where the metric splits by class.
+    """
+
+    name: str
+    statistic: Statistic
+    formula: Callable[[Array], Array]
+    higher_is_better: bool
+    unit: str = ""
+    per_class: Callable[[Array], Array] | None = None
+
+    def oriented(self, gain: Array) -> Array:
+        """Turn a difference of values so that positive means better."""
+        return gain if self.higher_is_better else -gain
+
+
+def ratio(numerator: Array, denominator: Array) -> Array:
+    """Divide where the denominator is not zero; NaN elsewhere.
+
+    >>> ratio(np.array([1.0, 1.0]), np.array([2.0, 0.0])).tolist()
+    [0.5, nan]
+    """
+    safe = np.where(denominator == 0, 1.0, denominator)
+    return np.where(denominator == 0, np.nan, numerator / safe)

@@ -1,0 +1,168 @@
+"""Results: the columns of the tables, and the run directory that holds them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from influence.errors import InfluenceError
+from influence.files import replace_on_success
+from influence.rows import Rows, write_rows
+
+__all__ = [
+    "INFLUENCE_COLUMNS",
+    "PERFORMANCE_COLUMNS",
+    "SAMPLES_COLUMNS",
+    "Run",
+    "check_free",
+    "read_run",
+]
+
+INFLUENCE_COLUMNS = (
+    "network", "seed", "dataset", "mute", "site", "source", "target", "metric", "level",
+    "higher_is_better", "unit", "full", "muted", "omega", "omega_low", "omega_high", "confidence",
+    "p_value", "p_holm", "n", "checkpoint_sha256",
+)  # fmt: skip
+PERFORMANCE_COLUMNS = (
+    "network", "seed", "dataset", "mute", "setup", "target", "metric", "level",
+    "higher_is_better", "unit", "value", "low", "high", "confidence", "n",
+)  # fmt: skip
+SAMPLES_COLUMNS = (
+    "network", "seed", "dataset", "mute", "source", "target", "metric", "id", "group", "full",
+    "muted", "omega",
+)  # fmt: skip
+
+TEXT = ("network", "dataset", "mute", "site", "source", "target", "metric", "level", "unit",
+        "setup", "id", "checkpoint_sha256")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a measurement found.
+
+    Parameters
+    ----------
+    influence, performance, samples
+        Data frames with the columns `INFLUENCE_COLUMNS`, `PERFORMANCE_COLUMNS`, `SAMPLES_COLUMNS`.
+    info
+        Versions, device, seeds, hashes, arguments, notes, seconds: what ``run.json`` holds.
+    rows
+        Sufficient statistics by network; empty for a run that was read from a directory.
+    """
+
+    influence: pd.DataFrame
+    performance: pd.DataFrame
+    samples: pd.DataFrame
+    info: Mapping[str, Any]
+    rows: Mapping[str, Rows] = field(default_factory=dict, repr=False)
+
+    def write(self, directory: str | os.PathLike[str]) -> None:
+        """Write the run directory; each file appears whole or not at all.
+
+        Raises
+        ------
+        InfluenceError
+            If the directory holds a run of other networks, data or arguments, or cannot be
+            written.
+        """
+        directory = Path(directory)
+        check_free(directory, self.info)
+        with replace_on_success(directory / "influence.csv") as aside:
+            self.influence.to_csv(aside, index=False, lineterminator="\n")
+        with replace_on_success(directory / "performance.csv") as aside:
+            self.performance.to_csv(aside, index=False, lineterminator="\n")
+        with replace_on_success(directory / "samples.csv.gz") as aside:
+            self.samples.to_csv(
+                aside,
+                index=False,
+                lineterminator="\n",
+                float_format="%.9g",
+                compression={"method": "gzip", "mtime": 0},  # the same bytes on every run
+            )
+        if self.rows:
+            write_rows(directory / "rows.h5", self.rows)
+        with replace_on_success(directory / "run.json") as aside:
+            aside.write_text(json.dumps(self.info, indent=1) + "\n")
+
+
+def check_free(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> None:
+    """Refuse to write over a run of other networks, data or arguments.
+
+    Raises
+    ------
+    InfluenceError
+        If `directory` is a file, or holds another run; what is there stays as it is.
+    """
+    directory = Path(directory)
+    if directory.exists() and not directory.is_dir():
+        raise InfluenceError(f"{directory} is a file, expected a directory for the results")
+    if not (directory / "run.json").exists():
+        return
+    earlier = _read_info(directory)
+    if changed := sorted(
+        key
+        for key in {*earlier.get("measured", {}), *info["measured"]}
+        if earlier.get("measured", {}).get(key) != info["measured"].get(key)
+    ):
+        raise InfluenceError(
+            f"{directory} holds another run, with other {', '.join(changed)}. Choose another "
+            "output directory, or remove that one"
+        )
+
+
+def read_run(directory: str | os.PathLike[str]) -> Run:
+    """Read a run directory that `measure` wrote.
+
+    Raises
+    ------
+    InfluenceError
+        If a file is missing or is not what the design says.
+    """
+    directory = Path(directory)
+    return Run(
+        influence=_read_table(directory / "influence.csv", INFLUENCE_COLUMNS),
+        performance=_read_table(directory / "performance.csv", PERFORMANCE_COLUMNS),
+        samples=_read_table(directory / "samples.csv.gz", SAMPLES_COLUMNS),
+        info=_read_info(directory),
+    )
+
+
+def _read_info(directory: Path) -> dict[str, Any]:
+    try:
+        info = json.loads((directory / "run.json").read_text())
+    except (OSError, ValueError) as error:
+        raise InfluenceError(
+            f"{directory}: expected a run directory with a readable run.json ({error}). Write one "
+            "with influence measure"
+        ) from error
+    if not isinstance(info, dict):
+        raise InfluenceError(f"{directory}/run.json: expected a JSON object")
+    return info
+
+
+def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    try:
+        # A network may be called 'NA': only empty cells are missing.
+        frame = pd.read_csv(
+            path,
+            keep_default_na=False,
+            na_values={name: [""] for name in columns if name not in TEXT},
+            dtype={name: "str" for name in columns if name in TEXT},
+        )
+    except (OSError, ValueError, EOFError) as error:
+        raise InfluenceError(
+            f"{path}: expected a table that influence measure wrote ({error})"
+        ) from error
+    if tuple(frame.columns) != columns:
+        missing = [name for name in columns if name not in frame.columns]
+        raise InfluenceError(
+            f"{path}: expected the columns {', '.join(columns)}; missing: {missing or 'none'}, "
+            "in this order"
+        )
+    return frame
