@@ -1,0 +1,111 @@
+"""``influence measure``: checkpoints and an evaluation file in, a run directory out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["measure"]
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
+    found: dict[str, list[str]] = {}
+    for choice in choices:
+        output, _, names = choice.partition("=")
+        if not output or not names:
+            raise click.BadParameter(f"expected output=metric,..., got {choice!r}")
+        found.setdefault(output, []).extend(_names(names) or [])
+    return found or None
+
+
+@click.command()
+@click.argument("more_checkpoints", nargs=-1, metavar="[FILE]...")
+@click.option("--ckpt", multiple=True, metavar="FILE", help="A checkpoint; may be repeated.")
+@click.option(
+    "--data", required=True, metavar="FILE", help="An evaluation file, or module:factory."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The run directory.")
+@click.option("--network", metavar="MODULE:FACTORY", help="Builds the network of a weights file.")
+@click.option("--mute", default="zero,mean", show_default=True, help="Mutes, joined by commas.")
+@click.option("--metric", multiple=True, metavar="OUTPUT=NAME,...", help="What to score by.")
+@click.option("--site", multiple=True, metavar="NAME", help="Mute only these inputs.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+@click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
+@click.option("--workers", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option("--amp", default="off", show_default=True, type=click.Choice(["off", "bf16", "fp16"]))
+@click.option("--draws", default=2000, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--confidence",
+    default=0.95,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option("--limit", type=click.IntRange(min=1), help="Use only the first samples.")
+@click.option("--resume", is_flag=True, help="Go on from an interrupted run.")
+def measure(
+    more_checkpoints: tuple[str, ...],
+    ckpt: tuple[str, ...],
+    data: str,
+    out: Path,
+    network: str | None,
+    mute: str,
+    metric: tuple[str, ...],
+    site: tuple[str, ...],
+    device: str,
+    batch_size: int,
+    workers: int,
+    amp: str,
+    draws: int,
+    confidence: float,
+    seed: int,
+    limit: int | None,
+    resume: bool,
+) -> None:
+    """Mute each input of trained networks and measure what each output loses.
+
+    Further plain arguments are checkpoints too, so that `--ckpt *.pt2` works.
+    """
+    paths = [*ckpt, *more_checkpoints]
+    if not paths:
+        raise click.UsageError("Missing option '--ckpt'.")
+    metrics = _metrics(metric)
+
+    import shutil
+
+    from influence.checkpoints import load_checkpoint
+    from influence.factories import is_factory, make
+    from influence.measurement import Checkpointing
+    from influence.measurement import measure as measure_networks
+    from influence.table_formats import format_table
+    from influence.tables import omega_table
+
+    run = measure_networks(
+        [load_checkpoint(path, network) for path in paths],
+        make(data) if is_factory(data) else data,
+        metrics=metrics,
+        mutes=_names(mute) or (),
+        sites=site or None,
+        device=device,
+        draws=draws,
+        confidence=confidence,
+        seed=seed,
+        batch_size=batch_size,
+        workers=workers,
+        amp=amp,
+        limit=limit,
+        progress=True,
+        checkpointing=Checkpointing(out / "unfinished", resume, target=out),
+    )
+    run.write(out)
+    shutil.rmtree(out / "unfinished", ignore_errors=True)
+    click.echo(format_table(omega_table(run.influence), "text"))
+    for name, notes in run.info["notes"].items():
+        for note in notes:
+            click.echo(f"{name}: {note}", err=True)
+    click.echo(f"wrote {out}", err=True)

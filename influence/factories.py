@@ -1,0 +1,56 @@
+"""Factories: a user's own network or data, named on the command line as ``module:factory``."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+from influence.errors import InfluenceError
+
+__all__ = ["is_factory", "make"]
+
+
+def is_factory(text: str) -> bool:
+    """Say whether a text has the form ``module:factory`` and is no file.
+
+    >>> is_factory("mine:network"), is_factory("net.pt2")
+    (True, False)
+    """
+    module, _, name = text.partition(":")
+    known = all(part.isidentifier() for part in [*module.split("."), *name.split(".")])
+    return known and not os.path.exists(text)
+
+
+def make(text: str) -> Any:
+    """Import ``module``, with the working directory first on the path, and call ``factory``.
+
+    What is not callable is returned as it is.
+
+    Raises
+    ------
+    InfluenceError
+        If there is no such module or name, or the factory fails.
+
+    Examples
+    --------
+    >>> make("collections:OrderedDict")
+    OrderedDict()
+    """
+    module, _, name = text.partition(":")
+    sys.path.insert(0, os.getcwd())
+    try:
+        made = importlib.import_module(module)
+        for part in name.split("."):
+            made = getattr(made, part)
+        return made() if callable(made) else made
+    except InfluenceError:
+        raise
+    except Exception as error:
+        raise InfluenceError(
+            f"{text!r}: expected module:factory that can be imported from here and called without "
+            f"arguments, got {type(error).__name__}: {error}"
+        ) from error
+    finally:
+        sys.path.remove(os.getcwd())
