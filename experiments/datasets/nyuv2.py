@@ -1,0 +1,142 @@
+"""NYU-Depth v2, 1449 labelled images: the official file, and a folder of pictures.
+
+Both readers give the same samples under the same ids ("0001" to "1449", the official 1-based
+index) and know the official split only: 795 images for training, 654 for the test.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from importlib.resources import files
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.io import loadmat
+
+from experiments.datasets.label_maps import label_map
+from experiments.datasets.sample import Sample, SampleSet
+from influence.errors import InfluenceError
+
+__all__ = ["NYUv2File", "NYUv2Folder", "official_split", "open_nyuv2"]
+
+OFFICIAL_FILE = "nyu_depth_v2_labeled.mat"
+OFFICIAL_SPLIT = "splits.mat"
+SPLITS = ("train", "test")
+
+
+def official_split(split: str, splits_file: str | os.PathLike[str] | None = None) -> list[int]:
+    """Return the 1-based indices of the training or the test images.
+
+    They come from the authors' `splits.mat` where it is given, else from the copy of its content
+    in `labels/`.
+
+    >>> len(official_split("train")), len(official_split("test"))
+    (795, 654)
+    """
+    if split not in SPLITS:
+        raise InfluenceError(f"the split is 'train' or 'test', not {split!r}")
+    if splits_file is not None:
+        indices = loadmat(os.fspath(splits_file))[f"{split}Ndxs"]
+        return [int(index) for index in indices.ravel()]
+    text = files("experiments.datasets").joinpath("labels", "nyu_splits_1based.csv").read_text()
+    rows = csv.DictReader(text.splitlines())
+    return [int(row["index_1based"]) for row in rows if row["split"] == split]
+
+
+def open_nyuv2(
+    root: str | os.PathLike[str] | None, split: str, *, classes: str = "wang"
+) -> SampleSet:
+    """Open whichever of the two forms lies in a folder.
+
+    Parameters
+    ----------
+    root
+        A folder that holds `nyu_depth_v2_labeled.mat` (and `splits.mat`), or the folders `rgb`,
+        `depth` and `label40`; `None` for the one that the environment variable NYUV2_ROOT names.
+    split
+        "train" or "test".
+    classes
+        "wang" or "silberman": the version of the five classes.
+    """
+    root = root or os.environ.get("NYUV2_ROOT")
+    if root is None:
+        raise InfluenceError(
+            "where is NYU-Depth v2? Name its folder with --data or in the environment variable "
+            "NYUV2_ROOT"
+        )
+    root = Path(root)
+    if (root / OFFICIAL_FILE).is_file():
+        return NYUv2File(root, split, classes=classes)
+    if (root / "rgb").is_dir():
+        return NYUv2Folder(root, split, classes=classes)
+    raise InfluenceError(
+        f"no NYU-Depth v2 in {root}: expected {OFFICIAL_FILE} or the folders rgb, depth and "
+        "label40. Name the folder with --data or in the environment variable NYUV2_ROOT"
+    )
+
+
+class NYUv2File:
+    """The official `nyu_depth_v2_labeled.mat`, a MATLAB 7.3 file, that is HDF5 with axes reversed.
+
+    `depth` is the in-filled `depths`; labels go from the 894 raw ones to five classes.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], split: str, *, classes: str = "wang") -> None:
+        root = Path(root)
+        splits = root / OFFICIAL_SPLIT
+        self._file = h5py.File(root / OFFICIAL_FILE, "r")
+        self._classes = label_map(f"geo5_{classes}", source=894)
+        self._indices = official_split(split, splits if splits.is_file() else None)
+        self.ids = tuple(f"{index:04d}" for index in self._indices)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Sample:
+        row = self._indices[index] - 1
+        return Sample(
+            id=self.ids[index],
+            rgb=np.ascontiguousarray(self._file["images"][row].transpose(2, 1, 0)),
+            depth=np.ascontiguousarray(self._file["depths"][row].T.astype(np.float32)),
+            labels=self._classes[self._file["labels"][row].T],
+        )
+
+
+class NYUv2Folder:
+    """A folder with rgb/NNNN.jpg, depth/NNNN.png (uint16 millimetres) and label40/NNNN.png.
+
+    The labels are 40 classes, so that the five classes "wang" are the approximation from 40.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], split: str, *, classes: str = "wang") -> None:
+        self.root = Path(root)
+        self._classes = label_map(f"geo5_{classes}", source=40)
+        self.ids = tuple(f"{index:04d}" for index in official_split(split))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Sample:
+        name = self.ids[index]
+        millimetres = read_picture(self.root / "depth" / f"{name}.png")
+        return Sample(
+            id=name,
+            rgb=read_picture(self.root / "rgb" / f"{name}.jpg").astype(np.uint8, copy=False),
+            depth=millimetres.astype(np.float32) / np.float32(1000),
+            labels=self._classes[read_picture(self.root / "label40" / f"{name}.png")],
+        )
+
+
+def read_picture(path: Path) -> NDArray[np.generic]:
+    """Read a picture file as an array (H, W) or (H, W, 3)."""
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture)
+    except FileNotFoundError as error:
+        raise InfluenceError(f"{path} is missing: is the folder complete?") from error
+    except OSError as error:
+        raise InfluenceError(f"{path} cannot be read as a picture: {error}") from error

@@ -1,0 +1,153 @@
+"""The command line of a study: one command per step, each of which can be repeated or resumed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import click
+
+from experiments.training.study import TASKS, Study
+from influence.errors import InfluenceError
+from models.jrn import VARIANTS
+
+__all__ = ["run", "study_commands"]
+
+JOBS = click.option(
+    "--jobs", default=1, show_default=True, help="Trainings at once, each in one process."
+)
+EPOCHS = click.option("--epochs", type=int, help="Epochs, instead of the study's own number.")
+
+
+def study_commands(
+    open_study: Callable[..., Study], *, test_set: Path, compact: bool
+) -> click.Group:
+    """Build the commands of a study.
+
+    Parameters
+    ----------
+    open_study
+        Called with the options --data and --work, gives the study.
+    test_set
+        Where the evaluation file goes; a relative path is taken from the work folder.
+    compact
+        Whether the evaluation file is published; see `write_test_set`.
+    """
+
+    @click.group()
+    @click.option("--data", help="The folder of the images.")
+    @click.option("--work", type=click.Path(path_type=Path), help="The folder for caches.")
+    @click.pass_context
+    def steps(context: click.Context, data: str | None, work: Path | None) -> None:
+        context.obj = open_study(data=data, work=work)
+
+    @steps.command()
+    @click.option("--task", "tasks", multiple=True, type=click.Choice(TASKS), default=TASKS)
+    @click.option("--part", "parts", multiple=True, help="full, fold0, ...; all by default.")
+    @EPOCHS
+    @JOBS
+    @click.pass_obj
+    def train_single_task(
+        study: Study, tasks: tuple[str, ...], parts: tuple[str, ...], epochs: int | None, jobs: int
+    ) -> None:
+        """Train the depth and the segmentation network, and those of the folds."""
+        from experiments.training.single_task import parts_of, train_single_task
+
+        if epochs:
+            study = replace(study, single_task=replace(study.single_task, epochs=epochs))
+        work = [(study, task, part) for part in parts or parts_of(study) for task in tasks]
+        _in_parallel(train_single_task, work, jobs)
+
+    @steps.command()
+    @click.pass_obj
+    def predict(study: Study) -> None:
+        """Predict the training images (cross-fitted) and the test images."""
+        from experiments.training.predictions import predict_split
+
+        for split in ("train", "test"):
+            count = len(predict_split(study, split).ids)
+            click.echo(f"{study.name} {split}: {count} images predicted")
+
+    @steps.command()
+    @click.option(
+        "--variant", "variants", multiple=True, type=click.Choice([*VARIANTS]), default=[*VARIANTS]
+    )
+    @EPOCHS
+    @JOBS
+    @click.pass_obj
+    def train_jrn(study: Study, variants: tuple[str, ...], epochs: int | None, jobs: int) -> None:
+        """Train the joint refinement networks."""
+        from experiments.training.joint import train_joint
+
+        if epochs:
+            study = replace(study, joint=replace(study.joint, epochs=epochs))
+        _in_parallel(train_joint, [(study, variant) for variant in variants], jobs)
+
+    @steps.command()
+    @click.pass_obj
+    def export(study: Study) -> None:
+        """Publish checkpoints, single-task weights and the histories of the losses."""
+        from experiments.training.export import export_histories, export_joint, export_weights
+
+        for task in TASKS:
+            click.echo(export_weights(study, task))
+        for variant in VARIANTS:
+            click.echo(export_joint(study, variant))
+        click.echo(export_histories(study))
+
+    @steps.command()
+    @click.pass_obj
+    def evaluation_file(study: Study) -> None:
+        """Write the evaluation file of the test images; needs weights and data, no training."""
+        from experiments.training.evaluation_data import write_test_set
+
+        write_test_set(study, study.work / test_set, compact=compact)
+        click.echo(study.work / test_set)
+
+    @steps.command(context_settings={"ignore_unknown_options": True})
+    @click.argument("options", nargs=-1)
+    @click.pass_obj
+    def measure(study: Study, options: tuple[str, ...]) -> None:
+        """Measure the five networks; further options go to `influence measure`."""
+        from experiments.training.export import checkpoint_path
+        from influence.cli import main
+
+        checkpoints = [str(checkpoint_path(study, variant)) for variant in VARIANTS]
+        fixed = ["--data", str(study.work / test_set), "--out", str(study.reports)]
+        main(["measure", *checkpoints, *fixed, *options])
+
+    return steps
+
+
+def run(steps: click.Group) -> None:
+    """Run the command line; a mistake in the user's files ends it with a message and code 1."""
+    try:
+        steps(standalone_mode=True)
+    except InfluenceError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+def _in_parallel(train: Callable[..., None], work: Iterable[tuple[Any, ...]], jobs: int) -> None:
+    """Call `train` with each tuple. Several single-threaded processes beat several threads."""
+    if jobs == 1:
+        for arguments in work:
+            train(*arguments)
+        return
+    with ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=_one_of, initargs=(jobs,)
+    ) as pool:
+        for future in [pool.submit(train, *arguments) for arguments in work]:
+            future.result()
+
+
+def _one_of(jobs: int) -> None:
+    import torch
+
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))

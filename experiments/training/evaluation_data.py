@@ -1,0 +1,69 @@
+"""The evaluation file of a study: predicted inputs and ground truth of its test images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.datasets.sample import CLASSES, IGNORE
+from experiments.training.arrays import load_split
+from experiments.training.predictions import predict_split
+from experiments.training.study import Study
+from influence.evaluation_file import write_evaluation_file
+
+__all__ = ["quantise", "write_test_set"]
+
+MILLIMETRE = 1e-3
+DEPTH_RANGE = (1e-3, 10.0)  # metres; also what the joint networks clamp to
+
+
+def write_test_set(study: Study, path: Path, *, compact: bool = False) -> None:
+    """Write the evaluation file of the test images.
+
+    Parameters
+    ----------
+    compact
+        Store depth in millimetres and probabilities in steps of 1/255, as integers, and add the
+        pictures: for a file that is published. Otherwise the predictions are stored as they are.
+    """
+    truth = load_split(study, "test")
+    maps = predict_split(study, "test")
+    depth: NDArray[Any] = maps.depth[:, None]
+    semantic: NDArray[Any] = maps.semantic
+    attributes: dict[str, dict[str, Any]] = {
+        "inputs/depth": {"unit": "m"},
+        "inputs/semantic": {"classes": list(CLASSES)},
+        "targets/depth": {"unit": "m", "ignore": 0, "scale": MILLIMETRE, "range": DEPTH_RANGE},
+        "targets/semantic": {"ignore": IGNORE, "classes": list(CLASSES)},
+    }
+    if compact:
+        depth, semantic = quantise(depth, MILLIMETRE, np.uint16), quantise(semantic, 1 / 255)
+        attributes["inputs/depth"]["scale"] = MILLIMETRE
+        attributes["inputs/semantic"]["scale"] = 1 / 255
+    write_evaluation_file(
+        path,
+        inputs={"depth": depth, "semantic": semantic},
+        targets={
+            "depth": quantise(truth.depth, MILLIMETRE, np.uint16),
+            "semantic": truth.labels,
+        },
+        ids=truth.ids,
+        images=truth.rgb if compact else None,
+        name=study.name,
+        attributes=attributes,
+    )
+
+
+def quantise(
+    values: NDArray[np.floating[Any]], scale: float, kind: type[np.unsignedinteger[Any]] = np.uint8
+) -> NDArray[np.unsignedinteger[Any]]:
+    """Round to whole multiples of `scale`, within the range of the integers.
+
+    >>> quantise(np.array([0.0, 0.5, 1.2]), 1 / 255).tolist()
+    [0, 128, 255]
+    """
+    steps = np.rint(values.astype(np.float64) / scale)
+    return steps.clip(0, np.iinfo(kind).max).astype(kind)

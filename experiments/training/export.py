@@ -1,0 +1,93 @@
+"""From trained weights to the files that are published: checkpoints, weights, histories."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import torch
+
+from experiments.datasets.sample import CLASSES
+from experiments.training.joint import joint_folder, load_joint
+from experiments.training.predictions import input_statistics, weights_path
+from experiments.training.single_task import parts_of, single_task_folder
+from experiments.training.study import TASKS, Study
+from influence.checkpoints import export_checkpoint
+from influence.files import replace_on_success
+from influence.network import JointNetwork, Modality, Output
+from models.jrn import VARIANTS
+
+__all__ = ["checkpoint_path", "export_histories", "export_joint", "export_weights"]
+
+
+def checkpoint_path(study: Study, variant: str) -> Path:
+    """Return the published checkpoint of one variant."""
+    return study.results / "checkpoints" / f"jrn-{variant}.pt2"
+
+
+def export_joint(study: Study, variant: str) -> Path:
+    """Write a joint network as a checkpoint that needs none of this code."""
+    statistics = input_statistics(study)
+    network = JointNetwork(
+        load_joint(study, variant),
+        inputs=(
+            Modality(
+                "depth",
+                "depth",
+                shape=(1, None, None),
+                unit="m",
+                mean=statistics["depth"][0],
+                std=statistics["depth"][1],
+            ),
+            Modality(
+                "semantic",
+                "probabilities",
+                shape=(len(CLASSES), None, None),
+                mean=statistics["semantic"][0],
+                std=statistics["semantic"][1],
+            ),
+        ),
+        outputs=(Output("depth", "depth"), Output("semantic", "probabilities", CLASSES)),
+        name=f"jrn-{variant}",
+        seed=study.seed,
+        trained_on=study.trained_on,
+        notes=f"{VARIANTS[variant]} {study.joint}",
+    )
+    size = (study.height, study.width)
+    path = checkpoint_path(study, variant)
+    example = {"depth": torch.full((2, 1, *size), 2.0), "semantic": torch.full((2, 5, *size), 0.2)}
+    export_checkpoint(network, path, example)
+    return path
+
+
+def export_weights(study: Study, task: str) -> Path:
+    """Publish the float16 weights of the network that was trained on all training images."""
+    path = study.results / "weights" / f"{task}.safetensors"
+    source = weights_path(study, task)
+    if source != path:
+        with replace_on_success(path) as aside:
+            shutil.copyfile(source, aside)
+    return path
+
+
+def export_histories(study: Study) -> Path:
+    """Gather the losses of every training run in one table."""
+    runs = [single_task_folder(study, task, part) for task in TASKS for part in parts_of(study)]
+    runs += [joint_folder(study, variant) for variant in VARIANTS]
+    rows = []
+    for run in runs:
+        if (run / "history.csv").is_file():
+            with open(run / "history.csv", newline="") as file:
+                rows += [{"network": _label(run), **row} for row in csv.DictReader(file)]
+    path = study.reports / "training.csv"
+    with replace_on_success(path) as aside, open(aside, "w", newline="") as file:
+        columns = ["network", "epoch", "train_loss", "held_out_loss"]
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def _label(run: Path) -> str:
+    return f"jrn-{run.name}" if run.parent.name == "joint" else run.name

@@ -1,0 +1,123 @@
+"""What the single-task networks say about every picture: the inputs of the joint networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from experiments.datasets.sample import CLASSES
+from experiments.training.arrays import SplitArrays, load_split
+from experiments.training.single_task import (
+    FULL,
+    folds_of,
+    load_single_task,
+    single_task_folder,
+)
+from experiments.training.study import TASKS, Study
+from influence.errors import InfluenceError
+from influence.files import replace_on_success
+
+__all__ = ["Predictions", "input_statistics", "predict_split", "weights_path"]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predicted maps of one split.
+
+    `depth` is float32 (N, H, W) metres, `semantic` float16 (N, classes, H, W) probabilities.
+    """
+
+    ids: tuple[str, ...]
+    depth: NDArray[np.float32]
+    semantic: NDArray[np.float16]
+
+
+def predict_split(study: Study, split: str) -> Predictions:
+    """Predict every image of a split, or read the predictions from the work folder.
+
+    Test images are predicted by the networks trained on all training images, training images by
+    the networks of the folds, none of which has seen the image. Without folds training images are
+    predicted by the networks that were trained on them, as in the paper.
+    """
+    cache = study.work / "predictions" / f"{split}.npz"
+    if cache.is_file():
+        with np.load(cache) as file:
+            return Predictions(tuple(file["ids"].tolist()), file["depth"], file["semantic"])
+    arrays = load_split(study, split)
+    count, height, width = arrays.labels.shape
+    maps = Predictions(
+        arrays.ids,
+        np.empty((count, height, width), np.float32),
+        np.empty((count, len(CLASSES), height, width), np.float16),
+    )
+    if split == "train" and study.folds > 1:
+        folds = folds_of(count, study.folds, study.seed)
+        parts = {f"fold{fold}": np.flatnonzero(folds == fold) for fold in range(study.folds)}
+    else:
+        parts = {FULL: np.arange(count)}
+    for part, chosen in parts.items():
+        for task in TASKS:
+            _predict(study, task, part, arrays, chosen, into=maps)
+    with replace_on_success(cache) as aside:
+        np.savez(aside, ids=maps.ids, depth=maps.depth, semantic=maps.semantic)
+    return maps
+
+
+def weights_path(study: Study, task: str, part: str = FULL) -> Path:
+    """Return the weights of a trained network: from the work folder, else the published ones."""
+    trained = single_task_folder(study, task, part) / "weights.safetensors"
+    published = study.results / "weights" / f"{task}.safetensors"
+    if trained.is_file():
+        return trained
+    if part == FULL and published.is_file():
+        return published
+    raise InfluenceError(
+        f"no weights of the {task} network ({part}) at {trained}: "
+        f"run `python -m experiments.{study.name} train-single-task` first"
+    )
+
+
+def input_statistics(study: Study) -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:
+    """Mean and standard deviation of each input channel over all pixels of the training images."""
+    maps = predict_split(study, "train")
+    channels: dict[str, NDArray[Any]] = {"depth": maps.depth[:, None], "semantic": maps.semantic}
+    statistics = {}
+    for name, values in channels.items():
+        moments = [
+            (float(x.mean(dtype=np.float64)), float(x.std(dtype=np.float64)))
+            for x in (values[:, channel] for channel in range(values.shape[1]))
+        ]
+        statistics[name] = (
+            tuple(mean for mean, _ in moments),
+            tuple(deviation for _, deviation in moments),
+        )
+    return statistics
+
+
+@torch.inference_mode()
+def _predict(
+    study: Study,
+    task: str,
+    part: str,
+    arrays: SplitArrays,
+    chosen: NDArray[np.int64],
+    *,
+    into: Predictions,
+) -> None:
+    network = load_single_task(task, weights_path(study, task, part))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    label = f"{study.name} {task} {part}"
+    for start in tqdm(range(0, len(chosen), 8), desc=label, unit="batch", disable=None):
+        rows = chosen[start : start + 8]
+        rgb = torch.from_numpy(arrays.rgb[rows]).permute(0, 3, 1, 2).float()
+        maps = network(rgb.contiguous(memory_format=torch.channels_last))
+        if task == "depth":
+            into.depth[rows] = maps[:, 0].numpy()
+        else:
+            into.semantic[rows] = maps.softmax(dim=1).half().numpy()
