@@ -1,0 +1,31 @@
+"""`python -m experiments.rooms STEP`: the same experiment on rendered rooms."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from experiments.datasets.rooms import RoomsFolder
+from experiments.training.commands import run, study_commands
+from experiments.training.study import SingleTaskRecipe, Study
+
+HERE = Path(__file__).resolve().parent
+
+
+def open_study(*, data: str | None, work: Path | None) -> Study:
+    """Describe the study."""
+    work = work or Path("runs/rooms")
+    return Study(
+        name="rooms",
+        open_split=partial(RoomsFolder, data or work),
+        work=work,
+        results=HERE,
+        reports=HERE.parents[1] / "reports" / "rooms",
+        trained_on="600 rendered rooms at 160x120",
+        single_task=SingleTaskRecipe(epochs=12),
+    )
+
+
+if __name__ == "__main__":
+    # Not in the work folder: this evaluation file is the default data set and is published.
+    run(study_commands(open_study, test_set=HERE / "test.h5", compact=True))
