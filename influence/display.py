@@ -63,6 +63,16 @@ class Display:
         unit = self.unit or unit
         return f"{sign}{self.label}{f' [{unit}]' if unit else ''}"
 
+    def gain_unit(self, unit: str = "") -> str:
+        """Name the unit of an omega that was multiplied by `gain`.
+
+        >>> display_of("mean_iou").gain_unit(), display_of("sqr_rel").gain_unit("m")
+        ('percentage points', '100·rel(sqr)')
+        """
+        if self.gain != self.factor:
+            return f"{self.gain:g}·{self.label}"
+        return "percentage points" if self.unit == "%" else self.unit or unit
+
 
 def display_of(metric: str) -> Display:
     """Return how `metric` is shown; an unknown metric is shown as it is.
@@ -93,5 +103,5 @@ DISPLAYS = {
     "delta_1": Display("δ < 1.25", "share of pixels with max(d/d*, d*/d) < 1.25"),
     "delta_2": Display("δ < 1.25²", "share of pixels with max(d/d*, d*/d) < 1.25²"),
     "delta_3": Display("δ < 1.25³", "share of pixels with max(d/d*, d*/d) < 1.25³"),
-    "si_log": Display("si(log)", "variance of ln d − ln d*"),
+    "si_log": Display("si(log)", "root of the mean of the variance of ln d − ln d* in a sample"),
 }

@@ -1,0 +1,107 @@
+"""The look of every plot, and files that are the same to the byte when written again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import seaborn
+from matplotlib.figure import Figure
+
+from influence.errors import InfluenceError
+from influence.files import replace_on_success
+
+__all__ = ["COLUMN_WIDTH", "FORMATS", "GREY", "Ink", "inks", "save_figure", "styled"]
+
+COLUMN_WIDTH = 3.3  # inches: one column of a two-column paper
+GREY = "0.6"
+MARKERS = "osD^vP"
+
+# What would date a file, and so make two equal plots differ.
+FORMATS: Mapping[str, Mapping[str, None]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None},
+}
+
+
+@dataclass(frozen=True)
+class Ink:
+    """Colour and marker of one group: two signs, so that either alone tells the groups apart."""
+
+    colour: str
+    marker: str
+
+
+def inks(groups: Iterable[str]) -> dict[str, Ink]:
+    """Give each group a colour of seaborn's colour-blind palette and a marker, in order.
+
+    >>> inks(["loose", "coupled"])["coupled"]
+    Ink(colour='#de8f05', marker='s')
+    """
+    palette = seaborn.color_palette("colorblind").as_hex()
+    return {
+        group: Ink(palette[place % len(palette)], MARKERS[place % len(MARKERS)])
+        for place, group in enumerate(dict.fromkeys(groups))
+    }
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw, or save, in the house style: small sans-serif type for a column of a paper."""
+    style: Any = {
+        **seaborn.axes_style("ticks"),
+        **seaborn.plotting_context("paper", rc={"lines.linewidth": 0.8}),
+        "axes.labelsize": 8,
+        "axes.linewidth": 0.6,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.titlesize": 8,
+        "font.family": ["DejaVu Sans"],
+        "font.size": 7,
+        "legend.fontsize": 7,
+        "legend.frameon": False,
+        "pdf.fonttype": 42,  # letters stay letters
+        "savefig.dpi": 300,
+        "svg.hashsalt": "influence",
+        "text.parse_math": False,  # a network's name may hold a dollar sign
+        "xtick.labelsize": 7,
+        "xtick.major.size": 3,
+        "xtick.major.width": 0.6,
+        "ytick.labelsize": 7,
+        "ytick.major.size": 3,
+        "ytick.major.width": 0.6,
+    }
+    with matplotlib.rc_context(style):
+        yield
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Save a figure as PNG, PDF or SVG, by suffix; the same figure gives the same bytes.
+
+    Raises
+    ------
+    InfluenceError
+        If the suffix is another, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "empty.svg"
+    >>> save_figure(Figure(), path)
+    >>> path.read_text()[:5]
+    '<?xml'
+    """
+    suffix = Path(path).suffix.removeprefix(".").lower()
+    if suffix not in FORMATS:
+        raise InfluenceError(
+            f"expected a file name that ends in {', '.join(f'.{name}' for name in FORMATS)}, "
+            f"got {os.fspath(path)!r}"
+        )
+    with styled(), replace_on_success(path) as aside:
+        figure.savefig(aside, format=suffix, metadata=dict(FORMATS[suffix]))
