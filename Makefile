@@ -1,0 +1,44 @@
+# Set-up is part of every target: each makes its own virtual environment in .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: measure test check lint types figures clean
+
+# The main job: five joint networks on the embedded scenes, into reports/rooms/.
+measure: $(VENV)/installed
+	$(BIN)/influence measure --ckpt experiments/rooms/checkpoints/*.pt2 \
+	    --data experiments/rooms/test.h5 --mute zero,mean,shuffle --out reports/rooms
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -n auto
+
+check: lint types test
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-dev
+	$(BIN)/mypy
+
+# Figures and tables from the committed CSVs alone: no network, no GPU.
+figures: $(VENV)/installed
+	$(BIN)/python -m experiments.figures
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# torch first and alone, so that its pinned build is the one that everything else finds.
+$(VENV)/installed: setup.cfg constraints.txt | $(VENV)/bin/python
+	$(PIP) torch
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP) --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
