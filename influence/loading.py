@@ -26,7 +26,6 @@ def load_batches(
         num_workers=workers,
         collate_fn=Batch.collate,
         generator=torch.Generator(),  # workers would draw from the user's global one
-        pin_memory=torch.cuda.is_available(),
     )
     return iter(loader)
 
