@@ -42,10 +42,10 @@ class Display:
         """Name a column of performances; the arrow points to the better side.
 
         >>> display_of("rms").value_heading(higher_is_better=False, unit="m")
-        'rms [m] ↓'
+        'rms, m ↓'
         """
         unit = self.unit or unit
-        return f"{self.label}{f' [{unit}]' if unit else ''} {'↑' if higher_is_better else '↓'}"
+        return f"{self.label}{f', {unit}' if unit else ''} {'↑' if higher_is_better else '↓'}"
 
     def gain_heading(self, *, higher_is_better: bool, unit: str = "") -> str:
         """Name the oriented performance A, of which an omega is a difference.
@@ -53,15 +53,15 @@ class Display:
         >>> display_of("sqr_rel").gain_heading(higher_is_better=False, unit="m")
         '−100·rel(sqr)'
         >>> display_of("mean_iou").gain_heading(higher_is_better=True)
-        'mean IoU [%]'
+        'mean IoU, %'
         >>> display_of("rms").gain_heading(higher_is_better=False, unit="m")
-        '−rms [m]'
+        '−rms, m'
         """
         sign = "" if higher_is_better else "−"
         if self.gain != self.factor:
             return f"{sign}{self.gain:g}·{self.label}"
         unit = self.unit or unit
-        return f"{sign}{self.label}{f' [{unit}]' if unit else ''}"
+        return f"{sign}{self.label}{f', {unit}' if unit else ''}"
 
     def gain_unit(self, unit: str = "") -> str:
         """Name the unit of an omega that was multiplied by `gain`.

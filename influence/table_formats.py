@@ -13,7 +13,6 @@ from influence.errors import unknown
 __all__ = ["FORMATS", "Table", "format_table"]
 
 PARTS = ("value", "low", "high")
-ABSENT = "–"
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,7 @@ class Dialect:
     bold: str = "{}"
     star: str = "*"
     minus: str = "-"
+    absent: str = "–"
 
     def name(self, name: object) -> str:
         """Return a name on one line, safe in this format."""
@@ -45,7 +45,7 @@ LATEX = Dialect(
     escape=str.maketrans(
         {c: f"\\{c}" for c in "&%$#_{}"}
         | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-        | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--"}
+        | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--", "—": "---"}
         | {"[": "{[}", "]": "{]}"}  # a bracket after a line's end would be read as its argument
         | {"→": r"$\rightarrow$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "ω": r"$\omega$"}
         | {"δ": r"$\delta$", "−": "$-$", "·": r"$\cdot$", "²": r"\textsuperscript{2}"}
@@ -53,6 +53,7 @@ LATEX = Dialect(
     ),
     bold=r"\textbf{{{}}}",
     minus="$-$",
+    absent="--",
 )
 
 
@@ -105,13 +106,13 @@ def format_table(table: Table, format: str) -> str:
     Examples
     --------
     >>> entries = pd.DataFrame({
-    ...     "network": ["a|b"], "heading": [("depth", "rms [m]")], "value": [0.687], "low": [0.66],
+    ...     "network": ["a|b"], "heading": [("depth", "rms, m")], "value": [0.687], "low": [0.66],
     ...     "high": [0.71], "digits": [3], "marked": [False], "best": [True]})
     >>> table = Table(entries, ("network",), "Performance", ("n = 654.",))
     >>> print(format_table(table, "md").splitlines()[4])
     | a\|b      | **0.687 [0.660, 0.710]** |
     >>> print(format_table(table, "csv"), end="")
-    network,depth: rms [m],depth: rms [m] low,depth: rms [m] high
+    network,"depth: rms, m","depth: rms, m low","depth: rms, m high"
     a|b,0.687,0.66,0.71
     """
     if format not in FORMATS:
@@ -121,7 +122,7 @@ def format_table(table: Table, format: str) -> str:
 
 def _cell(entry: Any, dialect: Dialect, *, interval: bool) -> str:
     if pd.isna(entry.value):
-        return ABSENT
+        return dialect.absent
     shown = f"{entry.value:.{entry.digits}f}"
     if interval and not pd.isna(entry.low):
         shown += f" [{entry.low:.{entry.digits}f}, {entry.high:.{entry.digits}f}]"
@@ -134,12 +135,17 @@ def _dressed(table: Table, dialect: Dialect) -> pd.DataFrame:
     """Return the table as strings, headings included, safe in a dialect."""
     entries = table.entries
     cells = [_cell(entry, dialect, interval=table.interval) for entry in entries.itertuples()]
-    wide = table.spread(pd.Series(cells, index=entries.index)).astype(object).fillna(ABSENT)
+    wide = table.spread(pd.Series(cells, index=entries.index)).astype(object).fillna(dialect.absent)
     wide.iloc[:, : len(table.rows)] = wide.iloc[:, : len(table.rows)].map(dialect.name)
     wide.columns = pd.MultiIndex.from_tuples(
         [tuple(map(dialect.name, heading)) for heading in wide.columns]
     )
     return wide
+
+
+def _notes(table: Table) -> list[str]:
+    bold = ["Bold: the best of a column."] if table.entries["best"].any() else []
+    return [*bold, *table.notes]
 
 
 def _flat(wide: pd.DataFrame) -> pd.DataFrame:
@@ -157,21 +163,22 @@ def _markdown(table: Table) -> str:
     body = cells.to_markdown(
         index=False, disable_numparse=True, colalign=_aligned(table, cells.shape[1])
     )
-    notes = " ".join(map(MARKDOWN.name, table.notes))
+    notes = " ".join(map(MARKDOWN.name, _notes(table)))
     return f"**{MARKDOWN.name(table.title)}**\n\n{body}\n\n{notes}\n"
 
 
 def _latex(table: Table) -> str:
     cells = _dressed(table, LATEX)
     alignment = "".join(side[0] for side in _aligned(table, cells.shape[1]))
-    return cells.to_latex(
+    written = cells.to_latex(
         index=False,
         escape=False,
         column_format=alignment,
         multicolumn_format="c",
         position="t",
-        caption=LATEX.name(". ".join([table.title, " ".join(table.notes)])),
+        caption=LATEX.name(". ".join([table.title, " ".join(_notes(table))])),
     )
+    return f"% needs \\usepackage{{booktabs}}\n{written}"
 
 
 def _csv(table: Table) -> str:

@@ -53,7 +53,7 @@ def omega_table(
     ...     "confidence": 0.95, "p_holm": 0.01, "n": 654, "checkpoint_sha256": "17ab"})
     >>> from influence.table_formats import format_table
     >>> print(format_table(omega_table(frame), "text").splitlines()[4])
-    a          zero                  0.94 [0.10, 2.00]*
+    a          zero                 0.94 [0.10, 2.00]*
     """
     chosen = at_level(named(influence, "mute", mute), level)
     metric = tuple(metric)
@@ -109,7 +109,7 @@ def performance_table(
     ...     "high": float("nan"), "confidence": float("nan"), "n": 654})
     >>> from influence.table_formats import format_table
     >>> print(format_table(performance_table(frame), "md").splitlines()[5])
-    | b         |           **0.6730** |
+    | b         |        **0.6730** |
     """
     chosen = at_level(named(named(performance, "mute", mute), "metric", metric), level)
     setup = tuple(setup)
@@ -145,10 +145,11 @@ def class_table(
         )
     metric = tuple(metric)
     by_class = named(by_class, "metric", metric) if metric else headline(by_class)
-    targets = performance["target"].isin(by_class["target"])
-    wholes = performance["metric"].isin([*by_class["metric"], "pixel_accuracy"])
-    overall = performance[targets & wholes & (performance["level"] == "all")]
-    chosen = nothing_muted(pd.concat([by_class, overall]))
+    keys = ["network", "dataset", "target"]
+    overall = performance.merge(by_class[keys].drop_duplicates(), on=keys)
+    wholes = overall["metric"].isin([*by_class["metric"], "pixel_accuracy"])
+    overall = overall[wholes & (overall["level"] == "all")]
+    chosen = nothing_muted(pd.concat([by_class, overall], ignore_index=True))
     one_metric = by_class["metric"].nunique() == 1
 
     def heading(row: Any) -> tuple[str, str]:
@@ -156,7 +157,7 @@ def class_table(
         return row.target, _class(row.level) if class_alone else _value_heading(row)
 
     labels = ", ".join(display_of(name).label for name in by_class["metric"].unique())
-    title = f"{labels} of each class with nothing muted"
+    title = f"Performance by class with nothing muted: {labels}"
     rows = _run_columns(chosen)
     return _performance(chosen, _headings(chosen, heading), rows, title, interval=interval)
 
@@ -188,9 +189,7 @@ def _performance(
         marked=False,
     )
     entries["best"] = _best(entries)
-    notes = ["Bold: the best of a column."] if entries["best"].any() else []
-    notes += _notes(entries, interval=interval)
-    return _table(entries, rows, title, notes, interval=interval)
+    return _table(entries, rows, title, _notes(entries, interval=interval), interval=interval)
 
 
 def _best(entries: pd.DataFrame) -> pd.Series:
@@ -274,6 +273,6 @@ def _notes(entries: pd.DataFrame, *, interval: bool) -> list[str]:
 
 
 def _checkpoints(influence: pd.DataFrame) -> list[str]:
-    hashes = influence[["network", "checkpoint_sha256"]].dropna().drop_duplicates()
-    listed = [f"{network} {sha[:12]}" for network, sha in hashes.itertuples(index=False)]
+    hashes = influence[["network", "checkpoint_sha256"]].fillna("").drop_duplicates()
+    listed = [f"{network} {sha[:12]}" for network, sha in hashes.itertuples(index=False) if sha]
     return [f"Checkpoints (SHA-256): {', '.join(listed)}."] if listed else []

@@ -136,7 +136,7 @@ def draw_performance(
     ...                             "low": [0.6, 0.5], "high": [0.8, 0.7]})
     >>> figure = draw_performance(influence, performance)
     >>> print(figure.axes[0].get_ylabel())
-    −rms [m]
+    −rms, m
     """
     mute = mute or str(influence["mute"].iloc[0])
     panels = performance_panels(
@@ -194,7 +194,7 @@ def _panel(rows: pd.DataFrame) -> Panel:
     return Panel(
         source=first["source"],
         target=first["target"],
-        x_label=f"ω({first['source']} → {first['target']}) [{display.gain_unit(unit)}]",
+        x_label=f"ω({first['source']} → {first['target']}), {display.gain_unit(unit)}",
         y_label=display.gain_heading(higher_is_better=higher, unit=unit) + level,
         points=points,
     )

@@ -16,7 +16,16 @@ from matplotlib.figure import Figure
 from influence.errors import InfluenceError
 from influence.files import replace_on_success
 
-__all__ = ["COLUMN_WIDTH", "FORMATS", "GREY", "Ink", "inks", "save_figure", "styled"]
+__all__ = [
+    "COLUMN_WIDTH",
+    "FORMATS",
+    "GREY",
+    "Ink",
+    "check_suffix",
+    "inks",
+    "save_figure",
+    "styled",
+]
 
 COLUMN_WIDTH = 3.3  # inches: one column of a two-column paper
 GREY = "0.6"
@@ -81,6 +90,28 @@ def styled() -> Iterator[None]:
         yield
 
 
+def check_suffix(path: str | os.PathLike[str]) -> str:
+    """Return the format that a file name asks for.
+
+    Raises
+    ------
+    InfluenceError
+        If the suffix is none of `FORMATS`.
+
+    Examples
+    --------
+    >>> check_suffix("figure7.PDF")
+    'pdf'
+    """
+    suffix = Path(path).suffix.removeprefix(".").lower()
+    if suffix not in FORMATS:
+        raise InfluenceError(
+            f"expected a file name that ends in {', '.join(f'.{name}' for name in FORMATS)}, "
+            f"got {os.fspath(path)!r}; choose one of these"
+        )
+    return suffix
+
+
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Save a figure as PNG, PDF or SVG, by suffix; the same figure gives the same bytes.
 
@@ -97,11 +128,6 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     >>> path.read_text()[:5]
     '<?xml'
     """
-    suffix = Path(path).suffix.removeprefix(".").lower()
-    if suffix not in FORMATS:
-        raise InfluenceError(
-            f"expected a file name that ends in {', '.join(f'.{name}' for name in FORMATS)}, "
-            f"got {os.fspath(path)!r}"
-        )
+    suffix = check_suffix(path)
     with styled(), replace_on_success(path) as aside:
         figure.savefig(aside, format=suffix, metadata=dict(FORMATS[suffix]))

@@ -1,0 +1,39 @@
+"""``influence table``: runs in, a table for readers out."""
+
+from __future__ import annotations
+
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import click
+
+from influence.cli.plot import names
+from influence.run_tables import read_tables
+from influence.table_formats import FORMATS, format_table
+from influence.tables import TABLES
+
+__all__ = ["table"]
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(list(TABLES)))
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("--format", default="text", show_default=True, type=click.Choice(list(FORMATS)))
+@click.option("--mute", callback=names, help="Only these mutes, joined by commas.")
+@click.option("--metric", callback=names, help="Only these metrics, joined by commas.")
+@click.option("--setup", callback=names, help="Setups such as depth+semantic; * for all.")
+@click.option("--level", help="A slice such as class:floor, or a pattern such as 'class:*'.")
+@click.option("--interval/--no-interval", default=None, help="Show the intervals, or not.")
+def table(kind: str, runs: tuple[Path, ...], format: str, **options: Any) -> None:
+    """Print a table from the directories that measured runs were written to.
+
+    KIND is omega (what each input gives each output), performance (all metrics with nothing
+    muted) or classes (a metric class by class). RUN is a directory that `influence measure`
+    wrote; of several the rows are put together.
+    """
+    frame, make = TABLES[kind]
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    if foreign := sorted(given.keys() - signature(make).parameters.keys()):
+        raise click.UsageError(f"the table {kind} has no option --{foreign[0]}")
+    click.echo(format_table(make(read_tables(runs, frame), **given), format), nl=False)
