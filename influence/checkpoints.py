@@ -2,77 +2,221 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import importlib
 import io
 import json
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
-from torch.export import Dim
+from torch.export import Dim, ExportedProgram
+from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from influence.errors import InfluenceError
+from influence.facts import FACTS, read_facts
 from influence.files import replace_on_success
-from influence.network import JointNetwork, Modality, Output
-from influence.program import Program, read_program
+from influence.network import JointNetwork
+from influence.programs.program import Program, read_program
+from influence.weights import find_network, load_weights
 
 __all__ = ["export_checkpoint", "load_checkpoint"]
 
-FACTS = "influence.json"
+_SUFFIXES = (".pt2", ".safetensors", ".pt", ".pth")
+
+
+def load_checkpoint(
+    path: str | os.PathLike[str], network: str | JointNetwork | None = None
+) -> JointNetwork:
+    """Read a network from a file, without executing anything that the file holds.
+
+    A `.pt2` file is read as data: its graph may call only operators on a list, with numbers, texts
+    and tensors as arguments (see `influence.programs`). A pickle of weights is read with
+    `weights_only=True`, always. What is promised is that no code from the file runs and that no
+    other file is read or written. It is not promised that a hostile graph computes something
+    sensible, ends soon, or leaves memory for others; and `network` names code of your own, which
+    is imported and run.
+
+    Parameters
+    ----------
+    path
+        A `.pt2` file of `export_checkpoint`; or weights, a `.safetensors`, `.pt` or `.pth` file.
+    network
+        The network that weights are for: a `JointNetwork`, which is copied, or the name
+        `module:factory` of one or of a function that returns one, looked up with the working
+        directory first on the path. A `.pt2` file needs none and leaves it unused.
+
+    Returns
+    -------
+    JointNetwork
+        On the CPU, in evaluation mode, with the SHA-256 of the file. A network from weights bears
+        the file's name without its suffix, since one factory serves many files.
+
+    Raises
+    ------
+    InfluenceError
+        If the file is missing, cut off, foreign or hostile, or does not fit the network.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "scale.pt"
+    >>> torch.save(torch.nn.Linear(2, 1).state_dict(), path)
+    >>> net = JointNetwork(torch.nn.Linear(2, 1), inputs=("x",), outputs=("y",))
+    >>> load_checkpoint(path, net)
+    JointNetwork(scale: x -> y)
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InfluenceError(
+            f"could not read the checkpoint {path}: {error.strerror}. Check the name"
+        ) from error
+    try:
+        net = _load(path, data, network)
+    except InfluenceError as error:
+        raise InfluenceError(f"checkpoint {path}: {error}") from error
+    net.module.eval()
+    net.sha256 = hashlib.sha256(data).hexdigest()
+    return net
+
+
+def _load(path: Path, data: bytes, network: str | JointNetwork | None) -> JointNetwork:
+    if not data:
+        raise InfluenceError("the file is empty. Copy it again")
+    if path.suffix not in _SUFFIXES:
+        raise InfluenceError(
+            f"expected a name that ends in {', '.join(_SUFFIXES)}, got {path.suffix!r}"
+        )
+    if path.suffix == ".pt2":
+        return _name_program(read_program(data))
+    if network is None:
+        raise InfluenceError(
+            "a file of weights needs the network that they are for. Name it with --network "
+            "module:factory, or export a .pt2 file with influence.export_checkpoint"
+        )
+    net = find_network(network)
+    load_weights(net.module, data, pickled=path.suffix != ".safetensors")
+    net.name = path.stem
+    return net
+
+
+def _name_program(program: Program) -> JointNetwork:
+    """Put a program behind the names in its facts, and check that they fit."""
+    if FACTS not in program.texts:
+        raise InfluenceError(
+            f"it has no {FACTS}, so the names of its inputs and outputs are unknown. Export the "
+            "network again with influence.export_checkpoint"
+        )
+    net = read_facts(program.texts[FACTS], program)
+    interface = program.interface
+    fixed = [i + 1 for i, axes in enumerate(interface.inputs) if not axes or type(axes[0]) is int]
+    if fixed:
+        raise InfluenceError(
+            f"input {fixed[0]} was exported with a fixed number of samples. Export the network "
+            "again with influence.export_checkpoint, which leaves the batch size free"
+        )
+    if net.call == "channels":
+        _check_names("inputs", ["the channels of all"], interface.input_names)
+    else:
+        # The program takes its tensors one by one, however the network took them.
+        net.call = "positional"
+        _check_names("inputs", [m.name for m in net.inputs], interface.input_names)
+    _check_names("outputs", [o.name for o in net.outputs], interface.output_names)
+    return net
+
+
+def _check_names(what: str, names: list[str], found: tuple[str | None, ...]) -> None:
+    if None in found:
+        fits = len(names) == len(found)
+    else:
+        fits = names == list(found) if what == "inputs" else set(names) <= set(found)
+    if not fits:
+        described = len(found) if None in found else ", ".join(map(str, found))
+        raise InfluenceError(
+            f"{FACTS} names the {what} {', '.join(names)}, but the program has {described}. Export "
+            "the network again with influence.export_checkpoint"
+        )
 
 
 def export_checkpoint(
     net: JointNetwork, path: str | os.PathLike[str], example_inputs: Mapping[str, Tensor]
 ) -> None:
-    """Write a network as a self-contained `.pt2` file with its facts."""
+    """Write a network and its facts to a self-contained `.pt2` file.
+
+    The batch size is left free, and so is every other axis that the network does not fix, such as
+    the height and width of a convolutional network. The network is exported in evaluation mode
+    and left in the mode it was in. The file holds no sample inputs, no pickles and no paths of
+    this machine, and two exports of one network are the same to the byte.
+
+    Parameters
+    ----------
+    net
+        The network. Its facts go into the file, each input's `shape` as the export finds it.
+    path
+        The file, whose name ends in ``.pt2``.
+    example_inputs
+        One tensor an input, samples first, of a size that the network accepts; the values do not
+        matter. An axis of length 1 stays fixed, except for the samples.
+
+    Raises
+    ------
+    InfluenceError
+        If the network cannot be exported, needs a fixed batch size, calls what
+        `load_checkpoint` refuses, or computes something else once it is read back.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> class Sum(torch.nn.Module):
+    ...     def forward(self, x, y):
+    ...         return x + y
+    >>> net = JointNetwork(Sum(), inputs=("x", "y"), outputs=("total",), name="sum")
+    >>> path = Path(tempfile.mkdtemp()) / "sum.pt2"
+    >>> export_checkpoint(net, path, {"x": torch.zeros(2, 3), "y": torch.zeros(2, 3)})
+    >>> load_checkpoint(path)({"x": torch.ones(1, 2), "y": torch.ones(1, 2)})["total"].tolist()
+    [[2.0, 2.0]]
+    """
     path = Path(path)
     if path.suffix != ".pt2":
-        raise InfluenceError(f"{path}: expected a name that ends in .pt2")
+        raise InfluenceError(f"expected a file name that ends in .pt2, got {path.name!r}")
     examples = _examples(net, example_inputs)
-    training = {module: module.training for module in net.module.modules()}
+    modes = {module: module.training for module in net.module.modules()}
     net.module.eval()
     try:
         exported = _export(net, examples)
+        with torch.no_grad():
+            expected = net(examples)
     finally:
-        for module, mode in training.items():
-            module.training = mode
-    buffer = io.BytesIO()
-    torch.export.save(exported, buffer)
-    axes = read_program(buffer.getvalue()).input_axes
+        for module, training in modes.items():
+            module.training = training
     facts = net.facts()
     if net.call != "channels":
-        for modality, sizes in zip(facts["inputs"], axes, strict=True):
-            modality["shape"] = [n if isinstance(n, int) else None for n in sizes[1:]]
-    buffer = io.BytesIO()
-    torch.export.save(exported, buffer, extra_files={FACTS: json.dumps(facts)})
+        for item, shape in zip(facts["inputs"], _shapes(exported), strict=True):
+            item["shape"] = shape
+    data = _pack(exported, facts)
+    _check_export(data, examples, expected)
     with replace_on_success(path) as aside:
-        aside.write_bytes(buffer.getvalue())
+        aside.write_bytes(data)
 
 
 def _examples(net: JointNetwork, example_inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    examples = {}
-    for modality in net.inputs:
-        example = example_inputs[modality.name]
-        # torch takes an axis of length 1 for a constant.
-        examples[modality.name] = torch.cat([example, example]) if len(example) == 1 else example
-    return examples
+    if missing := [m.name for m in net.inputs if m.name not in example_inputs]:
+        raise InfluenceError(
+            f"network {net.name!r}: no example for the inputs {', '.join(missing)}. Give one "
+            f"tensor for each of {', '.join(m.name for m in net.inputs)}"
+        )
+    examples = {m.name: example_inputs[m.name] for m in net.inputs}
+    # torch takes an axis of length 1 for a constant.
+    return {n: torch.cat([e, e]) if len(e) == 1 else e for n, e in examples.items()}
 
 
-def _export(net: JointNetwork, examples: dict[str, Tensor]) -> torch.export.ExportedProgram:
-    def axes(example: Tensor) -> dict[int, Any]:
-        free = {i: Dim.AUTO for i, length in enumerate(example.shape) if length > 1}
-        return {**free, 0: Dim.DYNAMIC}
-
+def _export(net: JointNetwork, examples: dict[str, Tensor]) -> ExportedProgram:
     args: tuple[Any, ...] = ()
-    kwargs: dict[str, Tensor] = {}
+    kwargs: dict[str, Any] = {}
     if net.call == "positional":
         args = tuple(examples.values())
     elif net.call == "keyword":
@@ -81,75 +225,67 @@ def _export(net: JointNetwork, examples: dict[str, Tensor]) -> torch.export.Expo
         args = (examples,)
     else:
         args = (torch.cat(list(examples.values()), dim=1),)
+    try:
+        try:
+            exported = _trace(net, args, kwargs, other_axes=Dim.AUTO)
+        except Exception:
+            exported = _trace(net, args, kwargs, other_axes=Dim.STATIC)
+    except Exception as error:  # torch raises many kinds
+        raise InfluenceError(
+            f"network {net.name!r} could not be exported with a free batch size: "
+            f"{str(error).strip().partition(chr(10))[0]} If it fixes the batch size, as "
+            "x.view(8, -1) does, write x.flatten(1) or take the size from x.shape[0]; or keep the "
+            "weights as .safetensors and name its code with --network module:factory"
+        ) from error
+    return _without_traces(exported)
+
+
+def _trace(
+    net: JointNetwork, args: tuple[Any, ...], kwargs: dict[str, Any], *, other_axes: Any
+) -> ExportedProgram:
+    def axes(example: Tensor) -> dict[int, Any]:
+        free = {i: other_axes for i, length in enumerate(example.shape) if length > 1}
+        return {**free, 0: Dim.DYNAMIC}
+
     shapes: Any = torch.utils._pytree.tree_map(axes, kwargs or args)
-    exported = torch.export.export(net.module, args, kwargs, dynamic_shapes=shapes)
-    exported._example_inputs = None
+    return torch.export.export(net.module, args, kwargs, dynamic_shapes=shapes)
+
+
+def _without_traces(exported: ExportedProgram) -> ExportedProgram:
+    """Drop what running does not need: sample inputs, guards on them, paths of source files."""
+    exported.example_inputs = None
     exported._guards_code = []
     for module in exported.graph_module.modules():
-        for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
-            keep = ("val", "nn_module_stack")
-            node.meta = {key: value for key, value in node.meta.items() if key in keep}
+        if isinstance(module, torch.fx.GraphModule):
+            for node in module.graph.nodes:
+                kept = ("val", "nn_module_stack")
+                node.meta = {key: node.meta[key] for key in kept if key in node.meta}
     return exported
 
 
-def load_checkpoint(
-    path: str | os.PathLike[str], network: str | JointNetwork | None = None
-) -> JointNetwork:
-    """Read a network from a file."""
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InfluenceError(f"could not read the checkpoint {path}: {error.strerror}") from error
-    try:
-        if path.suffix == ".pt2":
-            net = _from_program(read_program(data))
-        elif network is None:
-            raise InfluenceError("weights need a network: name one with --network module:factory")
-        else:
-            net = _from_weights(path, data, network)
-    except InfluenceError as error:
-        raise InfluenceError(f"{path}: {error}") from error.__cause__
-    net.sha256 = hashlib.sha256(data).hexdigest()
-    return net
+def _shapes(exported: ExportedProgram) -> list[list[int | None]]:
+    """Return the shape of one sample of each input, `None` where the length is free."""
+    names = exported.graph_signature.user_inputs
+    shapes = {
+        node.name: node.meta["val"].shape for node in exported.graph.nodes if node.name in names
+    }
+    return [[int(n) if is_concrete_int(n) else None for n in shapes[name][1:]] for name in names]
 
 
-def _from_program(program: Program) -> JointNetwork:
-    facts = json.loads(program.text[FACTS])
-    call = "channels" if facts["call"] == "channels" else "positional"
-    inputs = []
-    for item in facts["inputs"]:
-        item = {k: tuple(v) if isinstance(v, list) else v for k, v in item.items()}
-        inputs.append(Modality(**item))
-    outputs = [Output(o["name"], o["kind"], tuple(o["classes"])) for o in facts["outputs"]]
-    return JointNetwork(
-        program,
-        inputs,
-        outputs,
-        name=facts["name"],
-        seed=facts["seed"],
-        trained_on=facts["trained_on"],
-        notes=facts["notes"],
-        call=call,
-    )
+def _pack(exported: ExportedProgram, facts: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    torch.export.save(exported, buffer, extra_files={FACTS: json.dumps(facts, indent=2)})
+    return buffer.getvalue()
 
 
-def _from_weights(path: Path, data: bytes, network: str | JointNetwork) -> JointNetwork:
-    net = copy.deepcopy(network) if isinstance(network, JointNetwork) else _make(network)
-    if path.suffix == ".safetensors":
-        weights = safetensors.torch.load(data)
-    else:
-        weights = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    net.module.load_state_dict(weights)
-    net.name = path.stem
-    return net
-
-
-def _make(name: str) -> JointNetwork:
-    module, _, factory = name.partition(":")
-    sys.path.insert(0, os.getcwd())
-    try:
-        made = getattr(importlib.import_module(module), factory)
-    finally:
-        sys.path.remove(os.getcwd())
-    return made if isinstance(made, JointNetwork) else made()
+def _check_export(data: bytes, examples: dict[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Read the file back and compare, so that what cannot be loaded is never written."""
+    device = next(iter(examples.values())).device
+    with torch.no_grad():
+        found = _name_program(read_program(data)).to(device)(examples)
+    for name, value in expected.items():
+        if not torch.allclose(value, found[name], rtol=1e-4, atol=1e-5, equal_nan=True):
+            raise InfluenceError(
+                f"output {name!r} of the exported program differs from the network's. Does the "
+                "network draw random numbers, or keep a state from one call to the next?"
+            )

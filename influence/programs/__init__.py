@@ -1,0 +1,1 @@
+"""Exported programs (`.pt2` files), read as data."""

@@ -1,0 +1,198 @@
+"""The members of a `.pt2` archive: plain bytes and plain tensors, never a pickle."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import sys
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from influence.errors import InfluenceError
+
+__all__ = ["DTYPES", "read_json", "read_members", "read_tensors"]
+
+# Enumerators of torch._export.serde.schema.ScalarType.
+DTYPES = {
+    1: torch.uint8,
+    2: torch.int8,
+    3: torch.int16,
+    4: torch.int32,
+    5: torch.int64,
+    6: torch.float16,
+    7: torch.float32,
+    8: torch.float64,
+    10: torch.complex64,
+    11: torch.complex128,
+    12: torch.bool,
+    13: torch.bfloat16,
+}
+
+_SAMPLES = "data/sample_inputs/model.pt"
+_EXPECTED = re.compile(
+    r"models/model\.json"
+    r"|data/weights/(model_weights_config\.json|weight_\d+)"
+    r"|data/constants/(model_constants_config\.json|tensor_\d+)"
+    r"|data/sample_inputs/model\.pt"
+    r"|extra/.+"
+    r"|archive_format|archive_version|byteorder|\.format_version|\.storage_alignment"
+    r"|\.data/(version|serialization_id)"
+)
+_FOREIGN = {
+    "data/aotinductor/": "compiled machine code",
+    "data/executorch/": "compiled code",
+    "data/constants/": "a pickled object",
+    "data/weights/": "pickled weights",
+    "models/": "a second network",
+}
+_REMEDY = "Export the network again with influence.export_checkpoint"
+
+
+def read_members(data: bytes) -> dict[str, bytes]:
+    """Return the members of a `.pt2` archive by their names without the root folder.
+
+    The archive is listed and read once, in memory, by one parser, and nothing is unpacked to
+    disk. torch stores members without compression, so an archive that has compressed or repeated
+    members, members that claim more bytes than the file has, or members that the export of a plain
+    network does not have, is refused before any of them is looked into. Sample inputs, which
+    `torch.export.save` adds as a pickle, are never unpickled; a pickle that names code is refused.
+
+    Parameters
+    ----------
+    data
+        The whole file.
+
+    Raises
+    ------
+    InfluenceError
+        If the bytes are not such an archive.
+
+    Examples
+    --------
+    >>> read_members(b"no archive")
+    Traceback (most recent call last):
+    influence.errors.InfluenceError: it is not a .pt2 file, or cut off: File is not a zip file...
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            infos = archive.infolist()
+            _check_sizes(infos, len(data))
+            members = {info.filename: archive.read(info) for info in infos}
+    except InfluenceError:
+        raise
+    except Exception as error:  # zipfile raises many kinds on malformed archives
+        raise InfluenceError(
+            f"it is not a .pt2 file, or cut off: {error}. Copy it again, or name a file that "
+            "influence.export_checkpoint wrote"
+        ) from error
+    if len(members) < len(infos) or len({name.partition("/")[0] for name in members}) != 1:
+        raise InfluenceError(f"its archive repeats a member or has several roots. {_REMEDY}")
+    members = {name.partition("/")[2]: content for name, content in members.items()}
+    _check_names(members)
+    if unsafe := _unsafe_pickle(members.get(_SAMPLES, b"")):
+        raise InfluenceError(
+            f"its sample inputs are a pickle that holds code ({unsafe}). It was not executed; do "
+            "not trust this file"
+        )
+    return members
+
+
+def _check_sizes(infos: list[zipfile.ZipInfo], file_size: int) -> None:
+    if any(i.compress_type != zipfile.ZIP_STORED or i.file_size != i.compress_size for i in infos):
+        raise InfluenceError(f"its members are compressed, which torch never does. {_REMEDY}")
+    if sum(info.file_size for info in infos) > file_size:
+        raise InfluenceError(f"its members claim more bytes than the file has. {_REMEDY}")
+
+
+def _check_names(members: Mapping[str, bytes]) -> None:
+    if members.get("archive_format") != b"pt2":
+        kinds = {
+            "constants.pkl": "a TorchScript archive",
+            "data.pkl": "weights or a pickled module",
+        }
+        kind = next((kind for name, kind in kinds.items() if name in members), "a foreign archive")
+        raise InfluenceError(f"it is {kind}, expected an exported program. {_REMEDY}")
+    for name in members:
+        if not _EXPECTED.fullmatch(name):
+            kind = next((k for prefix, k in _FOREIGN.items() if name.startswith(prefix)), "unknown")
+            raise InfluenceError(
+                f"its member {name!r} is {kind}; expected one graph, plain weights and texts only. "
+                + _REMEDY
+            )
+    if (order := members.get("byteorder", b"")) not in (b"", sys.byteorder.encode()):
+        raise InfluenceError(f"its byte order is {order!r}, this machine's is {sys.byteorder!r}")
+
+
+def _unsafe_pickle(pickled: bytes) -> str:
+    """Name the functions and classes, beyond those of plain tensors, that a pickle would load."""
+    if not pickled:
+        return ""
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(pickled))
+    except Exception as error:  # not what torch.save writes
+        return f"unreadable: {error}"
+    return ", ".join(sorted(names))
+
+
+def read_json(members: Mapping[str, bytes], name: str) -> Any:
+    """Parse one member as JSON.
+
+    >>> read_json({"a": b"[1]"}, "a")
+    [1]
+    """
+    if name not in members:
+        raise InfluenceError(f"its member {name!r} is missing. {_REMEDY}")
+    try:
+        return json.loads(members[name].decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InfluenceError(f"its member {name!r} is not JSON: {error}. {_REMEDY}") from error
+
+
+def read_tensors(members: Mapping[str, bytes], folder: str) -> dict[str, Tensor]:
+    """Return the tensors of the archive's folder `weights` or `constants` by name.
+
+    Raises
+    ------
+    InfluenceError
+        If one is pickled, or claims more values than its member holds.
+    """
+    config = read_json(members, f"data/{folder}/model_{folder}_config.json")["config"]
+    return {
+        name: _read_tensor(members, f"data/{folder}/{entry['path_name']}", name, entry)
+        for name, entry in config.items()
+    }
+
+
+def _read_tensor(
+    members: Mapping[str, bytes], path: str, name: str, entry: Mapping[str, Any]
+) -> Tensor:
+    meta = entry["tensor_meta"]
+    if entry["use_pickle"] or meta is None:
+        raise InfluenceError(
+            f"its tensor {name!r} is a pickle, which can hold code; it was not loaded. Convert "
+            "tensor subclasses (quantised, distributed) to plain tensors before the export"
+        )
+    if path not in members:
+        raise InfluenceError(f"its member {path!r} with tensor {name!r} is missing. {_REMEDY}")
+    dtype = DTYPES[meta["dtype"]]
+    sizes = [size["as_int"] for size in meta["sizes"]]
+    strides = [stride["as_int"] for stride in meta["strides"]]
+    offset = meta["storage_offset"]["as_int"]
+    if sizes and min(sizes) == 0:
+        return torch.zeros(sizes, dtype=dtype)
+    room = len(members[path]) // dtype.itemsize
+    end = offset + 1 + sum((n - 1) * step for n, step in zip(sizes, strides, strict=True))
+    if min([*sizes, *strides, offset]) < 0 or max(math.prod(sizes), end) > room:
+        raise InfluenceError(
+            f"its tensor {name!r} of shape {sizes} does not fit into its {len(members[path])} "
+            "bytes. " + _REMEDY
+        )
+    flat = torch.frombuffer(bytearray(members[path]), dtype=dtype)
+    tensor = torch.as_strided(flat, sizes, strides, offset)
+    return nn.Parameter(tensor, requires_grad=False) if entry["is_param"] else tensor
