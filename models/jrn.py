@@ -53,6 +53,10 @@ class JRNConfig:
     depth_rms, semantic_rms
         Typical size of the inputs. The first convolutions start from He's distribution divided by
         it, so that features of both modalities start with the same strength.
+    positive_fusion
+        Whether the filters after the fusion start with positive sums (by a change of sign).
+        Their inputs are rectified and vary little, so a filter with a negative sum is dead from
+        the start almost everywhere: with C = 1, every second branch.
     head_std
         Standard deviation of the first weights of the two heads: nearly nothing, so that training
         starts from a constant map and not from a random one.
@@ -77,6 +81,7 @@ class JRNConfig:
     max_depth: float = 10.0
     depth_rms: float = 3.0
     semantic_rms: float = 0.4
+    positive_fusion: bool = True
     head_std: float = 1e-3
     typical_depth: float = 2.5
 
@@ -182,6 +187,13 @@ class JRN(nn.Module):
                     cast(Tensor, module.weight).div_(self.config.depth_rms)
                 elif name.endswith("semantic_features.0"):
                     cast(Tensor, module.weight).div_(self.config.semantic_rms)
+                elif (
+                    ".fuse." in name
+                    and isinstance(module, nn.Conv2d)
+                    and self.config.positive_fusion
+                ):
+                    sums = module.weight.sum(dim=(1, 2, 3), keepdim=True)
+                    module.weight.mul_(torch.where(sums < 0, -1.0, 1.0))
         for head in (self.depth_head, self.semantic_head):
             nn.init.normal_(head.weight, std=self.config.head_std)
         start = 0.0 if self.config.residual else self.config.typical_depth
