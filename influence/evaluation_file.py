@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from influence.errors import InfluenceError
-from influence.evaluation_set import Field, Sample
+from influence.evaluation_set import Field, Sample, floating
 from influence.files import replace_on_success, sha256_of
 
 __all__ = ["EvaluationFile", "write_evaluation_file"]
@@ -84,6 +84,10 @@ class EvaluationFile:
         for name, dataset in group.items():
             if not isinstance(dataset, h5py.Dataset) or dataset.ndim < 1:
                 raise InfluenceError(f"{self.path}: {part}/{name} is not an array of samples")
+            if dataset.dtype.kind not in "biuf":
+                raise InfluenceError(
+                    f"{self.path}: {part}/{name} holds {dataset.dtype}, expected numbers"
+                )
             fields[name] = _field_of(dataset, f"{self.path}: {part}/{name}")
         return fields
 
@@ -121,7 +125,7 @@ class EvaluationFile:
             file = self._file()
             inputs = {n: f.decode(file["inputs"][n][index]) for n, f in self.inputs.items()}
             targets = {n: f.decode(file["targets"][n][index]) for n, f in self.targets.items()}
-        return Sample(index, {n: x.float() for n, x in inputs.items()}, targets)
+        return Sample(index, {n: floating(x) for n, x in inputs.items()}, targets)
 
 
 class _ReadErrors:
@@ -134,7 +138,7 @@ class _ReadErrors:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (OSError, KeyError, RuntimeError)):
+        if isinstance(error, (OSError, KeyError, RuntimeError, TypeError, ValueError)):
             raise InfluenceError(
                 f"{self.path}: expected a readable HDF5 evaluation file, but it is truncated, "
                 f"damaged or foreign ({error}). Write or copy it again"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from influence.errors import InfluenceError
 
-__all__ = ["Batch", "EvaluationSet", "Field", "MemorySet", "Sample"]
+__all__ = ["Batch", "EvaluationSet", "Field", "MemorySet", "Sample", "floating"]
 
 
 @dataclass(frozen=True)
@@ -37,28 +37,32 @@ class Field:
     std: tuple[float, ...] | None = None
 
     def decode(self, stored: NDArray[Any]) -> Tensor:
-        """Turn stored values into labels (int64, -1 = ignored) or values (float32, NaN = ignored).
+        """Turn stored values into labels (int64, -1 = ignored) or values (NaN = ignored).
+
+        Values are float32, or float64 where they are stored so.
 
         Examples
         --------
         >>> Field((2,), True, ignore=255).decode(np.array([3, 255], dtype=np.uint8)).tolist()
         [3, -1]
         """
-        ignored = None if self.ignore is None else stored == self.ignore
-        if self.integer and self.scale is None:
-            labels = stored.astype(np.int64)
-            return torch.from_numpy(labels if ignored is None else np.where(ignored, -1, labels))
-        values = stored.astype(np.float32)
-        if self.scale is not None:
-            values = values * np.float32(self.scale) + np.float32(self.offset)
-        return torch.from_numpy(
-            values if ignored is None else np.where(ignored, np.float32("nan"), values)
+        stored = np.asarray(stored)  # one value a sample comes as a NumPy scalar
+        labels = self.integer and self.scale is None
+        double = stored.dtype.kind == "f" and stored.itemsize > 4
+        decoded: NDArray[Any] = stored.astype(
+            np.int64 if labels else np.float64 if double else np.float32
         )
+        if self.scale is not None:
+            decoded = decoded * decoded.dtype.type(self.scale) + decoded.dtype.type(self.offset)
+        if self.ignore is not None:
+            nothing = decoded.dtype.type(-1 if labels else "nan")
+            decoded = np.where(stored == self.ignore, nothing, decoded)
+        return torch.from_numpy(np.asarray(decoded))
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample, decoded: float32 inputs; targets as `Field.decode` gives them."""
+    """One sample, decoded: floating-point inputs; targets as `Field.decode` gives them."""
 
     index: int
     inputs: Mapping[str, Tensor]
@@ -173,8 +177,21 @@ class MemorySet:
         return len(next(iter(self.data["inputs"].values())))
 
     def __getitem__(self, index: int) -> Sample:
-        inputs = {n: x[index].float() for n, x in self.data["inputs"].items()}
-        return Sample(index, inputs, {n: x[index] for n, x in self.data["targets"].items()})
+        inputs = {n: floating(x[index]) for n, x in self.data["inputs"].items()}
+        targets = {
+            n: x[index].long() if self.targets[n].integer else floating(x[index])
+            for n, x in self.data["targets"].items()
+        }
+        return Sample(index, inputs, targets)
+
+
+def floating(values: Tensor) -> Tensor:
+    """Return values as float32; float64 stays, for networks that compute in it.
+
+    >>> floating(torch.arange(2)).dtype
+    torch.float32
+    """
+    return values if values.dtype == torch.float64 else values.float()
 
 
 def _pair(batch: Any, number: int) -> Iterator[Mapping[str, Tensor]]:
@@ -188,6 +205,8 @@ def _pair(batch: Any, number: int) -> Iterator[Mapping[str, Tensor]]:
         if not isinstance(part, Mapping) or not all(isinstance(x, Tensor) for x in part.values()):
             raise InfluenceError(f"batch {number}: expected mappings name -> tensor")
         for name, x in part.items():
+            if not x.ndim:
+                raise InfluenceError(f"batch {number}: {name!r} has no axis of samples")
             length = length if length is not None else len(x)
             if len(x) != length:
                 raise InfluenceError(
