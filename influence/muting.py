@@ -101,7 +101,8 @@ def _zero(signal: Signal) -> Tensor:
 
 
 def _mean(signal: Signal) -> Tensor:
-    return signal.per_channel(signal.modality.mean)
+    # A network may call view() on its input or change it in place.
+    return signal.per_channel(signal.modality.mean).clone(memory_format=torch.contiguous_format)
 
 
 def _uniform(signal: Signal) -> Tensor:

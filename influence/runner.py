@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 
 import numpy as np
 import torch
@@ -46,6 +47,9 @@ class Runner:
         if network.module.training and not isinstance(network.module, torch.fx.GraphModule):
             self.notes.append("the network came in training mode and was set to evaluation mode")
         network.to(device)
+        weights = chain(network.module.parameters(), network.module.buffers())
+        known = (torch.float32, torch.float64)
+        self.dtype = next((w.dtype for w in weights if w.dtype in known), torch.float32)
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.amp is None:
@@ -65,8 +69,8 @@ class Runner:
         self, batch: Batch, follower: Mapping[str, Tensor] | None
     ) -> dict[str, NDArray[np.float64]]:
         """Return the rows of one batch, by the text of their key."""
-        inputs = {n: batch.inputs[n].to(self.device, non_blocking=True) for n in self.modalities}
-        targets = {n: batch.targets[n].to(self.device, non_blocking=True) for n in self.metrics}
+        inputs = {n: batch.inputs[n].to(self.device, self.dtype) for n in self.modalities}
+        targets = {n: batch.targets[n].to(self.device) for n in self.metrics}
         rows = {}
         for condition in self.conditions:
             outputs = self._forward(condition, batch, inputs, follower)
@@ -83,7 +87,7 @@ class Runner:
         inputs: Mapping[str, Tensor],
         follower: Mapping[str, Tensor] | None,
     ) -> dict[str, Tensor]:
-        shown = dict(inputs)
+        shown = {n: x.clone() for n, x in inputs.items()}  # a network may change them in place
         for site in condition.setup:
             partners = None
             if follower is not None:
@@ -140,7 +144,10 @@ class Runner:
             values = outputs[name]
             self._check_finite(condition, batch, name, values)
             prediction = Prediction(
-                values.float(), targets[name], self.outputs[name], self.data.targets[name]
+                values if values.dtype == torch.float64 else values.float(),
+                targets[name],
+                self.outputs[name],
+                self.data.targets[name],
             )
             for statistic in {m.statistic.name: m.statistic for m in metrics}.values():
                 try:
@@ -154,7 +161,7 @@ class Runner:
     def _check_finite(self, condition: Condition, batch: Batch, name: str, values: Tensor) -> None:
         if values.isfinite().all():
             return
-        broken = ~values.isfinite().flatten(1).all(dim=1).cpu().numpy()
+        broken = ~values.isfinite().reshape(len(values), -1).all(dim=1).cpu().numpy()
         sample = self.data.ids[int(batch.indices[broken][0])]
         raise InfluenceError(
             f"network {self.network.name!r} returned NaN or infinity in output {name!r} for "
