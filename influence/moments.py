@@ -24,7 +24,7 @@ def with_moments(
 ) -> tuple[dict[str, Modality], list[str]]:
     """Fill in the moments that the mutes need and the network's facts lack.
 
-    They come from the checkpoint's facts, else from the evaluation file's attributes ``mean`` and
+    Each comes from the checkpoint's facts, else from the evaluation file's attribute ``mean`` or
     ``std``, else from one preliminary pass over the inputs.
 
     Returns
@@ -33,38 +33,48 @@ def with_moments(
         The modalities by name, and one note a site that says where its moments came from.
     """
     modalities = {m.name: m for m in network.inputs}
-    needed = {need for mute in mutes for need in mute.needs} & {"mean", "std"}
+    needs = sorted({need for mute in mutes for need in mute.needs} & {"mean", "std"})
+    lacking = {
+        site
+        for site in sites
+        for need in needs
+        if getattr(modalities[site], need) is None and getattr(data.inputs[site], need) is None
+    }
+    measured = _measured(data, sorted(lacking), batches) if lacking else {}
     notes = []
-    for site in sites if needed else ():
-        facts, field = modalities[site], data.inputs[site]
-        if all(getattr(facts, need) is not None for need in needed):
+    for site in sites:
+        facts = modalities[site]
+        chosen = {"mean": facts.mean, "std": facts.std}
+        for need in needs:
             where = "the checkpoint"
-        elif all(getattr(field, need) is not None for need in needed):
-            facts = replace(facts, mean=field.mean, std=field.std)
-            where = data.source
-        else:
-            mean, std = _measured(data, site, batches)
-            facts = replace(facts, mean=mean, std=std)
-            where = f"a pass over the inputs of {data.source}, which are not training data"
-        modalities[site] = facts
-        notes.append(f"moments of {site!r} come from {where}")
+            if chosen[need] is None:
+                chosen[need], where = getattr(data.inputs[site], need), data.source
+            if chosen[need] is None:
+                chosen[need] = measured[site][need]
+                where = f"a pass over the inputs of {data.source}, which are not training data"
+            notes.append(f"{need} of {site!r} comes from {where}")
+        modalities[site] = replace(facts, mean=chosen["mean"], std=chosen["std"])
     return modalities, notes
 
 
 def _measured(
-    data: EvaluationSet, site: str, batches: Sequence[NDArray[np.int64]]
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Average over samples and places, per channel, leaving NaN out."""
-    count = total = square = np.zeros(1)
-    for index in np.concatenate(batches):
-        values = data[int(index)].inputs[site].double().numpy()
-        values = values.reshape(values.shape[0] if values.ndim else 1, -1)
-        known = np.isfinite(values)
-        values = np.where(known, values, 0.0)
-        count = count + known.sum(1)
-        total = total + values.sum(1)
-        square = square + np.square(values).sum(1)
-    count = np.maximum(count, 1)
-    mean = total / count
-    variance = np.maximum(square / count - np.square(mean), 0.0)
-    return tuple(mean.tolist()), tuple(np.sqrt(variance).tolist())
+    data: EvaluationSet, sites: Sequence[str], batches: Sequence[NDArray[np.int64]]
+) -> dict[str, dict[str, tuple[float, ...]]]:
+    """Average each site over samples and places, per channel, leaving NaN out."""
+    sums = {site: np.zeros((3, 1)) for site in sites}
+    # In the order of the set, so that the last bits do not depend on which mutes are measured.
+    for index in np.sort(np.concatenate(batches)):
+        inputs = data[int(index)].inputs
+        for site in sites:
+            values = inputs[site].double().numpy()
+            values = values.reshape(values.shape[0] if values.ndim else 1, -1)
+            known = np.isfinite(values)
+            values = np.where(known, values, 0.0)
+            sums[site] = sums[site] + [known.sum(1), values.sum(1), np.square(values).sum(1)]
+    found = {}
+    for site, (count, total, square) in sums.items():
+        count = np.maximum(count, 1)
+        mean = total / count
+        std = np.sqrt(np.maximum(square / count - np.square(mean), 0.0))
+        found[site] = {"mean": tuple(mean.tolist()), "std": tuple(std.tolist())}
+    return found
