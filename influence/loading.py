@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from influence.evaluation_set import Batch, EvaluationSet
+from influence.errors import InfluenceError
+from influence.evaluation_set import Batch, EvaluationSet, Sample
 
 __all__ = ["load_batches", "with_followers"]
 
@@ -20,14 +22,35 @@ def load_batches(
     data: EvaluationSet, batches: Sequence[NDArray[np.int64]], *, workers: int = 0
 ) -> Iterator[Batch]:
     """Read batches of given positions, in that order, in this or in worker processes."""
-    loader: DataLoader[Batch] = DataLoader(
-        data,  # type: ignore[arg-type]
+    loader: DataLoader[Any] = DataLoader(
+        _Reader(data),
         batch_sampler=[batch.tolist() for batch in batches],
         num_workers=workers,
-        collate_fn=Batch.collate,
+        collate_fn=_collate,
         generator=torch.Generator(),  # workers would draw from the user's global one
     )
-    return iter(loader)
+    for batch in loader:
+        if isinstance(batch, InfluenceError):
+            raise batch
+        yield batch
+
+
+class _Reader(Dataset[Sample | InfluenceError]):
+    """Hands errors over as values: a loader would bury the message of a worker in its traceback."""
+
+    def __init__(self, data: EvaluationSet) -> None:
+        self.data = data
+
+    def __getitem__(self, index: int) -> Sample | InfluenceError:
+        try:
+            return self.data[index]
+        except InfluenceError as error:
+            return error
+
+
+def _collate(samples: Sequence[Sample | InfluenceError]) -> Batch | InfluenceError:
+    errors = [s for s in samples if isinstance(s, InfluenceError)]
+    return errors[0] if errors else Batch.collate([s for s in samples if isinstance(s, Sample)])
 
 
 def with_followers(
