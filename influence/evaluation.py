@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from influence.errors import InfluenceError
+from influence.errors import InfluenceError, unknown
 from influence.evaluation_set import Batch, EvaluationSet
 from influence.loading import load_batches, with_followers
 from influence.metrics import Metric
@@ -22,7 +22,7 @@ from influence.runner import Runner
 from influence.setups import FULL, leave_one_out
 from influence.shards import ShardStore
 
-__all__ = ["Execution", "Plan", "choose_device", "evaluate"]
+__all__ = ["Execution", "Plan", "choose_device", "evaluate", "sample_count"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,15 @@ class Execution:
     workers: int = 0
     amp: str = "off"
 
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.workers < 0:
+            raise InfluenceError(
+                "expected a batch size of 1 or more and 0 or more workers, got "
+                f"{self.batch_size} and {self.workers}"
+            )
+        if self.amp not in AMP:
+            raise unknown("precision", self.amp, AMP)
+
 
 AMP: dict[str, torch.dtype | None] = {
     "off": None,
@@ -93,6 +102,19 @@ def choose_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise InfluenceError(f"device {name!r} cannot be used here: {reason}") from error
     return device
+
+
+def sample_count(data: EvaluationSet, limit: int | None = None) -> int:
+    """Return the number of samples to use: all, or the first `limit`.
+
+    Raises
+    ------
+    InfluenceError
+        If the limit is below one.
+    """
+    if limit is not None and limit < 1:
+        raise InfluenceError(f"expected a limit of one sample or more, got {limit}")
+    return len(data) if limit is None else min(len(data), limit)
 
 
 def evaluate(
@@ -130,7 +152,7 @@ def evaluate(
         or returns NaN or infinity; the message names the sample.
     """
     execution = execution or Execution()
-    count = min(len(data), limit) if limit else len(data)
+    count = sample_count(data, limit)
     conditions = plan.conditions(network)
     shuffled = any("partners" in mute.needs for mute in plan.mutes)
     order = cyclic_order(count, plan.seed) if shuffled else np.arange(count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import torch
 
 from influence.bootstrap import Resampling
 from influence.errors import InfluenceError, unknown
-from influence.evaluation import Execution, Plan, choose_device, evaluate
+from influence.evaluation import Execution, Plan, choose_device, evaluate, sample_count
 from influence.evaluation_file import EvaluationFile
 from influence.evaluation_set import EvaluationSet, MemorySet
 from influence.metrics import Metric, default_metrics, find_metrics
@@ -53,7 +54,12 @@ def open_data(data: Data) -> EvaluationSet:
         return EvaluationFile(data)
     if all(hasattr(data, name) for name in ("ids", "inputs", "targets", "__getitem__")):
         return data  # type: ignore[return-value]
-    return MemorySet.collect(data)  # type: ignore[arg-type]
+    if not isinstance(data, Iterable):
+        raise InfluenceError(
+            "expected the path of an evaluation file or an iterable of batches (inputs, targets), "
+            f"got {type(data).__name__}"
+        )
+    return MemorySet.collect(data)
 
 
 def measure(
@@ -128,7 +134,7 @@ def measure(
     dataset = open_data(data)
     chosen_mutes = parse_mutes(mutes)
     execution = Execution(str(choose_device(device)), batch_size, workers, amp)
-    count = min(len(dataset), limit) if limit else len(dataset)
+    count = sample_count(dataset, limit)
     plans = [
         Plan(
             sites=tuple(select_sites(sites, [m.name for m in network.inputs])),
@@ -142,12 +148,15 @@ def measure(
     info["measured"] |= {"draws": draws, "confidence": confidence}
     if checkpointing and checkpointing.target:
         check_free(checkpointing.target, info)
+    if checkpointing and not checkpointing.resume:
+        for earlier in checkpointing.folder.glob("*/plan.json"):
+            shutil.rmtree(earlier.parent)
 
     rows: dict[str, Rows] = {}
     start = time.monotonic()
     with progress_bar(count * len(networks), show=progress) as advance:
         for key, network, plan in zip(keys, networks, plans, strict=True):
-            shards = _shards(checkpointing, key, info)
+            shards = _shards(checkpointing, len(rows), key, info)
             rows[key] = evaluate(
                 network,
                 dataset,
@@ -233,9 +242,15 @@ def _matched_metrics(
         if name not in data.targets:
             raise InfluenceError(
                 f"network {network.name!r} predicts {name!r}, but {data.source} holds ground "
-                f"truth for {sorted(data.targets)}. Rename it, or choose the outputs to score "
-                "with metrics, such as --metric "
-                f"{next(iter(data.targets))}=rms"
+                f"truth for {sorted(data.targets)}. Rename it, or score only the outputs that have "
+                "ground truth: --metric output=name,..."
+            )
+        own, theirs = outputs[name].classes, data.targets[name].classes
+        if own and theirs and [c.casefold() for c in own] != [c.casefold() for c in theirs]:
+            raise InfluenceError(
+                f"{data.source}: targets/{name} has the classes {', '.join(theirs)}, network "
+                f"{network.name!r} predicts {', '.join(own)}. Bring the labels into the network's "
+                "order"
             )
         metrics[name] = tuple(
             find_metrics(wanted[name])
@@ -261,13 +276,13 @@ def _subject(network: JointNetwork, data: EvaluationSet, plan: Plan) -> Subject:
 
 
 def _shards(
-    checkpointing: Checkpointing | None, key: str, info: Mapping[str, Any]
+    checkpointing: Checkpointing | None, position: int, key: str, info: Mapping[str, Any]
 ) -> ShardStore | None:
     if checkpointing is None:
         return None
     plan = dict(info["measured"]) | dict(info["execution"]) | {"network": key}
-    folder = checkpointing.folder / key.replace("/", "_")
-    return ShardStore(folder, plan, resume=checkpointing.resume)
+    # A network's name comes from a file that others wrote: no path is made of it.
+    return ShardStore(checkpointing.folder / str(position), plan, resume=checkpointing.resume)
 
 
 def _describe(

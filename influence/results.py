@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -155,7 +156,7 @@ def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
             na_values={name: [""] for name in columns if name not in TEXT},
             dtype={name: "str" for name in columns if name in TEXT},
         )
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zlib.error) as error:
         raise InfluenceError(
             f"{path}: expected a table that influence measure wrote ({error})"
         ) from error

@@ -31,6 +31,12 @@ def _checked_target(prediction: Prediction) -> Tensor:
             f"targets/{name}: expected integer labels, got values of type {target.dtype}"
         )
     classes = values.shape[1]
+    names = prediction.output.classes or prediction.field.classes
+    if names and len(names) != classes:
+        raise InfluenceError(
+            f"output {name!r}: the network gives {classes} classes, but the facts name "
+            f"{len(names)}: {', '.join(names)}. Correct the names, or use the network that fits"
+        )
     if (above := int(target.max())) >= classes:
         raise InfluenceError(
             f"targets/{name}: label {above} is out of range, the network predicts classes 0 to "

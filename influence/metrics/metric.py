@@ -89,7 +89,7 @@ class Metric:
 
     def oriented(self, gain: Array) -> Array:
         """Turn a difference of values so that positive means better."""
-        return gain if self.higher_is_better else -gain
+        return gain if self.higher_is_better else 0.0 - gain  # no negative zero
 
 
 def ratio(numerator: Array, denominator: Array) -> Array:

@@ -17,7 +17,7 @@ from influence.metrics.metric import Array, Metric, Prediction, Statistic, ratio
 __all__ = ["DEPTH_METRICS", "ERROR_METRICS"]
 
 SMALLEST_DEPTH = 1e-3
-"""Predictions are clamped to at least this depth, in the unit of the file, to take logarithms."""
+"""Depths are clamped to at least this before they are scored, in the unit of the file."""
 
 
 def _pair(prediction: Prediction) -> tuple[Tensor, Tensor, Tensor]:
@@ -31,7 +31,7 @@ def _pair(prediction: Prediction) -> tuple[Tensor, Tensor, Tensor]:
             f"ground truth has {tuple(target.shape[1:])}. Resize one to the other"
         )
     truth = target.double().reshape(samples, -1)
-    valid = truth.isfinite()
+    valid = truth.isfinite() if target.is_floating_point() else target.reshape(samples, -1) >= 0
     if prediction.field.range is not None:
         low, high = prediction.field.range
         valid &= (truth >= low) & (truth <= high)
