@@ -28,19 +28,19 @@ OFFICIAL_SPLIT = "splits.mat"
 SPLITS = ("train", "test")
 
 
-def official_split(split: str, splits_file: str | os.PathLike[str] | None = None) -> list[int]:
+def official_split(split: str, root: str | os.PathLike[str] | None = None) -> list[int]:
     """Return the 1-based indices of the training or the test images.
 
-    They come from the authors' `splits.mat` where it is given, else from the copy of its content
-    in `labels/`.
+    They come from the authors' `splits.mat` where `root` holds it, else from the copy of its
+    content in `labels/`.
 
     >>> len(official_split("train")), len(official_split("test"))
     (795, 654)
     """
     if split not in SPLITS:
         raise InfluenceError(f"the split is 'train' or 'test', not {split!r}")
-    if splits_file is not None:
-        indices = loadmat(os.fspath(splits_file))[f"{split}Ndxs"]
+    if root is not None and (Path(root) / OFFICIAL_SPLIT).is_file():
+        indices = loadmat(os.fspath(Path(root) / OFFICIAL_SPLIT))[f"{split}Ndxs"]
         return [int(index) for index in indices.ravel()]
     text = files("experiments.datasets").joinpath("labels", "nyu_splits_1based.csv").read_text()
     rows = csv.DictReader(text.splitlines())
@@ -86,11 +86,9 @@ class NYUv2File:
     """
 
     def __init__(self, root: str | os.PathLike[str], split: str, *, classes: str = "wang") -> None:
-        root = Path(root)
-        splits = root / OFFICIAL_SPLIT
-        self._file = h5py.File(root / OFFICIAL_FILE, "r")
+        self.path = Path(root) / OFFICIAL_FILE
         self._classes = label_map(f"geo5_{classes}", source=894)
-        self._indices = official_split(split, splits if splits.is_file() else None)
+        self._indices = official_split(split, root)
         self.ids = tuple(f"{index:04d}" for index in self._indices)
 
     def __len__(self) -> int:
@@ -98,11 +96,20 @@ class NYUv2File:
 
     def __getitem__(self, index: int) -> Sample:
         row = self._indices[index] - 1
+        try:
+            # opened anew for each sample: a handle must not travel to other processes
+            with h5py.File(self.path, "r") as file:
+                rgb, depth, labels = (file[name][row] for name in ("images", "depths", "labels"))
+        except (OSError, KeyError) as error:
+            raise InfluenceError(
+                f"{self.path} is not the official file, or it is damaged ({error}): expected "
+                "HDF5 with images, depths and labels. Copy it again"
+            ) from error
         return Sample(
             id=self.ids[index],
-            rgb=np.ascontiguousarray(self._file["images"][row].transpose(2, 1, 0)),
-            depth=np.ascontiguousarray(self._file["depths"][row].T.astype(np.float32)),
-            labels=self._classes[self._file["labels"][row].T],
+            rgb=np.ascontiguousarray(rgb.transpose(2, 1, 0)),
+            depth=np.ascontiguousarray(depth.T.astype(np.float32)),
+            labels=self._classes[labels.T],
         )
 
 
@@ -115,7 +122,7 @@ class NYUv2Folder:
     def __init__(self, root: str | os.PathLike[str], split: str, *, classes: str = "wang") -> None:
         self.root = Path(root)
         self._classes = label_map(f"geo5_{classes}", source=40)
-        self.ids = tuple(f"{index:04d}" for index in official_split(split))
+        self.ids = tuple(f"{index:04d}" for index in official_split(split, root))
 
     def __len__(self) -> int:
         return len(self.ids)
