@@ -16,7 +16,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from influence.errors import InfluenceError
 from influence.results import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS, TEXT, _read_table
 
-__all__ = ["read_tables"]
+__all__ = ["read_table", "read_tables"]
 
 COLUMNS = {"influence": INFLUENCE_COLUMNS, "performance": PERFORMANCE_COLUMNS}
 
@@ -39,10 +39,18 @@ def read_tables(runs: Iterable[str | os.PathLike[str]], name: str) -> pd.DataFra
     [{'network': 'a', 'value': 0}]
     """
     paths = [Path(run) / f"{name}.csv" for run in runs]
-    return pd.concat([_checked(path, COLUMNS[name]) for path in paths], ignore_index=True)
+    return pd.concat([read_table(path, name) for path in paths], ignore_index=True)
 
 
-def _checked(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+def read_table(path: Path, name: str) -> pd.DataFrame:
+    """Read one file that has the columns of the table `influence` or `performance`.
+
+    Raises
+    ------
+    InfluenceError
+        If the file is missing, has other columns, holds no row, or text where numbers belong.
+    """
+    columns = COLUMNS[name]
     frame = _read_table(path, columns)
     remedy = "Write the table again with influence measure"
     if frame.empty:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 import pandas as pd
@@ -14,15 +14,19 @@ __all__ = ["at_level", "headline", "named", "nothing_muted"]
 HEADLINE_METRICS = ("mean_iou", "sqr_rel")  # those of Fig. 7 of arXiv 1702.08009
 
 
-def named(frame: pd.DataFrame, column: str, names: Iterable[str]) -> pd.DataFrame:
+def named(frame: pd.DataFrame, column: str, names: Sequence[str]) -> pd.DataFrame:
     """Return the rows with one of `names` in `column`; all rows if there are no names.
 
     Raises
     ------
     InfluenceError
         If a name is not in the column.
+
+    Examples
+    --------
+    >>> named(pd.DataFrame({"mute": ["zero", "mean"]}), "mute", ["mean"])["mute"].tolist()
+    ['mean']
     """
-    names = tuple(names)
     for name in names:
         if name not in set(frame[column]):
             raise unknown(column, name, map(str, frame[column].unique()))
@@ -36,15 +40,26 @@ def at_level(frame: pd.DataFrame, pattern: str) -> pd.DataFrame:
     ------
     InfluenceError
         If there is none.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"level": ["all", "class:bed", "class:sofa"]})
+    >>> at_level(frame, "class:*")["level"].tolist()
+    ['class:bed', 'class:sofa']
     """
-    found = frame[[fnmatchcase(level, pattern) for level in frame["level"]]]
+    found = frame[[level == pattern or fnmatchcase(level, pattern) for level in frame["level"]]]
     if found.empty:
         raise unknown("level", pattern, map(str, frame["level"].unique()))
     return found
 
 
 def headline(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of one metric per target: that of the paper, or else the first."""
+    """Return the rows of one metric per target: that of the paper, or else the first.
+
+    >>> frame = pd.DataFrame({"target": ["a", "a", "b"], "metric": ["rms", "sqr_rel", "psnr"]})
+    >>> headline(frame)["metric"].tolist()
+    ['sqr_rel', 'psnr']
+    """
 
     def preferred(metrics: pd.Series) -> str:
         present = list(metrics.unique())
@@ -54,7 +69,10 @@ def headline(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def nothing_muted(performance: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the fullest setup of each network, once, whatever the mute."""
+    """Return the rows of the fullest setup of each network, once, whatever the mute.
+
+    A setup names the sites that are present, so the one that mutes nothing names the most.
+    """
     present = performance["setup"].map(lambda setup: 0 if setup == "none" else setup.count("+") + 1)
     run = [performance[column] for column in ("network", "dataset")]
     full = performance[present == present.groupby(run, dropna=False).transform("max")]

@@ -5,7 +5,7 @@ Pure functions from a frame of results to a `Table`, which `format_table` turns 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -23,8 +23,8 @@ SIGNIFICANT = 0.05
 def omega_table(
     influence: pd.DataFrame,
     *,
-    metric: Iterable[str] = (),
-    mute: Iterable[str] = (),
+    metric: Sequence[str] = (),
+    mute: Sequence[str] = (),
     level: str = "all",
     interval: bool = True,
 ) -> Table:
@@ -33,8 +33,8 @@ def omega_table(
     Parameters
     ----------
     influence : frame with the columns of `influence.csv`, of one run or of several.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the file.
+    metric : names of metrics, in the order of the columns; by default one per target: mean IoU,
+        the squared relative error, or else the first in the file.
     mute : names of mutes; all by default.
     level : `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
     interval : whether the cells show the interval.
@@ -56,8 +56,7 @@ def omega_table(
     a          zero                 0.94 [0.10, 2.00]*
     """
     chosen = at_level(named(influence, "mute", mute), level)
-    metric = tuple(metric)
-    chosen = named(chosen, "metric", metric) if metric else headline(chosen)
+    chosen = _metrics(chosen, metric) if metric else headline(chosen)
     shown = chosen["metric"].map(display_of)
     gain = shown.map(lambda display: display.gain)
     entries = chosen.assign(
@@ -83,9 +82,9 @@ def omega_table(
 def performance_table(
     performance: pd.DataFrame,
     *,
-    metric: Iterable[str] = (),
-    mute: Iterable[str] = (),
-    setup: Iterable[str] = (),
+    metric: Sequence[str] = (),
+    mute: Sequence[str] = (),
+    setup: Sequence[str] = (),
     level: str = "all",
     interval: bool = False,
 ) -> Table:
@@ -111,8 +110,7 @@ def performance_table(
     >>> print(format_table(performance_table(frame), "md").splitlines()[5])
     | b         |        **0.6730** |
     """
-    chosen = at_level(named(named(performance, "mute", mute), "metric", metric), level)
-    setup = tuple(setup)
+    chosen = _metrics(at_level(named(performance, "mute", mute), level), metric)
     if not setup:
         chosen = nothing_muted(chosen)
     elif "*" not in setup:
@@ -124,7 +122,7 @@ def performance_table(
 
 
 def class_table(
-    performance: pd.DataFrame, *, metric: Iterable[str] = (), interval: bool = False
+    performance: pd.DataFrame, *, metric: Sequence[str] = (), interval: bool = False
 ) -> Table:
     """Arrange performances by class, with nothing muted: Table III of arXiv 1702.08009.
 
@@ -143,7 +141,6 @@ def class_table(
             "expected rows at levels 'class:...', which a metric on named classes gives; found "
             "none. Measure such a metric (mean_iou) on an output with classes"
         )
-    metric = tuple(metric)
     by_class = named(by_class, "metric", metric) if metric else headline(by_class)
     keys = ["network", "dataset", "target"]
     overall = performance.merge(by_class[keys].drop_duplicates(), on=keys)
@@ -218,6 +215,13 @@ def _table(
         )
     entries = entries.assign(seed=entries["seed"].astype("Int64")).reset_index(drop=True)
     return Table(entries, rows, title, tuple(notes), interval)
+
+
+def _metrics(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of some metrics, in that order; all rows if none is named."""
+    found = named(frame, "metric", metrics)
+    place = found["metric"].map(lambda name: metrics.index(name) if metrics else 0)
+    return found.iloc[place.argsort(kind="stable")]
 
 
 def _run_columns(frame: pd.DataFrame) -> tuple[str, ...]:
