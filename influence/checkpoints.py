@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
-from torch.export import Dim, ExportedProgram
-from torch.fx.experimental.symbolic_shapes import is_concrete_int
+from torch import Tensor, nn
 
 from influence.errors import InfluenceError
 from influence.facts import FACTS, read_facts
 from influence.files import replace_on_success
 from influence.network import JointNetwork
+from influence.programs.export import input_shapes, pack_program, trace_program
 from influence.programs.program import Program, read_program
 from influence.weights import find_network, load_weights
 
@@ -78,10 +76,15 @@ def load_checkpoint(
     try:
         net = _load(path, data, network)
     except InfluenceError as error:
-        raise InfluenceError(f"checkpoint {path}: {error}") from error
+        raise InfluenceError(f"checkpoint {path}: {_printable(str(error))}") from error
     net.module.eval()
     net.sha256 = hashlib.sha256(data).hexdigest()
     return net
+
+
+def _printable(message: str) -> str:
+    # What a file says must not steer the terminal that shows it.
+    return "".join(c if c.isprintable() else "?" for c in message)
 
 
 def _load(path: Path, data: bytes, network: str | JointNetwork | None) -> JointNetwork:
@@ -183,106 +186,53 @@ def export_checkpoint(
     path = Path(path)
     if path.suffix != ".pt2":
         raise InfluenceError(f"expected a file name that ends in .pt2, got {path.name!r}")
-    examples = _examples(net, example_inputs)
-    modes = {module: module.training for module in net.module.modules()}
-    net.module.eval()
-    try:
-        exported = _export(net, examples)
-        with torch.no_grad():
-            expected = net(examples)
-    finally:
-        for module, training in modes.items():
-            module.training = training
-    facts = net.facts()
-    if net.call != "channels":
-        for item, shape in zip(facts["inputs"], _shapes(exported), strict=True):
-            item["shape"] = shape
-    data = _pack(exported, facts)
-    _check_export(data, examples, expected)
-    with replace_on_success(path) as aside:
-        aside.write_bytes(data)
-
-
-def _examples(net: JointNetwork, example_inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if missing := [m.name for m in net.inputs if m.name not in example_inputs]:
         raise InfluenceError(
             f"network {net.name!r}: no example for the inputs {', '.join(missing)}. Give one "
             f"tensor for each of {', '.join(m.name for m in net.inputs)}"
         )
     examples = {m.name: example_inputs[m.name] for m in net.inputs}
-    # torch takes an axis of length 1 for a constant.
-    return {n: torch.cat([e, e]) if len(e) == 1 else e for n, e in examples.items()}
-
-
-def _export(net: JointNetwork, examples: dict[str, Tensor]) -> ExportedProgram:
-    args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = {}
-    if net.call == "positional":
-        args = tuple(examples.values())
-    elif net.call == "keyword":
-        kwargs = examples
-    elif net.call == "mapping":
-        args = (examples,)
-    else:
-        args = (torch.cat(list(examples.values()), dim=1),)
     try:
-        try:
-            exported = _trace(net, args, kwargs, other_axes=Dim.AUTO)
-        except Exception:
-            exported = _trace(net, args, kwargs, other_axes=Dim.STATIC)
-    except Exception as error:  # torch raises many kinds
-        raise InfluenceError(
-            f"network {net.name!r} could not be exported with a free batch size: "
-            f"{str(error).strip().partition(chr(10))[0]} If it fixes the batch size, as "
-            "x.view(8, -1) does, write x.flatten(1) or take the size from x.shape[0]; or keep the "
-            "weights as .safetensors and name its code with --network module:factory"
-        ) from error
-    return _without_traces(exported)
+        with _evaluation_mode(net.module), torch.no_grad():
+            data = _export(net, examples)
+            _check_export(data, examples, net(examples))
+    except InfluenceError as error:
+        raise InfluenceError(f"network {net.name!r} was not exported: {error}") from error
+    with replace_on_success(path) as aside:
+        aside.write_bytes(data)
 
 
-def _trace(
-    net: JointNetwork, args: tuple[Any, ...], kwargs: dict[str, Any], *, other_axes: Any
-) -> ExportedProgram:
-    def axes(example: Tensor) -> dict[int, Any]:
-        free = {i: other_axes for i, length in enumerate(example.shape) if length > 1}
-        return {**free, 0: Dim.DYNAMIC}
-
-    shapes: Any = torch.utils._pytree.tree_map(axes, kwargs or args)
-    return torch.export.export(net.module, args, kwargs, dynamic_shapes=shapes)
-
-
-def _without_traces(exported: ExportedProgram) -> ExportedProgram:
-    """Drop what running does not need: sample inputs, guards on them, paths of source files."""
-    exported.example_inputs = None
-    exported._guards_code = []
-    for module in exported.graph_module.modules():
-        if isinstance(module, torch.fx.GraphModule):
-            for node in module.graph.nodes:
-                kept = ("val", "nn_module_stack")
-                node.meta = {key: node.meta[key] for key in kept if key in node.meta}
-    return exported
+@contextmanager
+def _evaluation_mode(module: nn.Module) -> Iterator[None]:
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes.items():
+            part.training = training
 
 
-def _shapes(exported: ExportedProgram) -> list[list[int | None]]:
-    """Return the shape of one sample of each input, `None` where the length is free."""
-    names = exported.graph_signature.user_inputs
-    shapes = {
-        node.name: node.meta["val"].shape for node in exported.graph.nodes if node.name in names
-    }
-    return [[int(n) if is_concrete_int(n) else None for n in shapes[name][1:]] for name in names]
-
-
-def _pack(exported: ExportedProgram, facts: dict[str, Any]) -> bytes:
-    buffer = io.BytesIO()
-    torch.export.save(exported, buffer, extra_files={FACTS: json.dumps(facts, indent=2)})
-    return buffer.getvalue()
+def _export(net: JointNetwork, examples: dict[str, Tensor]) -> bytes:
+    if net.call == "positional":
+        traced = trace_program(net.module, tuple(examples.values()))
+    elif net.call == "keyword":
+        traced = trace_program(net.module, (), examples)
+    elif net.call == "mapping":
+        traced = trace_program(net.module, (examples,))
+    else:
+        traced = trace_program(net.module, (torch.cat(list(examples.values()), dim=1),))
+    facts = net.facts()
+    if net.call != "channels":
+        for item, shape in zip(facts["inputs"], input_shapes(traced), strict=True):
+            item["shape"] = shape
+    return pack_program(traced, {FACTS: json.dumps(facts, indent=2)})
 
 
 def _check_export(data: bytes, examples: dict[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     """Read the file back and compare, so that what cannot be loaded is never written."""
     device = next(iter(examples.values())).device
-    with torch.no_grad():
-        found = _name_program(read_program(data)).to(device)(examples)
+    found = _name_program(read_program(data)).to(device)(examples)
     for name, value in expected.items():
         if not torch.allclose(value, found[name], rtol=1e-4, atol=1e-5, equal_nan=True):
             raise InfluenceError(

@@ -41,7 +41,7 @@ _EXPECTED = re.compile(
     r"|data/constants/(model_constants_config\.json|tensor_\d+)"
     r"|data/sample_inputs/model\.pt"
     r"|extra/.+"
-    r"|archive_format|archive_version|byteorder|\.format_version|\.storage_alignment"
+    r"|archive_format|archive_version|byteorder|version|\.format_version|\.storage_alignment"
     r"|\.data/(version|serialization_id)"
 )
 _FOREIGN = {

@@ -1,0 +1,113 @@
+"""From a module to an exported program, and to the bytes of a `.pt2` file."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+from torch.fx.experimental.symbolic_shapes import is_concrete_int
+
+from influence.errors import InfluenceError
+
+__all__ = ["input_shapes", "pack_program", "trace_program"]
+
+_REMEDY = (
+    "or keep the weights as .safetensors and name the network's code with --network module:factory"
+)
+
+
+def trace_program(
+    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Tensor] | None = None
+) -> ExportedProgram:
+    """Trace a module with a free number of samples, and every other axis free that can be.
+
+    Parameters
+    ----------
+    module
+        The network, in evaluation mode.
+    args, kwargs
+        What to call it with: tensors, or dictionaries of tensors, samples first. A single sample
+        is doubled, since torch takes an axis of length 1 for a constant.
+
+    Raises
+    ------
+    InfluenceError
+        If torch cannot trace the module, or only for this number of samples.
+
+    Examples
+    --------
+    >>> traced = trace_program(nn.Flatten(), (torch.zeros(2, 3, 4),))
+    >>> input_shapes(traced)
+    [[None, None]]
+    """
+    args, doubled = torch.utils._pytree.tree_map(_double, (args, dict(kwargs or {})))
+    try:
+        try:
+            traced = _trace(module, args, doubled, Dim.AUTO)
+        except Exception:  # some networks fail with free axes and not without
+            traced = _trace(module, args, doubled, Dim.STATIC)
+    except Exception as error:  # torch raises many kinds
+        if "specialized it to be a constant" in str(error):
+            raise InfluenceError(
+                "it works for one number of samples only. Where it fixes that number, as "
+                f"x.view(8, -1) does, write x.flatten(1) or use x.shape[0]; {_REMEDY}"
+            ) from error
+        reason = str(error).strip().partition("\n")[0]
+        raise InfluenceError(
+            f"torch cannot export it: {reason} Change the network, {_REMEDY}"
+        ) from error
+    return _without_traces(traced)
+
+
+def _double(example: Tensor) -> Tensor:
+    return torch.cat([example, example]) if len(example) == 1 else example
+
+
+def _trace(
+    module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Tensor], other_axes: Any
+) -> ExportedProgram:
+    def axes(example: Tensor) -> dict[int, Any]:
+        free = {i: other_axes for i, length in enumerate(example.shape) if length > 1}
+        return {**free, 0: Dim.DYNAMIC}
+
+    shapes: Any = torch.utils._pytree.tree_map(axes, kwargs or args)
+    with warnings.catch_warnings():
+        # Recurrent layers gather their weights in every call; torch restores them by itself.
+        warnings.filterwarnings("ignore", r"The tensor attributes? [\s\S]* assigned during export")
+        return torch.export.export(module, args, kwargs, dynamic_shapes=shapes)
+
+
+def _without_traces(traced: ExportedProgram) -> ExportedProgram:
+    """Drop what running does not need: sample inputs, guards on them, paths of source files."""
+    traced.example_inputs = None
+    traced._guards_code = []
+    for module in traced.graph_module.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            for node in module.graph.nodes:
+                kept = ("val", "nn_module_stack")
+                node.meta = {key: node.meta[key] for key in kept if key in node.meta}
+    return traced
+
+
+def input_shapes(traced: ExportedProgram) -> list[list[int | None]]:
+    """Return the shape of one sample of each input, `None` where a length is free."""
+    values = {node.name: node.meta["val"] for node in traced.graph.nodes if "val" in node.meta}
+    return [
+        [int(length) if is_concrete_int(length) else None for length in values[name].shape[1:]]
+        for name in traced.graph_signature.user_inputs
+    ]
+
+
+def pack_program(traced: ExportedProgram, texts: Mapping[str, str]) -> bytes:
+    """Return the bytes of a `.pt2` file with these texts as extra files."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # Weights in channels-last order are whole tensors, though torch cannot tell.
+        warnings.filterwarnings("ignore", "No complete tensor found in the group")
+        torch.export.save(traced, buffer, extra_files=dict(texts))
+    return buffer.getvalue()
