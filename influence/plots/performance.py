@@ -6,7 +6,7 @@ paper finds that networks lie in an area "which is upper-bounded by a concave cu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,7 +53,7 @@ def performance_panels(
     performance: pd.DataFrame,
     *,
     mute: str,
-    metric: Iterable[str] = (),
+    metric: Sequence[str] = (),
     level: str = "all",
     directions: Literal["cross", "all"] = "cross",
     groups: Mapping[str, str] | None = None,
@@ -68,7 +68,6 @@ def performance_panels(
         If a name is unknown, no direction is left, or a network has no performance.
     """
     omega = at_level(named(influence, "mute", [mute]), level)
-    metric = tuple(metric)
     omega = named(omega, "metric", metric) if metric else headline(omega)
     if directions == "cross":
         omega = omega[omega["source"] != omega["target"]]
@@ -103,7 +102,7 @@ def draw_performance(
     performance: pd.DataFrame,
     *,
     mute: str | None = None,
-    metric: Iterable[str] = (),
+    metric: Sequence[str] = (),
     level: str = "all",
     directions: Literal["cross", "all"] = "cross",
     groups: Mapping[str, str] | None = None,

@@ -1,0 +1,40 @@
+"""Files of figures: the same bytes twice, and only formats that we know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from influence.errors import InfluenceError
+from influence.plots.style import FORMATS, inks, save_figure, styled
+
+
+def _figure() -> Figure:
+    with styled():
+        figure = Figure(figsize=(1, 1))
+        figure.subplots().plot([0, 1], [0, 1], label="a line")
+    return figure
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_the_same_figure_gives_the_same_bytes(tmp_path: Path, suffix: str) -> None:
+    paths = [tmp_path / f"{name}.{suffix}" for name in ("one", "two")]
+    for path in paths:
+        save_figure(_figure(), path)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert b"Date" not in paths[0].read_bytes()
+
+
+def test_an_unknown_suffix_is_refused_and_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InfluenceError, match=r"ends in \.png, \.pdf, \.svg, got .*figure\.gif"):
+        save_figure(_figure(), tmp_path / "figure.gif")
+    assert not list(tmp_path.iterdir())
+
+
+def test_groups_differ_in_colour_and_in_marker() -> None:
+    found = inks(["a", "b", "a", "c"])
+    assert list(found) == ["a", "b", "c"]
+    assert len({ink.colour for ink in found.values()}) == 3
+    assert len({ink.marker for ink in found.values()}) == 3
