@@ -1,0 +1,22 @@
+"""Fixtures that many tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from influence.network import JointNetwork
+from tests.toy import toy, write_toy_file
+
+
+@pytest.fixture(scope="session")
+def toy_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An evaluation file of 13 samples; not to be changed."""
+    return write_toy_file(tmp_path_factory.mktemp("toy") / "toy.h5")
+
+
+@pytest.fixture
+def net() -> JointNetwork:
+    """A network of two inputs and two outputs that fits `toy_file`."""
+    return toy()
