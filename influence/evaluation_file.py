@@ -9,7 +9,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from influence.errors import InfluenceError
 from influence.evaluation_set import Field, Sample, floating
@@ -18,6 +18,8 @@ from influence.files import replace_on_success, sha256_of
 __all__ = ["EvaluationFile", "write_evaluation_file"]
 
 FORMAT, VERSION = "influence-evaluation", 1
+NUMBERS = "biuf"
+"""The kinds of NumPy type that a dataset may have."""
 
 
 class EvaluationFile:
@@ -84,7 +86,7 @@ class EvaluationFile:
         for name, dataset in group.items():
             if not isinstance(dataset, h5py.Dataset) or dataset.ndim < 1:
                 raise InfluenceError(f"{self.path}: {part}/{name} is not an array of samples")
-            if dataset.dtype.kind not in "biuf":
+            if dataset.dtype.kind not in NUMBERS:
                 raise InfluenceError(
                     f"{self.path}: {part}/{name} holds {dataset.dtype}, expected numbers"
                 )
@@ -213,7 +215,8 @@ def write_evaluation_file(
     Raises
     ------
     InfluenceError
-        If the numbers of samples differ or an attribute names no dataset.
+        If an array does not hold numbers with samples first, if the numbers of samples differ, or
+        if an attribute names no dataset.
 
     Examples
     --------
@@ -228,6 +231,8 @@ def write_evaluation_file(
     datasets |= {f"targets/{n}": np.asarray(x) for n, x in targets.items()}
     if images is not None:
         datasets["images/rgb"] = np.asarray(images)
+    for key, array in datasets.items():
+        _check_array(key, array)
     lengths = {n: len(x) for n, x in datasets.items()}
     if ids is not None:
         lengths["ids"] = len(ids)
@@ -260,3 +265,12 @@ def write_evaluation_file(
                 data=labels.astype(object) if strings else labels,
                 dtype=h5py.string_dtype() if strings else None,
             )
+
+
+def _check_array(key: str, array: NDArray[Any]) -> None:
+    if array.ndim < 1:
+        raise InfluenceError(f"{key} has no axis of samples, got one number")
+    if array.dtype.kind not in NUMBERS:
+        raise InfluenceError(f"{key} holds {array.dtype}, expected numbers")
+    if 0 in array.shape[1:]:
+        raise InfluenceError(f"{key} has the shape {array.shape}: its samples hold no values")

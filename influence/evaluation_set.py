@@ -36,7 +36,7 @@ class Field:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
 
-    def decode(self, stored: NDArray[Any]) -> Tensor:
+    def decode(self, stored: NDArray[Any] | np.generic) -> Tensor:
         """Turn stored values into labels (int64, -1 = ignored) or values (NaN = ignored).
 
         Values are float32, or float64 where they are stored so.

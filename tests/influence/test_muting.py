@@ -1,0 +1,116 @@
+"""What each mute puts in the place of an input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from influence.errors import InfluenceError
+from influence.muting import MUTES, Signal, cyclic_order, parse_mute, parse_mutes
+from influence.network import Modality
+
+MEAN, STD = (1.0, 2.0, 4.0), (0.5, 1.0, 0.1)
+
+
+def signal(kind: str = "other", count: int = 4, start: int = 0, side: int = 8) -> Signal:
+    """A batch whose values are all NaN: whatever a mute takes from them shows."""
+    values = torch.full((count, 3, side, side), float("nan"))
+    facts = Modality("x", kind, mean=MEAN, std=STD)
+    indices = np.arange(start, start + count)
+    return Signal(values, facts, indices, partners=torch.ones_like(values), seed=3)
+
+
+@pytest.mark.parametrize("name", [*MUTES, "constant:0.5"])
+@pytest.mark.parametrize("kind", ["depth", "probabilities", "logits", "image"])
+def test_nothing_of_the_muted_input_leaks(name: str, kind: str) -> None:
+    muted = parse_mute(name).replace(signal(kind))
+    assert muted.isfinite().all()
+    assert muted.shape == (4, 3, 8, 8)
+
+
+@pytest.mark.parametrize("name", [*MUTES, "constant:0.5"])
+def test_a_network_may_reshape_or_change_what_it_gets(name: str) -> None:
+    parse_mute(name).replace(signal()).view(4, -1).add_(1.0)
+
+
+def test_values_of_the_simple_mutes() -> None:
+    assert parse_mute("zero").replace(signal()).eq(0.0).all()
+    assert parse_mute("constant:-2.5").replace(signal()).eq(-2.5).all()
+    assert parse_mute("mean").replace(signal())[2, :, 5, 6].tolist() == list(MEAN)
+    assert parse_mute("shuffle").replace(signal()).eq(1.0).all()
+
+
+def test_uniform_knows_nothing() -> None:
+    uniform = MUTES["uniform"]
+    third = torch.full((4, 3, 8, 8), 1 / 3)
+    torch.testing.assert_close(uniform.replace(signal("probabilities")), third)
+    torch.testing.assert_close(uniform.replace(signal("logits")).softmax(1), third)
+    assert not uniform.applies_to(Modality("x", "depth"))
+    assert uniform.applies_to(Modality("x", "probabilities"))
+
+
+def test_noise_has_the_moments_and_does_not_depend_on_batches() -> None:
+    noise = MUTES["noise"].replace(signal(count=30, side=40))
+    error = np.array(STD) / np.sqrt(30 * 40 * 40)
+    assert (np.abs(noise.mean((0, 2, 3)).numpy() - MEAN) < 5 * error).all()
+    np.testing.assert_allclose(noise.std((0, 2, 3)).numpy(), STD, rtol=0.02)
+    parts = [MUTES["noise"].replace(signal(count=15, start=s, side=40)) for s in (0, 15)]
+    assert torch.equal(torch.cat(parts), noise)
+    assert not torch.equal(noise[0], noise[1])
+
+
+def test_noise_respects_the_kind() -> None:
+    facts = Modality("x", "depth", mean=(0.0,), std=(1.0,))
+    depth = MUTES["noise"].replace(Signal(torch.ones(2, 1, 9, 9), facts, np.arange(2)))
+    assert depth.min() == 0.0
+    probabilities = MUTES["noise"].replace(signal("probabilities"))
+    assert (probabilities > 0).all()
+    torch.testing.assert_close(probabilities.sum(1), torch.ones(4, 8, 8))
+
+
+def test_noise_differs_between_inputs_and_seeds() -> None:
+    first = signal()
+    other_input = Signal(first.values, Modality("y", mean=MEAN, std=STD), first.indices, seed=3)
+    other_seed = Signal(first.values, first.modality, first.indices, seed=4)
+    noise = [MUTES["noise"].replace(s) for s in (first, other_input, other_seed)]
+    assert not torch.equal(noise[0], noise[1])
+    assert not torch.equal(noise[0], noise[2])
+
+
+@given(count=st.integers(2, 60), seed=st.integers(0, 10**6))
+def test_shuffle_is_a_derangement_of_the_whole_set(count: int, seed: int) -> None:
+    order = cyclic_order(count, seed)
+    partner = dict(zip(order.tolist(), np.roll(order, -1).tolist(), strict=True))
+    assert sorted(partner) == sorted(partner.values()) == list(range(count))
+    assert all(sample != other for sample, other in partner.items())
+
+
+def test_shuffle_needs_two_samples() -> None:
+    with pytest.raises(InfluenceError, match="'shuffle' needs two samples or more, got 1"):
+        cyclic_order(1, 0)
+
+
+def test_moments_must_fit_the_channels() -> None:
+    bad = Signal(torch.ones(2, 3), Modality("x", mean=(1.0, 2.0)), np.arange(2))
+    with pytest.raises(InfluenceError, match="'x': its facts hold 2 moments, expected 1 or 3"):
+        MUTES["mean"].replace(bad)
+
+
+@pytest.mark.parametrize("text", ["constant:", "constant:x", "constant:nan", "constant"])
+def test_constant_takes_a_finite_number(text: str) -> None:
+    with pytest.raises(InfluenceError, match="expected constant:VALUE, such as"):
+        parse_mute(text)
+
+
+def test_unknown_mute_is_told_with_the_near_one() -> None:
+    with pytest.raises(InfluenceError, match="unknown mute 'shufle': did you mean 'shuffle'"):
+        parse_mutes(["zero", "shufle"])
+
+
+@pytest.mark.parametrize("names", [[], ["zero", "zero"], ["constant:1", "constant:1.0"]])
+def test_mutes_must_differ_and_be_there(names: list[str]) -> None:
+    with pytest.raises(InfluenceError, match="expected mutes that differ"):
+        parse_mutes(names)
