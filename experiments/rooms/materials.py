@@ -1,0 +1,252 @@
+"""What a surface looks like: a pattern, two colours and the length after which it repeats."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "PATTERNS",
+    "Colour",
+    "Material",
+    "draw_colour",
+    "draw_material",
+    "draw_timber",
+    "texture",
+]
+
+Colour = tuple[float, float, float]
+Map = NDArray[np.float64]
+
+TEXELS = 64
+
+
+@dataclass(frozen=True)
+class Material:
+    """A surface: `pattern` blends from `colour` to `second` and repeats after `span` metres."""
+
+    pattern: str
+    colour: Colour
+    second: Colour
+    span: float = 1.0
+    gloss: bool = False
+    seed: int = 0
+
+
+def draw_colour(
+    rng: np.random.Generator,
+    *,
+    hue: tuple[float, float] = (0.0, 1.0),
+    saturation: tuple[float, float] = (0.0, 0.7),
+    value: tuple[float, float] = (0.15, 0.85),
+) -> Colour:
+    """Draw a linear RGB reflectance whose hue, saturation and value lie in the given ranges.
+
+    Examples
+    --------
+    >>> draw_colour(np.random.default_rng(0), saturation=(0, 0), value=(0.5, 0.5))
+    (0.5, 0.5, 0.5)
+    """
+    h, s, v = (rng.uniform(*limits) for limits in (hue, saturation, value))
+    red, green, blue = colorsys.hsv_to_rgb(h % 1.0, s, v)
+    return (float(red), float(green), float(blue))
+
+
+def draw_material(
+    rng: np.random.Generator,
+    pattern: str,
+    *,
+    colour: Colour | None = None,
+    contrast: float = 0.35,
+    span: float = 1.0,
+    gloss: bool = False,
+) -> Material:
+    """Draw the second colour (`contrast`: how far from `colour`) and the seed of a material.
+
+    Examples
+    --------
+    >>> draw_material(np.random.default_rng(0), "plain", colour=(0.5, 0.5, 0.5)).pattern
+    'plain'
+    """
+    first = draw_colour(rng) if colour is None else colour
+    other = np.asarray(draw_colour(rng, saturation=(0.0, 0.9), value=(0.05, 0.9)))
+    red, green, blue = (1 - contrast) * np.asarray(first) + contrast * other
+    second = (float(red), float(green), float(blue))
+    return Material(pattern, first, second, span, gloss, int(rng.integers(2**31)))
+
+
+def draw_timber(rng: np.random.Generator) -> Material:
+    """Wood, painted wood or plastic, as cabinets and tables have it.
+
+    Examples
+    --------
+    >>> draw_timber(np.random.default_rng(0)).pattern in ("wood", "plain")
+    True
+    """
+    if rng.random() < 0.6:
+        colour = draw_colour(rng, hue=(0.04, 0.1), saturation=(0.3, 0.65), value=(0.12, 0.6))
+        return draw_material(rng, "wood", colour=colour, contrast=0.2, span=0.6, gloss=_shiny(rng))
+    colour = draw_colour(rng, saturation=(0.0, 0.35), value=(0.08, 0.85))
+    return draw_material(rng, "plain", colour=colour, contrast=0.15, gloss=_shiny(rng))
+
+
+def _shiny(rng: np.random.Generator) -> bool:
+    return bool(rng.random() < 0.25)
+
+
+@lru_cache(maxsize=256)
+def texture(material: Material) -> NDArray[np.float32]:
+    """Return the material's reflectance map, shape (64, 64, 3), in 0.02..0.95; it tiles.
+
+    Examples
+    --------
+    >>> texture(Material("checker", (0.9, 0.9, 0.9), (0.1, 0.1, 0.1))).shape
+    (64, 64, 3)
+    """
+    rng = np.random.default_rng(material.seed)
+    if material.pattern in PAINTINGS:
+        picture = PAINTINGS[material.pattern](material, rng)
+    else:
+        blend = PATTERNS[material.pattern](rng)[..., None]
+        picture = (1 - blend) * np.asarray(material.colour) + blend * np.asarray(material.second)
+    return np.clip(picture, 0.02, 0.95).astype(np.float32)
+
+
+def _noise(rng: np.random.Generator, *, smooth: float = 1.0, stretch: float = 1.0) -> Map:
+    """Periodic noise with spectrum 1/f^smooth, mean 0 and deviation 1; `stretch` along v."""
+    f = np.fft.fftfreq(TEXELS) * TEXELS
+    radius = np.hypot(f[None, :], stretch * f[:, None])
+    radius[0, 0] = np.inf
+    spectrum = np.fft.fft2(rng.standard_normal((TEXELS, TEXELS))) / radius**smooth
+    field: Map = np.fft.ifft2(spectrum).real
+    field /= field.std()
+    return field
+
+
+def _grid(repeats: int) -> tuple[Map, Map]:
+    """Texel coordinates (v, u) in units of one cell."""
+    t = (np.arange(TEXELS) + 0.5) / TEXELS * repeats
+    v, u = np.meshgrid(t, t, indexing="ij")
+    return v, u
+
+
+def _plain(rng: np.random.Generator) -> Map:
+    return 0.1 + 0.05 * _noise(rng, smooth=1.0)
+
+
+def _plaster(rng: np.random.Generator) -> Map:
+    return 0.25 + 0.08 * _noise(rng, smooth=1.6) + 0.05 * rng.standard_normal((TEXELS, TEXELS))
+
+
+def _wood(rng: np.random.Generator) -> Map:
+    _, u = _grid(int(rng.integers(3, 8)))
+    rings = np.sin(2 * np.pi * (u + 0.35 * _noise(rng, smooth=1.8, stretch=6.0)))
+    return 0.4 + 0.25 * rings + 0.12 * _noise(rng, smooth=0.6, stretch=12.0)
+
+
+def _planks(rng: np.random.Generator) -> Map:
+    count = int(rng.choice([4, 8]))
+    v, u = _grid(count)
+    plank = u.astype(int)
+    along = (v / count + rng.random(count)[plank]) % 1.0
+    tone = rng.uniform(0.0, 0.6, (count, 2))[plank, (along * 2).astype(int)]
+    seam = (u % 1.0 < 1.2 * count / TEXELS) | (along % 0.5 < 1.0 / TEXELS)
+    return np.where(seam, 1.0, tone + 0.1 * _noise(rng, smooth=0.7, stretch=10.0))
+
+
+def _tiles(rng: np.random.Generator) -> Map:
+    count = 4
+    v, u = _grid(count)
+    tone = rng.uniform(0.0, 0.3, (count, count))[v.astype(int), u.astype(int)]
+    grout = (u % 1.0 < 0.06) | (v % 1.0 < 0.06)
+    return np.where(grout, 1.0, tone + 0.06 * _noise(rng, smooth=1.3))
+
+
+def _bricks(rng: np.random.Generator) -> Map:
+    v, u = _grid(8)
+    row = v.astype(int)
+    u = (u / 2 + 0.5 * (row % 2)) % 4.0
+    tone = rng.uniform(0.0, 0.5, (8, 4))[row, u.astype(int)]
+    mortar = (u % 1.0 < 0.06) | (v % 1.0 < 0.14)
+    return np.where(mortar, 1.0, tone + 0.08 * _noise(rng, smooth=0.8))
+
+
+def _checker(rng: np.random.Generator) -> Map:
+    v, u = _grid(4)
+    black: Map = (u.astype(int) + v.astype(int)) % 2.0
+    return black + 0.04 * _noise(rng, smooth=1.0)
+
+
+def _stripes(rng: np.random.Generator) -> Map:
+    _, u = _grid(int(rng.integers(3, 9)))
+    return (u % 1.0 < rng.uniform(0.25, 0.6)) + 0.05 * _noise(rng, smooth=0.8)
+
+
+def _dots(rng: np.random.Generator) -> Map:
+    v, u = _grid(6)
+    v = v + 0.5 * (u.astype(int) % 2)
+    inside = np.hypot(u % 1.0 - 0.5, v % 1.0 - 0.5) < rng.uniform(0.2, 0.4)
+    return inside + 0.05 * _noise(rng, smooth=0.8)
+
+
+def _fabric(rng: np.random.Generator) -> Map:
+    weave = rng.standard_normal((TEXELS, 1)) + rng.standard_normal((1, TEXELS))
+    return 0.4 + 0.12 * weave + 0.1 * _noise(rng, smooth=1.2)
+
+
+def _carpet(rng: np.random.Generator) -> Map:
+    return 0.4 + 0.2 * _noise(rng, smooth=0.3) + 0.1 * _noise(rng, smooth=1.4)
+
+
+def _slats(rng: np.random.Generator) -> Map:
+    v, _ = _grid(16)
+    return v % 1.0 + 0.05 * _noise(rng, smooth=0.8)
+
+
+PATTERNS: dict[str, Callable[[np.random.Generator], Map]] = {
+    "plain": _plain,
+    "plaster": _plaster,
+    "wood": _wood,
+    "planks": _planks,
+    "tiles": _tiles,
+    "bricks": _bricks,
+    "checker": _checker,
+    "stripes": _stripes,
+    "dots": _dots,
+    "fabric": _fabric,
+    "carpet": _carpet,
+    "slats": _slats,
+}
+
+
+def _paint(material: Material, rng: np.random.Generator) -> Map:
+    """An abstract painting: a two-colour ground with a few coloured patches."""
+    v, u = _grid(1)
+    ramp = (0.5 + 0.3 * _noise(rng, smooth=1.8))[..., None]
+    picture: Map = (1 - ramp) * np.asarray(material.colour) + ramp * np.asarray(material.second)
+    for _ in range(int(rng.integers(1, 5))):
+        cu, cv, ru, rv = *rng.uniform(0.1, 0.9, 2), *rng.uniform(0.06, 0.35, 2)
+        power = rng.choice([2.0, 8.0])  # an ellipse or a rectangle
+        patch = np.abs((u - cu) / ru) ** power + np.abs((v - cv) / rv) ** power < 1
+        picture[patch] = draw_colour(rng, saturation=(0.2, 0.95), value=(0.1, 0.9))
+    return picture
+
+
+def _outdoors(material: Material, rng: np.random.Generator) -> Map:
+    """A view out of a window: sky above (`colour`), trees or houses below (`second`)."""
+    v, _ = _grid(1)
+    skyline = rng.uniform(0.15, 0.55) + 0.08 * _noise(rng, smooth=1.6)[:1]
+    ground = np.asarray(material.second) * (0.6 + 0.15 * _noise(rng, smooth=1.0)[..., None])
+    sky = np.asarray(material.colour) * (0.85 + 0.05 * _noise(rng, smooth=1.8)[..., None])
+    return np.where((v < skyline)[..., None], ground, sky)
+
+
+PAINTINGS: dict[str, Callable[[Material, np.random.Generator], Map]] = {
+    "painting": _paint,
+    "outdoors": _outdoors,
+}
