@@ -70,6 +70,7 @@ class Table:
     title : a few words for a caption.
     notes : sentences that say how to read the numbers: units, mute, interval, n.
     interval : whether the cells show the interval beside the value.
+    headings : the order of the columns; by default that of the entries.
     """
 
     entries: pd.DataFrame
@@ -77,19 +78,20 @@ class Table:
     title: str
     notes: tuple[str, ...] = ()
     interval: bool = True
+    headings: tuple[tuple[str, str], ...] = ()
 
     def spread(self, cells: pd.Series) -> pd.DataFrame:
-        """Arrange one cell per entry: rows of the table down, headings across, in file order.
+        """Arrange one cell per entry: rows of the table down, in the order of the entries.
 
         A cell without an entry is missing. The columns that name the rows come first.
         """
         names = self.entries[list(self.rows)]
         row = names.groupby(list(self.rows), sort=False, dropna=False).ngroup()
-        heading = pd.MultiIndex.from_tuples(list(self.entries["heading"]))
-        column, headings = pd.factorize(heading)
+        headings = self.headings or tuple(dict.fromkeys(self.entries["heading"]))
+        column = self.entries["heading"].map(headings.index)
         long = pd.DataFrame({"row": row, "column": column, "cell": cells})
         wide = long.pivot(index="row", columns="column", values="cell")
-        wide.columns = headings
+        wide.columns = pd.MultiIndex.from_tuples([headings[int(place)] for place in wide.columns])
         first = names.set_index(row).groupby(level=0).head(1)
         first.columns = pd.MultiIndex.from_product([[""], self.rows])
         return pd.concat([first, wide], axis=1)

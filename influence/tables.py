@@ -6,6 +6,7 @@ Pure functions from a frame of results to a `Table`, which `format_table` turns 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -56,7 +57,7 @@ def omega_table(
     a          zero                 0.94 [0.10, 2.00]*
     """
     chosen = at_level(named(influence, "mute", mute), level)
-    chosen = _metrics(chosen, metric) if metric else headline(chosen)
+    chosen = named(chosen, "metric", metric) if metric else headline(chosen)
     shown = chosen["metric"].map(display_of)
     gain = shown.map(lambda display: display.gain)
     entries = chosen.assign(
@@ -76,7 +77,8 @@ def omega_table(
         notes.append(f"* p < {SIGNIFICANT:g} (sign-flip test, Holm).")
     notes += [*_notes(entries, interval=interval), *_checkpoints(chosen)]
     rows = (*_run_columns(chosen), "mute")
-    return _table(entries, rows, "Cross-modality influence ω", notes, interval=interval)
+    table = _table(entries, rows, "Cross-modality influence ω", notes, interval=interval)
+    return _ordered(table, metric)
 
 
 def performance_table(
@@ -110,7 +112,7 @@ def performance_table(
     >>> print(format_table(performance_table(frame), "md").splitlines()[5])
     | b         |        **0.6730** |
     """
-    chosen = _metrics(at_level(named(performance, "mute", mute), level), metric)
+    chosen = named(at_level(named(performance, "mute", mute), level), "metric", metric)
     if not setup:
         chosen = nothing_muted(chosen)
     elif "*" not in setup:
@@ -118,7 +120,7 @@ def performance_table(
     headings = _headings(chosen, lambda row: (row.target, _value_heading(row)))
     rows = (*_run_columns(chosen), *(("mute", "setup") if setup else ()))
     title = "Performance" if setup else "Performance with nothing muted"
-    return _performance(chosen, headings, rows, title, interval=interval)
+    return _ordered(_performance(chosen, headings, rows, title, interval=interval), metric)
 
 
 def class_table(
@@ -217,11 +219,12 @@ def _table(
     return Table(entries, rows, title, tuple(notes), interval)
 
 
-def _metrics(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of some metrics, in that order; all rows if none is named."""
-    found = named(frame, "metric", metrics)
-    place = found["metric"].map(lambda name: metrics.index(name) if metrics else 0)
-    return found.iloc[place.argsort(kind="stable")]
+def _ordered(table: Table, metrics: Sequence[str]) -> Table:
+    """Put the columns in the order of the metrics that were asked for."""
+    if not metrics:
+        return table
+    place = table.entries["metric"].map(list(metrics).index).argsort(kind="stable")
+    return replace(table, headings=tuple(dict.fromkeys(table.entries["heading"].iloc[place])))
 
 
 def _run_columns(frame: pd.DataFrame) -> tuple[str, ...]:

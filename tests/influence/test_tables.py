@@ -97,11 +97,14 @@ def test_the_best_is_sought_within_a_data_set() -> None:
 
 def test_metrics_stand_in_the_order_asked_for() -> None:
     table = performance_table(performance_frame(), metric=["mean_iou", "delta_1", "rms"])
-    assert [heading[1] for heading in dict.fromkeys(table.entries["heading"])] == [
+    wide = table.spread(table.entries["value"])
+    assert list(wide.columns.get_level_values(1)) == [
+        "network",
         "mean IoU, % ↑",
         "δ < 1.25 ↑",
         "rms, m ↓",
     ]
+    assert list(wide["", "network"]) == list(NETWORKS)
 
 
 def test_setups_get_rows_of_their_own() -> None:

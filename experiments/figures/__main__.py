@@ -1,0 +1,58 @@
+"""`python -m experiments.figures`: every figure and table of `reports/`, from its CSVs alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from experiments.figures.beside import write_beside
+from experiments.figures.published import write_published
+from experiments.figures.studies import STUDY_TABLES, read_study, write_figure7, write_table
+from influence.errors import InfluenceError
+
+REPORTS = Path(__file__).parents[2] / "reports"
+STUDIES = {"rooms": "make measure", "nyuv2": "python -m experiments.nyuv2 measure"}
+BESIDE_PUBLISHED = "nyuv2"
+
+
+def write_all(reports: Path) -> Iterator[str]:
+    """Write everything; yield a line for each file, and for each study that is not there."""
+    write_published(reports / "published")
+    published = read_study(reports / "published")
+    assert published is not None, "write_published has just written it"
+    yield from map(_wrote, write_figure7(published, reports / "published"))
+    for name, command in STUDIES.items():
+        folder = reports / name
+        study = read_study(folder)
+        if study is None:
+            yield f"skipped {folder}: no influence.csv there; `{command}` writes it"
+            continue
+        yield from map(_wrote, write_figure7(study, folder))
+        for stem, make in STUDY_TABLES.items():
+            for suffix in ("md", "tex"):
+                yield _wrote(write_table(make(study), folder / f"{stem}.{suffix}"))
+        if name == BESIDE_PUBLISHED:
+            yield _wrote(write_beside(study, published, folder / "beside_published.md"))
+
+
+def _wrote(path: Path) -> str:
+    return f"wrote {path}"
+
+
+@click.command()
+@click.option("--reports", default=REPORTS, type=click.Path(path_type=Path, file_okay=False))
+def figures(reports: Path) -> None:
+    """Write the figures and tables of the reports from their CSVs alone."""
+    try:
+        for line in write_all(reports):
+            click.echo(line)
+    except InfluenceError as error:
+        click.echo(f"figures: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    figures()

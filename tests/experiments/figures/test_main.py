@@ -1,0 +1,100 @@
+"""`python -m experiments.figures`: everything from CSVs alone, twice the same, without torch."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from experiments.figures.__main__ import figures
+from experiments.figures.published import PUBLISHED
+from tests.tables_of_runs import influence_frame, performance_frame, write_run
+
+FIGURES = {"figure7.png", "figure7.pdf", "figure7.svg"}
+ROOT = PUBLISHED.parents[1]
+TABLES = {f"{name}.{suffix}" for name in ("omega", "table1", "table3") for suffix in ("md", "tex")}
+
+
+def _lay_out(folder: Path) -> Path:
+    """Make a folder of reports with the printed tables and a study on NYUv2."""
+    (folder / "published").mkdir()
+    for path in PUBLISHED.glob("jrn_*.csv"):
+        shutil.copy(path, folder / "published")
+    write_run(folder / "nyuv2")
+    inputs = performance_frame(["input"], ["zero"]).query("setup == 'depth+semantic'")
+    inputs.to_csv(folder / "nyuv2" / "inputs.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Return a folder of reports after the command, and what the command printed."""
+    reports = _lay_out(tmp_path_factory.mktemp("reports"))
+    result = CliRunner().invoke(figures, ["--reports", str(reports)])
+    assert result.exit_code == 0, result.output
+    return reports, result.output
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_it_writes_everything_and_skips_a_study_that_is_not_there(
+    written: tuple[Path, str],
+) -> None:
+    reports, output = written
+    assert f"skipped {reports / 'rooms'}: no influence.csv there" in output
+    tables = {"influence.csv", "performance.csv", "inputs.csv"}
+    files = {path.name for path in (reports / "nyuv2").iterdir()}
+    assert files == {*FIGURES, *TABLES, *tables, "beside_published.md"}
+    assert {path.name for path in (reports / "published").iterdir()} >= FIGURES
+
+
+def test_a_second_run_changes_no_byte_and_does_not_import_torch(
+    written: tuple[Path, str],
+) -> None:
+    reports, _ = written
+    first = _bytes(reports)
+    program = (
+        "import sys; from experiments.figures.__main__ import figures;"
+        "figures(['--reports', sys.argv[1]], standalone_mode=False);"
+        "assert 'torch' not in sys.modules, 'torch was imported'"
+    )
+    for path in reports.rglob("figure7.*"):
+        path.unlink()
+    subprocess.run([sys.executable, "-c", program, str(reports)], check=True, cwd=ROOT)
+    assert _bytes(reports) == first
+
+
+def test_measured_stands_beside_published_for_every_network_and_mute(
+    written: tuple[Path, str],
+) -> None:
+    reports, _ = written
+    page = (reports / "nyuv2" / "beside_published.md").read_text(encoding="utf-8")
+    table1, table3, omega = page.split("\n## ")[1:]
+    networks = ["jrn-cat60", "jrn-sum60", "jrn-cat10", "jrn-cat5", "jrn-cat1"]
+    rows = [line.split("|")[1].strip() for line in table1.splitlines() if line.startswith("| ")][1:]
+    assert rows == [name for name in ["input", *networks] for _ in range(2)]
+    assert "| 54.27 |" in " ".join(table3.split()).replace("**", "")
+    zero = influence_frame().query(
+        "network == 'jrn-cat1' and mute == 'zero' and target == 'semantic' "
+        "and source == 'depth' and metric == 'mean_iou'"
+    )
+    lines = [line for line in omega.splitlines() if line.startswith("| jrn-cat1 ")]
+    assert len(lines) == 3
+    assert "7.59" in lines[0]
+    assert f"{100 * zero['omega'].item():.2f} [" in lines[1]
+
+
+def test_a_broken_table_ends_clearly_and_leaves_the_earlier_figure(tmp_path: Path) -> None:
+    reports = _lay_out(tmp_path)
+    (reports / "nyuv2" / "influence.csv").write_text("network,omega\na,1\n")
+    (reports / "nyuv2" / "figure7.png").write_bytes(b"earlier")
+    result = CliRunner().invoke(figures, ["--reports", str(reports)])
+    assert result.exit_code == 1
+    assert "influence.csv: expected the columns" in result.output
+    assert (reports / "nyuv2" / "figure7.png").read_bytes() == b"earlier"
