@@ -58,7 +58,7 @@ class Item:
         c, s = np.cos(self.angle), np.sin(self.angle)
         corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
         turned: NDArray[np.float64] = corners @ np.array([[c, s], [-s, c]])
-        return turned + (self.x, self.y)
+        return turned + np.array([self.x, self.y])
 
     @property
     def placed_parts(self) -> tuple[Part, ...]:

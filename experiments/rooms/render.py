@@ -99,7 +99,8 @@ def render_split(
 ) -> None:
     """Render `count` rooms of a split into ROOT/SPLIT/{rgb,depth,labels}/NNNN.png.
 
-    Files that exist are kept, so that an interrupted run goes on where it stopped.
+    Files that exist are kept, so that an interrupted run goes on where it stopped. The processes
+    import the calling script anew: call this under `if __name__ == "__main__"` there.
 
     Parameters
     ----------

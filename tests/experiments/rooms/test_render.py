@@ -1,0 +1,161 @@
+"""Renderings against closed forms, against our own rays, and against themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.spatial.transform import Rotation
+
+from experiments.datasets.rooms import RoomsFolder
+from experiments.rooms.camera import Camera
+from experiments.rooms.contact_sheet import save_contact_sheet
+from experiments.rooms.parts import CEILING, GROUND, OBJECT, VERTICAL, mesh
+from experiments.rooms.render import render_room, render_scene, render_split, room_seed
+from experiments.rooms.scene import Room, draw_room, empty_room
+from influence.errors import InfluenceError
+
+SMALL = (24, 32)
+
+
+def view_rays(camera: Camera, size: tuple[int, int]) -> np.ndarray:
+    """Rays through the pixel centres, of planar depth 1; the camera is turned by scipy."""
+    height, width = size
+    focal = width / 2 / np.tan(camera.fov / 2)  # pixels
+    v, u = np.mgrid[:height, :width] + 0.5
+    rays = np.stack([(u - width / 2) / focal, np.ones(size), (height / 2 - v) / focal], axis=-1)
+    turn = Rotation.from_euler("xz", [camera.pitch, camera.yaw])
+    return turn.apply(rays.reshape(-1, 3)).reshape(height, width, 3)
+
+
+def test_back_wall_has_the_known_depth_everywhere() -> None:
+    sample = render_room(empty_room(3.0, 5.0, 2.5, Camera((1.5, 0.6, 1.25))), size=SMALL)
+    wall = sample.depth[8:16, 12:20]
+    np.testing.assert_allclose(wall, 5.0 - 0.6, rtol=1e-6)
+    assert (sample.labels[8:16, 12:20] == VERTICAL).all()
+
+
+@pytest.mark.parametrize(("yaw", "pitch"), [(0.0, 0.0), (0.4, -0.3), (-0.5, 0.2)])
+def test_empty_room_matches_its_planes(yaw: float, pitch: float) -> None:
+    w, d, h = 3.2, 4.4, 2.6
+    camera = Camera((1.1, 0.8, 1.3), yaw, pitch, 1.1)
+    sample = render_room(empty_room(w, d, h, camera), size=SMALL)
+    rays = view_rays(camera, SMALL)
+    with np.errstate(divide="ignore"):
+        planes = [(np.where(rays[..., i] > 0, side, 0) - camera.position[i]) / rays[..., i]
+                  for i, side in enumerate((w, d, h))]  # fmt: skip
+    nearest = np.min(planes, axis=0)
+    floor_or_ceiling = np.where(rays[..., 2] > 0, CEILING, GROUND)
+    expected = np.where(np.argmin(planes, axis=0) == 2, floor_or_ceiling, VERTICAL)
+    bare = sample.labels != OBJECT  # all but the lamp
+    np.testing.assert_allclose(sample.depth[bare], nearest[bare], rtol=1e-5)
+    assert (sample.labels == expected)[bare].all()
+
+
+def test_picture_and_labels_show_the_lamp_at_the_same_place() -> None:
+    room = empty_room(3.2, 4.4, 2.6, Camera((0.7, 0.8, 1.3), 0.0, 0.35, 1.1))
+    sample = render_room(room, size=(48, 64))
+    lamp = sample.labels == OBJECT
+    assert lamp.sum() > 20
+    row, column = (axis.mean() for axis in np.nonzero(sample.rgb.min(axis=2) > 250))
+    assert (row, column) == pytest.approx([axis.mean() for axis in np.nonzero(lamp)], abs=1.5)
+
+
+def first_hit(room: Room, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Depth and class by brute force over all triangles (Möller and Trumbore 1997)."""
+    depth, label = np.full(rays.shape[:2], np.inf), np.full(rays.shape[:2], 255)
+    origin = np.asarray(room.camera.position)
+    for part in room.parts:
+        solid = mesh(part)
+        a, b, c = (solid.vertices[solid.faces[:, i]] for i in range(3))
+        p = np.cross(rays[..., None, :], c - a)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scale = 1 / (p * (b - a)).sum(axis=-1)
+            u = (p * (origin - a)).sum(axis=-1) * scale
+            q = np.cross(origin - a, b - a)
+            v = (rays[..., None, :] * q).sum(axis=-1) * scale
+            t = (q * (c - a)).sum(axis=-1) * scale
+            hit = (u >= 0) & (v >= 0) & (u + v <= 1) & (t > 0)
+        nearest = np.where(hit, t, np.inf).min(axis=-1)
+        label = np.where(nearest < depth, part.label, label)
+        depth = np.minimum(depth, nearest)
+    return depth, label
+
+
+def test_furnished_room_matches_brute_force() -> None:
+    room = draw_room(3)
+    sample = render_room(room, size=SMALL)
+    depth, label = first_hit(room, view_rays(room.camera, SMALL))
+    same = np.isclose(sample.depth, depth, rtol=1e-4) & (sample.labels == label)
+    assert same.mean() > 0.995, "only rays that graze an edge may differ by rounding"
+
+
+def test_pixel_is_one_point_and_no_mixture() -> None:
+    """A picture three times as fine has the coarse one's pixel centres at every third pixel."""
+    room = draw_room(11)
+    coarse, fine = (render_room(room, size=(k * 24, k * 32)) for k in (1, 3))
+    same = coarse.labels == fine.labels[1::3, 1::3]
+    np.testing.assert_allclose(coarse.depth[same], fine.depth[1::3, 1::3][same], rtol=1e-3)
+    assert same.mean() > 0.995
+
+
+@pytest.mark.parametrize("seed", [21, 22, 23])
+def test_every_pixel_is_labelled_lit_and_in_range(seed: int) -> None:
+    sample = render_scene(seed, size=(48, 64))
+    assert sample.labels.dtype == np.uint8
+    assert sample.labels.max() <= OBJECT
+    assert 0.5 <= sample.depth.min() < sample.depth.max() <= 10
+    assert 60 < sample.rgb.mean() < 180
+    assert sample.rgb.std() > 15
+
+
+def read_all(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*.png")}
+
+
+def test_same_seed_same_bytes_whatever_the_processes(tmp_path: Path) -> None:
+    render_split(tmp_path / "a", "test", 2, size=SMALL, processes=1)
+    render_split(tmp_path / "b", "test", 2, size=SMALL, processes=2)
+    render_split(tmp_path / "c", "test", 2, size=SMALL, processes=1, seed=1)
+    first, second, other = (read_all(tmp_path / name) for name in "abc")
+    assert len(first) == 6
+    assert first == second
+    assert all(first[name] != other[name] for name in first)
+
+
+def test_interrupted_split_is_completed_and_kept(tmp_path: Path) -> None:
+    render_split(tmp_path, "train", 2, size=SMALL, processes=1)
+    whole = read_all(tmp_path)
+    (tmp_path / "train/labels/0001.png").unlink()
+    (tmp_path / "train/rgb/0000.png").write_bytes(b"kept")
+    render_split(tmp_path, "train", 2, size=SMALL, processes=1)
+    assert read_all(tmp_path) == {**whole, "train/rgb/0000.png": b"kept"}
+
+
+def test_folder_is_what_the_reader_reads(tmp_path: Path) -> None:
+    render_split(tmp_path, "test", 1, size=SMALL, processes=1)
+    read, made = RoomsFolder(tmp_path, "test")[0], render_scene(room_seed("test", 0), size=SMALL)
+    np.testing.assert_array_equal(read.rgb, made.rgb)
+    np.testing.assert_array_equal(read.labels, made.labels)
+    np.testing.assert_allclose(read.depth, made.depth, atol=0.00051)  # stored in millimetres
+
+
+def test_splits_share_no_room() -> None:
+    seeds = [room_seed(split, i) for split in ("train", "test") for i in range(1000)]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_unknown_split_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InfluenceError, match=r"tran.*train"):
+        render_split(tmp_path, "tran", 1)
+
+
+def test_contact_sheet_holds_three_views_of_each_room(tmp_path: Path) -> None:
+    samples = [render_scene(5, size=SMALL)] * 3
+    save_contact_sheet(tmp_path / "sheet.png", samples + samples[:1], columns=2)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (2 * (3 * 32 + 4), 2 * (24 + 4))
+        pixels = np.asarray(sheet)
+    np.testing.assert_array_equal(pixels[:24, :32], samples[0].rgb)
