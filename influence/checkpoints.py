@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from influence.errors import InfluenceError
 from influence.facts import FACTS, read_facts
 from influence.files import replace_on_success
-from influence.network import JointNetwork
+from influence.network import JointNetwork, Modality
 from influence.programs.export import input_shapes, pack_program, trace_program
-from influence.programs.program import Program, read_program
+from influence.programs.program import Axis, Program, read_program
 from influence.weights import find_network, load_weights
 
 __all__ = ["export_checkpoint", "load_checkpoint"]
@@ -128,6 +128,8 @@ def _name_program(program: Program) -> JointNetwork:
         # The program takes its tensors one by one, however the network took them.
         net.call = "positional"
         _check_names("inputs", [m.name for m in net.inputs], interface.input_names)
+        for modality, axes in zip(net.inputs, interface.inputs, strict=True):
+            _check_shape(modality, axes[1:])
     _check_names("outputs", [o.name for o in net.outputs], interface.output_names)
     return net
 
@@ -142,6 +144,21 @@ def _check_names(what: str, names: list[str], found: tuple[str | None, ...]) -> 
         raise InfluenceError(
             f"{FACTS} names the {what} {', '.join(names)}, but the program has {described}. Export "
             "the network again with influence.export_checkpoint"
+        )
+
+
+def _check_shape(modality: Modality, axes: Sequence[Axis]) -> None:
+    shape = modality.shape
+    if shape is not None and (
+        len(shape) != len(axes)
+        or any(
+            isinstance(axis, int) and length not in (None, axis)
+            for length, axis in zip(shape, axes, strict=True)
+        )
+    ):
+        raise InfluenceError(
+            f"{FACTS} gives the input {modality.name!r} the shape {shape}, but the program takes "
+            f"{tuple(axes)}. Export the network again with influence.export_checkpoint"
         )
 
 
@@ -226,7 +243,11 @@ def _export(net: JointNetwork, examples: dict[str, Tensor]) -> bytes:
     if net.call != "channels":
         for item, shape in zip(facts["inputs"], input_shapes(traced), strict=True):
             item["shape"] = shape
-    return pack_program(traced, {FACTS: json.dumps(facts, indent=2)})
+    try:
+        text = json.dumps(facts, indent=2)
+    except TypeError as error:
+        raise InfluenceError(f"its facts have to be plain texts and numbers: {error}") from error
+    return pack_program(traced, {FACTS: text})
 
 
 def _check_export(data: bytes, examples: dict[str, Tensor], expected: Mapping[str, Tensor]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from torch import nn
 
@@ -54,7 +54,7 @@ def read_facts(text: bytes | str, module: nn.Module) -> JointNetwork:
         seed=root.integer("seed"),
         trained_on=root.text("trained_on", ""),
         notes=root.text("notes", ""),
-        call=call,
+        call=cast(Call, call),
     )
 
 

@@ -6,7 +6,9 @@ import copy
 import importlib
 import io
 import os
+import re
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -71,9 +73,12 @@ def _read_safetensors(data: bytes) -> dict[str, Tensor]:
 
 def _unpickle(data: bytes) -> dict[str, Tensor]:
     try:
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # Other protocols than that of torch.save end in an error that says more.
+            warnings.filterwarnings("ignore", "Detected pickle protocol")
+            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds on foreign files
-        raise _explain(data, error) from error
+        raise _explain(str(error)) from error
     for wrapper in _WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
@@ -86,20 +91,16 @@ def _unpickle(data: bytes) -> dict[str, Tensor]:
     return dict(content)
 
 
-def _explain(data: bytes, error: Exception) -> InfluenceError:
-    """Tell a pickle that holds code from a file that is no pickle of torch."""
-    try:
-        names = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(data))
-    except Exception:
-        names = []
-    if names or "weights_only" in str(error).partition("\n")[0].lower():
-        listed = f" ({', '.join(sorted(names))})" if names else ""
+def _explain(reason: str) -> InfluenceError:
+    """Tell a pickle that holds code, and a TorchScript archive, from a file of another kind."""
+    remedy = "Save plain weights: torch.save(module.state_dict(), path), or a .safetensors file"
+    if "TorchScript" in reason:
+        return InfluenceError(f"it is a TorchScript archive, expected weights. {remedy}")
+    if code := re.search(r"GLOBAL (\S+)", reason):
         return InfluenceError(
-            f"it is a pickle that holds code{listed}, which was not executed. Save plain weights: "
-            "torch.save(module.state_dict(), path), or a .safetensors file"
+            f"it is a pickle that holds code ({code[1]}), which was not executed. {remedy}"
         )
-    reason = str(error).partition("\n")[0] or type(error).__name__
-    return InfluenceError(f"it is not a file of weights, or cut off: {reason}. Copy it again")
+    return InfluenceError(f"it is not a state dict that torch.save wrote, or cut off. {remedy}")
 
 
 def _check_keys(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
@@ -153,7 +154,7 @@ def find_network(network: str | JointNetwork) -> JointNetwork:
             ) from error
     if not isinstance(made, JointNetwork):
         raise InfluenceError(
-            f"the network {network!r} is a {type(made).__name__}, expected an "
+            f"the network {network!r} is of type {type(made).__name__}, expected an "
             "influence.JointNetwork or a function without arguments that returns one"
         )
     return copy.deepcopy(made)

@@ -58,10 +58,10 @@ def read_members(data: bytes) -> dict[str, bytes]:
     """Return the members of a `.pt2` archive by their names without the root folder.
 
     The archive is listed and read once, in memory, by one parser, and nothing is unpacked to
-    disk. torch stores members without compression, so an archive that has compressed or repeated
-    members, members that claim more bytes than the file has, or members that the export of a plain
-    network does not have, is refused before any of them is looked into. Sample inputs, which
-    `torch.export.save` adds as a pickle, are never unpickled; a pickle that names code is refused.
+    disk. Members that the export of a plain network does not have, members that are repeated or
+    compressed (torch stores these without compression), and members that claim more bytes than the
+    file has are refused before any is read. Sample inputs, which `torch.export.save` adds as a
+    pickle, are never unpickled; a pickle that names code is refused.
 
     Parameters
     ----------
@@ -82,8 +82,9 @@ def read_members(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
+            _check_names([info.filename for info in infos])
             _check_sizes(infos, len(data))
-            members = {info.filename: archive.read(info) for info in infos}
+            members = {info.filename.partition("/")[2]: archive.read(info) for info in infos}
     except InfluenceError:
         raise
     except Exception as error:  # zipfile raises many kinds on malformed archives
@@ -91,10 +92,8 @@ def read_members(data: bytes) -> dict[str, bytes]:
             f"it is not a .pt2 file, or cut off: {error}. Copy it again, or name a file that "
             "influence.export_checkpoint wrote"
         ) from error
-    if len(members) < len(infos) or len({name.partition("/")[0] for name in members}) != 1:
-        raise InfluenceError(f"its archive repeats a member or has several roots. {_REMEDY}")
-    members = {name.partition("/")[2]: content for name, content in members.items()}
-    _check_names(members)
+    if (order := members.get("byteorder", b"")) not in (b"", sys.byteorder.encode()):
+        raise InfluenceError(f"its byte order is {order!r}, this machine's is {sys.byteorder!r}")
     if unsafe := _unsafe_pickle(members.get(_SAMPLES, b"")):
         raise InfluenceError(
             f"its sample inputs are a pickle that holds code ({unsafe}). It was not executed; do "
@@ -103,30 +102,28 @@ def read_members(data: bytes) -> dict[str, bytes]:
     return members
 
 
-def _check_sizes(infos: list[zipfile.ZipInfo], file_size: int) -> None:
-    if any(i.compress_type != zipfile.ZIP_STORED or i.file_size != i.compress_size for i in infos):
-        raise InfluenceError(f"its members are compressed, which torch never does. {_REMEDY}")
-    if sum(info.file_size for info in infos) > file_size:
-        raise InfluenceError(f"its members claim more bytes than the file has. {_REMEDY}")
-
-
-def _check_names(members: Mapping[str, bytes]) -> None:
-    if members.get("archive_format") != b"pt2":
-        kinds = {
-            "constants.pkl": "a TorchScript archive",
-            "data.pkl": "weights or a pickled module",
-        }
-        kind = next((kind for name, kind in kinds.items() if name in members), "a foreign archive")
-        raise InfluenceError(f"it is {kind}, expected an exported program. {_REMEDY}")
-    for name in members:
+def _check_names(names: list[str]) -> None:
+    inner = [name.partition("/")[2] for name in names]
+    if "archive_format" not in inner:
+        kinds = {"constants.pkl": "TorchScript code", "data.pkl": "weights or a pickled module"}
+        kind = next((kind for name, kind in kinds.items() if name in inner), "something else")
+        raise InfluenceError(f"it is an archive of {kind}, expected an exported program. {_REMEDY}")
+    if len(set(inner)) < len(names) or len({name.partition("/")[0] for name in names}) > 1:
+        raise InfluenceError(f"its archive repeats a member or has several roots. {_REMEDY}")
+    for name in inner:
         if not _EXPECTED.fullmatch(name):
             kind = next((k for prefix, k in _FOREIGN.items() if name.startswith(prefix)), "unknown")
             raise InfluenceError(
                 f"its member {name!r} is {kind}; expected one graph, plain weights and texts only. "
                 + _REMEDY
             )
-    if (order := members.get("byteorder", b"")) not in (b"", sys.byteorder.encode()):
-        raise InfluenceError(f"its byte order is {order!r}, this machine's is {sys.byteorder!r}")
+
+
+def _check_sizes(infos: list[zipfile.ZipInfo], file_size: int) -> None:
+    if any(i.compress_type != zipfile.ZIP_STORED or i.file_size != i.compress_size for i in infos):
+        raise InfluenceError(f"its members are compressed, which torch never does. {_REMEDY}")
+    if sum(info.file_size for info in infos) > file_size:
+        raise InfluenceError(f"its members claim more bytes than the file has. {_REMEDY}")
 
 
 def _unsafe_pickle(pickled: bytes) -> str:

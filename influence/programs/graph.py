@@ -97,6 +97,8 @@ class GraphReader:
     def _nodes(self, nodes: list[Json]) -> None:
         for node in nodes:
             target = find_operator(node["target"])
+            if target is torch.ops.aten._assert_tensor_metadata.default:
+                continue  # holds where the network was traced, not on other devices or types
             args, kwargs = self._arguments(target, node["inputs"])
             call = self.graph.call_function(target, args, kwargs)
             call.meta["nn_module_stack"] = _module_stack(node["metadata"].get("nn_module_stack"))
