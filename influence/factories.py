@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 from typing import Any
@@ -26,7 +27,7 @@ def is_factory(text: str) -> bool:
 def make(text: str) -> Any:
     """Import ``module``, with the working directory first on the path, and call ``factory``.
 
-    What is not callable is returned as it is.
+    What is neither a function nor a class, such as a network, is returned as it is.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def make(text: str) -> Any:
         made = importlib.import_module(module)
         for part in name.split("."):
             made = getattr(made, part)
-        return made() if callable(made) else made
+        return made() if inspect.isroutine(made) or inspect.isclass(made) else made
     except InfluenceError:
         raise
     except Exception as error:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import io
-import os
 import re
-import sys
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Mapping
 
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from influence.errors import InfluenceError, unknown
+from influence.errors import InfluenceError
+from influence.factories import make
 from influence.network import JointNetwork
 
 __all__ = ["find_network", "load_weights"]
@@ -142,46 +138,10 @@ def find_network(network: str | JointNetwork) -> JointNetwork:
     InfluenceError
         If there is no such name, its module fails to import, or it is something else.
     """
-    if isinstance(network, JointNetwork):
-        return copy.deepcopy(network)
-    with _working_directory_first():
-        found = _import(network)
-        try:
-            made = found() if callable(found) and not isinstance(found, JointNetwork) else found
-        except Exception as error:
-            raise InfluenceError(
-                f"the network {network!r} raised {type(error).__name__}: {error}"
-            ) from error
+    made = network if isinstance(network, JointNetwork) else make(network)
     if not isinstance(made, JointNetwork):
         raise InfluenceError(
             f"the network {network!r} is of type {type(made).__name__}, expected an "
             "influence.JointNetwork or a function without arguments that returns one"
         )
     return copy.deepcopy(made)
-
-
-@contextmanager
-def _working_directory_first() -> Iterator[None]:
-    here = os.getcwd()
-    sys.path.insert(0, here)
-    try:
-        yield
-    finally:
-        sys.path.remove(here)
-
-
-def _import(name: str) -> Any:
-    module_name, colon, attribute = name.partition(":")
-    if not (module_name and colon and attribute):
-        raise InfluenceError(f"expected a network named module:factory, got {name!r}")
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:
-        raise InfluenceError(
-            f"could not import {module_name!r} of the network {name!r}: "
-            f"{type(error).__name__}: {error}. Start in the folder that holds it, or install it"
-        ) from error
-    if not hasattr(module, attribute):
-        known = [key for key in vars(module) if not key.startswith("_")]
-        raise unknown(f"name in the module {module_name!r}", attribute, known)
-    return getattr(module, attribute)
