@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -116,21 +117,23 @@ def _name_program(program: Program) -> JointNetwork:
         )
     net = read_facts(program.texts[FACTS], program)
     interface = program.interface
-    fixed = [i + 1 for i, axes in enumerate(interface.inputs) if not axes or type(axes[0]) is int]
-    if fixed:
-        raise InfluenceError(
-            f"input {fixed[0]} was exported with a fixed number of samples. Export the network "
-            "again with influence.export_checkpoint, which leaves the batch size free"
-        )
+    names: list[str] = [modality.name for modality in net.inputs]
     if net.call == "channels":
-        _check_names("inputs", ["the channels of all"], interface.input_names)
+        names = ["+".join(names)]
     else:
-        # The program takes its tensors one by one, however the network took them.
-        net.call = "positional"
-        _check_names("inputs", [m.name for m in net.inputs], interface.input_names)
+        net.call = "positional"  # the program's tensors, however the network took them
+    _check_names("inputs", names, interface.input_names)
+    _check_names("outputs", [output.name for output in net.outputs], interface.output_names)
+    for name, axes in zip(names, interface.inputs, strict=True):
+        if not axes or isinstance(axes[0], int):
+            raise InfluenceError(
+                f"its input {name!r} was exported with a fixed number of samples. Export the "
+                "network again with influence.export_checkpoint, which leaves the number free"
+            )
+    if net.call == "positional":
         for modality, axes in zip(net.inputs, interface.inputs, strict=True):
             _check_shape(modality, axes[1:])
-    _check_names("outputs", [o.name for o in net.outputs], interface.output_names)
+    program.interface = replace(interface, input_names=tuple(names))
     return net
 
 
@@ -255,7 +258,9 @@ def _check_export(data: bytes, examples: dict[str, Tensor], expected: Mapping[st
     device = next(iter(examples.values())).device
     found = _name_program(read_program(data)).to(device)(examples)
     for name, value in expected.items():
-        if not torch.allclose(value, found[name], rtol=1e-4, atol=1e-5, equal_nan=True):
+        if not torch.allclose(
+            value.double(), found[name].double(), rtol=1e-4, atol=1e-5, equal_nan=True
+        ):
             raise InfluenceError(
                 f"output {name!r} of the exported program differs from the network's. Does the "
                 "network draw random numbers, or keep a state from one call to the next?"

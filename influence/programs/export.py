@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim, ExportedProgram
+from torch.export import Dim, ExportedProgram, ShapesCollection
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
+from torch.utils._pytree import tree_leaves, tree_map
 
 from influence.errors import InfluenceError
 
@@ -45,7 +46,7 @@ def trace_program(
     >>> input_shapes(traced)
     [[None, None]]
     """
-    args, doubled = torch.utils._pytree.tree_map(_double, (args, dict(kwargs or {})))
+    args, doubled = tree_map(_double, (args, dict(kwargs or {})))
     try:
         try:
             traced = _trace(module, args, doubled, Dim.AUTO)
@@ -71,11 +72,10 @@ def _double(example: Tensor) -> Tensor:
 def _trace(
     module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Tensor], other_axes: Any
 ) -> ExportedProgram:
-    def axes(example: Tensor) -> dict[int, Any]:
+    shapes: Any = ShapesCollection()  # type: ignore[no-untyped-call]
+    for example in tree_leaves((args, kwargs)):
         free = {i: other_axes for i, length in enumerate(example.shape) if length > 1}
-        return {**free, 0: Dim.DYNAMIC}
-
-    shapes: Any = torch.utils._pytree.tree_map(axes, kwargs or args)
+        shapes[example] = {**free, 0: Dim.DYNAMIC}
     with warnings.catch_warnings():
         # Recurrent layers gather their weights in every call; torch restores them by itself.
         warnings.filterwarnings("ignore", r"The tensor attributes? [\s\S]* assigned during export")

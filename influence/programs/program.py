@@ -53,8 +53,10 @@ class Interface:
             if len(shape) != len(axes) or not all(
                 self._fits(length, axis, seen) for length, axis in zip(shape, axes, strict=True)
             ):
+                name = self.input_names[i]
                 raise InfluenceError(
-                    f"input {i + 1} of the exported program has shape {shape}, expected "
+                    f"input {i + 1 if name is None else repr(name)} of the exported program has "
+                    f"shape {shape}, expected "
                     f"({', '.join(map(self._describe, axes))}). Give such a shape, or export the "
                     "network again with dynamic axes"
                 )
@@ -103,8 +105,16 @@ class Program(nn.Module):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...] | dict[str, Tensor]:
         """Run the graph; return a tuple, or a dictionary where every output has a name."""
-        self.interface.check([tuple(tensor.shape) for tensor in inputs])
-        outputs: tuple[Tensor, ...] = self.graph_module(*inputs)
+        shapes = [tuple(tensor.shape) for tensor in inputs]
+        self.interface.check(shapes)
+        try:
+            outputs: tuple[Tensor, ...] = self.graph_module(*inputs)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # operators raise many kinds
+            raise InfluenceError(
+                f"the exported program failed on inputs of the shapes {shapes}: {error}"
+            ) from error
         names = [name for name in self.interface.output_names if name is not None]
         return dict(zip(names, outputs, strict=True)) if names else outputs
 
@@ -190,7 +200,7 @@ def _read_interface(module: Mapping[str, Any], ranges: Mapping[str, Any]) -> Int
             tuple(_read_axis(size) for size in module["graph"]["tensor_values"][name]["sizes"])
             for name in tensors
         ),
-        {name: (limits["min_val"], limits["max_val"]) for name, limits in ranges.items()},
+        {name: (_limit(r["min_val"]), _limit(r["max_val"])) for name, r in ranges.items()},
         _read_names(signature["in_spec"]),
         _read_names(signature["out_spec"]),
     )
@@ -205,6 +215,10 @@ def _read_axis(size: Mapping[str, Any]) -> Axis:
         return expect(int, size["as_int"])
     symbol = _SYMBOL.fullmatch(size["as_expr"]["expr_str"])
     return symbol[1] if symbol else None
+
+
+def _limit(value: Any) -> int | None:
+    return None if value is None else expect(int, value)
 
 
 def _read_names(tree: str) -> tuple[str | None, ...]:

@@ -133,6 +133,12 @@ def test_the_file_tells_nothing_of_this_machine(exported: Path) -> None:
         assert str(Path.home()).encode() not in content, name
 
 
+def test_an_input_of_another_shape_is_named(exported: Path) -> None:
+    inputs = images(2, 8, 12)
+    with pytest.raises(InfluenceError, match=r"input 'semantic' .* shape \(2, 1, 8, 12\)"):
+        load_checkpoint(exported)(inputs | {"semantic": inputs["depth"]})
+
+
 def test_torch_reads_the_file_too(exported: Path) -> None:
     program = torch.export.load(io.BytesIO(exported.read_bytes())).module()
     inputs = images(3, 20, 12)
@@ -141,6 +147,16 @@ def test_torch_reads_the_file_too(exported: Path) -> None:
         found = load_checkpoint(exported)(inputs)
     assert torch.equal(found["depth"], expected[0])
     assert torch.equal(found["semantic"], expected[1])
+
+
+def test_a_loaded_network_is_exported_with_other_facts(exported: Path, tmp_path: Path) -> None:
+    net = load_checkpoint(exported)
+    net.name = "renamed"
+    export_checkpoint(net, tmp_path / "renamed.pt2", images(2, 16, 24))
+    found = load_checkpoint(tmp_path / "renamed.pt2")
+    assert found.name == "renamed"
+    inputs = images(3, 9, 30)
+    assert torch.equal(found(inputs)["depth"], net(inputs)["depth"])
 
 
 class Keywords(nn.Module):
@@ -264,7 +280,10 @@ BAD_FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "pickle": (lambda: _saved_weights(), "weights or a pickled module, expected an exported"),
     "torchscript": (scripted, "TorchScript code"),
     "no facts": (lambda: honest_file(facts=False), "has no influence.json"),
-    "fixed batch": (lambda: honest_file(free_batch=False), "fixed number of samples"),
+    "fixed batch": (
+        lambda: honest_file(free_batch=False),
+        "input 'x' was exported with a fixed number",
+    ),
     "inputs": (lambda: renamed("inputs", "x"), "names the inputs x, but the program has 2"),
     "outputs": (lambda: renamed("outputs", "z", "w"), "outputs z, w, but the program has 1"),
     "kind": (

@@ -152,6 +152,15 @@ def test_a_program_checks_its_inputs() -> None:
         read_program(honest_file())(y, x)
 
 
+def test_an_operator_that_fails_names_the_shapes() -> None:
+    def change(model: Any) -> None:
+        model["graph_module"]["graph"]["nodes"][0]["target"] = "torch.ops.aten.mm.default"
+
+    program = read_program(tampered(change))
+    with pytest.raises(InfluenceError, match=r"failed on inputs of the shapes \[\(2, 3\)"):
+        program(*small_inputs().values())
+
+
 def _delete(model: Any) -> None:
     del model["graph_module"]["graph"]["nodes"][0]
 
