@@ -152,9 +152,8 @@ class JRN(nn.Module):
 
     def raw(self, depth: Tensor, semantic: Tensor) -> dict[str, Tensor]:
         """Compute unbounded metres (B, 1, H, W) and class logits (B, k, H, W)."""
-        # Bound from below before the logarithm: a muted map may be all zero.
-        logarithms = semantic.clamp(min=1e-6).log()
-        seen = semantic if self.config.semantic_input == "probabilities" else logarithms
+        plain = self.config.semantic_input == "probabilities"
+        seen = semantic if plain else _logarithm(semantic)
         branches = []  # of (B, C, H/8, W/8), (B, C, H/4, W/4), (B, C, H/2, W/2)
         for number, factor in enumerate(self.config.factors, start=1):
             scale = self.get_submodule(f"scale{number}")
@@ -166,7 +165,7 @@ class JRN(nn.Module):
         metres = _scale_to(self.depth_head(x), depth)  # (B, 1, H, W)
         logits = _scale_to(self.semantic_head(x), depth)  # (B, k, H, W)
         if self.config.residual:
-            metres, logits = depth + metres, logarithms + logits
+            metres, logits = depth + metres, _logarithm(semantic) + logits
         return {"depth": metres, "semantic": logits}
 
     def _shrink(self, x: Tensor, factor: int) -> Tensor:
@@ -243,6 +242,11 @@ def _convolutions(inputs: int, outputs: int, count: int) -> nn.Sequential:
             nn.ReLU(),
         ]
     return nn.Sequential(*layers)
+
+
+def _logarithm(probabilities: Tensor) -> Tensor:
+    """The logarithm, bounded from below: a muted map may be all zero."""
+    return probabilities.clamp(min=1e-6).log()
 
 
 def _scale_to(x: Tensor, like: Tensor) -> Tensor:

@@ -125,7 +125,7 @@ def study_commands(
     return steps
 
 
-def run(steps: click.Group) -> None:
+def run(steps: click.Command) -> None:
     """Run the command line; a mistake in the user's files ends it with a message and code 1."""
     try:
         steps(standalone_mode=True)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from experiments.training.commands import run, study_commands
+from experiments.training.study import Study
+from influence.errors import InfluenceError
+
+
+def commands(study: Study) -> click.Group:
+    def open_study(**_: Any) -> Study:
+        return study
+
+    return study_commands(open_study, test_set=Path("test.h5"), compact=True)
+
+
+def call(study: Study, *arguments: str) -> str:
+    result = CliRunner().invoke(commands(study), arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_finished_steps_are_skipped(study: Study) -> None:
+    output = call(study, "train-single-task", "--task", "depth")
+    assert output.count("already trained") == 3
+    assert "cat1: already trained" in call(study, "train-jrn", "--variant", "cat1")
+
+
+def test_predict_and_evaluation_file_report_what_they_made(study: Study) -> None:
+    output = call(study, "predict")
+    assert "tiny train: 8 images" in output
+    assert "tiny test: 3 images" in output
+    assert str(study.work / "test.h5") in call(study, "evaluation-file")
+    assert (study.work / "test.h5").is_file()
+
+
+def test_there_is_one_command_per_step(study: Study) -> None:
+    assert sorted(commands(study).commands) == [
+        "evaluation-file",
+        "export",
+        "measure",
+        "predict",
+        "train-jrn",
+        "train-single-task",
+    ]
+
+
+def failing(error: Exception) -> click.Command:
+    @click.command()
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+def test_a_users_mistake_is_a_message_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["study"])
+    with pytest.raises(SystemExit) as stop:
+        run(failing(InfluenceError("no images in the folder")))
+    assert stop.value.code == 1
+    assert capsys.readouterr().err == "error: no images in the folder\n"

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from experiments.training.single_task import (
+    folds_of,
+    log_depth_loss,
+    parts_of,
+    single_task_folder,
+    train_single_task,
+)
+from experiments.training.study import TASKS, Study
+from influence.errors import InfluenceError
+
+
+def test_folds_are_even_and_fixed_by_the_seed() -> None:
+    folds = folds_of(795, 3, seed=0)
+    assert np.bincount(folds).tolist() == [265, 265, 265]
+    np.testing.assert_array_equal(folds, folds_of(795, 3, seed=0))
+    assert not np.array_equal(folds, folds_of(795, 3, seed=1))
+
+
+def test_every_part_was_trained(study: Study) -> None:
+    assert parts_of(study) == ("full", "fold0", "fold1")
+    for task in TASKS:
+        for part in parts_of(study):
+            assert (single_task_folder(study, task, part) / "weights.safetensors").is_file()
+
+
+def test_the_depth_loss_is_the_mean_error_of_the_logarithm_where_depth_is_known() -> None:
+    target = torch.tensor([[[1.0, 0.0], [2.0, 4.0]]])
+    predicted = torch.tensor([[[2.0, 99.0], [2.0, 1.0]]]).log()
+    loss = log_depth_loss(predicted, target)
+    assert float(loss) == pytest.approx((np.log(2) + 0 + np.log(4)) / 3)
+
+
+def test_unknown_names_are_refused(study: Study) -> None:
+    with pytest.raises(InfluenceError, match="did you mean 'depth'"):
+        train_single_task(study, "dept", "full")
+    with pytest.raises(InfluenceError, match="fold0"):
+        train_single_task(study, "depth", "fold9")
