@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from experiments.datasets.rooms import RoomsFolder
+from experiments.rooms.commands import scenes
 from experiments.training.commands import run, study_commands
 from experiments.training.study import SingleTaskRecipe, Study
 
@@ -22,10 +23,13 @@ def open_study(*, data: str | None, work: Path | None) -> Study:
         results=HERE,
         reports=HERE.parents[1] / "reports" / "rooms",
         trained_on="600 rendered rooms at 160x120",
-        single_task=SingleTaskRecipe(epochs=12),
+        single_task=SingleTaskRecipe(epochs=8),
     )
 
 
 if __name__ == "__main__":
     # Not in the work folder: this evaluation file is the default data set and is published.
-    run(study_commands(open_study, test_set=HERE / "test.h5", compact=True))
+    steps = study_commands(open_study, test_set=HERE / "test.h5", compact=True)
+    for command in scenes.commands.values():
+        steps.add_command(command)
+    run(steps)
