@@ -92,9 +92,17 @@ def performance_table(
 ) -> Table:
     """Arrange performances: one row per network, one column per metric, the best in bold.
 
-    The default is Table I of arXiv 1702.08009: the setup in which nothing is muted. `setup` names
-    setups as the file does (`depth`, `depth+semantic`, `none`), or `*` for all of them. Networks
-    are equally good where the digits shown are the same.
+    The default is Table I of arXiv 1702.08009: the setup in which nothing is muted. Networks are
+    equally good where the digits shown are the same.
+
+    Parameters
+    ----------
+    performance : frame with the columns of `performance.csv`, of one run or of several.
+    metric : names of metrics, in the order of the columns; all by default.
+    mute : names of mutes, for setups in which something is muted; all by default.
+    setup : setups as the file names them (`depth`, `depth+semantic`, `none`), or `*` for all.
+    level : `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    interval : whether the cells show the interval.
 
     Raises
     ------
@@ -112,11 +120,14 @@ def performance_table(
     >>> print(format_table(performance_table(frame), "md").splitlines()[5])
     | b         |        **0.6730** |
     """
-    chosen = named(at_level(named(performance, "mute", mute), level), "metric", metric)
+    chosen = named(at_level(performance, level), "metric", metric).reset_index(drop=True)
+    full = nothing_muted(chosen)
     if not setup:
-        chosen = nothing_muted(chosen)
-    elif "*" not in setup:
-        chosen = named(chosen, "setup", setup)
+        chosen = full
+    else:
+        muted = named(chosen.drop(full.index), "mute", mute)
+        chosen = pd.concat([full, muted]).sort_index()
+        chosen = chosen if "*" in setup else named(chosen, "setup", setup)
     headings = _headings(chosen, lambda row: (row.target, _value_heading(row)))
     rows = (*_run_columns(chosen), *(("mute", "setup") if setup else ()))
     title = "Performance" if setup else "Performance with nothing muted"

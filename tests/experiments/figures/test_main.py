@@ -25,7 +25,7 @@ def _lay_out(folder: Path) -> Path:
     for path in PUBLISHED.glob("jrn_*.csv"):
         shutil.copy(path, folder / "published")
     write_run(folder / "nyuv2")
-    inputs = performance_frame(["input"], ["zero"]).query("setup == 'depth+semantic'")
+    inputs = performance_frame(["input"], []).query("setup == 'depth+semantic'")
     inputs.to_csv(folder / "nyuv2" / "inputs.csv", index=False)
     return folder
 

@@ -62,7 +62,7 @@ def _expected(source: str, metric: str) -> Iterator[tuple[str, pd.Series, pd.Ser
         "mute == 'zero' and source == @source and metric == @metric"
     )
     performance = performance_frame().query(
-        "mute == 'zero' and setup == 'depth+semantic' and metric == @metric and level == 'all'"
+        "setup == 'depth+semantic' and metric == @metric and level == 'all'"
     )
     for network in NETWORKS:
         yield (
