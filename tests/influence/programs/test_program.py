@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import json
+import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -197,6 +200,26 @@ def test_a_malformed_graph_is_refused(change: Any, message: str) -> None:
 def test_a_graph_that_is_no_graph_is_refused(text: bytes) -> None:
     with pytest.raises(InfluenceError):
         read_program(pack(members_of(honest_file()) | {MODEL: text}))
+
+
+def _places(content: Any) -> Iterator[tuple[Any, Any]]:
+    items = content.items() if isinstance(content, dict) else enumerate(content)
+    for key, value in list(items):
+        yield content, key
+        if isinstance(value, dict | list):
+            yield from _places(value)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_any_change_of_the_graph_gives_a_program_or_a_clear_error(seed: int) -> None:
+    draw = random.Random(seed)
+
+    def change(model: Any) -> None:
+        holder, key = draw.choice(list(_places(model["graph_module"])))
+        holder[key] = draw.choice([None, -1, True, 2**70, 0.5, "x", [], {}, {"as_int": 1}])
+
+    with contextlib.suppress(InfluenceError):
+        read_program(tampered(change))(*small_inputs().values())
 
 
 def test_a_network_that_changes_its_state_is_refused() -> None:
