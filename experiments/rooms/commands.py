@@ -1,4 +1,4 @@
-"""The commands that make the scenes: `python -m experiments.rooms.commands render`, `... sheet`."""
+"""The commands that make the scenes: `python -m experiments.rooms render` and `... sheet`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def render(root: Path, processes: int) -> None:
 @scenes.command()
 @click.option("--root", type=click.Path(path_type=Path), default=Path("runs/rooms"))
 @click.option("--split", type=click.Choice([*COUNTS]), default="test", show_default=True)
-@click.option("--count", default=24, show_default=True)
+@click.option("--count", default=20, show_default=True)
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("experiments/rooms/scenes.png")
 )
@@ -41,7 +41,3 @@ def sheet(root: Path, split: str, count: int, out: Path) -> None:
 
     rooms = RoomsFolder(root, split)
     save_contact_sheet(out, [rooms[i] for i in range(min(count, len(rooms)))])
-
-
-if __name__ == "__main__":
-    scenes()

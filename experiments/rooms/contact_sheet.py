@@ -31,7 +31,7 @@ def save_contact_sheet(path: Path, samples: Sequence[Sample], *, columns: int = 
     """
     rows = [samples[i : i + columns] for i in range(0, len(samples), columns)]
     tiles = [np.concatenate([_tile(sample) for sample in row], axis=1) for row in rows]
-    Image.fromarray(np.concatenate(tiles)).save(path)
+    Image.fromarray(np.concatenate(tiles)).save(path, optimize=True)
 
 
 def _tile(sample: Sample) -> NDArray[np.uint8]:
