@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from influence.errors import InfluenceError
 from influence.files import replace_on_success
@@ -23,6 +24,7 @@ __all__ = [
     "Run",
     "check_free",
     "read_run",
+    "read_table",
 ]
 
 INFLUENCE_COLUMNS = (
@@ -41,6 +43,12 @@ SAMPLES_COLUMNS = (
 
 TEXT = ("network", "dataset", "mute", "site", "source", "target", "metric", "level", "unit",
         "setup", "id", "checkpoint_sha256")  # fmt: skip
+
+COLUMNS = {
+    "influence": INFLUENCE_COLUMNS,
+    "performance": PERFORMANCE_COLUMNS,
+    "samples": SAMPLES_COLUMNS,
+}
 
 
 @dataclass(frozen=True)
@@ -127,9 +135,9 @@ def read_run(directory: str | os.PathLike[str]) -> Run:
     """
     directory = Path(directory)
     return Run(
-        influence=_read_table(directory / "influence.csv", INFLUENCE_COLUMNS),
-        performance=_read_table(directory / "performance.csv", PERFORMANCE_COLUMNS),
-        samples=_read_table(directory / "samples.csv.gz", SAMPLES_COLUMNS),
+        influence=read_table(directory / "influence.csv", "influence"),
+        performance=read_table(directory / "performance.csv", "performance"),
+        samples=read_table(directory / "samples.csv.gz", "samples"),
         info=_read_info(directory),
     )
 
@@ -147,7 +155,16 @@ def _read_info(directory: Path) -> dict[str, Any]:
     return info
 
 
-def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+def read_table(path: Path, name: str) -> pd.DataFrame:
+    """Read one file that has the columns of the table `influence`, `performance` or `samples`.
+
+    Raises
+    ------
+    InfluenceError
+        If the file is missing, has other columns, holds no row, or text where numbers belong.
+    """
+    columns = COLUMNS[name]
+    remedy = "Write the table again with influence measure"
     try:
         # A network may be called 'NA': only empty cells are missing.
         frame = pd.read_csv(
@@ -158,12 +175,24 @@ def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
         )
     except (OSError, ValueError, EOFError, zlib.error) as error:
         raise InfluenceError(
-            f"{path}: expected a table that influence measure wrote ({error})"
+            f"{path}: expected a table that influence measure wrote ({error}). {remedy}"
         ) from error
     if tuple(frame.columns) != columns:
         missing = [name for name in columns if name not in frame.columns]
         raise InfluenceError(
             f"{path}: expected the columns {', '.join(columns)}; missing: {missing or 'none'}, "
-            "in this order"
+            f"in this order. {remedy}"
         )
+    if frame.empty:
+        raise InfluenceError(f"{path}: expected one row or more, found none. {remedy}")
+    for column in columns:
+        if column == "higher_is_better":
+            right, kind = is_bool_dtype(frame[column]), "True or False"
+        else:
+            right, kind = column in TEXT or is_numeric_dtype(frame[column]), "numbers"
+        if not right:
+            found = frame[column].iloc[0]
+            raise InfluenceError(
+                f"{path}: expected {kind} in column {column!r}, found such as {found!r}. {remedy}"
+            )
     return frame

@@ -11,7 +11,8 @@ import pandas as pd
 from influence.files import replace_on_success
 from influence.plots.performance import draw_performance
 from influence.plots.style import FORMATS, save_figure
-from influence.run_tables import read_table, read_tables
+from influence.results import read_table
+from influence.run_tables import read_tables
 from influence.table_formats import Table, format_table
 from influence.tables import class_table, omega_table, performance_table
 

@@ -17,7 +17,8 @@ from experiments.figures.published import (
     write_published,
 )
 from influence.results import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS
-from influence.run_tables import read_table, read_tables
+from influence.results import read_table
+from influence.run_tables import read_tables
 
 
 @pytest.fixture(scope="module")
