@@ -57,8 +57,9 @@ class Item:
         y1 += self.clearance
         c, s = np.cos(self.angle), np.sin(self.angle)
         corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
-        turned: NDArray[np.float64] = corners @ np.array([[c, s], [-s, c]])
-        return turned + np.array([self.x, self.y])
+        turn = np.array([[c, s], [-s, c]])
+        placed: NDArray[np.float64] = corners @ turn + np.array([self.x, self.y])
+        return placed
 
     @property
     def placed_parts(self) -> tuple[Part, ...]:
