@@ -8,14 +8,18 @@ from pathlib import Path
 
 import click
 
-from experiments.figures.beside import write_beside
+from experiments.figures.beside import beside_published
 from experiments.figures.published import write_published
-from experiments.figures.studies import STUDY_TABLES, read_study, write_figure7, write_table
+from experiments.figures.readmes import write_blocks
+from experiments.figures.studies import STUDY_TABLES, Study, read_study, write_figure7, write_table
 from influence.errors import InfluenceError
+from influence.table_formats import format_table
+from influence.tables import omega_table
 
 REPORTS = Path(__file__).parents[2] / "reports"
 STUDIES = {"rooms": "make measure", "nyuv2": "python -m experiments.nyuv2 measure"}
 BESIDE_PUBLISHED = "nyuv2"
+IN_README = "rooms"
 
 
 def write_all(reports: Path) -> Iterator[str]:
@@ -34,8 +38,18 @@ def write_all(reports: Path) -> Iterator[str]:
         for stem, make in STUDY_TABLES.items():
             for suffix in ("md", "tex"):
                 yield _wrote(write_table(make(study), folder / f"{stem}.{suffix}"))
-        if name == BESIDE_PUBLISHED:
-            yield _wrote(write_beside(study, published, folder / "beside_published.md"))
+        if (folder / "README.md").exists():
+            blocks = _tables(study)
+            if name == BESIDE_PUBLISHED:
+                blocks = {"published": beside_published(study, published)}
+            yield _wrote(write_blocks(folder / "README.md", blocks))
+        if name == IN_README and (reports.parent / "README.md").exists():
+            omega = format_table(omega_table(study.influence, mute=["zero"]), "md")
+            yield _wrote(write_blocks(reports.parent / "README.md", {"rooms": omega}))
+
+
+def _tables(study: Study) -> dict[str, str]:
+    return {stem: format_table(make(study), "md") for stem, make in STUDY_TABLES.items()}
 
 
 def _wrote(path: Path) -> str:

@@ -25,6 +25,8 @@ def _lay_out(folder: Path) -> Path:
     for path in PUBLISHED.glob("jrn_*.csv"):
         shutil.copy(path, folder / "published")
     write_run(folder / "nyuv2")
+    text = "# Measured\n<!-- published:begin -->old<!-- published:end -->\nBehind.\n"
+    (folder / "nyuv2" / "README.md").write_text(text)
     inputs = performance_frame(["input"], []).query("setup == 'depth+semantic'")
     inputs.to_csv(folder / "nyuv2" / "inputs.csv", index=False)
     return folder
@@ -50,7 +52,7 @@ def test_it_writes_everything_and_skips_a_study_that_is_not_there(
     assert f"skipped {reports / 'rooms'}: no influence.csv there" in output
     tables = {"influence.csv", "performance.csv", "inputs.csv"}
     files = {path.name for path in (reports / "nyuv2").iterdir()}
-    assert files == {*FIGURES, *TABLES, *tables, "beside_published.md"}
+    assert files == {*FIGURES, *TABLES, *tables, "README.md"}
     assert {path.name for path in (reports / "published").iterdir()} >= FIGURES
 
 
@@ -74,8 +76,11 @@ def test_measured_stands_beside_published_for_every_network_and_mute(
     written: tuple[Path, str],
 ) -> None:
     reports, _ = written
-    page = (reports / "nyuv2" / "beside_published.md").read_text(encoding="utf-8")
-    table1, table3, omega = page.split("\n## ")[1:]
+    page = (reports / "nyuv2" / "README.md").read_text(encoding="utf-8")
+    assert page.startswith("# Measured\n")
+    assert page.endswith("<!-- published:end -->\nBehind.\n")
+    assert ">old<" not in page
+    table1, table3, omega = page.split("\n### ")[1:]
     networks = ["jrn-cat60", "jrn-sum60", "jrn-cat10", "jrn-cat5", "jrn-cat1"]
     rows = [line.split("|")[1].strip() for line in table1.splitlines() if line.startswith("| ")][1:]
     assert rows == [name for name in ["input", *networks] for _ in range(2)]
