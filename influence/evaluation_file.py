@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from influence.errors import InfluenceError
 from influence.evaluation_set import Field, Sample, floating
-from influence.files import replace_on_success, sha256_of
+from influence.files import sha256_of, write_hdf5
 
 __all__ = ["EvaluationFile", "write_evaluation_file"]
 
@@ -243,7 +243,7 @@ def write_evaluation_file(
     attributes = attributes or {}
     if strange := sorted(set(attributes) - set(datasets)):
         raise InfluenceError(f"attributes for {strange}, but the datasets are {sorted(datasets)}")
-    with replace_on_success(path) as aside, h5py.File(aside, "w") as file:
+    with write_hdf5(path) as file:
         file.attrs.update(format=FORMAT, version=VERSION, name=name)
         for key, array in datasets.items():
             dataset = file.create_dataset(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import h5py
 
 from influence.errors import InfluenceError
 
-__all__ = ["replace_on_success", "sha256_of"]
+__all__ = ["replace_on_success", "sha256_of", "write_hdf5"]
 
 
 @contextmanager
@@ -46,7 +49,22 @@ def replace_on_success(path: str | os.PathLike[str]) -> Iterator[Path]:
             "what was there before is unchanged"
         ) from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_hdf5(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
+    """Yield an HDF5 file to fill; it appears at `path`, whole, if the block succeeds.
+
+    It is built in memory: on a full disk the HDF5 library raises more than once, while closing
+    too, and then ends the program by a segmentation fault.
+    """
+    image = io.BytesIO()
+    with h5py.File(image, "w") as file:
+        yield file
+    with replace_on_success(path) as aside:
+        aside.write_bytes(image.getbuffer())
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

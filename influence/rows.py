@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from influence.files import replace_on_success
+from influence.files import write_hdf5
 from influence.setups import FULL, Setup
 
 __all__ = ["NO_MUTE", "Condition", "RowKey", "Rows", "write_rows"]
@@ -87,7 +87,7 @@ def group_numbers(labels: NDArray[Any] | None, count: int) -> NDArray[np.int64]:
 
 def write_rows(path: str | os.PathLike[str], rows: Mapping[str, Rows]) -> None:
     """Write the rows of several networks to one HDF5 file, ``<network>/<condition>/...``."""
-    with replace_on_success(path) as aside, h5py.File(aside, "w") as file:
+    with write_hdf5(path) as file:
         for network, found in rows.items():
             for key, values in found.values.items():
                 file.create_dataset(
