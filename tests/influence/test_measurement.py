@@ -1,0 +1,184 @@
+"""The one call: what it matches, what it refuses, what it writes down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from influence.errors import InfluenceError
+from influence.measurement import Checkpointing, measure, open_data
+from influence.network import JointNetwork, Modality, Output
+from influence.results import Run
+from tests.toy import CLASSES, Toy, joint, toy, toy_arrays, write_toy_file
+
+QUICK: dict[str, Any] = {"mutes": ["zero"], "draws": 20, "metrics": {"depth": ["rms"]}}
+
+
+@pytest.mark.parametrize(("batch_size", "workers"), [(1, 0), (3, 2)])
+def test_tables_do_not_depend_on_batch_size_or_workers(
+    toy_file: Path, batch_size: int, workers: int
+) -> None:
+    options: dict[str, Any] = {"mutes": ["zero", "shuffle", "noise"], "draws": 100}
+    reference = measure(toy(), toy_file, **options)
+    found = measure(toy(), toy_file, batch_size=batch_size, workers=workers, **options)
+    for name in ("influence", "performance", "samples"):
+        one, other = (getattr(run, name) for run in (reference, found))
+        numbers = one.select_dtypes("number")
+        assert numbers.notna().to_numpy().any()
+        assert (numbers - other[numbers.columns]).abs().max().max() < 1e-6
+        assert one.drop(columns=numbers).equals(other.drop(columns=numbers))
+
+
+def test_batches_in_memory_give_what_the_file_gives(toy_file: Path) -> None:
+    arrays = toy_arrays()
+    tensors = {p: {n: torch.from_numpy(x) for n, x in part.items()} for p, part in arrays.items()}
+    labels = tensors["targets"]["semantic"].long()
+    tensors["targets"]["semantic"] = torch.where(labels == 255, -1, labels)
+    batches = [
+        tuple({n: x[i : i + 5] for n, x in part.items()} for part in tensors.values())
+        for i in range(0, 13, 5)
+    ]
+    from_memory, from_file = (
+        measure(toy(), d, mutes=["mean"], draws=9) for d in (batches, toy_file)
+    )
+    columns = ["full", "muted", "omega", "omega_low", "p_holm"]
+    gap = from_memory.influence[columns] - from_file.influence[columns]
+    assert gap.abs().max().max() < 1e-12
+
+
+def test_run_tells_what_was_measured(toy_file: Path) -> None:
+    run = measure(toy(), toy_file, seed=3, confidence=0.9, limit=6, **QUICK)
+    measured = run.info["measured"]
+    assert measured["networks"] == [{"name": "toy", "seed": 0, "sha256": ""}]
+    assert measured["data"]["n"] == 6
+    assert len(measured["data"]["sha256"]) == 64
+    assert (measured["mutes"], measured["seed"], measured["draws"]) == (["zero"], 3, 20)
+    assert measured["confidence"] == 0.9
+    assert set(run.influence["n"]) == {6}
+    assert set(run.influence["confidence"]) == {0.9}
+    assert run.info["versions"]["torch"] == torch.__version__
+
+
+def test_only_the_wanted_sites_and_outputs(toy_file: Path) -> None:
+    frame = measure(toy(), toy_file, sites=["semantic"], **QUICK).influence
+    assert list(zip(frame["source"], frame["target"], strict=True)) == [("semantic", "depth")]
+
+
+def test_seed_rules_the_random_mutes(toy_file: Path) -> None:
+    options = QUICK | {"mutes": ["shuffle", "noise"]}
+    first, same, other = (
+        measure(toy(), toy_file, seed=s, **options).influence["omega"] for s in (1, 1, 2)
+    )
+    assert first.equals(same)
+    assert (first != other).all()
+
+
+def refusal(message: str, net: Any, data: Any, **options: Any) -> None:
+    with pytest.raises(InfluenceError, match=message):
+        measure(net, data, **(QUICK | options))
+
+
+def test_unknown_names_are_told_with_the_near_ones(toy_file: Path) -> None:
+    refusal("unknown mute 'zreo': did you mean 'zero'", toy(), toy_file, mutes=["zreo"])
+    refusal("unknown site 'dept': did you mean 'depth'", toy(), toy_file, sites=["dept"])
+    refusal("unknown metric 'rsm': did you mean 'rms'", toy(), toy_file, metrics={"depth": ["rsm"]})
+    refusal("unknown output 'dep'.*'depth'", toy(), toy_file, metrics={"dep": ["rms"]})
+
+
+def test_network_and_data_must_share_names(toy_file: Path) -> None:
+    thermal = JointNetwork(Toy(), ["depth", "thermal"], ["depth", "semantic"])
+    refusal(r"takes the inputs \['depth', 'thermal'\], but .*toy\.h5 holds.*'thermal' is missing",
+            thermal, toy_file)  # fmt: skip
+    flow = JointNetwork(Toy(), ["depth", "semantic"], ["flow", "semantic"])
+    refusal(r"predicts 'flow', but .* ground truth for \['depth', 'semantic'\]", flow, toy_file,
+            metrics=None)  # fmt: skip
+    x = torch.ones(3, 1)
+    refusal(r"ground truth for \[\]", toy(), [({"depth": x, "semantic": x}, {})])
+
+
+@pytest.mark.parametrize("shape", [(2, None, None), (1, 5, 7), (1, 5)])
+def test_shapes_must_fit(toy_file: Path, shape: tuple[int | None, ...]) -> None:
+    net = JointNetwork(Toy(), [Modality("depth", shape=shape), "semantic"], ["depth", "semantic"])
+    refusal(r"toy\.h5: inputs/depth has shape \(1, 5, 6\) a sample.* expects", net, toy_file)
+
+
+def test_classes_must_be_in_the_same_order(tmp_path: Path) -> None:
+    attributes = {"targets/semantic": {"ignore": 255, "classes": CLASSES[::-1]}}
+    path = write_toy_file(tmp_path / "a.h5", attributes=attributes)
+    refusal(r"a\.h5: targets/semantic has the classes thing, wall, floor, network 'toy' predicts "
+            "floor", toy(), path, metrics=None)  # fmt: skip
+    attributes["targets/semantic"]["classes"] = [c.upper() for c in CLASSES]
+    assert len(
+        measure(toy(), write_toy_file(tmp_path / "b.h5", attributes=attributes), **QUICK).influence
+    )
+
+
+def test_names_of_classes_must_be_as_many_as_predicted(toy_file: Path) -> None:
+    net = JointNetwork(Toy(), ["depth", "semantic"], ["depth", Output("semantic", classes=("a",))])
+    refusal("gives 3 classes, but the facts name 1", net, toy_file, metrics=None)
+
+
+def test_networks_must_have_names_of_their_own(toy_file: Path) -> None:
+    refusal("two networks are called 'toy-seed0'", [toy(), toy()], toy_file)
+    refusal("one network or more", [], toy_file)
+    run = measure([toy(), joint(Toy(1), seed=1)], toy_file, **QUICK)
+    assert sorted(run.rows) == ["toy-seed0", "toy-seed1"]
+
+
+def test_data_of_no_known_form_is_refused() -> None:
+    with pytest.raises(InfluenceError, match=r"path of an evaluation file or an iterable .* int"):
+        open_data(5)  # type: ignore[arg-type]
+
+
+def interrupted(folder: Path, data: Path, **options: Any) -> None:
+    """Stop in the second of two networks."""
+
+    class Stop(Toy):
+        def forward(self, depth: torch.Tensor, semantic: torch.Tensor) -> Any:
+            raise KeyboardInterrupt
+
+    nets = [toy(), joint(Stop(), "second")]
+    with pytest.raises(KeyboardInterrupt):
+        measure(nets, data, **QUICK, checkpointing=Checkpointing(folder), **options)
+
+
+def resumed(folder: Path, data: Path, **options: Any) -> Run:
+    nets = [toy(), joint(Toy(1), "second")]
+    return measure(nets, data, **QUICK, checkpointing=Checkpointing(folder, resume=True), **options)
+
+
+def test_resume_uses_what_was_finished(toy_file: Path, tmp_path: Path) -> None:
+    interrupted(tmp_path, toy_file, batch_size=4)
+    kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "0").glob("*.npz")}
+    assert len(kept) == 4
+    run = resumed(tmp_path, toy_file, batch_size=4)
+    assert {p: p.stat().st_mtime_ns for p in kept} == kept
+    whole = measure([toy(), joint(Toy(1), "second")], toy_file, **QUICK, batch_size=4)
+    assert run.influence.equals(whole.influence)
+    assert run.samples.equals(whole.samples)
+
+
+def test_resume_with_other_arguments_is_refused(toy_file: Path, tmp_path: Path) -> None:
+    interrupted(tmp_path, toy_file, batch_size=4)
+    with pytest.raises(InfluenceError, match=r"with other batch_size\. Resume"):
+        resumed(tmp_path, toy_file, batch_size=3)
+    with pytest.raises(InfluenceError, match="with other seed"):
+        resumed(tmp_path, toy_file, batch_size=4, seed=1)
+
+
+def test_start_afresh_forgets_all_networks_of_an_earlier_run(
+    toy_file: Path, tmp_path: Path
+) -> None:
+    resumed(tmp_path, toy_file, seed=1)
+    interrupted(tmp_path, toy_file)
+    assert len(resumed(tmp_path, toy_file).influence) == 4
+
+
+def test_name_of_a_network_is_no_path(toy_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out" / "unfinished"
+    for _ in range(2):
+        measure(joint(Toy(), ".."), toy_file, **QUICK, checkpointing=Checkpointing(folder))
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["unfinished"]

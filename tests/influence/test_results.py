@@ -1,0 +1,196 @@
+"""The run directory: whole or not at all, never over another run."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from influence.errors import InfluenceError
+from influence.measurement import measure
+from influence.results import (
+    INFLUENCE_COLUMNS,
+    PERFORMANCE_COLUMNS,
+    SAMPLES_COLUMNS,
+    Run,
+    check_free,
+    read_run,
+)
+from tests.toy import Toy, joint, toy
+
+
+@pytest.fixture(scope="module")
+def run(toy_file: Path) -> Run:
+    """Two networks; one has no seed, and its name looks like a missing value."""
+    nets = [toy(), joint(Toy(seed=1), name="NA", seed=None)]
+    return measure(nets, toy_file, mutes=["zero"], draws=20)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def test_columns_are_those_of_the_design() -> None:
+    design = (
+        "network, seed, dataset, mute, site, source, target, metric, level, higher_is_better, "
+        "unit, full, muted, omega, omega_low, omega_high, confidence, p_value, p_holm, n, "
+        "checkpoint_sha256"
+    )
+    assert ", ".join(INFLUENCE_COLUMNS) == design
+    assert ", ".join(PERFORMANCE_COLUMNS) == (
+        "network, seed, dataset, mute, setup, target, metric, level, higher_is_better, unit, "
+        "value, low, high, confidence, n"
+    )
+
+
+def test_what_is_written_is_read(run: Run, tmp_path: Path) -> None:
+    run.write(tmp_path / "out")
+    assert sorted(contents(tmp_path / "out")) == [
+        "influence.csv", "performance.csv", "rows.h5", "run.json", "samples.csv.gz",
+    ]  # fmt: skip
+    found = read_run(tmp_path / "out")
+    assert found.info == run.info
+    for name, columns in (
+        ("influence", INFLUENCE_COLUMNS),
+        ("performance", PERFORMANCE_COLUMNS),
+        ("samples", SAMPLES_COLUMNS),
+    ):
+        frame, written = getattr(found, name), getattr(run, name)
+        assert tuple(frame.columns) == columns
+        assert set(frame["network"]) == {"toy", "NA"}
+        assert frame.loc[frame["network"] == "NA", "seed"].isna().all()
+        frame, written = (f.drop(columns="seed") for f in (frame, written))
+        exact = name != "samples"  # written with nine digits
+        pd.testing.assert_frame_equal(
+            frame, written, check_dtype=False, check_exact=exact, rtol=1e-8
+        )
+
+
+def test_influence_is_read_by_plain_pandas(run: Run, tmp_path: Path) -> None:
+    run.write(tmp_path)
+    frame = pd.read_csv(tmp_path / "influence.csv")
+    assert tuple(frame.columns) == INFLUENCE_COLUMNS
+    assert frame["omega"].tolist() == run.influence["omega"].tolist()
+
+
+def test_same_run_may_be_written_again_to_the_byte(run: Run, tmp_path: Path) -> None:
+    run.write(tmp_path)
+    first = contents(tmp_path)
+    run.write(tmp_path)
+    assert contents(tmp_path) == first
+
+
+def test_another_run_is_refused_and_stays(run: Run, toy_file: Path, tmp_path: Path) -> None:
+    run.write(tmp_path)
+    first = contents(tmp_path)
+    other = measure(toy(), toy_file, mutes=["mean"], draws=20)
+    with pytest.raises(InfluenceError, match="holds another run, with other mutes, networks"):
+        other.write(tmp_path)
+    assert contents(tmp_path) == first
+
+
+def test_output_that_is_a_file_is_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(InfluenceError, match="out is a file, expected a directory"):
+        run.write(tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_directory_without_a_run_is_free(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    check_free(tmp_path, run.info)
+    check_free(tmp_path / "new", run.info)
+
+
+@pytest.mark.parametrize("stop", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("name", ["influence.csv", "performance.csv", "samples.csv.gz", "run.json"])
+def test_failure_in_the_middle_of_writing_leaves_earlier_results(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException, name: str
+) -> None:
+    run.write(tmp_path)
+    first = contents(tmp_path)
+    replace = os.replace
+
+    def failing(source: Path, target: Path) -> None:
+        if Path(target).name == name:
+            raise stop
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", failing)
+    expected = InfluenceError if isinstance(stop, OSError) else KeyboardInterrupt
+    with pytest.raises(expected):
+        run.write(tmp_path)
+    assert contents(tmp_path) == first
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_full_disk_is_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = pd.DataFrame.to_csv
+    monkeypatch.setattr(
+        pd.DataFrame, "to_csv", lambda self, _path, **options: plain(self, "/dev/full", **options)
+    )
+    with pytest.raises(InfluenceError, match=r"influence\.csv: .*No space left.* unchanged"):
+        run.write(tmp_path / "out")
+    assert contents(tmp_path / "out") == {}
+
+
+def _no_info(folder: Path) -> None:
+    (folder / "run.json").unlink()
+
+
+def _no_json(folder: Path) -> None:
+    (folder / "run.json").write_text("{")
+
+
+def _list(folder: Path) -> None:
+    (folder / "run.json").write_text("[]")
+
+
+def _empty_table(folder: Path) -> None:
+    (folder / "influence.csv").write_text("")
+
+
+def _other_columns(folder: Path) -> None:
+    (folder / "performance.csv").write_text("network,value\na,1\n")
+
+
+def _cut_archive(folder: Path) -> None:
+    path = folder / "samples.csv.gz"
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def _broken_archive(folder: Path) -> None:
+    path = folder / "samples.csv.gz"
+    content = bytearray(path.read_bytes())
+    content[40:80] = b"\xff" * 40
+    path.write_bytes(content)
+
+
+def _no_text(folder: Path) -> None:
+    (folder / "samples.csv.gz").write_bytes(gzip.compress(b"\xff\xfe\x00"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_no_info, "expected a run directory with a readable run.json"),
+        (_no_json, "expected a run directory with a readable run.json"),
+        (_list, "run.json: expected a JSON object"),
+        (_empty_table, "influence.csv: expected a table that influence measure wrote"),
+        (_other_columns, "performance.csv: expected the columns .* missing: .*'seed'"),
+        (_cut_archive, "samples.csv.gz: expected a table"),
+        (_broken_archive, "samples.csv.gz: expected a table"),
+        (_no_text, "samples.csv.gz: expected a table"),
+    ],
+)
+def test_damaged_run_is_told(
+    run: Run, tmp_path: Path, damage: Callable[[Path], None], message: str
+) -> None:
+    run.write(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(InfluenceError, match=message):
+        read_run(tmp_path)

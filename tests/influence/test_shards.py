@@ -1,0 +1,48 @@
+"""Rows of finished batches survive; those of another plan are not mixed in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from influence.errors import InfluenceError
+from influence.shards import ShardStore
+
+PLAN = {"seed": 0, "mutes": ("zero",)}
+ROWS = {"full/y/errors": np.array([[0.1, 1 / 3]])}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    store = ShardStore(tmp_path / "shards", PLAN)
+    store.save(2, ROWS)
+    store.save(0, ROWS)
+    return tmp_path / "shards"
+
+
+def test_resume_finds_what_was_saved_to_the_bit(folder: Path) -> None:
+    store = ShardStore(folder, PLAN, resume=True)
+    assert store.finished() == [0, 2]
+    assert store.load(2)["full/y/errors"].tolist() == ROWS["full/y/errors"].tolist()
+
+
+def test_without_resume_it_starts_afresh(folder: Path) -> None:
+    assert ShardStore(folder, PLAN).finished() == []
+
+
+def test_resume_with_another_plan_is_refused_and_keeps_the_shards(folder: Path) -> None:
+    with pytest.raises(InfluenceError, match=r"with other mutes, seed\. Resume with"):
+        ShardStore(folder, {"seed": 1, "mutes": ["mean"]}, resume=True)
+    assert ShardStore(folder, PLAN, resume=True).finished() == [0, 2]
+
+
+def test_half_written_shard_does_not_count(folder: Path) -> None:
+    (folder / ".00000001.npz.99.writing.npz").write_bytes(b"half")
+    assert ShardStore(folder, PLAN, resume=True).finished() == [0, 2]
+
+
+def test_remove_leaves_nothing(folder: Path) -> None:
+    ShardStore(folder, PLAN, resume=True).remove()
+    assert not folder.exists()
