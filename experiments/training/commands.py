@@ -19,6 +19,7 @@ from models.jrn import VARIANTS
 
 __all__ = ["run", "study_commands"]
 
+MUTES = "zero,mean,shuffle"
 JOBS = click.option(
     "--jobs", default=1, show_default=True, help="Trainings at once, each in one process."
 )
@@ -111,7 +112,7 @@ def study_commands(
         click.echo(study.work / test_set)
 
     @steps.command(context_settings={"ignore_unknown_options": True})
-    @click.argument("options", nargs=-1)
+    @click.argument("options", nargs=-1, type=click.UNPROCESSED)
     @click.pass_obj
     def measure(study: Study, options: tuple[str, ...]) -> None:
         """Measure the five networks; further options go to `influence measure`."""
@@ -119,8 +120,8 @@ def study_commands(
         from influence.cli import main
 
         checkpoints = [str(checkpoint_path(study, variant)) for variant in VARIANTS]
-        fixed = ["--data", str(study.work / test_set), "--out", str(study.reports)]
-        main(["measure", *checkpoints, *fixed, *options])
+        data = ["--data", str(study.work / test_set), "--out", str(study.reports)]
+        main(["measure", *checkpoints, *data, "--mute", MUTES, *options])
 
     return steps
 

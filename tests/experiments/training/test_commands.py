@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from experiments.training.commands import run, study_commands
 from experiments.training.study import Study
 from influence.errors import InfluenceError
+from models.jrn import VARIANTS
 
 
 def commands(study: Study) -> click.Group:
@@ -67,3 +68,17 @@ def test_a_users_mistake_is_a_message_and_exit_code_1(
         run(failing(InfluenceError("no images in the folder")))
     assert stop.value.code == 1
     assert capsys.readouterr().err == "error: no images in the folder\n"
+
+
+def test_measure_calls_the_library_with_the_study_s_files(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[list[str]] = []
+    monkeypatch.setattr("influence.cli.main", called.append)
+    call(study, "measure", "--limit", "2")
+    (arguments,) = called
+    assert arguments[0] == "measure"
+    assert [Path(a).name for a in arguments[1:6]] == [f"jrn-{v}.pt2" for v in VARIANTS]
+    assert arguments[-2:] == ["--limit", "2"]
+    assert arguments[arguments.index("--out") + 1] == str(study.reports)
+    assert arguments[arguments.index("--mute") + 1] == "zero,mean,shuffle"
