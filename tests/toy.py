@@ -77,6 +77,20 @@ def write_toy_file(path: Path, count: int = 13, **options: Any) -> Path:
     return path
 
 
+def batches() -> list[Any]:
+    """Return `toy_arrays` as batches in memory, four samples each."""
+    parts = {
+        part: {name: torch.from_numpy(array) for name, array in arrays.items()}
+        for part, arrays in toy_arrays().items()
+    }
+    labels = parts["targets"]["semantic"].long()
+    parts["targets"]["semantic"] = torch.where(labels == 255, -1, labels)
+    return [
+        tuple({name: x[i : i + 4] for name, x in part.items()} for part in parts.values())
+        for i in range(0, 13, 4)
+    ]
+
+
 def rows_of(
     metric: Metric, values: ArrayLike, target: ArrayLike, *, kind: str = "other", **field: Any
 ) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from influence.errors import InfluenceError
 from influence.measurement import Checkpointing, measure, open_data
 from influence.network import JointNetwork, Modality, Output
 from influence.results import Run
-from tests.toy import CLASSES, Toy, joint, toy, toy_arrays, write_toy_file
+from tests.toy import CLASSES, Toy, batches, joint, toy, write_toy_file
 
 QUICK: dict[str, Any] = {"mutes": ["zero"], "draws": 20, "metrics": {"depth": ["rms"]}}
 
@@ -33,16 +33,8 @@ def test_tables_do_not_depend_on_batch_size_or_workers(
 
 
 def test_batches_in_memory_give_what_the_file_gives(toy_file: Path) -> None:
-    arrays = toy_arrays()
-    tensors = {p: {n: torch.from_numpy(x) for n, x in part.items()} for p, part in arrays.items()}
-    labels = tensors["targets"]["semantic"].long()
-    tensors["targets"]["semantic"] = torch.where(labels == 255, -1, labels)
-    batches = [
-        tuple({n: x[i : i + 5] for n, x in part.items()} for part in tensors.values())
-        for i in range(0, 13, 5)
-    ]
     from_memory, from_file = (
-        measure(toy(), d, mutes=["mean"], draws=9) for d in (batches, toy_file)
+        measure(toy(), d, mutes=["mean"], draws=9) for d in (batches(), toy_file)
     )
     columns = ["full", "muted", "omega", "omega_low", "p_holm"]
     gap = from_memory.influence[columns] - from_file.influence[columns]

@@ -1,0 +1,168 @@
+"""``influence measure`` from the shell: exit codes, messages, files, resume after a kill."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from influence.cli import main
+from influence.results import INFLUENCE_COLUMNS
+from tests.toy import Toy, write_toy_file
+
+ROOT = Path(__file__).parents[3]
+TABLES = ("influence.csv", "performance.csv", "samples.csv.gz")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "net.pt"
+    torch.save(Toy().state_dict(), path)
+    return path
+
+
+def arguments(weights: Path, data: Path | str, out: Path, *more: str) -> list[str]:
+    return ["measure", "--ckpt", str(weights), "--network", "tests.toy:toy", "--data", str(data),
+            "--out", str(out), "--draws", "20", "--device", "cpu", *more]  # fmt: skip
+
+
+def call(arguments: list[str]) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    return {name: (out / name).read_bytes() for name in TABLES}
+
+
+def test_run_directory_and_table(weights: Path, toy_file: Path, tmp_path: Path) -> None:
+    second = tmp_path / "second.pt"
+    torch.save(Toy(1).state_dict(), second)
+    result = call([*arguments(weights, toy_file, tmp_path / "out", "--mute", "zero,shuffle"),
+                   str(second)])  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(
+        [*TABLES, "rows.h5", "run.json"]
+    )
+    frame = pd.read_csv(tmp_path / "out" / "influence.csv")
+    assert tuple(frame.columns) == INFLUENCE_COLUMNS
+    assert set(frame["network"]) == {"net", "second"}
+    assert set(frame["mute"]) == {"zero", "shuffle"}
+    assert frame["checkpoint_sha256"].str.len().eq(64).all()
+    assert "net" in result.stdout
+    assert "second" in result.stdout
+    assert "26/26" in result.stderr
+
+
+def test_options_arrive(weights: Path, toy_file: Path, tmp_path: Path) -> None:
+    more = ["--metric", "depth=rms,abs_rel", "--site", "semantic", "--limit", "5", "--seed", "7",
+            "--confidence", "0.9", "--batch-size", "2"]  # fmt: skip
+    assert call(arguments(weights, toy_file, tmp_path, *more)).exit_code == 0
+    measured = json.loads((tmp_path / "run.json").read_text())["measured"]
+    assert measured["metrics"] == {"depth": ["rms", "abs_rel"]}
+    assert (measured["sites"], measured["seed"]) == (["semantic"], 7)
+    assert (measured["data"]["n"], measured["confidence"]) == (5, 0.9)
+
+
+def test_data_from_a_factory(weights: Path, toy_file: Path, tmp_path: Path) -> None:
+    result = call(arguments(weights, "tests.toy:batches", tmp_path / "a", "--mute", "zero"))
+    assert result.exit_code == 0, result.output
+    call(arguments(weights, toy_file, tmp_path / "b", "--mute", "zero"))
+    one, other = (pd.read_csv(tmp_path / n / "influence.csv")["omega"] for n in "ab")
+    assert (one - other).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--mute", "zreo"], "unknown mute 'zreo': did you mean 'zero'"),
+        (["--metric", "depth=rsm"], "unknown metric 'rsm': did you mean 'rms'"),
+        (["--metric", "dept=rms"], "unknown output 'dept': did you mean 'depth'"),
+        (["--site", "semantics"], "unknown site 'semantics': did you mean 'semantic'"),
+        (["--device", "gpu"], "device 'gpu' cannot be used here"),
+        (["--data", "gone.h5"], "gone.h5: no such evaluation file"),
+        (["--data", "tests.toy:gone"], "'tests.toy:gone': expected module:factory"),
+        (["--ckpt", "gone.pt2"], "gone.pt2"),
+        (["--network", "tests.toy:gone"], "gone"),
+    ],
+)
+def test_mistakes_end_with_one_message_and_code_1(
+    weights: Path, toy_file: Path, tmp_path: Path, more: list[str], message: str
+) -> None:
+    result = call(arguments(weights, toy_file, tmp_path / "out", *more))
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert result.stderr.startswith("influence: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--metric", "depth"], ["--batch-size", "0"], ["--limit", "0"], ["--confidence", "1"],
+     ["--amp", "half"], ["--mtue", "zero"]],
+)  # fmt: skip
+def test_wrong_usage_ends_with_code_2(
+    weights: Path, toy_file: Path, tmp_path: Path, wrong: list[str]
+) -> None:
+    assert call(arguments(weights, toy_file, tmp_path / "out", *wrong)).exit_code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_arguments_and_commands_are_wrong_usage() -> None:
+    for missing in (["measure", "--data", "d.h5", "--out", "o"], ["measure"], ["meausre"]):
+        assert call(missing).exit_code == 2
+
+
+def test_earlier_results_stay(weights: Path, toy_file: Path, tmp_path: Path) -> None:
+    assert call(arguments(weights, toy_file, tmp_path, "--mute", "zero")).exit_code == 0
+    first = contents(tmp_path)
+    bad = write_toy_file(tmp_path / "bad.h5", ids=["same"] * 12 + ["other"])
+    for more, message in (
+        (["--mute", "mean"], "holds another run, with other mutes"),
+        (["--mute", "zero", "--seed", "5"], "with other seed"),
+        (["--data", str(bad)], "'ids' must be unique"),
+    ):
+        result = call(arguments(weights, toy_file, tmp_path, *more))
+        assert result.exit_code == 1
+        assert message in result.stderr
+        assert contents(tmp_path) == first
+    assert call(arguments(weights, toy_file, tmp_path, "--mute", "zero")).exit_code == 0
+    assert contents(tmp_path) == first
+
+
+def test_output_that_is_a_file(weights: Path, toy_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    result = call(arguments(weights, toy_file, tmp_path / "out"))
+    assert result.exit_code == 1
+    assert "is a file, expected a directory" in result.stderr
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_resume_after_a_kill_gives_the_same_bytes(
+    weights: Path, toy_file: Path, tmp_path: Path
+) -> None:
+    more = ["--batch-size", "1", "--mute", "zero,shuffle,noise"]
+    assert call(arguments(weights, toy_file, tmp_path / "whole", *more)).exit_code == 0
+    slow = [*arguments(weights, toy_file, tmp_path / "out", *more), "--network",
+            "tests.toy:slow_toy"]  # fmt: skip
+    program = [sys.executable, "-c", "from influence.cli import main; main()", *slow]
+    shards = tmp_path / "out" / "unfinished" / "0"
+    with subprocess.Popen(program, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 300
+        while len(list(shards.glob("[0-9]*.npz"))) < 3 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert 3 <= len(list(shards.glob("[0-9]*.npz"))) < 13
+    assert not (tmp_path / "out" / "influence.csv").exists()
+    assert call(arguments(weights, toy_file, tmp_path / "out", *more, "--resume")).exit_code == 0
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert not (tmp_path / "out" / "unfinished").exists()

@@ -1,0 +1,59 @@
+"""``influence show``: what is available, what a file holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from influence.checkpoints import export_checkpoint
+from influence.cli import main
+from influence.files import sha256_of
+from influence.metrics import METRICS
+from influence.muting import MUTES
+from tests.toy import CLASSES, toy, write_toy_file
+
+
+def shown(what: str) -> str:
+    result = CliRunner().invoke(main, ["show", what])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.parametrize(("what", "names"), [("metrics", METRICS), ("mutes", MUTES)])
+def test_registries_are_listed_one_a_line(what: str, names: dict[str, object]) -> None:
+    lines = shown(what).splitlines()
+    assert [line.split()[0] for line in lines][: len(names)] == list(names)
+
+
+def test_evaluation_file(tmp_path: Path) -> None:
+    attributes = {"targets/semantic": {"ignore": 255, "classes": CLASSES}}
+    path = write_toy_file(tmp_path / "a.h5", groups=[0, 1] * 6 + [2], attributes=attributes)
+    text = shown(str(path))
+    for told in (
+        "a: evaluation file, 13 samples, groups: 3",
+        "inputs/semantic: values, 3 x 5 x 6",
+        "targets/semantic: labels, 5 x 6; ignore 255.0; classes floor, wall, thing",
+        "targets/depth: values, 5 x 6; unit m",
+        f"sha256 {sha256_of(path)}",
+    ):
+        assert told in text
+
+
+def test_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "toy.pt2"
+    example = {"depth": torch.ones(2, 1, 5, 6), "semantic": torch.ones(2, 3, 5, 6)}
+    export_checkpoint(toy(), path, example)
+    text = shown(str(path))
+    assert "toy: network, 148 weights, seed 0" in text  # 4 x 4 x 3 x 3 + 4
+    assert 'outputs/semantic: {"kind": "probabilities", "classes": ["floor", "wall"' in text
+    assert f"sha256 {sha256_of(path)}" in text
+
+
+@pytest.mark.parametrize("name", ["gone.h5", "gone.pt2"])
+def test_missing_file(name: str) -> None:
+    result = CliRunner().invoke(main, ["show", name])
+    assert result.exit_code == 1
+    assert name in result.stderr

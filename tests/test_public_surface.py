@@ -1,0 +1,73 @@
+"""What others may rely on; a change here is a change for them."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import time
+
+import pytest
+
+import influence
+
+SIGNATURES = {
+    "measure": "networks, data, *, metrics, mutes, sites, device, draws, confidence, seed, "
+    "batch_size, workers, amp, limit, progress, checkpointing",
+    "write_evaluation_file": "path, inputs, targets, *, ids, groups, images, name, attributes",
+    "read_run": "directory",
+    "export_checkpoint": "net, path, example_inputs",
+    "load_checkpoint": "path, network",
+    "JointNetwork": "module, inputs, outputs, *, name, seed, trained_on, notes, call",
+    "Modality": "name, kind, shape, unit, mean, std",
+    "Output": "name, kind, classes",
+    "Run": "influence, performance, samples, info, rows",
+}
+
+
+def test_exported_names() -> None:
+    assert sorted(influence.__all__) == sorted([*SIGNATURES, "InfluenceError"])
+    assert dir(influence) == sorted(influence.__all__)
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_signatures(name: str) -> None:
+    shown, keyword_only = [], False
+    for parameter in inspect.signature(getattr(influence, name)).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and not keyword_only:
+            keyword_only = True
+            shown.append("*")
+        shown.append(parameter.name)
+    assert ", ".join(shown) == SIGNATURES[name]
+
+
+def test_unknown_attribute() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'meausre'"):
+        influence.meausre  # noqa: B018
+
+
+def loaded_by(code: str) -> set[str]:
+    """Return the heavy packages that are loaded after the code has run in a fresh process."""
+    heavy = ("torch", "matplotlib", "pandas", "numpy", "h5py", "scipy")
+    script = f"import sys\n{code}\nprint(*[m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_import_is_light() -> None:
+    assert loaded_by("import influence") == set()
+
+
+def test_help_is_light_and_quick() -> None:
+    help_text = "from influence.cli import main; main(['--help'], standalone_mode=False)"
+    start = time.monotonic()
+    assert loaded_by(help_text) == set()
+    # Benchmarks hold it to 0.3 s; machines that run tests are busy.
+    assert time.monotonic() - start < 3
+
+
+def test_tables_need_no_engine() -> None:
+    assert "torch" not in loaded_by("import influence.run_tables, influence.tables")
+    assert "torch" not in loaded_by("import influence.plots.performance")
