@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,24 @@ def test_classes_have_levels_whose_mean_is_the_whole(measured: Run) -> None:
     assert list(frame["level"]) == ["all", *(f"class:{name}" for name in CLASSES)]
     for column in ("full", "muted", "omega"):
         assert frame[column].iloc[0] == pytest.approx(frame[column].iloc[1:].mean())
+
+
+def test_p_value_agrees_with_all_swaps_of_full_and_muted_samples(tmp_path: Path) -> None:
+    path = write_toy_file(tmp_path / "a.h5", 8)
+    run = measure(toy(), path, mutes=["mean"], metrics={"depth": ["rms"]}, draws=20_000)
+    found = run.influence.query("source == 'semantic'").iloc[0]
+    samples = run.samples.query("source == 'semantic'")
+    # Every sample has as many valid pixels, so that squares of its rms may be averaged.
+    squares = samples[["full", "muted"]].to_numpy() ** 2
+    omegas = []
+    for swaps in product([0, 1], repeat=8):
+        chosen = np.where(np.array(swaps)[:, None], squares[:, ::-1], squares)
+        full, muted = np.sqrt(chosen.mean(axis=0))
+        omegas.append(muted - full)
+    assert omegas[0] == pytest.approx(found["omega"])
+    exact = float((np.abs(omegas) >= abs(omegas[0]) - 1e-12).mean())
+    assert 0.01 < exact < 0.99
+    assert found["p_value"] == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 20_000))
 
 
 def test_holm_runs_over_one_network_one_mute_and_one_kind_of_level(toy_file: Path) -> None:
