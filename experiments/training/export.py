@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import shutil
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def export_histories(study: Study) -> Path:
     for run in runs:
         if (run / "history.csv").is_file():
             with open(run / "history.csv", newline="") as file:
-                rows += [{"network": _label(run), **row} for row in csv.DictReader(file)]
+                rows += [{"network": _label(run), **_short(row)} for row in csv.DictReader(file)]
     path = study.reports / "training.csv"
     with replace_on_success(path) as aside, open(aside, "w", newline="") as file:
         columns = ["network", "epoch", "train_loss", "held_out_loss"]
@@ -87,6 +88,12 @@ def export_histories(study: Study) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return path
+
+
+def _short(row: dict[str, str]) -> dict[str, str]:
+    """Six digits; nothing where no image was held out."""
+    numbers = {name: float(value) for name, value in row.items()}
+    return {name: "" if math.isnan(x) else f"{x:.6g}" for name, x in numbers.items()}
 
 
 def _label(run: Path) -> str:
