@@ -125,14 +125,14 @@ def test_data_of_no_known_form_is_refused() -> None:
         open_data(5)  # type: ignore[arg-type]
 
 
-def interrupted(folder: Path, data: Path, **options: Any) -> None:
-    """Stop in the second of two networks."""
+class Stop(Toy):
+    def forward(self, depth: torch.Tensor, semantic: torch.Tensor) -> Any:
+        raise KeyboardInterrupt
 
-    class Stop(Toy):
-        def forward(self, depth: torch.Tensor, semantic: torch.Tensor) -> Any:
-            raise KeyboardInterrupt
 
-    nets = [toy(), joint(Stop(), "second")]
+def interrupted(folder: Path, data: Path, *, second: bool = True, **options: Any) -> None:
+    """Stop in the second of two networks, or in the first."""
+    nets = [joint(Toy() if second else Stop()), joint(Stop(), "second")]
     with pytest.raises(KeyboardInterrupt):
         measure(nets, data, **QUICK, checkpointing=Checkpointing(folder), **options)
 
@@ -164,8 +164,8 @@ def test_resume_with_other_arguments_is_refused(toy_file: Path, tmp_path: Path) 
 def test_start_afresh_forgets_all_networks_of_an_earlier_run(
     toy_file: Path, tmp_path: Path
 ) -> None:
-    resumed(tmp_path, toy_file, seed=1)
-    interrupted(tmp_path, toy_file)
+    interrupted(tmp_path, toy_file, seed=1)
+    interrupted(tmp_path, toy_file, second=False)  # before it comes to the second
     assert len(resumed(tmp_path, toy_file).influence) == 4
 
 
