@@ -50,19 +50,10 @@ class JRNConfig:
         Whether the network looks at the probabilities or at their logarithms.
     min_depth, max_depth
         The range that the depth is clamped to in eval mode, metres.
-    depth_rms, semantic_rms
-        Typical size of the inputs. The first convolutions start from He's distribution divided by
-        it, so that features of both modalities start with the same strength.
     positive_fusion
-        Whether the filters after the fusion start with positive sums (by a change of sign).
-        Their inputs are rectified and vary little, so a filter with a negative sum is dead from
-        the start almost everywhere: with C = 1, every second branch.
-    head_std
-        Standard deviation of the first weights of the two heads: nearly nothing, so that training
-        starts from a constant map and not from a random one.
-    typical_depth
-        The first bias of the depth head, metres. From 0 the first steps of the depth loss are
-        so large that they kill the rectified features.
+        Whether the channels of a branch start alive, by a change of sign of their filters. The
+        fused features are rectified and vary little, so that a random channel is often negative,
+        hence dead, everywhere: with C = 1 that is a whole branch.
     """
 
     fusion: Literal["cat", "sum"] = "cat"
@@ -79,11 +70,7 @@ class JRNConfig:
     semantic_input: Literal["probabilities", "logarithms"] = "probabilities"
     min_depth: float = 1e-3
     max_depth: float = 10.0
-    depth_rms: float = 3.0
-    semantic_rms: float = 0.4
     positive_fusion: bool = True
-    head_std: float = 1e-3
-    typical_depth: float = 2.5
 
 
 VARIANTS = {
@@ -108,10 +95,13 @@ class Scale(nn.Module):
         self.fuse = _convolutions(fused, config.channels, config.post_convs)
 
     def forward(self, depth: Tensor, semantic: Tensor) -> Tensor:
+        return cast(Tensor, self.fuse(self.fused(depth, semantic)))
+
+    def fused(self, depth: Tensor, semantic: Tensor) -> Tensor:
+        """Compute the fused features (B, C0, h, w)."""
         x = self.depth_features(depth)  # (B, 20, h, w)
         y = self.semantic_features(semantic)  # (B, 20, h, w)
-        fused = torch.cat((x, y), dim=1) if self.fusion == "cat" else x + y  # (B, C0, h, w)
-        return cast(Tensor, self.fuse(fused))
+        return torch.cat((x, y), dim=1) if self.fusion == "cat" else x + y
 
 
 class JRN(nn.Module):
@@ -175,28 +165,21 @@ class JRN(nn.Module):
         return functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
     def _initialise(self) -> None:
-        """He's initialisation; see `JRNConfig` for the first convolutions and the heads."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(cast(Tensor, module.bias))
+        """Keep the distribution of `torch.nn.Conv2d`, except for the signs after the fusion.
+
+        Depth in metres is several times as large as probabilities, and so are its features. A start
+        that makes both equally strong learns as fast, but then the depth rests on the constant sum
+        of the probabilities and falls apart when they are muted by zeros.
+        """
+        if not self.config.positive_fusion:
+            return
+        classes = self.config.classes
+        depth = torch.full((1, 1, 9, 9), 2.5)  # metres; a typical room, without any detail
+        semantic = torch.full((1, classes, 9, 9), 1 / classes)
         with torch.no_grad():
-            for name, module in self.named_modules():
-                if name.endswith("depth_features.0"):
-                    cast(Tensor, module.weight).div_(self.config.depth_rms)
-                elif name.endswith("semantic_features.0"):
-                    cast(Tensor, module.weight).div_(self.config.semantic_rms)
-                elif (
-                    ".fuse." in name
-                    and isinstance(module, nn.Conv2d)
-                    and self.config.positive_fusion
-                ):
-                    sums = module.weight.sum(dim=(1, 2, 3), keepdim=True)
-                    module.weight.mul_(torch.where(sums < 0, -1.0, 1.0))
-        for head in (self.depth_head, self.semantic_head):
-            nn.init.normal_(head.weight, std=self.config.head_std)
-        start = 0.0 if self.config.residual else self.config.typical_depth
-        nn.init.constant_(cast(Tensor, self.depth_head.bias), start)
+            for scale in self.children():
+                if isinstance(scale, Scale):
+                    _turn_positive(scale.fuse, scale.fused(depth, semantic))
 
 
 def jrn_loss(
@@ -242,6 +225,17 @@ def _convolutions(inputs: int, outputs: int, count: int) -> nn.Sequential:
             nn.ReLU(),
         ]
     return nn.Sequential(*layers)
+
+
+def _turn_positive(layers: nn.Sequential, x: Tensor) -> None:
+    """Change the signs of filters so that they answer x (1, C0, h, w) with a positive number."""
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            answer = layer(x)[0, :, x.shape[-2] // 2, x.shape[-1] // 2]
+            sign = torch.where(answer < 0, -1.0, 1.0)
+            layer.weight.mul_(sign[:, None, None, None])
+            cast(Tensor, layer.bias).mul_(sign)
+        x = layer(x)
 
 
 def _logarithm(probabilities: Tensor) -> Tensor:

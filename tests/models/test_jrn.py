@@ -98,11 +98,14 @@ def test_shared_scales_are_one_module_and_others_are_three() -> None:
     assert parameters(apart) - parameters(shared) == 2 * branch
 
 
-def test_a_residual_network_starts_as_the_identity() -> None:
-    config = JRNConfig(residual=True, head_std=0.0)
+def test_a_residual_network_without_a_correction_is_the_identity() -> None:
+    network = JRN(JRNConfig(residual=True)).eval()
+    for head in (network.depth_head, network.semantic_head):
+        nn.init.zeros_(head.weight)
+        nn.init.zeros_(cast(Tensor, head.bias))
     depth, semantic = maps()
     with torch.inference_mode():
-        refined = JRN(config).eval()(depth, semantic)
+        refined = network(depth, semantic)
     torch.testing.assert_close(refined["depth"], depth)
     torch.testing.assert_close(refined["semantic"], semantic)
 
@@ -117,14 +120,14 @@ def test_the_other_readings_of_the_paper_run() -> None:
     assert bool(torch.isfinite(refined["semantic"]).all())
 
 
-def test_the_filters_after_the_fusion_start_alive() -> None:
-    torch.manual_seed(0)
-    ones = torch.ones(1, 40, 5, 5)
+def test_the_channels_of_a_branch_start_alive() -> None:
+    depth, semantic = torch.full((1, 1, 9, 9), 2.5), torch.full((1, 5, 9, 9), 0.2)
     alive = {}
     for positive in (True, False):
-        network = JRN(replace(VARIANTS["cat60"], positive_fusion=positive))
-        fused = network.get_submodule("scale1.fuse")(ones)[0, :, 2, 2]  # away from the padding
-        alive[positive] = int((fused > 0).sum())
+        torch.manual_seed(0)
+        network = JRN(replace(VARIANTS["cat60"], post_convs=2, positive_fusion=positive))
+        branch = network.get_submodule("scale1")(depth, semantic)
+        alive[positive] = int((branch[0, :, 4, 4] > 0).sum())
     assert alive[True] == 60
     assert 15 < alive[False] < 45
 
