@@ -8,7 +8,7 @@ from pathlib import Path
 from experiments.datasets.rooms import RoomsFolder
 from experiments.rooms.commands import scenes
 from experiments.training.commands import run, study_commands
-from experiments.training.study import SingleTaskRecipe, Study
+from experiments.training.study import JointRecipe, SingleTaskRecipe, Study
 
 HERE = Path(__file__).resolve().parent
 
@@ -24,6 +24,7 @@ def open_study(*, data: str | None, work: Path | None) -> Study:
         reports=HERE.parents[1] / "reports" / "rooms",
         trained_on="600 rendered rooms at 160x120",
         single_task=SingleTaskRecipe(epochs=8),
+        joint=JointRecipe(epochs=24),
     )
 
 
