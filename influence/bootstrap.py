@@ -60,16 +60,19 @@ class Resampling:
         stream = np.random.Generator(np.random.Philox([seed, crc32(b"flips")]))
         # 1 swaps a group's full and muted rows, 0 leaves them.
         self.flips: Array = stream.integers(0, 2, size=(draws, count))[:, groups].astype(np.float64)
-        self.quantiles = _expanded(confidence, count)
+        self.groups, self.quantiles = count, _expanded(confidence, count)
 
     def sums(self, rows: Array) -> Array:
         """Resample the sum of rows (samples, k): shape (draws, k)."""
         return self.weights @ rows
 
     def interval(self, draws: Array) -> tuple[float, float]:
-        """Return the ends of the interval from draws of a value; NaN draws are left out."""
+        """Return the ends of the interval from draws of a value; NaN draws are left out.
+
+        One sample or group says nothing of the spread between them: both ends are NaN.
+        """
         known = draws[~np.isnan(draws)]
-        if not len(known):
+        if not len(known) or self.groups < 2:
             return float("nan"), float("nan")
         low, high = np.quantile(known, self.quantiles)
         return float(low), float(high)
@@ -83,10 +86,9 @@ class Resampling:
         change = self.flips @ (muted - full)
         return full.sum(0) + change, muted.sum(0) - change
 
-    @staticmethod
-    def p_value(observed: float, flipped: Array) -> float:
+    def p_value(self, observed: float, flipped: Array) -> float:
         """Two-sided p-value of an observed omega among its sign flips, itself counted in."""
-        if np.isnan(observed):
+        if np.isnan(observed) or self.groups < 2:
             return float("nan")
         known = flipped[~np.isnan(flipped)]
         # Equal values can differ in the last bits, depending on the order of summation.

@@ -56,6 +56,17 @@ class Plan:
             found += [Condition(mute.name, setup) for setup in usable]
         return found
 
+    def check(self, network: JointNetwork, count: int) -> None:
+        """Raise InfluenceError if this cannot be measured on so many samples."""
+        self.conditions(network)
+        if self.shuffles:
+            cyclic_order(count, self.seed)
+
+    @property
+    def shuffles(self) -> bool:
+        """Whether a mute needs another sample's input."""
+        return any("partners" in mute.needs for mute in self.mutes)
+
 
 @dataclass(frozen=True)
 class Execution:
@@ -97,8 +108,9 @@ def choose_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        # Metrics need float64, which not every kind of device has.
+        torch.ones(1, dtype=torch.float64, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise InfluenceError(f"device {name!r} cannot be used here: {reason}") from error
     return device
@@ -154,8 +166,7 @@ def evaluate(
     execution = execution or Execution()
     count = sample_count(data, limit)
     conditions = plan.conditions(network)
-    shuffled = any("partners" in mute.needs for mute in plan.mutes)
-    order = cyclic_order(count, plan.seed) if shuffled else np.arange(count)
+    order = cyclic_order(count, plan.seed) if plan.shuffles else np.arange(count)
     batches = [order[i : i + execution.batch_size] for i in range(0, count, execution.batch_size)]
     modalities, notes = with_moments(network, data, plan.mutes, plan.sites, batches)
     runner = Runner(
@@ -185,7 +196,7 @@ def evaluate(
     left = [number for number in range(len(batches)) if number not in done]
     loaded = load_batches(data, [batches[number] for number in left], workers=execution.workers)
     pairs: Iterator[tuple[Batch, Mapping[str, Tensor] | None]]
-    pairs = with_followers(loaded, data, order) if shuffled else ((b, None) for b in loaded)
+    pairs = with_followers(loaded, data, order) if plan.shuffles else ((b, None) for b in loaded)
     for number, (batch, follower) in zip(left, pairs, strict=True):
         rows = runner.run(batch, follower)
         if shards:

@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from influence.errors import InfluenceError
 from influence.evaluation_set import Field, Sample, floating
@@ -60,7 +61,9 @@ class EvaluationFile:
             self.targets = self._fields("targets")
             self._length = self._check_lengths()
             self.ids = self._read_ids()
-            self.groups = file["groups"][...] if "groups" in file else None
+            self.groups = (
+                _checked_groups(file["groups"][...], self.path) if "groups" in file else None
+            )
         self.sha256 = sha256_of(self.path)
 
     def _file(self) -> h5py.File:
@@ -126,8 +129,22 @@ class EvaluationFile:
         with self._reading():
             file = self._file()
             inputs = {n: f.decode(file["inputs"][n][index]) for n, f in self.inputs.items()}
-            targets = {n: f.decode(file["targets"][n][index]) for n, f in self.targets.items()}
+            stored = {n: file["targets"][n][index] for n in self.targets}
+        targets = {n: self._target(n, stored[n], index) for n in stored}
         return Sample(index, {n: floating(x) for n, x in inputs.items()}, targets)
+
+    def _target(self, name: str, stored: NDArray[Any], index: int) -> Tensor:
+        field = self.targets[name]
+        if field.integer and field.scale is None:
+            wrong = stored[(stored < 0) & (stored != field.ignore)]
+            if wrong.size:
+                raise InfluenceError(
+                    f"{self.path}: targets/{name}: label {wrong.flat[0]} of sample "
+                    f"{self.ids[index]!r} is out of range, expected 0 or more. If it means 'no "
+                    "ground truth', set the dataset's attribute 'ignore'; integers that are values "
+                    "and not labels need an attribute 'scale'"
+                )
+        return field.decode(stored)
 
 
 class _ReadErrors:
@@ -157,11 +174,8 @@ def _field_of(dataset: h5py.Dataset, where: str) -> Field:
             scale=_number(attributes.get("scale")),
             offset=_number(attributes.get("offset")) or 0.0,
             ignore=_number(attributes.get("ignore")),
-            range=_numbers(attributes.get("range"), 2),  # type: ignore[arg-type]
-            classes=tuple(
-                c.decode() if isinstance(c, bytes) else str(c)
-                for c in attributes.get("classes", ())
-            ),
+            range=_range(attributes.get("range")),
+            classes=_texts(attributes.get("classes", ())),
             mean=_numbers(attributes.get("mean")),
             std=_numbers(attributes.get("std")),
         )
@@ -173,13 +187,36 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _numbers(value: Any, count: int | None = None) -> tuple[float, ...] | None:
+def _numbers(value: Any) -> tuple[float, ...] | None:
     if value is None:
         return None
     numbers = tuple(float(v) for v in np.atleast_1d(value))
-    if count is not None and len(numbers) != count:
-        raise ValueError(f"expected {count} numbers, got {len(numbers)}")
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"expected finite numbers, got {numbers}")
     return numbers
+
+
+def _range(value: Any) -> tuple[float, float] | None:
+    numbers = _numbers(value)
+    if numbers is None:
+        return None
+    if len(numbers) != 2 or numbers[0] >= numbers[1]:
+        raise ValueError(f"expected range = (low, high), got {numbers}")
+    return numbers[0], numbers[1]
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"expected classes = a list of names, got {value!r}")
+    return tuple(c.decode() if isinstance(c, bytes) else str(c) for c in value)
+
+
+def _checked_groups(groups: NDArray[Any], where: Path) -> NDArray[Any]:
+    if groups.ndim != 1 or (groups.dtype.kind == "f" and np.isnan(groups).any()):
+        raise InfluenceError(
+            f"{where}: 'groups' has shape {groups.shape}, expected one value a sample and no NaN"
+        )
+    return groups
 
 
 def write_evaluation_file(

@@ -144,7 +144,9 @@ def measure(
         )
         for network in networks
     ]
-    info = _describe(networks, dataset, plans[0], execution, count=count)
+    for network, plan in zip(networks, plans, strict=True):
+        plan.check(network, count)
+    info = _describe(networks, dataset, plans, execution, count=count)
     info["measured"] |= {"draws": draws, "confidence": confidence}
     if checkpointing and checkpointing.target:
         check_free(checkpointing.target, info)
@@ -288,7 +290,7 @@ def _shards(
 def _describe(
     networks: Sequence[JointNetwork],
     data: EvaluationSet,
-    plan: Plan,
+    plans: Sequence[Plan],
     execution: Execution,
     *,
     count: int,
@@ -304,12 +306,19 @@ def _describe(
     return {
         # Another run must not be written over this one if any of these differ.
         "measured": {
-            "networks": [{"name": n.name, "seed": n.seed, "sha256": n.sha256} for n in networks],
+            "networks": [
+                {
+                    "name": network.name,
+                    "seed": network.seed,
+                    "sha256": network.sha256,
+                    "sites": list(plan.sites),
+                    "metrics": {n: [m.name for m in found] for n, found in plan.metrics.items()},
+                }
+                for network, plan in zip(networks, plans, strict=True)
+            ],
             "data": {"name": data.name, "sha256": data.sha256, "n": count},
-            "sites": list(plan.sites),
-            "mutes": [mute.name for mute in plan.mutes],
-            "metrics": {name: [m.name for m in found] for name, found in plan.metrics.items()},
-            "seed": plan.seed,
+            "mutes": [mute.name for mute in plans[0].mutes],
+            "seed": plans[0].seed,
             "amp": execution.amp,
         },
         "execution": {"device": execution.device, "batch_size": execution.batch_size},

@@ -214,7 +214,9 @@ def parse_mutes(names: Iterable[str]) -> list[Mute]:
     ['zero', 'mean']
     """
     mutes = [parse_mute(name) for name in names]
-    if len({m.name for m in mutes}) < len(mutes) or not mutes:
+    if not mutes:
+        raise InfluenceError(f"expected one mute or more, got none. Known: {', '.join(MUTES)}")
+    if len({m.name for m in mutes}) < len(mutes):
         raise InfluenceError(f"expected mutes that differ, got {[m.name for m in mutes]}")
     return mutes
 

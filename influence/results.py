@@ -6,6 +6,7 @@ import json
 import os
 import zlib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ class Run:
     rows: Mapping[str, Rows] = field(default_factory=dict, repr=False)
 
     def write(self, directory: str | os.PathLike[str]) -> None:
-        """Write the run directory; each file appears whole or not at all.
+        """Write the run directory; its files appear together, whole or not at all.
 
         Raises
         ------
@@ -82,22 +83,24 @@ class Run:
         """
         directory = Path(directory)
         check_free(directory, self.info)
-        with replace_on_success(directory / "influence.csv") as aside:
-            self.influence.to_csv(aside, index=False, lineterminator="\n")
-        with replace_on_success(directory / "performance.csv") as aside:
-            self.performance.to_csv(aside, index=False, lineterminator="\n")
-        with replace_on_success(directory / "samples.csv.gz") as aside:
+        with ExitStack() as stack:
+
+            def aside(name: str) -> Path:
+                return stack.enter_context(replace_on_success(directory / name))
+
+            # All are written before the first is renamed; run.json, entered first, comes last.
+            aside("run.json").write_text(json.dumps(self.info, indent=1) + "\n")
+            self.influence.to_csv(aside("influence.csv"), index=False, lineterminator="\n")
+            self.performance.to_csv(aside("performance.csv"), index=False, lineterminator="\n")
             self.samples.to_csv(
-                aside,
+                aside("samples.csv.gz"),
                 index=False,
                 lineterminator="\n",
                 float_format="%.9g",
                 compression={"method": "gzip", "mtime": 0},  # the same bytes on every run
             )
-        if self.rows:
-            write_rows(directory / "rows.h5", self.rows)
-        with replace_on_success(directory / "run.json") as aside:
-            aside.write_text(json.dumps(self.info, indent=1) + "\n")
+            if self.rows:
+                write_rows(aside("rows.h5"), self.rows)
 
 
 def check_free(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> None:
@@ -112,6 +115,11 @@ def check_free(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> No
     if directory.exists() and not directory.is_dir():
         raise InfluenceError(f"{directory} is a file, expected a directory for the results")
     if not (directory / "run.json").exists():
+        if found := [f"{n}.csv" for n in COLUMNS if (directory / f"{n}.csv").exists()]:
+            raise InfluenceError(
+                f"{directory} holds {', '.join(found)} and no run.json that says of what. Choose "
+                "another output directory, or remove them"
+            )
         return
     earlier = _read_info(directory)
     if changed := sorted(

@@ -86,18 +86,25 @@ def group_numbers(labels: NDArray[Any] | None, count: int) -> NDArray[np.int64]:
 
 
 def write_rows(path: str | os.PathLike[str], rows: Mapping[str, Rows]) -> None:
-    """Write the rows of several networks to one HDF5 file, ``<network>/<condition>/...``."""
+    """Write the rows of several networks to one HDF5 file.
+
+    ``rows/<position>`` is a network, named by its attribute ``network``; below it lie
+    ``<condition>/<output>/<statistic>``.
+    """
     with write_hdf5(path) as file:
-        for network, found in rows.items():
+        for position, (network, found) in enumerate(rows.items()):
+            # A network's name comes from a file that others wrote: no path is made of it.
+            group = file.create_group(f"rows/{position}")
+            group.attrs["network"] = network
             for key, values in found.values.items():
-                file.create_dataset(
-                    f"{network.replace('/', '_')}/{key}",
+                group.create_dataset(
+                    str(key),
                     data=values,
                     compression="gzip",
                     shuffle=True,
                     track_times=False,
                 )
-            file.attrs["statistics"] = "one row a sample, float64; see influence.metrics"
+        file.attrs["statistics"] = "one row a sample, float64; see influence.metrics"
         first = next(iter(rows.values()))
         file.create_dataset("ids", data=list(first.ids), dtype=h5py.string_dtype())
         file.create_dataset("groups", data=first.groups)

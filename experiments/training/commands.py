@@ -111,6 +111,14 @@ def study_commands(
         write_test_set(study, study.work / test_set, compact=compact)
         click.echo(study.work / test_set)
 
+    @steps.command()
+    @click.pass_obj
+    def score_inputs(study: Study) -> None:
+        """Score the inputs themselves against the ground truth of the evaluation file."""
+        from experiments.training import inputs
+
+        click.echo(inputs.score_inputs(study.work / test_set, study.reports / "inputs.csv"))
+
     @steps.command(context_settings={"ignore_unknown_options": True})
     @click.argument("options", nargs=-1, type=click.UNPROCESSED)
     @click.pass_obj

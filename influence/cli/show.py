@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
+
+from influence.errors import unknown
 
 __all__ = ["show"]
 
@@ -76,6 +80,8 @@ def show(what: str) -> None:
         lines = _mute_lines()
     elif what.endswith(".pt2"):
         lines = _checkpoint_lines(what)
-    else:
+    elif Path(what).exists():
         lines = _data_lines(what)
+    else:
+        raise unknown("file or topic", what, ["metrics", "mutes"])
     click.echo("\n".join(lines))

@@ -46,7 +46,9 @@ def find_metrics(wanted: Iterable[str | Metric]) -> list[Metric]:
                 raise unknown("metric", metric, METRICS)
             metric = METRICS[metric]
         found.append(metric)
-    if len({m.name for m in found}) < len(found) or not found:
+    if not found:
+        raise InfluenceError(f"expected one metric or more, got none. Known: {', '.join(METRICS)}")
+    if len({m.name for m in found}) < len(found):
         raise InfluenceError(f"expected metrics that differ, got {[m.name for m in found]}")
     return found
 

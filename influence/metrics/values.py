@@ -109,13 +109,23 @@ DEPTH_METRICS = (
 
 
 def _errors(prediction: Prediction) -> Tensor:
-    """Sum over valid places: ones, squared error, absolute error; and the largest peak value."""
+    """Sum over valid places: ones, squared error, absolute error."""
     guess, truth, valid = _pair(prediction)
     truth = torch.where(valid, truth, torch.zeros_like(truth))
     error = guess - truth
-    low, high = prediction.field.range or (0.0, 1.0)
-    peak = torch.full_like(truth, (high - low) ** 2)
-    return _sums([torch.ones_like(truth), error.square(), error.abs(), peak], valid)
+    return _sums([torch.ones_like(truth), error.square(), error.abs()], valid)
+
+
+def _peak_errors(prediction: Prediction) -> Tensor:
+    """Sum over valid places: ones, squared error, squared peak, which is the width of the range."""
+    if prediction.field.range is None:
+        raise InfluenceError(
+            f"targets/{prediction.output.name}: psnr needs the dataset's attribute 'range' = (low, "
+            "high), such as (0, 255)"
+        )
+    low, high = prediction.field.range
+    sums = _errors(prediction)
+    return torch.stack([sums[:, 0], sums[:, 1], sums[:, 0] * (high - low) ** 2], dim=1)
 
 
 ERRORS = Statistic("errors", _errors, valid=lambda rows: rows[..., 0])
@@ -124,11 +134,17 @@ ERRORS = Statistic("errors", _errors, valid=lambda rows: rows[..., 0])
 def _psnr(sums: Array) -> Array:
     # A perfect prediction has an infinite ratio, a sample without truth none (0 / 0).
     with np.errstate(divide="ignore", invalid="ignore"):
-        return 10 * np.log10(sums[..., 3] / sums[..., 1])
+        return 10 * np.log10(sums[..., 2] / sums[..., 1])
 
 
 ERROR_METRICS = (
     Metric("mse", ERRORS, lambda s: ratio(s[..., 1], s[..., 0]), False, "{unit}^2"),
     Metric("mae", ERRORS, lambda s: ratio(s[..., 2], s[..., 0]), False, "{unit}"),
-    Metric("psnr", ERRORS, _psnr, True, "dB"),
+    Metric(
+        "psnr",
+        Statistic("peak_errors", _peak_errors, valid=lambda rows: rows[..., 0]),
+        _psnr,
+        True,
+        "dB",
+    ),
 )

@@ -91,11 +91,12 @@ def test_p_values_are_uniform_where_muting_makes_no_difference() -> None:
 
 
 def test_p_value_counts_the_observation_and_is_never_zero() -> None:
+    resampling = Resampling(np.arange(7), draws=2)
     flipped = np.array([0.1, -0.2, np.nan, 0.3, -3.0])
-    assert Resampling.p_value(2.0, flipped) == 2 / 5
-    assert Resampling.p_value(9.0, flipped) == 1 / 5
-    assert Resampling.p_value(0.0, np.zeros(7)) == 1.0
-    assert np.isnan(Resampling.p_value(float("nan"), flipped))
+    assert resampling.p_value(2.0, flipped) == 2 / 5
+    assert resampling.p_value(9.0, flipped) == 1 / 5
+    assert resampling.p_value(0.0, np.zeros(7)) == 1.0
+    assert np.isnan(resampling.p_value(float("nan"), flipped))
 
 
 def test_holm_by_hand() -> None:
@@ -110,3 +111,9 @@ def test_holm_by_hand() -> None:
 def test_senseless_options_are_refused(draws: int, confidence: float) -> None:
     with pytest.raises(InfluenceError, match="draws of 1 or more and a confidence in"):
         Resampling(np.arange(3), draws=draws, confidence=confidence)
+
+
+def test_one_group_tells_nothing_of_the_spread() -> None:
+    resampling = Resampling(np.zeros(9, dtype=np.int64), draws=20)
+    assert np.isnan(resampling.interval(np.arange(20.0))).all()
+    assert np.isnan(resampling.p_value(1.0, np.arange(20.0)))

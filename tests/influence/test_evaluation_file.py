@@ -141,9 +141,34 @@ def _bad_scale(file: h5py.File) -> None:
     file["targets/depth"].attrs["scale"] = "much"
 
 
+def _falling_range(file: h5py.File) -> None:
+    file["targets/depth"].attrs["range"] = (5.0, 1.0)
+
+
+def _nan_mean(file: h5py.File) -> None:
+    file["inputs/depth"].attrs["mean"] = [float("nan")]
+
+
+def _one_text_for_classes(file: h5py.File) -> None:
+    file["targets/semantic"].attrs["classes"] = "floor"
+
+
+def _flat_groups(file: h5py.File) -> None:
+    file["groups"] = np.zeros((13, 2))
+
+
+def _nan_groups(file: h5py.File) -> None:
+    file["groups"] = np.full(13, np.nan)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
+        (_falling_range, "targets/depth: an attribute has the wrong form: expected range = "),
+        (_nan_mean, "inputs/depth: an attribute has the wrong form: expected finite numbers"),
+        (_one_text_for_classes, "targets/semantic: .*expected classes = a list of names"),
+        (_flat_groups, r"'groups' has shape \(13, 2\), expected one value a sample"),
+        (_nan_groups, "'groups' .* no NaN"),
         (_no_format, "attribute format = 'influence-evaluation'.* of another kind"),
         (_future, "version 99, this program reads version 1"),
         (_no_targets, r"expected a group 'targets' .*found \['inputs'\]"),
@@ -153,7 +178,7 @@ def _bad_scale(file: h5py.File) -> None:
         (_scalar_ids, "damaged or foreign"),
         (_text, "inputs/depth holds object, expected numbers"),
         (_nested, "inputs/more is not an array of samples"),
-        (_bad_range, "targets/depth: an attribute has the wrong form: expected 2 numbers, got 3"),
+        (_bad_range, "targets/depth: an attribute has the wrong form: expected range = "),
         (_bad_scale, "targets/depth: an attribute has the wrong form"),
     ],
 )
@@ -163,6 +188,18 @@ def test_inconsistent_file(tmp_path: Path, damage: Any, message: str) -> None:
         damage(file)
     with pytest.raises(InfluenceError, match=rf"a\.h5: .*{message}|a\.h5: {message}"):
         EvaluationFile(path)
+
+
+def test_negative_label_is_out_of_range_unless_it_is_the_ignored_one(tmp_path: Path) -> None:
+    labels = np.zeros((13, 5, 6), dtype=np.int16)
+    labels[2, 0, 0] = -7
+    targets = toy_arrays()["targets"] | {"semantic": labels}
+    path = write_toy_file(tmp_path / "a.h5", targets=targets)
+    with pytest.raises(InfluenceError, match="targets/semantic: label -7 of sample '2' is out of"):
+        EvaluationFile(path)[2]
+    ignored = {"targets/semantic": {"ignore": -7}}
+    path = write_toy_file(tmp_path / "b.h5", targets=targets, attributes=ignored)
+    assert EvaluationFile(path)[2].targets["semantic"][0, 0] == -1
 
 
 @pytest.mark.parametrize(

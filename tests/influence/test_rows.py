@@ -22,9 +22,10 @@ def test_file_holds_every_array_under_its_names(tmp_path: Path) -> None:
     rows = Rows(["a", "b"], np.arange(2), values)
     assert rows.conditions() == [full, muted]
     assert rows[muted, "y", "errors"][0, 0] == 0
-    write_rows(tmp_path / "rows.h5", {"net/1": rows})
+    write_rows(tmp_path / "rows.h5", {"net/1": rows, "ids": rows})
     with h5py.File(tmp_path / "rows.h5") as file:
-        assert file["net_1/full/y/errors"][0, 0] == 1
-        assert file["net_1/zero(x)/y/errors"].shape == (2, 3)
+        assert [file[f"rows/{i}"].attrs["network"] for i in (0, 1)] == ["net/1", "ids"]
+        assert file["rows/0/full/y/errors"][0, 0] == 1
+        assert file["rows/1/zero(x)/y/errors"].shape == (2, 3)
         assert file["ids"].asstr()[...].tolist() == ["a", "b"]
         assert file["groups"][...].tolist() == [0, 1]

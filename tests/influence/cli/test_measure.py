@@ -66,8 +66,9 @@ def test_options_arrive(weights: Path, toy_file: Path, tmp_path: Path) -> None:
             "--confidence", "0.9", "--batch-size", "2"]  # fmt: skip
     assert call(arguments(weights, toy_file, tmp_path, *more)).exit_code == 0
     measured = json.loads((tmp_path / "run.json").read_text())["measured"]
-    assert measured["metrics"] == {"depth": ["rms", "abs_rel"]}
-    assert (measured["sites"], measured["seed"]) == (["semantic"], 7)
+    (network,) = measured["networks"]
+    assert network["metrics"] == {"depth": ["rms", "abs_rel"]}
+    assert (network["sites"], measured["seed"]) == (["semantic"], 7)
     assert (measured["data"]["n"], measured["confidence"]) == (5, 0.9)
 
 

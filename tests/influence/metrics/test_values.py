@@ -137,8 +137,13 @@ def test_ignored_integers_count_for_nothing() -> None:
 
 
 def test_perfect_prediction_has_an_infinite_signal_to_noise_ratio() -> None:
-    assert score(METRICS["psnr"], [[1.0]], [[1.0]]) == math.inf
-    assert np.isnan(score(METRICS["psnr"], [[1.0]], [[np.nan]]))
+    assert score(METRICS["psnr"], [[1.0]], [[1.0]], range=(0.0, 1.0)) == math.inf
+    assert np.isnan(score(METRICS["psnr"], [[1.0]], [[np.nan]], range=(0.0, 1.0)))
+
+
+def test_signal_to_noise_ratio_needs_a_peak() -> None:
+    with pytest.raises(InfluenceError, match="targets/y: psnr needs the dataset's attribute"):
+        score(METRICS["psnr"], [[1.0]], [[1.0]])
 
 
 @settings(max_examples=30, deadline=None)

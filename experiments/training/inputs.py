@@ -1,0 +1,43 @@
+"""How good the inputs of the joint networks are: the single-task predictions, scored alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from experiments.datasets.sample import CLASSES
+from influence.files import replace_on_success
+from influence.measurement import measure
+from influence.network import JointNetwork, Modality, Output
+from influence.rows import NO_MUTE
+
+__all__ = ["score_inputs"]
+
+
+class _Unchanged(nn.Module):
+    def forward(self, depth: Tensor, semantic: Tensor) -> tuple[Tensor, Tensor]:
+        return depth, semantic
+
+
+def score_inputs(data: Path, path: Path) -> Path:
+    """Write the performance of a network that hands its inputs through, as a network `input`.
+
+    Parameters
+    ----------
+    data
+        The evaluation file of a study.
+    path
+        A table with the columns of ``performance.csv``, only the rows in which nothing is muted.
+    """
+    network = JointNetwork(
+        _Unchanged(),
+        inputs=[Modality("depth", "depth", unit="m"), Modality("semantic", "probabilities")],
+        outputs=[Output("depth", "depth"), Output("semantic", "probabilities", CLASSES)],
+        name="input",
+    )
+    run = measure(network, data, mutes=["zero"])
+    performance = run.performance[run.performance["mute"] == NO_MUTE]
+    with replace_on_success(path) as aside:
+        performance.to_csv(aside, index=False, lineterminator="\n")
+    return path
