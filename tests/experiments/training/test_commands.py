@@ -47,6 +47,7 @@ def test_there_is_one_command_per_step(study: Study) -> None:
         "export",
         "measure",
         "predict",
+        "score-inputs",
         "train-jrn",
         "train-single-task",
     ]
