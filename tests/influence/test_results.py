@@ -106,7 +106,6 @@ def test_directory_without_a_run_is_free(run: Run, tmp_path: Path) -> None:
     check_free(tmp_path / "new", run.info)
 
 
-@pytest.mark.parametrize("stop", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_tables_without_their_run_are_not_overwritten(run: Run, tmp_path: Path) -> None:
     (tmp_path / "influence.csv").write_text("somebody's\n")
     with pytest.raises(InfluenceError, match=r"holds influence\.csv and no run\.json"):
@@ -114,6 +113,7 @@ def test_tables_without_their_run_are_not_overwritten(run: Run, tmp_path: Path) 
     assert (tmp_path / "influence.csv").read_text() == "somebody's\n"
 
 
+@pytest.mark.parametrize("stop", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 @pytest.mark.parametrize("name", ["influence.csv", "performance.csv", "samples.csv.gz", "run.json"])
 def test_failure_in_the_middle_of_writing_leaves_earlier_results(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException, name: str
