@@ -42,6 +42,8 @@ def write_all(reports: Path) -> Iterator[str]:
             blocks = _tables(study)
             if name == BESIDE_PUBLISHED:
                 blocks = {"published": beside_published(study, published)}
+                if (other := read_study(folder / "scaled_start")) is not None:
+                    blocks["scaled_start"] = format_table(omega_table(other.influence), "md")
             yield _wrote(write_blocks(folder / "README.md", blocks))
         if name == IN_README and (reports.parent / "README.md").exists():
             omega = format_table(omega_table(study.influence, mute=["zero"]), "md")

@@ -26,6 +26,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from influence.errors import InfluenceError
 from influence.files import replace_on_success
 
 __all__ = ["Draw", "History", "ShuffledEpochs", "fit", "load_weights", "save_weights"]
@@ -174,6 +175,8 @@ def save_weights(network: nn.Module, path: Path) -> None:
 
 def load_weights(network: nn.Module, path: Path) -> None:
     """Read what `save_weights` wrote, into a network of the same shape."""
+    if not path.is_file():
+        raise InfluenceError(f"{path}: no such weights. Run the training step first")
     network.load_state_dict(load_file(path))
     network.eval()
 

@@ -17,11 +17,12 @@ from experiments.training.single_task import (
     FULL,
     folds_of,
     load_single_task,
+    parts_of,
     single_task_folder,
 )
 from experiments.training.study import TASKS, Study
 from influence.errors import InfluenceError
-from influence.files import replace_on_success
+from influence.files import replace_on_success, sha256_of
 
 __all__ = ["Predictions", "input_statistics", "predict_split", "weights_path"]
 
@@ -43,12 +44,16 @@ def predict_split(study: Study, split: str) -> Predictions:
 
     Test images are predicted by the networks trained on all training images, training images by
     the networks of the folds, none of which has seen the image. Without folds training images are
-    predicted by the networks that were trained on them, as in the paper.
+    predicted by the networks that were trained on them, as in the paper. Kept predictions of
+    other networks are made anew.
     """
     cache = study.work / "predictions" / f"{split}.npz"
+    parts = parts_of(study)[1:] if split == "train" and study.folds > 1 else [FULL]
+    networks = [sha256_of(weights_path(study, task, part)) for part in parts for task in TASKS]
     if cache.is_file():
         with np.load(cache) as file:
-            return Predictions(tuple(file["ids"].tolist()), file["depth"], file["semantic"])
+            if "networks" in file and file["networks"].tolist() == networks:
+                return Predictions(tuple(file["ids"].tolist()), file["depth"], file["semantic"])
     arrays = load_split(study, split)
     count, height, width = arrays.labels.shape
     maps = Predictions(
@@ -56,16 +61,13 @@ def predict_split(study: Study, split: str) -> Predictions:
         np.empty((count, height, width), np.float32),
         np.empty((count, len(CLASSES), height, width), np.float16),
     )
-    if split == "train" and study.folds > 1:
-        folds = folds_of(count, study.folds, study.seed)
-        parts = {f"fold{fold}": np.flatnonzero(folds == fold) for fold in range(study.folds)}
-    else:
-        parts = {FULL: np.arange(count)}
-    for part, chosen in parts.items():
+    folds = folds_of(count, study.folds, study.seed)
+    for number, part in enumerate(parts):
+        chosen = np.arange(count) if part == FULL else np.flatnonzero(folds == number)
         for task in TASKS:
             _predict(study, task, part, arrays, chosen, into=maps)
     with replace_on_success(cache) as aside:
-        np.savez(aside, ids=maps.ids, depth=maps.depth, semantic=maps.semantic)
+        np.savez(aside, ids=maps.ids, depth=maps.depth, semantic=maps.semantic, networks=networks)
     return maps
 
 

@@ -64,3 +64,10 @@ def test_the_statistics_are_those_of_the_training_inputs(study: Study) -> None:
 def test_without_weights_the_message_names_the_step(study: Study, tmp_path: Path) -> None:
     with pytest.raises(InfluenceError, match="train-single-task"):
         weights_path(replace(study, work=tmp_path, results=tmp_path), "depth")
+
+
+def test_kept_predictions_of_other_networks_are_made_anew(study: Study) -> None:
+    fitted = predict_split(study, "train").depth
+    in_sample = predict_split(replace(study, folds=1), "train").depth
+    assert np.abs(fitted - in_sample).max() > 1e-3
+    np.testing.assert_array_equal(predict_split(study, "train").depth, fitted)
