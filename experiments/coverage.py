@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from influence.bootstrap import Resampling
 from influence.metrics import METRICS
+from influence.rows import Condition, RowKey, Rows
 
 __all__ = ["CASES", "SIZES", "Case", "coverage", "simulate"]
 
@@ -114,6 +115,10 @@ SIZES: dict[str, tuple[int, ...]] = {
     "100 groups of 1 to 6": (1, 2, 3, 4, 6) * 20,
 }
 """The sizes of the groups of a data set, by its name."""
+SIDES = tuple(
+    RowKey(Condition(mute, frozenset(sites)), "output", "statistic")
+    for mute, sites in (("none", ()), ("zero", ("source",)))
+)
 
 
 def simulate(case: Case, sizes: tuple[int, ...], sims: int, stream: np.random.Generator) -> Pair:
@@ -135,14 +140,15 @@ def coverage(
     hits = 0
     for number in range(sims // chunk):  # the draws of a Resampling serve several data sets
         full, muted = simulate(case, sizes, chunk, np.random.default_rng(number))
-        resampling = Resampling(groups, draws=draws, seed=number)
-        sums = [
-            resampling.sums(np.concatenate(list(rows), axis=1)).reshape(draws, chunk, -1)
-            for rows in (full, muted)
-        ]
-        for drawn in case.omega(sums[0], sums[1]).T:
-            low, high = resampling.interval(drawn)
-            hits += low <= true <= high
+        resampling = Resampling(draws, seed=number)
+        values = {
+            key: np.concatenate(list(rows), axis=1)
+            for key, rows in zip(SIDES, (full, muted), strict=True)
+        }
+        sums = resampling.sums(Rows([str(i) for i in range(len(groups))], groups, values))
+        sides = (sums.drawn[key].reshape(draws, chunk, -1) for key in SIDES)
+        low, high = resampling.interval(case.omega(*sides), sums.groups)
+        hits += int(((low <= true) & (true <= high)).sum())
     return hits / (sims // chunk * chunk)
 
 

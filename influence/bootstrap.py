@@ -8,27 +8,32 @@ interval); plain percentiles are too narrow for few samples.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import sparse, stats
 
 from influence.errors import InfluenceError
+from influence.rows import Rows
+from influence.sums import Sums, full_key
 
 __all__ = ["Resampling", "holm"]
 
 Array = NDArray[np.float64]
 
+BLOCK = 2**21
+"""How many weights are held at a time."""
 
+
+@dataclass(frozen=True)
 class Resampling:
-    """One set of draws for a data set, shared by every network, mute and metric.
+    """How intervals and p-values are computed; every network, mute and metric shares the draws.
 
     Parameters
     ----------
-    groups
-        For each sample the number of its group, 0, 1, ...
     draws
         Bootstrap draws, and sign flips.
     confidence
@@ -38,67 +43,118 @@ class Resampling:
 
     Examples
     --------
-    >>> resampling = Resampling(np.arange(50), draws=200, seed=1)
-    >>> resampling.weights.sum(axis=1).tolist() == [50.0] * 200
+    >>> from influence.rows import Condition, RowKey
+    >>> key = RowKey(Condition("none", frozenset()), "total", "errors")
+    >>> values = np.arange(50.0)[:, None]
+    >>> resampling = Resampling(draws=200, seed=1)
+    >>> sums = resampling.sums(Rows([f"{i}" for i in range(50)], np.arange(50), {key: values}))
+    >>> low, high = resampling.interval(sums.drawn[key] / sums.n, sums.groups)
+    >>> bool(low < values.mean() < high)
     True
     """
 
-    def __init__(
-        self, groups: NDArray[np.int64], *, draws: int = 2000, confidence: float = 0.95,
-        seed: int = 0,
-    ) -> None:  # fmt: skip
-        if draws < 1 or not 0 < confidence < 1:
+    draws: int = 2000
+    confidence: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.draws < 1 or not 0 < self.confidence < 1:
             raise InfluenceError(
-                f"expected draws of 1 or more and a confidence in (0, 1), got {draws} and "
-                f"{confidence}"
+                f"expected draws of 1 or more and a confidence in (0, 1), got {self.draws} and "
+                f"{self.confidence}"
             )
-        self.draws, self.confidence = draws, confidence
-        count = int(groups.max()) + 1
-        stream = np.random.Generator(np.random.Philox([seed, crc32(b"bootstrap")]))
-        per_group = stream.multinomial(count, np.full(count, 1 / count), size=draws)
-        self.weights: Array = per_group[:, groups].astype(np.float64)
-        stream = np.random.Generator(np.random.Philox([seed, crc32(b"flips")]))
-        # 1 swaps a group's full and muted rows, 0 leaves them.
-        self.flips: Array = stream.integers(0, 2, size=(draws, count))[:, groups].astype(np.float64)
-        self.groups, self.quantiles = count, _expanded(confidence, count)
 
-    def sums(self, rows: Array) -> Array:
-        """Resample the sum of rows (samples, k): shape (draws, k)."""
-        return self.weights @ rows
+    def sums(self, rows: Rows) -> Sums:
+        """Add up the rows, and add them up again for every draw and every sign flip.
 
-    def interval(self, draws: Array) -> tuple[float, float]:
-        """Return the ends of the interval from draws of a value; NaN draws are left out.
-
-        One sample or group says nothing of the spread between them: both ends are NaN.
+        Never all draws of all samples are held: beside the rows and their sums this needs memory
+        for a block of draws, and for one statistic's rows.
         """
-        known = draws[~np.isnan(draws)]
-        if not len(known) or self.groups < 2:
-            return float("nan"), float("nan")
-        low, high = np.quantile(known, self.quantiles)
-        return float(low), float(high)
+        count = int(rows.groups.max()) + 1
+        by_group = {key: _add_up(values, rows.groups) for key, values in rows.values.items()}
+        drawn = {key: np.empty((self.draws, v.shape[1])) for key, v in by_group.items()}
+        exchanged = {key: np.empty_like(v) for key, v in drawn.items() if key.condition.setup}
+        for block, weights in self._weights(count):
+            for key, values in by_group.items():
+                drawn[key][block] = weights @ values
+        for block, flips in self._flips(count):
+            for key in exchanged:
+                exchanged[key][block] = flips @ (by_group[key] - by_group[full_key(key)])
+        return Sums(
+            totals={key: values.sum(0) for key, values in rows.values.items()},
+            drawn=drawn,
+            exchanged=exchanged,
+            n=len(rows.ids),
+            groups=count,
+        )
 
-    def swapped(self, full: Array, muted: Array) -> tuple[Array, Array]:
-        """Return the sums of both sides after swapping them in random samples, (draws, k) each.
+    def _weights(self, count: int) -> Iterator[tuple[slice, Array]]:
+        """Yield some draws at a time, and how often each group is in them."""
+        stream, evenly = self._stream(b"bootstrap"), np.full(count, 1 / count)
+        for block in self._blocks(count):
+            some = block.stop - block.start
+            yield block, stream.multinomial(count, evenly, size=some).astype(np.float64)
 
-        Under the hypothesis that muting makes no difference, the two rows of a sample are
-        exchangeable, and the swapped sums are as likely as the observed ones.
+    def _flips(self, count: int) -> Iterator[tuple[slice, Array]]:
+        """Yield some draws at a time, with 1 where a group's full and muted rows are swapped."""
+        stream = self._stream(b"flips")
+        for block in self._blocks(count):
+            some = block.stop - block.start
+            yield block, stream.integers(0, 2, size=(some, count)).astype(np.float64)
+
+    def _stream(self, purpose: bytes) -> np.random.Generator:
+        return np.random.Generator(np.random.Philox([self.seed, crc32(purpose)]))
+
+    def _blocks(self, count: int) -> Iterator[slice]:
+        step = max(1, BLOCK // count)
+        for start in range(0, self.draws, step):
+            yield slice(start, min(start + step, self.draws))
+
+    def interval(self, drawn: Array, groups: int) -> tuple[Array, Array]:
+        """Return the ends of the intervals of values (...) from their draws (draws, ...).
+
+        Draws that are NaN are left out. One sample or group says nothing of the spread between
+        them: both ends are NaN.
         """
-        change = self.flips @ (muted - full)
-        return full.sum(0) + change, muted.sum(0) - change
+        if groups < 2:
+            return np.full(drawn.shape[1:], np.nan), np.full(drawn.shape[1:], np.nan)
+        ordered = np.sort(drawn, axis=0)  # NaN comes last
+        last = np.maximum((~np.isnan(drawn)).sum(0) - 1, 0)
+        low, high = (_quantile(ordered, last, q) for q in _expanded(self.confidence, groups))
+        return low, high
 
-    def p_value(self, observed: float, flipped: Array) -> float:
-        """Two-sided p-value of an observed omega among its sign flips, itself counted in."""
-        if np.isnan(observed) or self.groups < 2:
-            return float("nan")
-        known = flipped[~np.isnan(flipped)]
+    def p_value(self, observed: Array, flipped: Array, groups: int) -> Array:
+        """Two-sided p-values of omegas (...) among their sign flips (draws, ...).
+
+        The observed omega is itself counted in; flips that are NaN are left out.
+        """
         # Equal values can differ in the last bits, depending on the order of summation.
-        slack = 1e-9 * abs(observed)
-        return float((1 + (np.abs(known) >= abs(observed) - slack).sum()) / (1 + len(known)))
+        reached = np.abs(flipped) >= np.abs(observed) * (1 - 1e-9)
+        p = (1 + reached.sum(0)) / (1 + (~np.isnan(flipped)).sum(0))
+        return np.where(np.isnan(observed) | (groups < 2), np.nan, p)
+
+
+def _add_up(values: Array, groups: NDArray[np.int64]) -> Array:
+    """Add up the rows (samples, k) of each group: (groups, k)."""
+    count = len(groups)
+    if np.array_equal(groups, np.arange(count)):
+        return values  # without a copy
+    members = sparse.csr_array((np.ones(count), (groups, np.arange(count))))
+    return np.asarray(members @ values)
+
+
+def _quantile(ordered: Array, last: NDArray[np.int64], share: float) -> Array:
+    """Interpolate linearly between values in order (draws, ...), of which some come last."""
+    place = share * last
+    below = np.floor(place).astype(np.int64)
+    ends = (below, np.minimum(below + 1, last))
+    a, b = (np.take_along_axis(ordered, end[None], axis=0)[0] for end in ends)
+    with np.errstate(invalid="ignore"):  # between two infinities there is nothing to interpolate
+        between: Array = a + (b - a) * (place - below)
+    return np.where(a == b, a, between)
 
 
 def _expanded(confidence: float, count: int) -> tuple[float, float]:
-    if count < 2:
-        return (1 - confidence) / 2, (1 + confidence) / 2
     reach = stats.t.ppf((1 + confidence) / 2, count - 1) * np.sqrt(count / (count - 1))
     tail = float(stats.norm.sf(reach))
     return tail, 1 - tail

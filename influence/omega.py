@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from influence.bootstrap import Resampling, holm
 from influence.metrics import Metric
 from influence.results import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS, SAMPLES_COLUMNS
-from influence.rows import NO_MUTE, Condition, Rows
+from influence.rows import NO_MUTE, Condition, RowKey, Rows
 from influence.setups import FULL, setup_name
+from influence.sums import Sums
 
 __all__ = ["Subject", "influence_frame", "performance_frame", "samples_frame"]
 
@@ -53,29 +54,30 @@ class Subject:
         own = self.units.get(output, "")
         return metric.unit.replace("{unit}", own) if own or "{" not in metric.unit else ""
 
-    def levels(self, output: str, metric: Metric, sums: Array) -> dict[str, Array]:
-        """Apply the metric's formula to sums (..., k): the values (...) by level."""
-        values = {"all": metric.formula(sums)}
-        if metric.per_class:
-            per_class = metric.per_class(sums)
-            names = self.classes.get(output) or [str(i) for i in range(per_class.shape[-1])]
-            values |= {f"class:{name}": per_class[..., i] for i, name in enumerate(names)}
-        return values
+    def levels(self, output: str, count: int) -> list[str]:
+        """Name so many levels of a metric of an output: the whole, then each class."""
+        classes = self.classes.get(output) or range(count - 1)
+        return ["all", *(f"class:{classes[i]}" for i in range(count - 1))]
 
 
-def performance_frame(rows: Rows, subject: Subject, resampling: Resampling) -> pd.DataFrame:
+def _values(metric: Metric, sums: Array) -> Array:
+    """Apply a metric's formula to sums (..., k): the values (..., levels), the whole first."""
+    whole = metric.formula(sums)[..., None]
+    return np.concatenate([whole, metric.per_class(sums)], -1) if metric.per_class else whole
+
+
+def performance_frame(sums: Sums, subject: Subject, resampling: Resampling) -> pd.DataFrame:
     """Tabulate every metric under every condition, with its interval.
 
     The full setup has one row a metric, with the mute ``none``.
     """
     records = []
-    for condition in rows.conditions():
+    for condition in sums.conditions():
         for output, metric in subject.scored():
-            found = rows[condition, output, metric.statistic.name]
-            values = subject.levels(output, metric, found.sum(0))
-            draws = subject.levels(output, metric, resampling.sums(found))
-            for level, value in values.items():
-                low, high = resampling.interval(draws[level])
+            key = RowKey(condition, output, metric.statistic.name)
+            values = _values(metric, sums.totals[key])
+            low, high = resampling.interval(_values(metric, sums.drawn[key]), sums.groups)
+            for i, level in enumerate(subject.levels(output, len(values))):
                 records.append(
                     subject.identity()
                     | {
@@ -86,17 +88,17 @@ def performance_frame(rows: Rows, subject: Subject, resampling: Resampling) -> p
                         "level": level,
                         "higher_is_better": metric.higher_is_better,
                         "unit": subject.unit(output, metric),
-                        "value": float(value),
-                        "low": low,
-                        "high": high,
+                        "value": values[i],
+                        "low": low[i],
+                        "high": high[i],
                         "confidence": resampling.confidence,
-                        "n": len(rows.ids),
+                        "n": sums.n,
                     }
                 )
     return pd.DataFrame(records, columns=list(PERFORMANCE_COLUMNS))
 
 
-def influence_frame(rows: Rows, subject: Subject, resampling: Resampling) -> pd.DataFrame:
+def influence_frame(sums: Sums, subject: Subject, resampling: Resampling) -> pd.DataFrame:
     """Tabulate omega for every mute, source, target, metric and level.
 
     Intervals come from the paired bootstrap, p-values from sign flips; Holm's adjustment runs over
@@ -104,25 +106,17 @@ def influence_frame(rows: Rows, subject: Subject, resampling: Resampling) -> pd.
     its own, over the finer levels.
     """
     records = []
-    for condition, source in _muted(rows):
+    for condition, source in _muted(sums.conditions()):
         for output, metric in subject.scored():
-            statistic = metric.statistic.name
-            full = rows[Condition(NO_MUTE, FULL), output, statistic]
-            muted = rows[condition, output, statistic]
-            sides = [
-                (
-                    subject.levels(output, metric, f),
-                    subject.levels(output, metric, m),
-                )
-                for f, m in (
-                    (full.sum(0), muted.sum(0)),
-                    (resampling.sums(full), resampling.sums(muted)),
-                    resampling.swapped(full, muted),
-                )
-            ]
-            for level in sides[0][0]:
-                observed, drawn, flipped = (metric.oriented(f[level] - m[level]) for f, m in sides)
-                low, high = resampling.interval(drawn)
+            key = RowKey(condition, output, metric.statistic.name)
+            full, muted = (_values(metric, side) for side in sums.observed(key))
+            omega, drawn, flipped = (
+                metric.oriented(_values(metric, f) - _values(metric, m))
+                for f, m in (sums.observed(key), sums.resampled(key), sums.swapped(key))
+            )
+            low, high = resampling.interval(drawn, sums.groups)
+            p_values = resampling.p_value(omega, flipped, sums.groups)
+            for i, level in enumerate(subject.levels(output, len(omega))):
                 records.append(
                     subject.identity()
                     | {
@@ -134,14 +128,14 @@ def influence_frame(rows: Rows, subject: Subject, resampling: Resampling) -> pd.
                         "level": level,
                         "higher_is_better": metric.higher_is_better,
                         "unit": subject.unit(output, metric),
-                        "full": float(sides[0][0][level]),
-                        "muted": float(sides[0][1][level]),
-                        "omega": float(observed),
-                        "omega_low": low,
-                        "omega_high": high,
+                        "full": full[i],
+                        "muted": muted[i],
+                        "omega": omega[i],
+                        "omega_low": low[i],
+                        "omega_high": high[i],
                         "confidence": resampling.confidence,
-                        "p_value": resampling.p_value(float(observed), flipped),
-                        "n": len(rows.ids),
+                        "p_value": p_values[i],
+                        "n": sums.n,
                         "checkpoint_sha256": subject.checkpoint_sha256,
                     }
                 )
@@ -156,7 +150,7 @@ def influence_frame(rows: Rows, subject: Subject, resampling: Resampling) -> pd.
 def samples_frame(rows: Rows, subject: Subject) -> pd.DataFrame:
     """Tabulate omega sample by sample: the metric of one sample alone, full and muted."""
     frames = []
-    for condition, source in _muted(rows):
+    for condition, source in _muted(rows.conditions()):
         for output, metric in subject.scored():
             statistic = metric.statistic.name
             full = metric.formula(rows[Condition(NO_MUTE, FULL), output, statistic])
@@ -181,8 +175,8 @@ def samples_frame(rows: Rows, subject: Subject) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _muted(rows: Rows) -> Iterator[tuple[Condition, str]]:
+def _muted(conditions: Sequence[Condition]) -> Iterator[tuple[Condition, str]]:
     """List the conditions that mute one site, with that site."""
-    for condition in rows.conditions():
+    for condition in conditions:
         if len(condition.setup) == 1:
             yield condition, next(iter(condition.setup))

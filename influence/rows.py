@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -67,8 +67,13 @@ class Rows:
 
     def conditions(self) -> list[Condition]:
         """List the conditions that were run, the full one first."""
-        found = dict.fromkeys(key.condition for key in self.values)
-        return sorted(found, key=lambda c: c.setup != FULL)
+        return list_conditions(self.values)
+
+
+def list_conditions(keys: Iterable[RowKey]) -> list[Condition]:
+    """List the conditions of some keys in their order, the full one first."""
+    found = dict.fromkeys(key.condition for key in keys)
+    return sorted(found, key=lambda c: c.setup != FULL)
 
 
 def group_numbers(labels: NDArray[Any] | None, count: int) -> NDArray[np.int64]:

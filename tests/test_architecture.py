@@ -16,7 +16,9 @@ LAYERS = (
     {"facts", "weights", "programs"},
     {"checkpoints", "evaluation_set", "muting"},
     {"evaluation_file", "metrics", "shards", "loading", "moments"},
-    {"rows", "bootstrap"},
+    {"rows"},
+    {"sums"},
+    {"bootstrap"},
     {"runner"},
     {"evaluation"},  # the only loop that runs a network
     {"results"},

@@ -1,61 +1,140 @@
-"""Intervals and p-values against closed forms and exact enumeration."""
+"""Sums against dense weights, intervals and p-values against closed forms and enumeration."""
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import product
+from zlib import crc32
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
+from influence import bootstrap
 from influence.bootstrap import Resampling, holm
 from influence.errors import InfluenceError
+from influence.rows import Condition, RowKey, Rows
+
+Array = NDArray[np.float64]
+
+FULL, LEFT, RIGHT = (
+    RowKey(Condition(mute, frozenset(sites)), "y", "errors")
+    for mute, sites in (("none", ()), ("zero", ("left",)), ("zero", ("right",)))
+)
 
 
-def test_every_draw_has_as_many_samples_as_the_set() -> None:
-    weights = Resampling(np.arange(30), draws=50).weights
-    assert (weights.sum(1) == 30).all()
-    assert (weights == weights.astype(int)).all()
-    assert len(np.unique(weights, axis=0)) == 50
+def rows_of(*values: Array, groups: NDArray[np.int64] | None = None) -> Rows:
+    """Return rows under up to three conditions, the full one first."""
+    count = len(values[0])
+    return Rows(
+        ids=[str(i) for i in range(count)],
+        groups=np.arange(count) if groups is None else groups,
+        values=dict(zip((FULL, LEFT, RIGHT), values, strict=False)),
+    )
 
 
-def test_groups_are_drawn_whole() -> None:
-    groups = np.array([0, 1, 1, 2, 2, 2])
-    resampling = Resampling(groups, draws=200)
-    for drawn in (resampling.weights, resampling.flips):
-        assert (drawn[:, [1, 3, 3]] == drawn[:, [2, 4, 5]]).all()
-        assert len(np.unique(drawn[:, [0, 1, 3]], axis=0)) > 4
-    assert (resampling.weights[:, [0, 1, 3]].sum(1) == 3).all()
+def dense(groups: NDArray[np.int64], draws: int, seed: int = 0) -> tuple[Array, Array]:
+    """Return how often each sample is in each draw, and whether it is flipped: (draws, samples)."""
+    count = groups.max() + 1
+    streams = {
+        purpose: np.random.Generator(np.random.Philox([seed, crc32(purpose)]))
+        for purpose in (b"bootstrap", b"flips")
+    }
+    weights = streams[b"bootstrap"].multinomial(count, np.full(count, 1 / count), size=draws)
+    flips = streams[b"flips"].integers(0, 2, size=(draws, count))
+    return weights[:, groups].astype(np.float64), flips[:, groups].astype(np.float64)
 
 
-def test_sums_are_those_of_the_drawn_samples() -> None:
-    rows = np.random.default_rng(0).normal(size=(5, 2))
-    resampling = Resampling(np.arange(5), draws=3)
-    drawn = [np.repeat(rows, w.astype(int), axis=0).sum(0) for w in resampling.weights]
-    np.testing.assert_allclose(resampling.sums(rows), drawn)
+@pytest.mark.parametrize("block", [1, 100, 10**6])  # one draw at a time, some, all
+@pytest.mark.parametrize("grouped", [False, True])
+def test_sums_are_those_of_dense_weights(
+    block: int, grouped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "BLOCK", block)
+    stream = np.random.default_rng(0)
+    groups = np.r_[0:9, stream.integers(0, 9, 24)] if grouped else np.arange(33)
+    full, left, right = stream.normal(size=(3, 33, 4))
+    sums = Resampling(50, seed=7).sums(rows_of(full, left, right, groups=groups))
+    weights, flips = dense(groups, 50, seed=7)
+    for key, values in ((FULL, full), (LEFT, left), (RIGHT, right)):
+        np.testing.assert_allclose(sums.totals[key], values.sum(0), rtol=1e-12)
+        np.testing.assert_allclose(sums.drawn[key], weights @ values, rtol=0, atol=1e-12)
+    for key, values in ((LEFT, left), (RIGHT, right)):
+        np.testing.assert_allclose(sums.exchanged[key], flips @ (values - full), atol=1e-12)
+    assert FULL not in sums.exchanged
+    assert (sums.n, sums.groups) == (33, 9 if grouped else 33)
+
+
+def test_counts_are_summed_to_the_last_bit() -> None:
+    counts = np.random.default_rng(1).integers(0, 10**6, size=(40, 3)).astype(np.float64)
+    groups = np.arange(40) % 7
+    found = Resampling(30).sums(rows_of(counts, groups=groups)).drawn[FULL]
+    expected = dense(groups, 30)[0].astype(np.int64) @ counts.astype(np.int64)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_every_draw_has_as_many_groups_as_the_set_and_draws_differ() -> None:
+    # A row that is one in the first sample of each group, and zero in the others, counts groups.
+    groups = np.array([0, 1, 1, 2, 2, 2, 3])
+    first = np.array([1.0, 1, 0, 1, 0, 0, 1])
+    one = np.eye(7)
+    drawn = Resampling(200).sums(rows_of(np.c_[first, one], groups=groups)).drawn[FULL]
+    assert (drawn[:, 0] == 4).all()
+    np.testing.assert_array_equal(drawn[:, [2, 4, 4]], drawn[:, [3, 5, 6]])  # drawn whole
+    assert len(np.unique(drawn, axis=0)) > 20
+
+
+def test_memory_does_not_hold_draws_times_samples() -> None:
+    values = np.ones((20_000, 2))
+    tracemalloc.start()
+    sums = Resampling(1000).sums(rows_of(values, values))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (sums.drawn[FULL] == 20_000).all()
+    assert peak < 70e6  # the weights alone would be 160 MB
 
 
 @pytest.mark.parametrize("n", [10, 200])
 def test_interval_of_a_mean_is_the_t_interval(n: int) -> None:
     # Normal scores: a sample without skew.
-    rows = stats.norm.ppf((np.arange(n) + 0.5) / n)[:, None]
-    resampling = Resampling(np.arange(n), draws=5000, confidence=0.9)
-    low, high = resampling.interval(resampling.sums(rows)[:, 0] / n)
-    expected = stats.t.interval(0.9, n - 1, scale=stats.sem(rows[:, 0]))
+    values = stats.norm.ppf((np.arange(n) + 0.5) / n)[:, None]
+    resampling = Resampling(5000, 0.9)
+    sums = resampling.sums(rows_of(values))
+    low, high = resampling.interval(sums.drawn[FULL][:, 0] / n, n)
+    expected = stats.t.interval(0.9, n - 1, scale=stats.sem(values[:, 0]))
     assert (low, high) == pytest.approx(expected, rel=0.06)
 
 
-def test_undefined_draws_are_left_out() -> None:
-    resampling = Resampling(np.arange(100), draws=10)
-    assert resampling.interval(np.array([np.nan, 2.0, np.nan])) == (2.0, 2.0)
-    assert np.isnan(resampling.interval(np.array([np.nan]))).all()
+def test_intervals_of_many_levels_are_those_of_each_alone() -> None:
+    resampling = Resampling(draws=301)
+    stream = np.random.default_rng(3)
+    drawn = stream.normal(size=(301, 2, 3))
+    drawn[stream.random(drawn.shape) < 0.2] = np.nan
+    drawn[:, 1, 2] = np.nan
+    low, high = resampling.interval(drawn, 40)
+    reach = stats.t.ppf(0.975, 39) * np.sqrt(40 / 39)
+    shares = stats.norm.cdf([-reach, reach])
+    for i, j in product(range(2), range(3)):
+        known = drawn[~np.isnan(drawn[:, i, j]), i, j]
+        expected = np.quantile(known, shares) if len(known) else [np.nan, np.nan]
+        np.testing.assert_allclose([low[i, j], high[i, j]], expected, rtol=1e-12)
+
+
+def test_undefined_and_infinite_draws() -> None:
+    resampling = Resampling(draws=10)
+    drawn = np.array([[np.nan, np.nan, np.inf], [2.0, np.nan, np.inf]])
+    for end in resampling.interval(drawn, 100):
+        np.testing.assert_array_equal(end, [2.0, np.nan, np.inf])
 
 
 def test_seed_decides_the_draws() -> None:
-    first, same, other = (Resampling(np.arange(9), draws=5, seed=s) for s in (1, 1, 2))
-    assert (first.weights == same.weights).all()
-    assert (first.flips == same.flips).all()
-    assert (first.weights != other.weights).any()
+    rows = rows_of(*np.random.default_rng(0).normal(size=(2, 9, 1)))
+    first, same, other = (Resampling(5, seed=s).sums(rows) for s in (1, 1, 2))
+    np.testing.assert_array_equal(first.drawn[LEFT], same.drawn[LEFT])
+    np.testing.assert_array_equal(first.exchanged[LEFT], same.exchanged[LEFT])
+    assert (first.drawn[LEFT] != other.drawn[LEFT]).any()
+    assert (first.exchanged[LEFT] != other.exchanged[LEFT]).any()
 
 
 def test_p_value_agrees_with_all_sign_flips() -> None:
@@ -64,39 +143,32 @@ def test_p_value_agrees_with_all_sign_flips() -> None:
     signs = np.array(list(product([1, -1], repeat=8)))
     exact = float((np.abs(signs @ difference / 8) >= abs(observed) - 1e-12).mean())
     assert 0.02 < exact < 0.9
-    resampling = Resampling(np.arange(8), draws=20_000)
-    full, muted = resampling.swapped(difference[:, None], np.zeros((8, 1)))
-    p = resampling.p_value(observed, (full - muted)[:, 0] / 8)
+    resampling = Resampling(draws=20_000)
+    sums = resampling.sums(rows_of(difference[:, None], np.zeros((8, 1))))
+    full, muted = sums.swapped(LEFT)
+    p = resampling.p_value(observed, (full - muted)[:, 0] / 8, 8)
     assert p == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 20_000))
-
-
-def test_swapping_keeps_what_both_sides_hold_together() -> None:
-    full, muted = np.random.default_rng(0).normal(size=(2, 6, 3))
-    resampling = Resampling(np.arange(6), draws=7)
-    swapped = resampling.swapped(full, muted)
-    np.testing.assert_allclose(swapped[0] + swapped[1], np.tile((full + muted).sum(0), (7, 1)))
-    flip = resampling.flips[0].astype(bool)[:, None]
-    np.testing.assert_allclose(swapped[0][0], np.where(flip, muted, full).sum(0))
 
 
 def test_p_values_are_uniform_where_muting_makes_no_difference() -> None:
     sims, n = 400, 25
     both = np.random.default_rng(2).gamma(2.0, 1.0, size=(2, n, sims))
-    resampling = Resampling(np.arange(n), draws=999, seed=3)
-    full, muted = resampling.swapped(both[0], both[1])
-    observed = (both[0] - both[1]).sum(0)
-    p = [resampling.p_value(o, f) for o, f in zip(observed, (full - muted).T, strict=True)]
+    resampling = Resampling(draws=999, seed=3)
+    full, muted = resampling.sums(rows_of(*both)).swapped(LEFT)
+    p = resampling.p_value((both[0] - both[1]).sum(0), full - muted, n)
+    assert p.shape == (sims,)
     assert stats.kstest(p, "uniform").pvalue > 0.01
-    assert 0.03 < np.mean(np.array(p) <= 0.05) < 0.07
+    assert 0.03 < np.mean(p <= 0.05) < 0.07
 
 
 def test_p_value_counts_the_observation_and_is_never_zero() -> None:
-    resampling = Resampling(np.arange(7), draws=2)
-    flipped = np.array([0.1, -0.2, np.nan, 0.3, -3.0])
-    assert resampling.p_value(2.0, flipped) == 2 / 5
-    assert resampling.p_value(9.0, flipped) == 1 / 5
-    assert resampling.p_value(0.0, np.zeros(7)) == 1.0
-    assert np.isnan(resampling.p_value(float("nan"), flipped))
+    flipped = np.array([0.1, -0.2, np.nan, 0.3, -3.0])[:, None]
+    observed = np.array([2.0, 9.0, np.nan, np.inf])
+    found = Resampling(draws=2).p_value(observed, np.tile(flipped, 4), 7)
+    assert found[:2].tolist() == [2 / 5, 1 / 5]
+    assert np.isnan(found[2])
+    assert found[3] == 1 / 5
+    assert Resampling(draws=2).p_value(np.zeros(1), np.zeros((7, 1)), 7) == 1.0
 
 
 def test_holm_by_hand() -> None:
@@ -110,10 +182,11 @@ def test_holm_by_hand() -> None:
 @pytest.mark.parametrize(("draws", "confidence"), [(0, 0.95), (10, 0.0), (10, 1.0), (10, 95.0)])
 def test_senseless_options_are_refused(draws: int, confidence: float) -> None:
     with pytest.raises(InfluenceError, match="draws of 1 or more and a confidence in"):
-        Resampling(np.arange(3), draws=draws, confidence=confidence)
+        Resampling(draws=draws, confidence=confidence)
 
 
 def test_one_group_tells_nothing_of_the_spread() -> None:
-    resampling = Resampling(np.zeros(9, dtype=np.int64), draws=20)
-    assert np.isnan(resampling.interval(np.arange(20.0))).all()
-    assert np.isnan(resampling.p_value(1.0, np.arange(20.0)))
+    resampling = Resampling(draws=20)
+    drawn = np.arange(40.0).reshape(20, 2)
+    assert np.isnan(resampling.interval(drawn, 1)).all()
+    assert np.isnan(resampling.p_value(np.ones(2), drawn, 1)).all()
