@@ -169,16 +169,15 @@ def measure(
                 advance=advance,
             )
     evaluated = time.monotonic()
-    resampling = Resampling(
-        next(iter(rows.values())).groups, draws=draws, confidence=confidence, seed=seed
-    )
+    resampling = Resampling(draws, confidence, seed)
+    sums = {key: resampling.sums(found) for key, found in rows.items()}
     subjects = {
         key: _subject(network, dataset, plan)
         for key, network, plan in zip(keys, networks, plans, strict=True)
     }
     run = Run(
-        influence=_stack(influence_frame(rows[k], s, resampling) for k, s in subjects.items()),
-        performance=_stack(performance_frame(rows[k], s, resampling) for k, s in subjects.items()),
+        influence=_stack(influence_frame(sums[k], s, resampling) for k, s in subjects.items()),
+        performance=_stack(performance_frame(sums[k], s, resampling) for k, s in subjects.items()),
         samples=_stack(samples_frame(rows[k], s) for k, s in subjects.items()),
         info=info,
         rows=rows,
