@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = (
     {"errors", "progress"},
-    {"files", "factories", "setups", "network"},
+    {"files", "factories", "setups", "network", "processes"},
     {"facts", "weights", "programs"},
     {"checkpoints", "evaluation_set", "muting"},
     {"evaluation_file", "metrics", "shards", "loading", "moments"},
@@ -27,6 +27,7 @@ LAYERS = (
     {"run_tables", "display", "selection", "table_formats"},
     {"tables", "plots"},
     {"cli"},
+    {"__main__"},
 )
 """The library's modules and folders, from the lowest layer to the highest."""
 

@@ -1,0 +1,281 @@
+"""Processes: who takes part in a measurement started by torchrun, and how they talk."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import distributed
+
+from influence.errors import InfluenceError
+
+if TYPE_CHECKING:
+    from torch.distributed.distributed_c10d import Store
+
+__all__ = ["Json", "Processes", "join_processes", "process_device"]
+
+Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+"""What a process can tell the others."""
+
+T = TypeVar("T")
+
+ENVIRONMENT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+"""What torchrun tells each process."""
+
+JOIN = timedelta(minutes=10)
+"""How long the processes wait for each other when the job starts."""
+
+WAIT = timedelta(days=1)
+"""How long they wait later: as long as another may compute. Torchrun ends them if one fails."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """One process among those that share a measurement; alone by default.
+
+    All processes call the methods that communicate in the same order. Alone, these do nothing.
+
+    Attributes
+    ----------
+    rank, count
+        The number of this process, and how many there are.
+    local_rank
+        The number of this process on its machine, and so of its GPU.
+    restarted
+        Whether torchrun has started the job again after a failure (``--max-restarts``), with the
+        same arguments: what is finished is to be kept, as on a resumed run.
+
+    Examples
+    --------
+    >>> Processes().share("abcd")
+    ['a', 'b', 'c', 'd']
+    >>> Processes(rank=1, count=3).share("abcd")
+    ['b']
+    """
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+    restarted: bool = False
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes and speaks for all."""
+        return self.rank == 0
+
+    def share(self, items: Sequence[T]) -> list[T]:
+        """Return this process's items, which are dealt in turn."""
+        return list(items[self.rank :: self.count])
+
+    def any(self, flag: bool) -> bool:
+        """Return whether the flag is set in any process."""
+        if self.count == 1:
+            return flag
+        with self._contact():
+            found = torch.tensor([flag], dtype=torch.uint8, device=_device())
+            distributed.all_reduce(found, distributed.ReduceOp.MAX)
+            return bool(found.item())
+
+    def barrier(self) -> None:
+        """Wait until all processes have come here."""
+        # Not distributed.barrier: it guesses the GPU, with a warning, in a group made by others.
+        self.any(False)
+
+    def broadcast(self, value: Json) -> Json:
+        """Return the first process's value; what the others pass is not looked at."""
+        if self.count == 1:
+            return value
+        text = json.dumps(value).encode() if self.first else b""
+        with self._contact():
+            size = torch.tensor([len(text)], device=_device())
+            distributed.broadcast(size, 0)
+            # As bytes: the collectives for objects pickle.
+            letters = torch.zeros(int(size.item()), dtype=torch.uint8, device=_device())
+            if self.first:
+                letters.copy_(torch.frombuffer(bytearray(text), dtype=torch.uint8))
+            distributed.broadcast(letters, 0)
+            found: Json = json.loads(letters.cpu().numpy().tobytes())
+        return found
+
+    def gather(self, arrays: Sequence[NDArray[np.float64]]) -> list[list[NDArray[np.float64]]]:
+        """Return the arrays of each process, by rank, in the first; an empty list in the others.
+
+        All processes pass as many arrays, of the same shapes.
+        """
+        if self.count == 1:
+            return [list(arrays)]
+        flat = np.concatenate([np.empty(0), *(np.ravel(array) for array in arrays)])
+        with self._contact():
+            mine = torch.from_numpy(flat).to(_device())
+            found = [torch.empty_like(mine) for _ in range(self.count)] if self.first else None
+            distributed.gather(mine, found, dst=0)
+            wholes = [tensor.cpu().numpy() for tensor in found or ()]
+        ends = np.cumsum([0, *(array.size for array in arrays)])
+        return [
+            [
+                whole[start:end].reshape(array.shape)
+                for array, start, end in zip(arrays, ends[:-1], ends[1:], strict=True)
+            ]
+            for whole in wholes
+        ]
+
+    @contextmanager
+    def _contact(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            raise InfluenceError(
+                f"process {self.rank} of {self.count} lost contact to the others; if one of them "
+                f"failed, its own message says why ({str(error).splitlines()[0]})"
+            ) from error
+
+
+@contextmanager
+def join_processes(device: str) -> Iterator[Processes]:
+    """Join the processes that torchrun started, and leave them at the end; alone without torchrun.
+
+    A process group that the caller has initialised is used and left as it is. Otherwise the
+    processes talk through NCCL on CUDA, through gloo elsewhere. All leave together, so that none
+    takes away what the others still need; but one that fails goes at once, and so ends the job.
+
+    Parameters
+    ----------
+    device
+        Where the networks will run, as the user gives it: auto, cpu, cuda, ...
+
+    Raises
+    ------
+    InfluenceError
+        If the environment is not torchrun's, a process has no GPU, or the others are not found.
+
+    Examples
+    --------
+    >>> with join_processes("cpu") as processes:
+    ...     processes.count
+    1
+    """
+    restarted = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+    if distributed.is_available() and distributed.is_initialized():
+        rank, count = distributed.get_rank(), distributed.get_world_size()
+        yield Processes(rank, count, distributed.get_node_local_rank(rank), restarted)
+        return
+    processes = replace(_from_environment(), restarted=restarted)
+    if processes.count == 1:
+        yield processes
+        return
+    _connect(processes, process_device(device, processes))
+    # On several machines, torchrun counts a restart only where a process failed.
+    yield replace(processes, restarted=processes.any(restarted))
+    # Not in a `finally`: a failed process would wait here for the others, and they for it.
+    processes.barrier()
+    distributed.destroy_process_group()
+
+
+def process_device(device: str, processes: Processes) -> str:
+    """Return the device of one process: its own GPU where the networks run on CUDA.
+
+    A device with a number, which a script of one's own may give to each process, is kept.
+
+    Raises
+    ------
+    InfluenceError
+        If there are more processes on this machine than GPUs.
+
+    Examples
+    --------
+    >>> process_device("cpu", Processes(rank=1, count=2, local_rank=1))
+    'cpu'
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if processes.count == 1 or not gpus or device not in ("auto", "cuda"):
+        return device
+    if processes.local_rank >= gpus:
+        raise InfluenceError(
+            f"expected a GPU for each process of this machine, got {gpus} for process number "
+            f"{processes.local_rank + 1}: start no more than that, or use --device cpu"
+        )
+    return f"cuda:{processes.local_rank}"
+
+
+def _from_environment() -> Processes:
+    """Read what torchrun tells this process."""
+    given = {name: os.environ.get(name, "") for name in ENVIRONMENT}
+    rank, count, local_rank = (given[name] for name in ENVIRONMENT[:3])
+    if count in ("", "1") and rank in ("", "0"):
+        return Processes()
+    numbers = all(text.isdecimal() for text in (rank, count, local_rank))
+    if not all(given.values()) or not numbers or int(rank) >= int(count):
+        shown = ", ".join(f"{name}={text}" for name, text in given.items())
+        raise InfluenceError(
+            "expected the environment of one of several processes, as torchrun sets it, got "
+            f"{shown}: start by torchrun, or unset RANK and WORLD_SIZE to measure in one process"
+        )
+    return Processes(int(rank), int(count), int(local_rank))
+
+
+def _connect(processes: Processes, device: str) -> None:
+    # Not on top: these modules are missing where PyTorch is built without distributed.
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
+
+    gpu = torch.device(device) if device.startswith("cuda") else None
+    if gpu:
+        torch.cuda.set_device(gpu)
+    try:
+        # Alone, init_process_group would wait for one that never comes as for one that computes.
+        store, rank, count = next(rendezvous("env://", timeout=JOIN))
+        distributed.init_process_group(
+            "nccl" if gpu else "gloo",
+            store=PrefixStore(_fresh_name(store, rank, count), store),
+            rank=rank,
+            world_size=count,
+            timeout=WAIT,
+            device_id=gpu,
+        )
+    except (RuntimeError, ValueError, TimeoutError) as error:
+        address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+        raise InfluenceError(
+            f"process {processes.rank} of {processes.count} expected to find the others through "
+            f"MASTER_ADDR and MASTER_PORT, {address}, got: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _fresh_name(store: Store, rank: int, count: int) -> str:
+    """Agree on a part of the store that no earlier group has used.
+
+    Torchrun's store outlives a failed group, whose addresses would pass for the new ones (pytorch
+    issue 135712), and its count of restarts differs between machines. So the first process draws a
+    name, and another one believes what it reads once an answer to its own name is there.
+    """
+    own = uuid.uuid4().hex
+    if rank == 0:
+        store.set("influence", own)
+        for other in range(1, count):
+            answer = store.get(f"{own}/{other}").decode()  # waits
+            store.set(f"{own}/{answer}", "seen")
+        return own
+    end = time.monotonic() + JOIN.total_seconds()
+    while time.monotonic() < end:
+        name: str = store.get("influence").decode()
+        store.set(f"{name}/{rank}", own)
+        if store.check([f"{name}/{own}"]):
+            return name
+        time.sleep(0.01)
+    raise TimeoutError(f"the first process did not answer within {JOIN}")
+
+
+def _device() -> torch.device:
+    """Return where tensors have to lie to be exchanged."""
+    if "cpu" in distributed.get_backend_config():  # such as cpu:gloo,cuda:nccl
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device())
