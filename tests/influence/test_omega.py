@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,16 @@ from torch import Tensor, nn
 from torchmetrics import MeanSquaredError
 from torchmetrics.classification import MulticlassJaccardIndex
 
-from influence.bootstrap import holm
+from influence.bootstrap import Resampling, holm
 from influence.evaluation_file import EvaluationFile
 from influence.measurement import measure
+from influence.metrics.labels import CLASS_COUNTS, MEAN_IOU
 from influence.muting import cyclic_order
 from influence.network import JointNetwork
+from influence.omega import Subject, influence_frame, performance_frame
 from influence.results import Run
+from influence.rows import Condition, RowKey, Rows
+from influence.sums import Sums
 from tests.toy import CLASSES, Toy, toy, toy_arrays, write_toy_file
 
 METRICS = {"depth": ["rms"], "semantic": ["mean_iou"]}
@@ -255,3 +260,50 @@ def test_performance_has_one_row_for_full_and_one_for_each_condition(measured: R
     assert (frame["low"] <= frame["value"]).all()
     assert (frame["value"] <= frame["high"]).all()
     assert list(frame["unit"].unique()) == ["m", ""]
+
+
+def made_up_sums(**counts: list[float]) -> Sums:
+    """Sum rows (correct, truth, guess) of two classes under conditions named by what they mute."""
+    values = {
+        RowKey(
+            Condition("zero" if sites else "none", frozenset(sites.split("_")) - {""}),
+            "y",
+            "counts",
+        ): np.tile(count, (5, 1))
+        for sites, count in counts.items()
+    }
+    rows = Rows([str(i) for i in range(5)], np.arange(5), values)
+    return Resampling(draws=20).sums(rows)
+
+
+def made_up_subject(classes: tuple[str, ...] = ()) -> Subject:
+    metric = replace(MEAN_IOU, statistic=replace(CLASS_COUNTS, name="counts"))
+    return Subject("net", None, "made up", ("a", "b", "c"), {"y": [metric]}, {"y": classes}, {})
+
+
+def test_conditions_that_mute_several_sites_have_a_performance_and_no_omega() -> None:
+    full = [3.0, 4, 4, 4, 4, 5]
+    sums = made_up_sums(
+        **{"": full, "a": full, "a_c": [2.0, 4, 4, 4, 5, 5], "a_b_c": [0.0, 0, 4, 4, 4, 4]}
+    )
+    performance = performance_frame(sums, made_up_subject(), Resampling(draws=20))
+    at_all = performance[performance["level"] == "all"].set_index(["mute", "setup"])["value"]
+    # Both classes by hand: correct / (truth + guess - correct).
+    assert at_all.to_dict() == pytest.approx(
+        {
+            ("none", "a+b+c"): (3 / 5 + 4 / 5) / 2,
+            ("zero", "b+c"): (3 / 5 + 4 / 5) / 2,
+            ("zero", "b"): (2 / 7 + 4 / 5) / 2,
+            ("zero", "none"): 0.0,
+        }
+    )
+    influence = influence_frame(sums, made_up_subject(), Resampling(draws=20))
+    assert set(influence["source"]) == {"a"}
+
+
+def test_classes_without_names_are_numbered() -> None:
+    sums = made_up_sums(**{"": [3.0, 4, 4, 4, 4, 5], "b": [2.0, 4, 4, 4, 5, 5]})
+    for classes, names in (((), ["0", "1"]), (("floor", "wall"), ["floor", "wall"])):
+        frame = influence_frame(sums, made_up_subject(classes), Resampling(draws=20))
+        assert frame["level"].tolist() == ["all", *(f"class:{name}" for name in names)]
+        assert frame["omega"].tolist() == pytest.approx([(3 / 5 - 2 / 7) / 2, 3 / 5 - 2 / 7, 0.0])
