@@ -88,8 +88,7 @@ class Processes:
 
     def barrier(self) -> None:
         """Wait until all processes have come here."""
-        # Not distributed.barrier: it guesses the GPU, with a warning, in a group made by others.
-        self.any(False)
+        self.any(False)  # distributed.barrier guesses the GPU of a group that others have made
 
     def broadcast(self, value: Json) -> Json:
         """Return the first process's value; what the others pass is not looked at."""
@@ -120,12 +119,10 @@ class Processes:
             found = [torch.empty_like(mine) for _ in range(self.count)] if self.first else None
             distributed.gather(mine, found, dst=0)
             wholes = [tensor.cpu().numpy() for tensor in found or ()]
-        ends = np.cumsum([0, *(array.size for array in arrays)])
+        ends = np.cumsum([array.size for array in arrays], dtype=int)
         return [
-            [
-                whole[start:end].reshape(array.shape)
-                for array, start, end in zip(arrays, ends[:-1], ends[1:], strict=True)
-            ]
+            # What comes after the last end is empty.
+            [part.reshape(a.shape) for part, a in zip(np.split(whole, ends), arrays, strict=False)]
             for whole in wholes
         ]
 
@@ -184,15 +181,9 @@ def join_processes(device: str) -> Iterator[Processes]:
 def process_device(device: str, processes: Processes) -> str:
     """Return the device of one process: its own GPU where the networks run on CUDA.
 
-    A device with a number, which a script of one's own may give to each process, is kept.
+    A device with a number, which a script of one's own may give to each process, is kept. Raises
+    InfluenceError if there are more processes on this machine than GPUs.
 
-    Raises
-    ------
-    InfluenceError
-        If there are more processes on this machine than GPUs.
-
-    Examples
-    --------
     >>> process_device("cpu", Processes(rank=1, count=2, local_rank=1))
     'cpu'
     """
