@@ -19,7 +19,7 @@ LAYERS = (
     {"rows"},
     {"sums"},
     {"bootstrap"},
-    {"runner"},
+    {"running_sums", "runner"},
     {"evaluation"},  # the only loop that runs a network
     {"results"},
     {"omega"},
