@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: measure test check lint types figures clean
+.PHONY: measure test check lint types figures bench clean
 
 # The main job: five joint networks on the embedded scenes, into reports/rooms/.
 measure: $(VENV)/installed
@@ -26,6 +26,10 @@ types: $(VENV)/installed-dev
 # Figures and tables from the committed CSVs alone: no network, no GPU.
 figures: $(VENV)/installed
 	$(BIN)/python -m experiments.figures
+
+# Times beside those of other ways to the same numbers, into reports/benchmarks/: about an hour.
+bench: $(VENV)/installed-dev
+	$(BIN)/python -m experiments.benchmarks
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

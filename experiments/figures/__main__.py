@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from experiments.benchmarks.report import write_report
 from experiments.figures.beside import beside_published
 from experiments.figures.published import write_published
 from experiments.figures.readmes import write_blocks
@@ -48,6 +49,11 @@ def write_all(reports: Path) -> Iterator[str]:
         if name == IN_README and (reports.parent / "README.md").exists():
             omega = format_table(omega_table(study.influence, mute=["zero"]), "md")
             yield _wrote(write_blocks(reports.parent / "README.md", {"rooms": omega}))
+    benchmarks = reports / "benchmarks"
+    if (benchmarks / "rounds.csv").exists():
+        yield from map(_wrote, write_report(benchmarks))
+    else:
+        yield f"skipped {benchmarks}: no rounds.csv there; `make bench` writes it"
 
 
 def _tables(study: Study) -> dict[str, str]:

@@ -1,0 +1,126 @@
+"""Parts: what a measurement consists of, each timed by itself.
+
+A forward pass over all samples is the least that any measurement needs: the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from experiments.benchmarks.cases import Case
+from experiments.benchmarks.rivals import setups_of
+from experiments.benchmarks.scores import metrics_of
+from experiments.benchmarks.subject import Source, Subject
+from influence.evaluation_file import EvaluationFile
+from influence.loading import load_batches
+from influence.metrics import Prediction, find_metrics
+from influence.muting import parse_mutes
+from influence.rows import NO_MUTE, Condition
+from influence.setups import FULL
+from influence.sharing import SharedForward, share
+from influence.signals import Signals
+
+__all__ = ["conditions_of", "parts_of", "shared_path"]
+
+Task = Callable[[], object]
+
+
+def parts_of(case: Case, subject: Subject, source: Source) -> dict[str, Task]:
+    """Return by name what there is to time on data from one source.
+
+    `forward`: the network on every batch. `shared`: the network under all conditions, the shared
+    path, predictions dropped. `metrics`: statistics of all conditions, of predictions at hand.
+    `reading`: every batch read and stacked. Only the last depends on the source.
+    """
+    reading: dict[str, Task] = {"reading": lambda: _reading(subject, source)}
+    if source == "file":
+        return reading
+    return reading | {
+        "forward": lambda: _forward(subject),
+        "shared": _shared(case, subject),
+        "metrics": _metrics(case, subject),
+    }
+
+
+def conditions_of(case: Case, subject: Subject) -> list[Condition]:
+    """List the inference runs of a case, the full one first."""
+    names = [modality.name for modality in subject.network.inputs]
+    setups = [frozenset(setup) for setup in setups_of(names, case.setups)]
+    muted = [Condition(mute, setup) for mute in case.mutes for setup in setups[1:]]
+    return [Condition(NO_MUTE, FULL), *muted]
+
+
+def _on_device(tensors: dict[str, Tensor], device: str) -> dict[str, Tensor]:
+    return {name: x.to(device) for name, x in tensors.items()}
+
+
+@torch.inference_mode()
+def _forward(subject: Subject) -> None:
+    for inputs, _ in subject.memory:
+        subject.network(_on_device(inputs, subject.device))
+
+
+def _reading(subject: Subject, source: Source) -> None:
+    data = subject.opened(source)
+    order = np.arange(len(data))
+    batches = [order[i : i + subject.batch_size] for i in order[:: subject.batch_size]]
+    for _ in load_batches(data, batches):
+        pass
+
+
+def shared_path(case: Case, subject: Subject) -> tuple[SharedForward, Callable[..., Signals]]:
+    """Return the shared path of a case, and what turns the inputs of a batch into its signals."""
+    conditions = conditions_of(case, subject)
+    modalities = {modality.name: modality for modality in subject.network.inputs}
+    mutes = {mute.name: mute for mute in parse_mutes(case.mutes)}
+
+    def signals(inputs: dict[str, Tensor]) -> Signals:
+        count = len(next(iter(inputs.values())))
+        clean = _on_device({name: inputs[name] for name in modalities}, subject.device)
+        return Signals(clean, np.arange(count), modalities, mutes)
+
+    path = share(subject.checkpoint, signals(subject.memory[0][0]).head(2), conditions)
+    return path, signals
+
+
+def _shared(case: Case, subject: Subject) -> Task:
+    path, signals = shared_path(case, subject)
+
+    @torch.inference_mode()
+    def run() -> None:
+        for inputs, _ in subject.memory:
+            for _ in path(signals(inputs)):
+                pass
+
+    return run
+
+
+def _metrics(case: Case, subject: Subject) -> Task:
+    """Score the first batch as often as there are conditions and batches."""
+    times = len(conditions_of(case, subject)) * len(subject.memory)
+    fields = EvaluationFile(subject.path).targets
+    inputs, targets = (_on_device(part, subject.device) for part in subject.memory[0])
+    with torch.inference_mode():
+        found = subject.network(inputs)
+    predictions = {
+        output.name: Prediction(found[output.name], targets[output.name], output,
+                                fields[output.name])
+        for output in subject.network.outputs
+    }  # fmt: skip
+    statistics = {
+        (output, metric.statistic.name): metric.statistic
+        for output, names in metrics_of(subject.network).items()
+        for metric in find_metrics(names)
+    }
+
+    @torch.inference_mode()
+    def run() -> None:
+        for _ in range(times):
+            for (output, _), statistic in statistics.items():
+                statistic.update(predictions[output])
+
+    return run

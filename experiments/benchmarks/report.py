@@ -1,0 +1,108 @@
+"""Report: verdicts, figure and the tables of the README, from the CSVs alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from experiments.benchmarks.cases import INFLUENCE, RIVALS
+from experiments.benchmarks.drawing import draw_times
+from experiments.benchmarks.records import read_records, write_frame
+from experiments.benchmarks.verdicts import (
+    evaluation_seconds,
+    in_order,
+    interval_seconds,
+    judge,
+    parts_table,
+)
+from experiments.figures.readmes import write_blocks
+from influence.plots.style import FORMATS, save_figure
+
+__all__ = ["blocks", "write_report"]
+
+FIGURE = "times"
+WHOLE, INNER = "influence, whole call", "influence, evaluation alone"
+
+
+def write_report(folder: Path) -> Iterator[Path]:
+    """Write what follows from the CSVs of measurements; yield the files as they are written."""
+    rounds = read_records(folder / "rounds.csv")
+    yield write_frame(judge(folder), folder / "judged.csv")
+    if rounds is not None:
+        yield write_frame(parts_table(rounds), folder / "parts.csv")
+        figure = draw_times(rounds)
+        for suffix in FORMATS:
+            path = folder / f"{FIGURE}.{suffix}"
+            save_figure(figure, path)
+            yield path
+    readme = folder / "README.md"
+    if readme.exists():
+        yield write_blocks(readme, blocks(folder))
+
+
+def blocks(folder: Path) -> dict[str, str]:
+    """Return the README's tables by name; a table whose CSV is not there yet says so."""
+    makers: Mapping[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
+        "parts": ("rounds", parts_table),
+        "times": ("rounds", _times),
+        "checks": ("checks", lambda frame: frame.fillna("")),
+        "flops": ("flops", _flops),
+        "intervals": ("intervals", _intervals),
+        "memory": ("memory", _memory),
+        "machine": ("machine", _machine),
+    }
+    found = {"judged": _table(judge(folder))}
+    for block, (name, make) in makers.items():
+        frame = read_records(folder / f"{name}.csv")
+        found[block] = "Not measured yet." if frame is None else _table(make(frame))
+    return found
+
+
+def _table(frame: pd.DataFrame) -> str:
+    shown = frame.copy()
+    for column in shown:
+        if shown[column].dtype == bool:
+            shown[column] = shown[column].map({True: "yes", False: "**no**"})
+    return str(shown.to_markdown(index=False, floatfmt=".3g"))
+
+
+def _times(rounds: pd.DataFrame) -> pd.DataFrame:
+    """Median seconds by contender; of ours also the whole call, and the evaluation in it."""
+    ours = rounds[rounds["contender"] == INFLUENCE]
+    whole = ours.assign(contender=WHOLE, statistics=0.0)
+    inner = ours.assign(contender=INNER, statistics=0.0, seconds=ours["evaluate"])
+    shown = evaluation_seconds(pd.concat([rounds, whole, inner], ignore_index=True))
+    names = (INFLUENCE, WHOLE, INNER, *RIVALS)
+    medians = in_order(shown.groupby(level=["case", "source"], sort=False).median())
+    facts = rounds.groupby("case").agg(
+        n=("n", "first"), resolution=("resolution", "first"), batch_size=("batch_size", "first"),
+        rounds=("round", "nunique"),
+    )  # fmt: skip
+    table = medians[[name for name in names if name in medians]].reset_index()
+    return table.merge(facts, on="case").fillna("")
+
+
+def _flops(flops: pd.DataFrame) -> pd.DataFrame:
+    """FLOPs in forward passes."""
+    table = flops.pivot_table(index="case", columns="what", values="of_plain", sort=False)
+    plain = flops[flops["what"] == "plain"].set_index("case")["flops"] / 1e9
+    table.insert(0, "plain, GFLOPs", plain)
+    return table.drop(columns="plain").reset_index()
+
+
+def _intervals(intervals: pd.DataFrame) -> pd.DataFrame:
+    found = interval_seconds(intervals)
+    return found.rename(columns={"scaled": "seconds for the wanted draws"})
+
+
+def _memory(memory: pd.DataFrame) -> pd.DataFrame:
+    peaks = memory.groupby("samples")["peak_mebibytes"].agg(["median", "min", "max"])
+    return peaks.add_prefix("peak, MiB: ").reset_index()
+
+
+def _machine(machine: pd.DataFrame) -> pd.DataFrame:
+    """One row a machine, with the cases that ran on it."""
+    facts = [column for column in machine if column != "case"]
+    return machine.groupby(facts, sort=False, dropna=False)["case"].agg(", ".join).reset_index()

@@ -1,0 +1,64 @@
+"""Data: a file and memory hold the same, targets follow the network, feeds count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from experiments.benchmarks.data import (
+    CountingFeed,
+    CountingSet,
+    file_batches,
+    memory_batches,
+    write_data,
+)
+from influence.evaluation_file import EvaluationFile
+from tests.experiments.benchmarks.tiny import TINY
+
+
+def test_targets_follow_the_network_and_have_holes(tmp_path: Path) -> None:
+    network = TINY["jrn-sum60"]()
+    write_data(network, tmp_path / "data.h5", samples=20, unlabelled=0.2)
+    batches = memory_batches(tmp_path / "data.h5", 16)
+    assert [len(inputs["depth"]) for inputs, _ in batches] == [16, 4]
+    inputs, targets = batches[0]
+    with torch.inference_mode():
+        found = network(inputs)
+    holes = targets["semantic"] < 0
+    assert torch.equal(holes.sum() > 0, targets["depth"].isnan().sum() > 0)
+    assert 0.15 < holes.float().mean() < 0.25
+    right = (found["semantic"].argmax(dim=1) == targets["semantic"])[~holes].float().mean()
+    assert 0.25 < right < 0.95, "better than one in five, and not all"
+    valid = ~targets["depth"].isnan()
+    ratio = (targets["depth"] / found["depth"][:, 0])[valid].log()
+    assert 0.05 < ratio.std() < 0.15, "disturbed by a tenth"
+
+
+def test_it_is_the_same_data_again_and_from_the_file(tmp_path: Path) -> None:
+    for name in ("first.h5", "second.h5"):
+        write_data(TINY["late-fusion"](), tmp_path / name, samples=5)
+    assert (tmp_path / "first.h5").read_bytes() == (tmp_path / "second.h5").read_bytes()
+    pairs = zip(
+        memory_batches(tmp_path / "first.h5", 2),
+        file_batches(tmp_path / "second.h5", 2),
+        strict=True,
+    )
+    for memory, file in pairs:
+        for ours, theirs in zip(memory, file, strict=True):
+            assert set(ours) == set(theirs)
+            assert all(torch.equal(x, theirs[name]) for name, x in ours.items())
+
+
+def test_feeds_and_sets_count_what_they_hand_out(tmp_path: Path) -> None:
+    path = tmp_path / "data.h5"
+    write_data(TINY["late-fusion"](), path, samples=5)
+    feed = CountingFeed(lambda: file_batches(path, 2))
+    for _ in range(3):
+        assert len(list(feed)) == 3
+    assert feed.samples == 15
+    counting = CountingSet(EvaluationFile(path))
+    for index in (0, 1, 1):
+        counting[index]
+    assert counting.reads == {0: 1, 1: 2}
+    assert counting.ids == EvaluationFile(path).ids
