@@ -83,6 +83,8 @@ class Mute:
         The kinds of input for which it is defined; empty for all.
     needs
         What the engine must fill in: ``mean``, ``std`` or ``partners``.
+    constant
+        Whether every sample is replaced by the same.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Mute:
     summary: str
     kinds: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
+    constant: bool = False
 
     def applies_to(self, modality: Modality) -> bool:
         """Say whether the mute is defined for an input of this kind."""
@@ -142,24 +145,31 @@ def _constant(value: float) -> Mute:
     def replace(signal: Signal) -> Tensor:
         return torch.full_like(signal.values, value)
 
-    return Mute(f"constant:{value:g}", replace, f"the value {value:g} everywhere")
+    return Mute(f"constant:{value:g}", replace, f"the value {value:g} everywhere", constant=True)
 
 
 MUTES: dict[str, Mute] = {
     mute.name: mute
     for mute in (
-        Mute("zero", _zero, "zeros, the paper's reading; far from the data for most inputs"),
+        Mute(
+            "zero",
+            _zero,
+            "zeros, the paper's reading; far from the data for most inputs",
+            constant=True,
+        ),
         Mute(
             "mean",
             _mean,
             "the mean over the training set, one number a channel",
             needs=frozenset({"mean"}),
+            constant=True,
         ),
         Mute(
             "uniform",
             _uniform,
             "the distribution that knows nothing: 1/k, or zero logits",
             kinds=frozenset({"probabilities", "logits"}),
+            constant=True,
         ),
         Mute(
             "shuffle",

@@ -1,0 +1,126 @@
+"""The graph of a joint network: one placeholder a modality, one result an output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, fx, nn
+
+from influence.errors import InfluenceError
+from influence.network import JointNetwork
+from influence.programs.export import trace_program
+from influence.programs.program import Program
+
+__all__ = ["joint_graph", "only_metadata", "overload"]
+
+_SIZES = frozenset(
+    {"sym_is_contiguous", "sym_numel", "sym_size", "sym_storage_offset", "sym_stride"}
+)
+
+
+def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.GraphModule:
+    """Return the network as a graph of operators, whatever its calling convention.
+
+    An exported program has its graph; any other module is traced with `torch.export`.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode.
+    examples
+        Inputs of two samples or more, on the network's device.
+
+    Returns
+    -------
+    fx.GraphModule
+        It takes one tensor a modality and returns a tuple with one tensor an output, both in the
+        order of the network's facts. Weights are shared with the network.
+
+    Raises
+    ------
+    InfluenceError
+        If torch cannot trace the network.
+
+    Examples
+    --------
+    >>> class Sum(nn.Module):
+    ...     def forward(self, x, y):
+    ...         return x + y
+    >>> net = JointNetwork(Sum(), inputs=("x", "y"), outputs=("total",))
+    >>> graph = joint_graph(net, {"x": torch.ones(2, 1), "y": torch.ones(2, 1)})
+    >>> [node.op for node in graph.graph.nodes]
+    ['placeholder', 'placeholder', 'call_function', 'output']
+    """
+    if isinstance(network.module, Program):
+        return _of_program(network, network.module)
+    ordered = tuple(examples[m.name] for m in network.inputs)
+    with torch.no_grad():
+        traced = trace_program(_Positional(network), ordered)
+    found = cast(Callable[..., fx.GraphModule], traced.module)(check_guards=False)
+    return _rebuilt(found, found.graph, len(ordered))
+
+
+class _Positional(nn.Module):
+    """A joint network as a module that takes and returns tensors in order."""
+
+    def __init__(self, network: JointNetwork) -> None:
+        super().__init__()
+        self.module = network.module
+        self.call = network.__call__
+        self.names = [m.name for m in network.inputs]
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.call(dict(zip(self.names, inputs, strict=True))).values())
+
+
+def _of_program(network: JointNetwork, program: Program) -> fx.GraphModule:
+    names = list(program.interface.output_names)
+    order = (
+        [names.index(o.name) for o in network.outputs] if None not in names else range(len(names))
+    )
+    if network.call != "channels":
+        source = program.graph_module
+        return _rebuilt(source, source.graph, len(network.inputs), order)
+    return _rebuilt(program.graph_module, program.graph_module.graph, len(network.inputs), order,
+                    joined=True)  # fmt: skip
+
+
+def _rebuilt(
+    root: nn.Module,
+    source: fx.Graph,
+    count: int,
+    order: Sequence[int] | range | None = None,
+    *,
+    joined: bool = False,
+) -> fx.GraphModule:
+    """Copy a graph with `count` numbered placeholders, which it takes side by side if `joined`."""
+    graph = fx.Graph()
+    inputs = [graph.placeholder(f"input_{i + 1}") for i in range(count)]
+    if joined:
+        inputs = [graph.call_function(torch.ops.aten.cat.default, (inputs, 1))]
+    taken = iter(inputs)
+    copies: dict[fx.Node, Any] = {}
+    for node in source.nodes:
+        if node.op == "placeholder":
+            copies[node] = next(taken, None)
+        elif node.op == "output":
+            results = list(fx.node.map_arg(node.args[0], copies.__getitem__))
+            graph.output(tuple(results if order is None else [results[i] for i in order]))
+        elif node.op in ("call_function", "get_attr"):
+            copies[node] = graph.node_copy(node, copies.__getitem__)
+        else:
+            raise InfluenceError(f"its graph calls {node.target!r}, expected operators only")
+    return fx.GraphModule(root, graph)
+
+
+def overload(node: fx.Node) -> torch._ops.OpOverload | None:
+    """Return the torch operator that a node calls, `None` for anything else."""
+    return node.target if isinstance(node.target, torch._ops.OpOverload) else None
+
+
+def only_metadata(node: fx.Node) -> bool:
+    """Say whether a node looks at the size of a tensor and not at its values."""
+    found = overload(node)
+    return found is not None and found._schema.name.removeprefix("aten::") in _SIZES

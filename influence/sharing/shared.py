@@ -1,0 +1,127 @@
+"""The shared path: all conditions of a batch, with every distinct piece of work done once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from influence.network import JointNetwork
+from influence.rows import Condition
+from influence.sharing.dependence import find_dependence
+from influence.sharing.joint_graph import joint_graph
+from influence.sharing.mutation import check_mutations
+from influence.sharing.stages import Stage, Stages, Value, build_stages, record_shapes
+from influence.signals import Signals
+
+__all__ = ["SharedForward", "share"]
+
+Precision = Callable[[], AbstractContextManager[object]]
+
+
+class SharedForward:
+    """Runs the stages of a network on one batch after the other.
+
+    Parameters
+    ----------
+    stages, conditions
+        As built for these conditions.
+    outputs
+        The names of the network's outputs, in order.
+    precision
+        Makes the context in which the network runs.
+    """
+
+    def __init__(
+        self,
+        stages: Stages,
+        conditions: Sequence[Condition],
+        outputs: Sequence[str],
+        *,
+        precision: Precision = nullcontext,
+    ) -> None:
+        self.stages, self.conditions, self.outputs = stages, conditions, outputs
+        self.precision = precision
+        self._modules: list[Callable[..., Any]] = [stage.module for stage in stages.conditions]
+        self._fixed: dict[Value, Tensor] = {}
+        self._fixed_for: list[torch.Size] = []
+
+    def within(self, precision: Precision) -> SharedForward:
+        """Return the same network, run in another precision."""
+        return SharedForward(self.stages, self.conditions, self.outputs, precision=precision)
+
+    def compile(self) -> None:
+        """Compile every stage."""
+        self._modules = [torch.compile(module) for module in self._modules]
+
+    def __call__(self, signals: Signals) -> Iterator[tuple[Condition, dict[str, Tensor]]]:
+        """Yield the outputs under one condition after the other."""
+        values: dict[Value, Tensor] = dict(self._fixed_values(signals))
+        for number, condition in enumerate(self.conditions):
+            # The outputs must not be held here while the next stage runs.
+            yield condition, self._run(number, values, signals)
+
+    def _run(self, number: int, values: dict[Value, Tensor], signals: Signals) -> dict[str, Tensor]:
+        stage = self.stages.conditions[number]
+        taken = self._taken(stage, values, signals)
+        for value in stage.spare:
+            values.pop(value, None)
+        with self.precision():
+            outputs, gives = self._modules[number](len(signals), *taken)
+        values.update(zip(stage.gives, gives, strict=True))
+        return dict(zip(self.outputs, outputs, strict=True))
+
+    def _fixed_values(self, signals: Signals) -> Mapping[Value, Tensor]:
+        shapes = [x.shape[1:] for x in signals.clean.values()]
+        if shapes != self._fixed_for:  # once, unless maps change their size between batches
+            stage, sample = self.stages.fixed, signals.head(1)
+            with self.precision():
+                _, gives = stage.module(1, *self._taken(stage, {}, sample))
+            self._fixed = dict(zip(stage.gives, gives, strict=True))
+            self._fixed_for = shapes
+        return self._fixed
+
+    def _taken(
+        self, stage: Stage, values: Mapping[Value, Tensor], signals: Signals
+    ) -> list[Tensor]:
+        return [values[v] if v in values else self._input(v, signals) for v in stage.takes]
+
+    def _input(self, value: Value, signals: Signals) -> Tensor:
+        for site, mute in value.muted:
+            return signals.muted(site, mute)
+        return signals.clean[self.stages.inputs[value.node]]
+
+
+def share(
+    network: JointNetwork,
+    signals: Signals,
+    conditions: Sequence[Condition],
+) -> SharedForward:
+    """Build the shared path of a network.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode, on its device.
+    signals
+        Two samples; only their shapes matter.
+    conditions
+        The full one first.
+
+    Raises
+    ------
+    InfluenceError
+        If the network cannot be traced, or changes tensors in place in a way that cannot be shared.
+    """
+    graph = joint_graph(network, signals.clean)
+    check_mutations(graph.graph)
+    dependence = find_dependence(graph.graph, list(signals.clean))
+    one, two = (
+        record_shapes(graph, [x.clone() for x in signals.head(n).clean.values()]) for n in (1, 2)
+    )
+    constant = [name for name, mute in signals.mutes.items() if mute.constant]
+    stages = build_stages(graph, dependence, conditions, constant=constant, shapes=(one, two))
+    return SharedForward(stages, conditions, [o.name for o in network.outputs])

@@ -1,0 +1,87 @@
+"""Signals: the inputs of one batch, clean and as each mute replaces them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from influence.muting import Mute, Signal
+from influence.network import Modality
+
+__all__ = ["Signals"]
+
+
+@dataclass(frozen=True)
+class Signals:
+    """The inputs of one batch.
+
+    Parameters
+    ----------
+    clean
+        One tensor a modality, samples first, in the order of the network's inputs.
+    indices
+        Positions of the samples in the set.
+    modalities
+        The facts of the inputs, with the moments that the mutes need.
+    mutes
+        The mutes by name.
+    follower
+        The inputs of the sample that follows the last one, for `shuffle`.
+    seed
+        The run's seed.
+
+    Examples
+    --------
+    >>> from influence.muting import MUTES
+    >>> clean = {"x": torch.ones(2, 1), "y": torch.ones(2, 1)}
+    >>> facts = {name: Modality(name) for name in clean}
+    >>> signals = Signals(clean, np.arange(2), facts, MUTES)
+    >>> signals.muted("x", "zero").tolist()
+    [[0.0], [0.0]]
+    """
+
+    clean: Mapping[str, Tensor]
+    indices: NDArray[np.int64]
+    modalities: Mapping[str, Modality]
+    mutes: Mapping[str, Mute]
+    follower: Mapping[str, Tensor] | None = None
+    seed: int = 0
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def muted(self, site: str, mute: str) -> Tensor:
+        """Return what a mute puts in the place of an input."""
+        values = self.clean[site]
+        partners = None
+        if self.follower is not None:
+            partners = torch.cat([values[1:], self.follower[site].to(values).unsqueeze(0)])
+        signal = Signal(values, self.modalities[site], self.indices, partners, self.seed)
+        return self.mutes[mute].replace(signal)
+
+    def shown(self, setup: frozenset[str], mute: str) -> dict[str, Tensor]:
+        """Return all inputs, those in the setup muted; a network may change them in place."""
+        return {
+            name: self.muted(name, mute) if name in setup else values.clone()
+            for name, values in self.clean.items()
+        }
+
+    def head(self, count: int) -> Signals:
+        """Return the first samples alone; a single one is repeated where more are asked for."""
+        take = np.arange(count) % min(count, len(self))
+        follower = self.follower
+        if follower is not None and count < len(self):
+            follower = {name: x[count] for name, x in self.clean.items()}
+        return Signals(
+            {name: x[torch.from_numpy(take).to(x.device)] for name, x in self.clean.items()},
+            self.indices[take],
+            self.modalities,
+            self.mutes,
+            follower,
+            self.seed,
+        )
