@@ -2,118 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+from typing import Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from influence.errors import InfluenceError, unknown
-from influence.evaluation_set import Batch, EvaluationSet
-from influence.loading import load_batches, with_followers
-from influence.metrics import Metric
-from influence.moments import with_moments
-from influence.muting import Mute, cyclic_order
-from influence.network import JointNetwork
-from influence.rows import NO_MUTE, Condition, RowKey, Rows, group_numbers
+from influence.errors import InfluenceError
+from influence.evaluation_set import Batch, DataFacts, EvaluationSet
+from influence.forward import Trial
+from influence.loading import Follower, load_batches, with_followers
+from influence.moments import Moments, lacking_moments, measure_moments, with_moments
+from influence.muting import cyclic_order
+from influence.network import JointNetwork, Modality
+from influence.plan import AMP, Execution, Plan, choose_device
+from influence.processes import Json, Processes
+from influence.rows import RowKey, Rows, group_numbers
 from influence.runner import Runner
-from influence.setups import FULL, leave_one_out
 from influence.shards import ShardStore
 
-__all__ = ["Execution", "Plan", "choose_device", "evaluate", "sample_count"]
+__all__ = ["Evaluation", "evaluate", "make_runners", "run_batches", "sample_count"]
 
-
-@dataclass(frozen=True)
-class Plan:
-    """What is measured: the sites, the mutes, the metrics of each output, the seed."""
-
-    sites: tuple[str, ...]
-    mutes: tuple[Mute, ...]
-    metrics: Mapping[str, tuple[Metric, ...]]
-    seed: int = 0
-
-    def conditions(self, network: JointNetwork) -> list[Condition]:
-        """List the inference runs: full, then each site muted by each mute defined for it.
-
-        Raises
-        ------
-        InfluenceError
-            If a mute is defined for none of the sites.
-        """
-        known = {m.name: m for m in network.inputs}
-        setups = leave_one_out(self.sites, list(known))[1:]
-        found = [Condition(NO_MUTE, FULL)]
-        for mute in self.mutes:
-            usable = [s for s in setups if all(mute.applies_to(known[site]) for site in s)]
-            if not usable:
-                kinds = {site: known[site].kind for site in self.sites}
-                raise InfluenceError(
-                    f"mute {mute.name!r} is defined for inputs of kind "
-                    f"{' or '.join(sorted(mute.kinds))}; network {network.name!r} has {kinds}"
-                )
-            found += [Condition(mute.name, setup) for setup in usable]
-        return found
-
-    def check(self, network: JointNetwork, count: int) -> None:
-        """Raise InfluenceError if this cannot be measured on so many samples."""
-        self.conditions(network)
-        if self.shuffles:
-            cyclic_order(count, self.seed)
-
-    @property
-    def shuffles(self) -> bool:
-        """Whether a mute needs another sample's input."""
-        return any("partners" in mute.needs for mute in self.mutes)
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How it is computed; none of this changes a result beyond floating-point noise.
-
-    `amp` is the exception: ``bf16`` or ``fp16`` runs the network in mixed precision.
-    """
-
-    device: str = "auto"
-    batch_size: int = 16
-    workers: int = 0
-    amp: str = "off"
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1 or self.workers < 0:
-            raise InfluenceError(
-                "expected a batch size of 1 or more and 0 or more workers, got "
-                f"{self.batch_size} and {self.workers}"
-            )
-        if self.amp not in AMP:
-            raise unknown("precision", self.amp, AMP)
-
-
-AMP: dict[str, torch.dtype | None] = {
-    "off": None,
-    "bf16": torch.bfloat16,
-    "fp16": torch.float16,
-}
-"""The precisions by name."""
-
-
-def choose_device(name: str) -> torch.device:
-    """Return the device of that name; ``auto`` is CUDA where there is one.
-
-    >>> choose_device("cpu")
-    device(type='cpu')
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        # Metrics need float64, which not every kind of device has.
-        torch.ones(1, dtype=torch.float64, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InfluenceError(f"device {name!r} cannot be used here: {reason}") from error
-    return device
+Pairs = Iterator[tuple[Batch, Follower | None]]
+BatchRows = list[dict[RowKey, NDArray[np.float64]]]
+"""For each network, the rows of one batch."""
 
 
 def sample_count(data: EvaluationSet, limit: int | None = None) -> int:
@@ -129,89 +43,192 @@ def sample_count(data: EvaluationSet, limit: int | None = None) -> int:
     return len(data) if limit is None else min(len(data), limit)
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """The rows of each network, and how each was run."""
+
+    rows: list[Rows]
+    trials: list[Trial]
+
+
 def evaluate(
-    network: JointNetwork,
+    networks: Sequence[JointNetwork],
     data: EvaluationSet,
-    plan: Plan,
+    plans: Sequence[Plan],
     *,
     execution: Execution | None = None,
     limit: int | None = None,
     shards: ShardStore | None = None,
+    processes: Processes | None = None,
     advance: Callable[[int], None] | None = None,
-) -> Rows:
-    """Run a network on a data set under every condition of a plan.
+) -> Evaluation:
+    """Run networks on a data set under every condition of their plans.
 
-    Each sample is read once, whatever the number of conditions. Statistics are computed on the
-    device, per sample, in float64, and predictions are dropped at once.
+    Each sample is read once, whatever the number of networks and conditions. Statistics are
+    computed on the device, per sample, in float64, and predictions are dropped at once.
 
     Parameters
     ----------
-    network, data, plan
-        What to run, on what, and how to mute and score.
+    networks, data, plans
+        What to run, on what, and how to mute and score: one plan a network, with the same mutes
+        and seed.
     execution
         Device, batch size, workers, precision.
     limit
         Use only the first samples.
     shards
         Where rows of finished batches are kept, and taken from on a resumed run.
+    processes
+        Who shares the work; all of them see the same `shards`.
     advance
         Called with the number of samples that were finished, for a progress bar.
 
     Raises
     ------
     InfluenceError
-        If names, shapes or labels do not match, a sample has no valid place, or the network fails
+        If names, shapes or labels do not match, a sample has no valid place, or a network fails
         or returns NaN or infinity; the message names the sample.
     """
-    execution = execution or Execution()
+    execution, processes = execution or Execution(), processes or Processes()
+    assert shards or processes.count == 1, "several processes meet in the shards"
     count = sample_count(data, limit)
-    conditions = plan.conditions(network)
-    order = cyclic_order(count, plan.seed) if plan.shuffles else np.arange(count)
+    shuffles = plans[0].shuffles
+    order = cyclic_order(count, plans[0].seed) if shuffles else np.arange(count)
     batches = [order[i : i + execution.batch_size] for i in range(0, count, execution.batch_size)]
-    modalities, notes = with_moments(network, data, plan.mutes, plan.sites, batches)
-    runner = Runner(
-        network,
-        data,
-        conditions,
-        modalities=modalities,
-        mutes={mute.name: mute for mute in plan.mutes},
-        metrics=plan.metrics,
-        device=choose_device(execution.device),
-        amp=AMP[execution.amp],
-        seed=plan.seed,
+    pairs_of = list(zip(networks, plans, strict=True))
+    lacking = set().union(*(lacking_moments(n, data, p.mutes, p.sites) for n, p in pairs_of))
+    own = measure_moments(data, sorted(lacking), count) if processes.first else {}
+    measured = cast(Moments, processes.broadcast(cast(Json, own)))
+    found = [with_moments(n, data, p.mutes, p.sites, measured) for n, p in pairs_of]
+    runners = make_runners(networks, data, plans, execution, [m for m, _ in found])
+    notes = [sources for _, sources in found]
+
+    finished = shards.finished() if shards else []
+    left = sorted(set(range(len(batches))).difference(finished))
+    # Looked up by one: another might find what is being finished meanwhile.
+    left = processes.share(cast(list[int], processes.broadcast(cast(Json, left))))
+    pinned = choose_device(execution.device).type == "cuda"
+    loaded = load_batches(
+        data, [batches[number] for number in left], workers=execution.workers, pinned=pinned
     )
-
-    done = set(shards.finished()) if shards else set()
-    collected: dict[str, NDArray[np.float64]] = {}
-
-    def collect(indices: NDArray[np.int64], rows: Mapping[str, NDArray[np.float64]]) -> None:
-        for key, values in rows.items():
-            whole = collected.setdefault(key, np.empty((count, values.shape[1])))
-            whole[indices] = values
-        if advance:
-            advance(len(indices))
-
-    for number in sorted(done):
-        collect(batches[number], shards.load(number))  # type: ignore[union-attr]
-    left = [number for number in range(len(batches)) if number not in done]
-    loaded = load_batches(data, [batches[number] for number in left], workers=execution.workers)
-    pairs: Iterator[tuple[Batch, Mapping[str, Tensor] | None]]
-    pairs = with_followers(loaded, data, order) if plan.shuffles else ((b, None) for b in loaded)
-    for number, (batch, follower) in zip(left, pairs, strict=True):
-        rows = runner.run(batch, follower)
+    pairs: Pairs = with_followers(loaded, data, order) if shuffles else ((b, None) for b in loaded)
+    collector = _Collector(count, [len(b) for b in batches], advance if processes.first else None)
+    collector.finish(finished)
+    trials, results = run_batches(
+        runners, pairs, execution, samples=count, shards=shards, processes=processes
+    )
+    for number, (batch, rows) in zip(left, results, strict=True):
         if shards:
-            shards.save(number, rows)
-        collect(batch.indices, rows)
-
-    keys = [
-        RowKey(condition, output, statistic)
-        for condition in conditions
-        for output, statistic in runner.statistics()
-    ]
-    groups = None if data.groups is None else data.groups[:count]
-    return Rows(
-        ids=list(data.ids)[:count],
-        groups=group_numbers(groups, count),
-        values={key: collected[str(key)] for key in keys},
-        notes=(*notes, *runner.notes),
+            shards.save(number, _flat(rows))
+        else:
+            collector.add(batch.indices, _flat(rows))
+        collector.finish(shards.finished() if shards and processes.count > 1 else [number])
+    if shards:
+        processes.barrier()
+        for number, indices in enumerate(batches):
+            collector.add(indices, shards.load(number))
+        collector.finish(range(len(batches)))
+        processes.barrier()  # before anybody takes the shards away
+    return Evaluation(
+        [
+            Rows(
+                ids=list(data.ids)[:count],
+                groups=group_numbers(None if data.groups is None else data.groups[:count], count),
+                values={key: collector.values[f"{i}/{key}"] for key in runner.row_keys()},
+                notes=(*notes[i], *runner.notes),
+            )
+            for i, runner in enumerate(runners)
+        ],
+        trials,
     )
+
+
+def make_runners(
+    networks: Sequence[JointNetwork],
+    data: DataFacts,
+    plans: Sequence[Plan],
+    execution: Execution,
+    modalities: Sequence[Mapping[str, Modality]],
+) -> list[Runner]:
+    """Make one runner a network; `modalities` are their inputs with the moments filled in."""
+    return [
+        Runner(
+            network,
+            data,
+            plan.conditions(network),
+            modalities=known,
+            mutes={mute.name: mute for mute in plan.mutes},
+            metrics=plan.metrics,
+            device=choose_device(execution.device),
+            amp=AMP[execution.amp],
+            seed=plan.seed,
+            compiled=execution.compile,
+            channels_last=execution.channels_last,
+        )
+        for network, plan, known in zip(networks, plans, modalities, strict=True)
+    ]
+
+
+def run_batches(
+    runners: Sequence[Runner],
+    pairs: Pairs,
+    execution: Execution,
+    *,
+    samples: int | None,
+    shards: ShardStore | None = None,
+    processes: Processes,
+) -> tuple[list[Trial], Iterator[tuple[Batch, BatchRows]]]:
+    """Try the networks on the first batch, then run them on this and all others.
+
+    All processes go the same way for each network: that which the first one found, or an earlier
+    process of an interrupted run.
+    """
+    first = next(pairs, None)
+    trials = shards.trials() if shards else None
+    if trials is None and processes.first:
+        assert first is not None, "the first batch is the first process's"
+        trials = [
+            asdict(runner.try_out(*first, samples=samples, wanted=execution.share))
+            for runner in runners
+        ]
+    trials = [Trial(**trial) for trial in cast(list[dict[str, Any]], processes.broadcast(trials))]
+    if shards and processes.first:
+        shards.write_trials([asdict(trial) for trial in trials])
+    if first is None:
+        return trials, iter(())
+    for runner, trial in zip(runners, trials, strict=True):
+        runner.prepare(trial, *first)
+
+    def run() -> Iterator[tuple[Batch, BatchRows]]:
+        for batch, follower in chain([first], pairs):
+            yield batch, [runner.run(batch, follower) for runner in runners]
+
+    return trials, run()
+
+
+class _Collector:
+    """Puts the rows of batches together by the samples' positions, and tells what is done."""
+
+    def __init__(
+        self, count: int, sizes: Sequence[int], advance: Callable[[int], None] | None
+    ) -> None:
+        self.count, self.sizes, self.advance = count, sizes, advance
+        self.values: dict[str, NDArray[np.float64]] = {}
+        self.finished: set[int] = set()
+
+    def add(self, indices: NDArray[np.int64], rows: Mapping[str, NDArray[np.float64]]) -> None:
+        for key, values in rows.items():
+            whole = self.values.setdefault(key, np.empty((self.count, values.shape[1])))
+            whole[indices] = values
+
+    def finish(self, numbers: Iterable[int]) -> None:
+        """Report the batches that are not reported yet, whoever ran them."""
+        new = set(numbers).difference(self.finished)
+        self.finished |= new
+        if self.advance:
+            for number in sorted(new):
+                self.advance(self.sizes[number])
+
+
+def _flat(rows: BatchRows) -> dict[str, NDArray[np.float64]]:
+    return {f"{i}/{key}": values for i, own in enumerate(rows) for key, values in own.items()}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +13,16 @@ from torch import Tensor
 
 from influence.errors import InfluenceError
 
-__all__ = ["Batch", "EvaluationSet", "Field", "MemorySet", "Sample", "floating"]
+__all__ = [
+    "Batch",
+    "DataFacts",
+    "EvaluationSet",
+    "Field",
+    "MemorySet",
+    "Sample",
+    "check_pair",
+    "floating",
+]
 
 
 @dataclass(frozen=True)
@@ -71,11 +80,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """Several samples stacked, with their positions in the set."""
+    """Several samples stacked, with their positions, names and groups in the set."""
 
     indices: NDArray[np.int64]
     inputs: dict[str, Tensor]
     targets: dict[str, Tensor]
+    ids: Sequence[str] = ()
+    groups: Sequence[Any] | None = None
 
     @classmethod
     def collate(cls, samples: Sequence[Sample]) -> Batch:
@@ -87,12 +98,29 @@ class Batch:
         indices = np.array([s.index for s in samples], dtype=np.int64)
         return cls(indices, stack["inputs"], stack["targets"])
 
+    def head(self, count: int) -> Batch:
+        """Return the first samples alone."""
+        return Batch(
+            self.indices[:count],
+            {n: x[:count] for n, x in self.inputs.items()},
+            {n: x[:count] for n, x in self.targets.items()},
+            self.ids[:count],
+            None if self.groups is None else self.groups[:count],
+        )
+
+    def pin_memory(self) -> Batch:
+        """Return the batch in memory from which a GPU copies without waiting."""
+        inputs, targets = (
+            {n: x.pin_memory() for n, x in part.items()} for part in (self.inputs, self.targets)
+        )
+        return replace(self, inputs=inputs, targets=targets)
+
     def __len__(self) -> int:
         return len(self.indices)
 
 
-class EvaluationSet(Protocol):
-    """What the engine needs of a data set: random access to decoded samples, and their names."""
+class DataFacts(Protocol):
+    """What is known of a data set without a look at its samples."""
 
     @property
     def name(self) -> str: ...
@@ -101,13 +129,18 @@ class EvaluationSet(Protocol):
     @property
     def sha256(self) -> str: ...
     @property
-    def ids(self) -> Sequence[str]: ...
-    @property
-    def groups(self) -> NDArray[Any] | None: ...
-    @property
     def inputs(self) -> Mapping[str, Field]: ...
     @property
     def targets(self) -> Mapping[str, Field]: ...
+
+
+class EvaluationSet(DataFacts, Protocol):
+    """What the engine needs of a data set: random access to decoded samples, and their names."""
+
+    @property
+    def ids(self) -> Sequence[str]: ...
+    @property
+    def groups(self) -> NDArray[Any] | None: ...
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Sample: ...
@@ -146,7 +179,7 @@ class MemorySet:
         """
         parts: dict[str, dict[str, list[Tensor]]] = {"inputs": {}, "targets": {}}
         for number, batch in enumerate(batches):
-            for part, tensors in zip(parts, _pair(batch, number), strict=True):
+            for part, tensors in zip(parts, check_pair(batch, number), strict=True):
                 if number and set(tensors) != set(parts[part]):
                     raise InfluenceError(
                         f"batch {number}: {part} are named {sorted(tensors)}, in the batches "
@@ -194,7 +227,14 @@ def floating(values: Tensor) -> Tensor:
     return values if values.dtype == torch.float64 else values.float()
 
 
-def _pair(batch: Any, number: int) -> Iterator[Mapping[str, Tensor]]:
+def check_pair(batch: Any, number: int) -> list[Mapping[str, Tensor]]:
+    """Return the inputs and the targets of a batch.
+
+    Raises
+    ------
+    InfluenceError
+        If they are not two mappings of tensors with as many samples each.
+    """
     if not (isinstance(batch, Sequence) and len(batch) == 2):
         raise InfluenceError(
             f"batch {number}: expected a pair (inputs, targets) of mappings name -> tensor, got "
@@ -212,4 +252,4 @@ def _pair(batch: Any, number: int) -> Iterator[Mapping[str, Tensor]]:
                 raise InfluenceError(
                     f"batch {number}: {name!r} has {len(x)} samples, the others {length}"
                 )
-        yield part
+    return list(batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -15,24 +16,39 @@ from torch.utils.data import DataLoader, Dataset
 from influence.errors import InfluenceError
 from influence.evaluation_set import Batch, EvaluationSet, Sample
 
-__all__ = ["load_batches", "with_followers"]
+__all__ = ["Follower", "load_batches", "with_followers"]
+
+Follower = Mapping[str, Tensor]
+"""The inputs of the sample that follows the last one of a batch."""
 
 
 def load_batches(
-    data: EvaluationSet, batches: Sequence[NDArray[np.int64]], *, workers: int = 0
+    data: EvaluationSet,
+    batches: Sequence[NDArray[np.int64]],
+    *,
+    workers: int = 0,
+    pinned: bool = False,
 ) -> Iterator[Batch]:
-    """Read batches of given positions, in that order, in this or in worker processes."""
+    """Read batches of given positions, in that order, in this or in worker processes.
+
+    With `pinned`, into memory from which a GPU copies without making the host wait.
+    """
     loader: DataLoader[Any] = DataLoader(
         _Reader(data),
         batch_sampler=[batch.tolist() for batch in batches],
         num_workers=workers,
         collate_fn=_collate,
         generator=torch.Generator(),  # workers would draw from the user's global one
+        pin_memory=pinned,
     )
     for batch in loader:
         if isinstance(batch, InfluenceError):
             raise batch
-        yield batch
+        yield replace(
+            batch,
+            ids=[data.ids[int(i)] for i in batch.indices],
+            groups=None if data.groups is None else data.groups[batch.indices].tolist(),
+        )
 
 
 class _Reader(Dataset[Sample | InfluenceError]):
@@ -55,7 +71,7 @@ def _collate(samples: Sequence[Sample | InfluenceError]) -> Batch | InfluenceErr
 
 def with_followers(
     batches: Iterator[Batch], data: EvaluationSet, order: NDArray[np.int64]
-) -> Iterator[tuple[Batch, Mapping[str, Tensor]]]:
+) -> Iterator[tuple[Batch, Follower]]:
     """Yield each batch with the inputs of the sample that follows its last one on the cycle."""
     follows = dict(zip(order.tolist(), np.roll(order, -1).tolist(), strict=True))
     current = next(batches, None)

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-import platform
-import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
+from influence.batch_stream import BatchStream
 from influence.bootstrap import Resampling
-from influence.errors import InfluenceError, unknown
-from influence.evaluation import Execution, Plan, choose_device, evaluate, sample_count
+from influence.errors import InfluenceError
+from influence.evaluation import evaluate, sample_count
 from influence.evaluation_file import EvaluationFile
-from influence.evaluation_set import EvaluationSet, MemorySet
-from influence.metrics import Metric, default_metrics, find_metrics
+from influence.evaluation_set import DataFacts, EvaluationSet, MemorySet
+from influence.forward import Trial
+from influence.matching import match_metrics
+from influence.metrics import Metric
 from influence.muting import parse_mutes
 from influence.network import JointNetwork
 from influence.omega import Subject, influence_frame, performance_frame, samples_frame
+from influence.plan import Execution, Plan, choose_device
+from influence.processes import Processes, process_device
 from influence.progress import progress_bar
-from influence.results import Run, check_free
+from influence.provenance import describe
+from influence.results import SAMPLES_COLUMNS, Run, check_free
 from influence.rows import Rows
 from influence.setups import select_sites
 from influence.shards import ShardStore
+from influence.streaming import evaluate_stream
+from influence.sums import Sums
 
 __all__ = ["Checkpointing", "measure", "open_data"]
 
@@ -39,8 +43,8 @@ Data = str | PathLike[str] | EvaluationSet | Iterable[Any]
 class Checkpointing:
     """Where rows of finished batches are kept while measuring, and whether to go on from them.
 
-    `target` is the run directory that will be written; one that holds another run is refused
-    before anything is computed.
+    Several processes must see the same `folder`. `target` is the run directory that will be
+    written; one that holds another run is refused before anything is computed.
     """
 
     folder: Path
@@ -48,8 +52,11 @@ class Checkpointing:
     target: Path | None = None
 
 
-def open_data(data: Data) -> EvaluationSet:
-    """Return an evaluation set from a path, a set, or an iterable of batches (inputs, targets)."""
+def open_data(data: Data, *, stream: bool = False) -> EvaluationSet | BatchStream:
+    """Return an evaluation set from a path, a set, or an iterable of batches (inputs, targets).
+
+    An iterable is collected in memory, or left as it is for `stream`.
+    """
     if isinstance(data, (str, PathLike)):
         return EvaluationFile(data)
     if all(hasattr(data, name) for name in ("ids", "inputs", "targets", "__getitem__")):
@@ -59,7 +66,7 @@ def open_data(data: Data) -> EvaluationSet:
             "expected the path of an evaluation file or an iterable of batches (inputs, targets), "
             f"got {type(data).__name__}"
         )
-    return MemorySet.collect(data)
+    return BatchStream(data) if stream else MemorySet.collect(data)
 
 
 def measure(
@@ -69,6 +76,7 @@ def measure(
     metrics: Mapping[str, Sequence[str | Metric]] | None = None,
     mutes: Sequence[str] = ("zero", "mean"),
     sites: Sequence[str] | None = None,
+    setups: str = "each",
     device: str = "auto",
     draws: int = 2000,
     confidence: float = 0.95,
@@ -76,9 +84,14 @@ def measure(
     batch_size: int = 16,
     workers: int = 0,
     amp: str = "off",
+    share: bool = True,
+    compile: bool = False,
+    channels_last: bool = False,
+    stream: bool = False,
     limit: int | None = None,
     progress: bool = False,
     checkpointing: Checkpointing | None = None,
+    processes: Processes | None = None,
 ) -> Run:
     """Measure how much each input helps each output.
 
@@ -96,16 +109,27 @@ def measure(
         What replaces a muted input; see `influence.muting.MUTES`.
     sites
         The inputs to mute; all by default.
-    device, batch_size, workers, amp
-        How it is computed; see `influence.evaluation.Execution`.
+    setups
+        ``each`` input muted alone; ``ends``, also all of them together; or ``all`` subsets. The
+        further setups have their rows in `Run.performance`.
+    device, batch_size, workers, amp, share, compile, channels_last
+        How it is computed; see `influence.plan.Execution`.
     draws, confidence, seed
         Of the paired bootstrap and the sign-flip test; the seed also rules shuffle and noise.
+    stream
+        Keep running sums in place of the rows of every sample, in memory that does not grow with
+        the data, which may be any iterable of batches ``(inputs, targets)`` or ``(inputs, targets,
+        {"ids": ..., "groups": ...})``. Intervals come from a Poisson bootstrap; there are no rows
+        and no samples.
     limit
         Use only the first samples.
     progress
         Show progress on standard error.
     checkpointing
         Keep the rows of finished batches on disk.
+    processes
+        Those that share the work, from `influence.processes.join_processes`: each calls this, and
+        gets the same tables. They need `checkpointing`, or `stream`.
 
     Returns
     -------
@@ -119,6 +143,7 @@ def measure(
 
     Examples
     --------
+    >>> import torch
     >>> class Sum(torch.nn.Module):
     ...     def forward(self, x, y):
     ...         return x + y
@@ -131,64 +156,96 @@ def measure(
     """
     networks = [networks] if isinstance(networks, JointNetwork) else list(networks)
     keys = _keys(networks)
-    dataset = open_data(data)
-    chosen_mutes = parse_mutes(mutes)
-    execution = Execution(str(choose_device(device)), batch_size, workers, amp)
-    count = sample_count(dataset, limit)
+    dataset = open_data(data, stream=stream)
+    chosen_mutes = tuple(parse_mutes(mutes))
     plans = [
         Plan(
             sites=tuple(select_sites(sites, [m.name for m in network.inputs])),
-            mutes=tuple(chosen_mutes),
-            metrics=_matched_metrics(network, dataset, metrics),
+            mutes=chosen_mutes,
+            metrics=match_metrics(network, dataset, metrics),
             seed=seed,
+            setups=setups,
         )
         for network in networks
     ]
+    count = None if isinstance(dataset, BatchStream) else sample_count(dataset, limit)
     for network, plan in zip(networks, plans, strict=True):
         plan.check(network, count)
-    info = _describe(networks, dataset, plans, execution, count=count)
+    resampling = Resampling(draws, confidence, seed)
+    processes = processes or Processes()
+    execution = Execution(
+        device=str(choose_device(process_device(device, processes))),
+        batch_size=batch_size,
+        workers=workers,
+        amp=amp,
+        share=share,
+        compile=compile,
+        channels_last=channels_last,
+    )
+    info = describe(
+        networks, dataset, plans, execution,
+        count=count, stream=stream, processes=processes.count,
+    )  # fmt: skip
     info["measured"] |= {"draws": draws, "confidence": confidence}
     if checkpointing and checkpointing.target:
         check_free(checkpointing.target, info)
-    if checkpointing and not checkpointing.resume:
-        for earlier in checkpointing.folder.glob("*/plan.json"):
-            shutil.rmtree(earlier.parent)
-
-    rows: dict[str, Rows] = {}
     start = time.monotonic()
-    with progress_bar(count * len(networks), show=progress) as advance:
-        for key, network, plan in zip(keys, networks, plans, strict=True):
-            shards = _shards(checkpointing, len(rows), key, info)
-            rows[key] = evaluate(
-                network,
-                dataset,
-                plan,
-                execution=execution,
-                limit=limit,
-                shards=shards,
-                advance=advance,
-            )
+    with progress_bar(count, show=progress and processes.first) as advance:
+        if stream:
+            streamed = evaluate_stream(
+                networks, dataset, plans, resampling,
+                execution=execution, limit=limit, processes=processes, advance=advance,
+            )  # fmt: skip
+            rows: dict[str, Rows] = {}
+            sums, notes, trials = streamed.sums, streamed.notes, streamed.trials
+        else:
+            assert not isinstance(dataset, BatchStream)
+            found = evaluate(
+                networks, dataset, plans,
+                execution=execution, limit=limit, processes=processes, advance=advance,
+                shards=_shards(checkpointing, info, processes),
+            )  # fmt: skip
+            rows = dict(zip(keys, found.rows, strict=True))
+            notes, trials = [r.notes for r in found.rows], found.trials
     evaluated = time.monotonic()
-    resampling = Resampling(draws, confidence, seed)
-    sums = {key: resampling.sums(found) for key, found in rows.items()}
-    subjects = {
-        key: _subject(network, dataset, plan)
-        for key, network, plan in zip(keys, networks, plans, strict=True)
-    }
-    run = Run(
-        influence=_stack(influence_frame(sums[k], s, resampling) for k, s in subjects.items()),
-        performance=_stack(performance_frame(sums[k], s, resampling) for k, s in subjects.items()),
-        samples=_stack(samples_frame(rows[k], s) for k, s in subjects.items()),
-        info=info,
-        rows=rows,
-    )
-    info["notes"] = {key: list(found.notes) for key, found in rows.items()}
+    if rows:
+        sums = [resampling.sums(own) for own in rows.values()]
+    subjects = [
+        _subject(network, dataset, plan) for network, plan in zip(networks, plans, strict=True)
+    ]
+    run = _tabulate(sums, subjects, resampling, rows, keys, info)
+    info["notes"] = {key: list(own) for key, own in zip(keys, notes, strict=True)}
+    info["paths"] = {key: _path(trial) for key, trial in zip(keys, trials, strict=True)}
     info["seconds"] = {
         "evaluate": round(evaluated - start, 3),
         "statistics": round(time.monotonic() - evaluated, 3),
     }
-    info["samples_per_second"] = round(count * len(networks) / max(evaluated - start, 1e-9), 2)
+    samples = sums[0].n
+    info["samples_per_second"] = round(samples / max(evaluated - start, 1e-9), 2)
     return run
+
+
+def _tabulate(
+    sums: Sequence[Sums],
+    subjects: Sequence[Subject],
+    resampling: Resampling,
+    rows: Mapping[str, Rows],
+    keys: Sequence[str],
+    info: Mapping[str, Any],
+) -> Run:
+    pairs = list(zip(sums, subjects, strict=True))
+    samples = [samples_frame(rows[k], s) for k, s in zip(keys, subjects, strict=True) if rows]
+    return Run(
+        influence=_stack(influence_frame(own, s, resampling) for own, s in pairs),
+        performance=_stack(performance_frame(own, s, resampling) for own, s in pairs),
+        samples=_stack(samples) if rows else pd.DataFrame(columns=list(SAMPLES_COLUMNS)),
+        info=info,
+        rows=rows,
+    )
+
+
+def _path(trial: Trial) -> str:
+    return "shared" if trial.shared else f"each setup by itself: {trial.reason}"
 
 
 def _stack(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -210,58 +267,7 @@ def _keys(networks: Sequence[JointNetwork]) -> list[str]:
     return keys
 
 
-def _matched_metrics(
-    network: JointNetwork,
-    data: EvaluationSet,
-    wanted: Mapping[str, Sequence[str | Metric]] | None,
-) -> dict[str, tuple[Metric, ...]]:
-    """Check that network and data fit together, and choose the metrics of each output."""
-    for modality in network.inputs:
-        if modality.name not in data.inputs:
-            raise InfluenceError(
-                f"network {network.name!r} takes the inputs "
-                f"{[m.name for m in network.inputs]}, but {data.source} holds "
-                f"{sorted(data.inputs)}: {modality.name!r} is missing. Rename one or the other"
-            )
-        found, declared = data.inputs[modality.name].shape, modality.shape
-        if declared is not None and not (
-            len(found) == len(declared)
-            and all(d is None or d == f for d, f in zip(declared, found, strict=True))
-        ):
-            shown = tuple("any" if d is None else d for d in declared)
-            raise InfluenceError(
-                f"{data.source}: inputs/{modality.name} has shape {found} a sample, network "
-                f"{network.name!r} expects {shown}. Write the file in that shape, or export the "
-                "network with the shapes it is to be used on"
-            )
-    outputs = {o.name: o for o in network.outputs}
-    for name in wanted or ():
-        if name not in outputs:
-            raise unknown("output", name, outputs)
-    metrics: dict[str, tuple[Metric, ...]] = {}
-    for name in wanted or outputs:
-        if name not in data.targets:
-            raise InfluenceError(
-                f"network {network.name!r} predicts {name!r}, but {data.source} holds ground "
-                f"truth for {sorted(data.targets)}. Rename it, or score only the outputs that have "
-                "ground truth: --metric output=name,..."
-            )
-        own, theirs = outputs[name].classes, data.targets[name].classes
-        if own and theirs and [c.casefold() for c in own] != [c.casefold() for c in theirs]:
-            raise InfluenceError(
-                f"{data.source}: targets/{name} has the classes {', '.join(theirs)}, network "
-                f"{network.name!r} predicts {', '.join(own)}. Bring the labels into the network's "
-                "order"
-            )
-        metrics[name] = tuple(
-            find_metrics(wanted[name])
-            if wanted
-            else default_metrics(outputs[name], data.targets[name])
-        )
-    return metrics
-
-
-def _subject(network: JointNetwork, data: EvaluationSet, plan: Plan) -> Subject:
+def _subject(network: JointNetwork, data: DataFacts, plan: Plan) -> Subject:
     classes = {o.name: o.classes or data.targets[o.name].classes for o in network.outputs
                if o.name in data.targets}  # fmt: skip
     return Subject(
@@ -277,59 +283,18 @@ def _subject(network: JointNetwork, data: EvaluationSet, plan: Plan) -> Subject:
 
 
 def _shards(
-    checkpointing: Checkpointing | None, position: int, key: str, info: Mapping[str, Any]
+    checkpointing: Checkpointing | None, info: Mapping[str, Any], processes: Processes
 ) -> ShardStore | None:
     if checkpointing is None:
+        if processes.count > 1:
+            raise InfluenceError(
+                f"{processes.count} processes measure together, and meet in a folder that all of "
+                "them see: give checkpointing=Checkpointing(folder)"
+            )
         return None
-    plan = dict(info["measured"]) | dict(info["execution"]) | {"network": key}
-    # A network's name comes from a file that others wrote: no path is made of it.
-    return ShardStore(checkpointing.folder / str(position), plan, resume=checkpointing.resume)
-
-
-def _describe(
-    networks: Sequence[JointNetwork],
-    data: EvaluationSet,
-    plans: Sequence[Plan],
-    execution: Execution,
-    *,
-    count: int,
-) -> dict[str, Any]:
-    """Collect the provenance of a run, in the form of ``run.json``."""
-    versions = {"python": platform.python_version()}
-    for package in ("cross-influence", "torch", "numpy", "pandas", "scipy"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
-    cuda = execution.device.startswith("cuda")
-    return {
-        # Another run must not be written over this one if any of these differ.
-        "measured": {
-            "networks": [
-                {
-                    "name": network.name,
-                    "seed": network.seed,
-                    "sha256": network.sha256,
-                    "sites": list(plan.sites),
-                    "metrics": {n: [m.name for m in found] for n, found in plan.metrics.items()},
-                }
-                for network, plan in zip(networks, plans, strict=True)
-            ],
-            "data": {"name": data.name, "sha256": data.sha256, "n": count},
-            "mutes": [mute.name for mute in plans[0].mutes],
-            "seed": plans[0].seed,
-            "amp": execution.amp,
-        },
-        "execution": {"device": execution.device, "batch_size": execution.batch_size},
-        "hardware": {
-            "device": torch.cuda.get_device_name() if cuda else platform.processor(),
-            "machine": platform.machine(),
-            "threads": torch.get_num_threads(),
-        },
-        "versions": versions,
-        "definitions": {
-            "omega": "A(full) - A(muted), positive = the source helps the target",
-            "interval": "paired bootstrap over samples or groups, expanded percentiles",
-            "p_value": "sign flips of samples or groups, two-sided; Holm over one network, mute",
-        },
-    }
+    plan = dict(info["measured"]) | dict(info["execution"])
+    resume = checkpointing.resume or processes.restarted
+    # The first clears the folder before the others look into it.
+    store = ShardStore(checkpointing.folder, plan, resume=resume) if processes.first else None
+    processes.barrier()
+    return store or ShardStore(checkpointing.folder, plan, resume=True)

@@ -12,23 +12,42 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from influence.errors import InfluenceError
-from influence.evaluation_set import Batch, EvaluationSet
+from influence.evaluation_set import Batch, DataFacts
+from influence.forward import Forward, PlainForward, Trial, try_network
 from influence.metrics import Metric, Prediction
-from influence.muting import Mute, Signal
+from influence.muting import Mute
 from influence.network import JointNetwork, Modality
 from influence.rows import Condition, RowKey
 from influence.setups import FULL
+from influence.sharing import SharedForward, share
+from influence.signals import Signals
 
 __all__ = ["Runner"]
 
 
 class Runner:
-    """Runs the conditions on one batch after the other and reduces predictions to rows."""
+    """Runs the conditions on one batch after the other and reduces predictions to rows.
+
+    Parameters
+    ----------
+    network, conditions
+        What is run, and how: the full condition first.
+    data
+        What is known of the samples.
+    modalities
+        The facts of the inputs, with the moments that the mutes need.
+    mutes, metrics
+        The mutes by name; the metrics of each output to score.
+    device, amp, seed
+        Where, in which mixed precision, and with which seed.
+    compiled, channels_last
+        Whether the network is compiled, and maps are kept with their channels last.
+    """
 
     def __init__(
         self,
         network: JointNetwork,
-        data: EvaluationSet,
+        data: DataFacts,
         conditions: Sequence[Condition],
         *,
         modalities: Mapping[str, Modality],
@@ -37,143 +56,164 @@ class Runner:
         device: torch.device,
         amp: torch.dtype | None = None,
         seed: int = 0,
+        compiled: bool = False,
+        channels_last: bool = False,
     ) -> None:
         self.network, self.data, self.conditions = network, data, conditions
         self.modalities, self.mutes, self.metrics = modalities, mutes, metrics
         self.device, self.amp, self.seed = device, amp, seed
+        self.compiled, self.channels_last = compiled, channels_last
         self.outputs = {o.name: o for o in network.outputs}
         self.notes: list[str] = []
-        self.checked = False
         if network.module.training and not isinstance(network.module, torch.fx.GraphModule):
             self.notes.append("the network came in training mode and was set to evaluation mode")
         network.to(device)
+        if channels_last:
+            network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         weights = chain(network.module.parameters(), network.module.buffers())
         known = (torch.float32, torch.float64)
         self.dtype = next((w.dtype for w in weights if w.dtype in known), torch.float32)
+        self.plain = PlainForward(network, conditions, self._precision)
+        self.forward: Forward = self.plain
+        self._shared: SharedForward | None = None
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.amp is None:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.amp)
 
-    def statistics(self) -> list[tuple[str, str]]:
-        """List each output with each statistic that its metrics share."""
+    def row_keys(self) -> list[RowKey]:
+        """List what there is a row for: each condition, output and statistic."""
         return [
-            (output, statistic)
+            RowKey(condition, output, statistic)
+            for condition in self.conditions
             for output, metrics in self.metrics.items()
             for statistic in dict.fromkeys(m.statistic.name for m in metrics)
         ]
 
     @torch.inference_mode()
+    def try_out(
+        self, batch: Batch, follower: Mapping[str, Tensor] | None, *, samples: int | None,
+        wanted: bool,
+    ) -> Trial:  # fmt: skip
+        """Find out on the first samples of a batch whether work can be shared."""
+        signals = self._signals(batch, follower).head(2)
+        trial, self._shared = try_network(
+            self.network, signals, self.conditions, samples=samples, wanted=wanted
+        )
+        return trial
+
+    @torch.inference_mode()
+    def prepare(self, trial: Trial, batch: Batch, follower: Mapping[str, Tensor] | None) -> None:
+        """Choose the way in which batches are run, after a trial here or in another process."""
+        self.notes += trial.notes
+        if trial.shared:
+            signals = self._signals(batch, follower).head(2)
+            shared = self._shared or share(self.network, signals, self.conditions)
+            self.forward = shared.within(self._precision)
+        if self.compiled:
+            self.forward.compile()
+
+    @torch.inference_mode()
     def run(
         self, batch: Batch, follower: Mapping[str, Tensor] | None
-    ) -> dict[str, NDArray[np.float64]]:
-        """Return the rows of one batch, by the text of their key."""
-        inputs = {n: batch.inputs[n].to(self.device, self.dtype) for n in self.modalities}
-        targets = {n: batch.targets[n].to(self.device) for n in self.metrics}
-        rows = {}
-        for condition in self.conditions:
-            outputs = self._forward(condition, batch, inputs, follower)
-            if condition.setup == FULL and not self.checked:
-                self._check_repeats(outputs, condition, batch, inputs, follower)
-            for key, values in self._reduce(condition, batch, outputs, targets):
-                rows[str(key)] = values
-        return rows
-
-    def _forward(
-        self,
-        condition: Condition,
-        batch: Batch,
-        inputs: Mapping[str, Tensor],
-        follower: Mapping[str, Tensor] | None,
-    ) -> dict[str, Tensor]:
-        shown = {n: x.clone() for n, x in inputs.items()}  # a network may change them in place
-        for site in condition.setup:
-            partners = None
-            if follower is not None:
-                last = follower[site].to(inputs[site])
-                partners = torch.cat([inputs[site][1:], last.unsqueeze(0)])
-            signal = Signal(inputs[site], self.modalities[site], batch.indices, partners, self.seed)
-            shown[site] = self.mutes[condition.mute].replace(signal)
-        try:
-            with self._precision():
-                return self.network(shown)
-        except InfluenceError:
-            raise
-        except Exception as error:
-            shapes = {n: tuple(x.shape) for n, x in shown.items()}
-            if isinstance(error, torch.OutOfMemoryError):
-                remedy = "Take a smaller batch size"
-            else:
-                remedy = (
-                    "Check that the file's inputs have the shapes that the network was built for, "
-                    "and that it takes batches of any size"
+    ) -> dict[RowKey, NDArray[np.float64]]:
+        """Return the rows of one batch."""
+        signals = self._signals(batch, follower)
+        targets = {n: batch.targets[n].to(self.device, non_blocking=True) for n in self.metrics}
+        of_truth: dict[str, dict[str, object]] = {name: {} for name in targets}
+        rows: dict[RowKey, Tensor] = {}
+        finite: dict[tuple[Condition, str], Tensor] = {}
+        passes = self.forward(signals)
+        for _ in self.conditions:
+            try:
+                condition, outputs = next(passes)
+            except Exception as error:
+                raise self._failure(signals, error) from error
+            for name in self.metrics:
+                values = outputs[name]
+                finite[condition, name] = values.isfinite().reshape(len(batch), -1).all(dim=1)
+                prediction = Prediction(
+                    values if values.dtype == torch.float64 else values.float(),
+                    targets[name],
+                    self.outputs[name],
+                    self.data.targets[name],
+                    of_truth[name],
                 )
-            raise InfluenceError(
-                f"network {self.network.name!r} failed on inputs of shape {shapes} from "
-                f"{self.data.source}: {type(error).__name__}: {str(error).strip()[:500]}. {remedy}"
-            ) from error
+                rows.update(self._reduce(condition, name, prediction))
+            del outputs, values, prediction  # before the next condition asks for memory
+        # The only time that the host waits for the device.
+        columns = [*rows.values(), *(flags.double().unsqueeze(1) for flags in finite.values())]
+        table = torch.cat(columns, dim=1).cpu().numpy()
+        widths = np.cumsum([column.shape[1] for column in columns])[:-1]
+        parts = np.split(table, widths, axis=1)
+        for (condition, name), flags in zip(finite, parts[len(rows) :], strict=True):
+            self._check_finite(condition, batch, name, flags[:, 0] > 0)
+        found = dict(zip(rows, parts, strict=False))
+        for key in found:
+            if key.condition.setup == FULL:
+                self._check_valid(batch, key, found[key])
+        return found
 
-    def _check_repeats(
-        self,
-        outputs: Mapping[str, Tensor],
-        condition: Condition,
-        batch: Batch,
-        inputs: Mapping[str, Tensor],
-        follower: Mapping[str, Tensor] | None,
-    ) -> None:
-        """Muting nothing must give exactly the full result; say so if it does not."""
-        self.checked = True
-        again = self._forward(condition, batch, inputs, follower)
-        for name, value in outputs.items():
-            if not torch.equal(value, again[name]) and not value.isnan().any():
-                gap = (value.double() - again[name].double()).abs().max().item()
-                self.notes.append(
-                    f"output {name!r} changes between two identical runs by up to {gap:.3g}: "
-                    "influences of that size mean nothing (dropout left on?)"
-                )
+    def _signals(self, batch: Batch, follower: Mapping[str, Tensor] | None) -> Signals:
+        clean = {
+            n: batch.inputs[n].to(self.device, self.dtype, non_blocking=True)
+            for n in self.modalities
+        }
+        if self.channels_last:
+            clean = {
+                n: x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+                for n, x in clean.items()
+            }
+        return Signals(clean, batch.indices, self.modalities, self.mutes, follower, self.seed)
+
+    def _failure(self, signals: Signals, error: Exception) -> InfluenceError:
+        if isinstance(error, InfluenceError):
+            return error
+        shapes = {n: tuple(x.shape) for n, x in signals.clean.items()}
+        if isinstance(error, torch.OutOfMemoryError):
+            remedy = "Take a smaller batch size"
+        else:
+            remedy = (
+                "Check that the file's inputs have the shapes that the network was built for, "
+                "and that it takes batches of any size"
+            )
+        return InfluenceError(
+            f"network {self.network.name!r} failed on inputs of shape {shapes} from "
+            f"{self.data.source}: {type(error).__name__}: {str(error).strip()[:500]}. {remedy}"
+        )
 
     def _reduce(
-        self,
-        condition: Condition,
-        batch: Batch,
-        outputs: Mapping[str, Tensor],
-        targets: Mapping[str, Tensor],
-    ) -> Iterator[tuple[RowKey, NDArray[np.float64]]]:
-        for name, metrics in self.metrics.items():
-            values = outputs[name]
-            self._check_finite(condition, batch, name, values)
-            prediction = Prediction(
-                values if values.dtype == torch.float64 else values.float(),
-                targets[name],
-                self.outputs[name],
-                self.data.targets[name],
-            )
-            for statistic in {m.statistic.name: m.statistic for m in metrics}.values():
-                try:
-                    rows = statistic.update(prediction).cpu().numpy()
-                except InfluenceError as error:
-                    raise InfluenceError(f"{self.data.source}: {error}") from None
-                if condition.setup == FULL:
-                    self._check_valid(batch, name, statistic.valid(rows))
-                yield RowKey(condition, name, statistic.name), rows
+        self, condition: Condition, name: str, prediction: Prediction
+    ) -> Iterator[tuple[RowKey, Tensor]]:
+        for statistic in {m.statistic.name: m.statistic for m in self.metrics[name]}.values():
+            try:
+                yield RowKey(condition, name, statistic.name), statistic.update(prediction)
+            except InfluenceError as error:
+                raise InfluenceError(f"{self.data.source}: {error}") from None
 
-    def _check_finite(self, condition: Condition, batch: Batch, name: str, values: Tensor) -> None:
-        if values.isfinite().all():
+    def _check_finite(
+        self, condition: Condition, batch: Batch, name: str, finite: NDArray[np.bool_]
+    ) -> None:
+        if finite.all():
             return
-        broken = ~values.isfinite().reshape(len(values), -1).all(dim=1).cpu().numpy()
-        sample = self.data.ids[int(batch.indices[broken][0])]
+        sample = batch.ids[int(np.flatnonzero(~finite)[0])]
         raise InfluenceError(
             f"network {self.network.name!r} returned NaN or infinity in output {name!r} for "
             f"sample {sample!r} of {self.data.source} under {condition}. Look for NaN in that "
             "sample's inputs, or for a division or logarithm in the network"
         )
 
-    def _check_valid(self, batch: Batch, name: str, scored: NDArray[np.float64]) -> None:
+    def _check_valid(self, batch: Batch, key: RowKey, rows: NDArray[np.float64]) -> None:
+        (statistic,) = {
+            m.statistic for m in self.metrics[key.output] if m.statistic.name == key.statistic
+        }
+        scored = statistic.valid(rows)
         if (scored > 0).all():
             return
-        sample = self.data.ids[int(batch.indices[scored == 0][0])]
+        sample = batch.ids[int(np.flatnonzero(scored == 0)[0])]
         raise InfluenceError(
-            f"{self.data.source}: sample {sample!r} has no valid ground truth in targets/{name}. "
-            "Leave the sample out, or correct the attributes 'ignore' and 'range'"
+            f"{self.data.source}: sample {sample!r} has no valid ground truth in "
+            f"targets/{key.output}. Leave the sample out, or correct the attributes 'ignore' and "
+            "'range'"
         )

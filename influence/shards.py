@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ class ShardStore:
         stamp = folder / "plan.json"
         wanted = json.loads(json.dumps(plan))
         if stamp.exists() and not resume:
-            shutil.rmtree(folder)
+            self._clear()
         if stamp.exists():
             found = json.loads(stamp.read_text())
             if found != wanted:
@@ -60,9 +60,24 @@ class ShardStore:
         with replace_on_success(stamp) as aside:
             aside.write_text(json.dumps(wanted, indent=1))
 
+    def _clear(self) -> None:
+        for path in (*self.folder.glob("[0-9]*.npz"), self.folder / "trials.json"):
+            path.unlink(missing_ok=True)
+        (self.folder / "plan.json").unlink()
+
     def finished(self) -> list[int]:
         """List the numbers of the batches whose rows are here."""
         return sorted(int(path.stem) for path in self.folder.glob("[0-9]*.npz"))
+
+    def write_trials(self, trials: Sequence[Mapping[str, object]]) -> None:
+        """Keep what was found out before the first batch, for whoever goes on."""
+        with replace_on_success(self.folder / "trials.json") as aside:
+            aside.write_text(json.dumps(trials))
+
+    def trials(self) -> Any:
+        """Return what an earlier process found out, `None` if there was none."""
+        path = self.folder / "trials.json"
+        return json.loads(path.read_text()) if path.exists() else None
 
     def save(self, batch: int, rows: Mapping[str, NDArray[np.float64]]) -> None:
         """Keep the rows of a batch; appears whole or not at all."""
@@ -73,7 +88,3 @@ class ShardStore:
         """Read the rows of a batch back."""
         with np.load(self.folder / f"{batch:08d}.npz", allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-
-    def remove(self) -> None:
-        """Delete the folder once the results are written."""
-        shutil.rmtree(self.folder, ignore_errors=True)

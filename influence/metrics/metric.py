@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from influence.network import Output
 __all__ = ["Metric", "Prediction", "Statistic"]
 
 Array = NDArray[np.float64]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,22 @@ class Prediction:
         Ground truth, samples first: labels with -1, or values with NaN, where there is none.
     output, field
         The facts of the output and of its ground truth.
+    known
+        What was computed from the ground truth alone, for all predictions that share it.
     """
 
     values: Tensor
     target: Tensor
     output: Output
     field: Field
+    known: dict[str, Any] = dataclass_field(default_factory=dict)
+
+    def of_truth(self, name: str, compute: Callable[[], T]) -> T:
+        """Compute something from the ground truth, once for a batch."""
+        if name not in self.known:
+            self.known[name] = compute()
+        found: T = self.known[name]
+        return found
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from influence.errors import InfluenceError
-from influence.evaluation import Execution, Plan, choose_device, evaluate
+from influence.evaluation import evaluate
 from influence.evaluation_file import EvaluationFile
 from influence.evaluation_set import Sample
 from influence.metrics import find_metrics
 from influence.muting import parse_mutes
 from influence.network import JointNetwork
+from influence.plan import Execution, Plan, choose_device
 from influence.rows import Rows
 from influence.shards import ShardStore
 
@@ -31,7 +32,7 @@ def plan(*mutes: str) -> Plan:
 
 
 def run(net: JointNetwork, path: Path, mutes: tuple[str, ...] = ALL_MUTES, **options: Any) -> Rows:
-    return evaluate(net, EvaluationFile(path), plan(*mutes), **options)
+    return evaluate([net], EvaluationFile(path), [plan(*mutes)], **options).rows[0]
 
 
 @pytest.mark.parametrize(("batch_size", "workers"), [(1, 0), (3, 2), (16, 0)])

@@ -9,7 +9,7 @@ import pytest
 
 from influence.evaluation_file import EvaluationFile
 from influence.evaluation_set import Sample
-from influence.moments import with_moments
+from influence.moments import lacking_moments, measure_moments, with_moments
 from influence.muting import parse_mutes
 from influence.network import JointNetwork, Modality
 from tests.toy import Toy, toy_arrays, write_toy_file
@@ -26,10 +26,9 @@ def network(*moments: float) -> JointNetwork:
 def found(
     net: JointNetwork, path: Path, mutes: tuple[str, ...] = ("mean", "noise")
 ) -> tuple[dict[str, Modality], list[str]]:
-    order = np.random.default_rng(0).permutation(13)
-    return with_moments(
-        net, EvaluationFile(path), parse_mutes(mutes), ["depth", "semantic"], [order]
-    )
+    data, sites, chosen = EvaluationFile(path), ["depth", "semantic"], parse_mutes(mutes)
+    measured = measure_moments(data, sorted(lacking_moments(net, data, chosen, sites)), len(data))
+    return with_moments(net, data, chosen, sites, measured)
 
 
 def test_checkpoint_before_file_before_pass(tmp_path: Path) -> None:

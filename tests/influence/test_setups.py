@@ -5,16 +5,37 @@ from __future__ import annotations
 import pytest
 
 from influence.errors import InfluenceError
-from influence.setups import FULL, leave_one_out, select_sites, setup_name
+from influence.setups import FULL, choose_setups, select_sites, setup_name
 
 
 def test_two_modalities_give_the_three_setups_of_the_paper() -> None:
-    assert leave_one_out(["x", "y"], ["x", "y"]) == [FULL, {"x"}, {"y"}]
+    assert choose_setups(["x", "y"], ["x", "y"]) == [FULL, {"x"}, {"y"}]
+
+
+def test_ends_and_all_subsets() -> None:
+    sites = ["x", "y", "z"]
+    assert choose_setups(sites, sites, "ends") == [FULL, {"x"}, {"y"}, {"z"}, {"x", "y", "z"}]
+    found = choose_setups(sites, sites, "all")
+    assert len(found) == len(set(found)) == 2**3
+    # Of one chosen site there is one way to mute it.
+    assert choose_setups(["x"], sites, "ends") == choose_setups(["x"], sites) == [FULL, {"x"}]
+
+
+@pytest.mark.parametrize(
+    ("sites", "kind", "message"),
+    [
+        (["x", "y"], "every", "unknown choice of setups 'every'"),
+        ([f"s{i}" for i in range(11)], "all", "all subsets of 11 sites are 2048 setups"),
+    ],
+)
+def test_senseless_choice_is_refused(sites: list[str], kind: str, message: str) -> None:
+    with pytest.raises(InfluenceError, match=message):
+        choose_setups(sites, sites, kind)
 
 
 def test_one_input_cannot_be_muted() -> None:
     with pytest.raises(InfluenceError, match="two or more inputs, got \\['x'\\]"):
-        leave_one_out(["x"], ["x"])
+        choose_setups(["x"], ["x"])
 
 
 def test_sites_keep_the_order_of_the_network() -> None:

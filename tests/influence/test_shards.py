@@ -43,6 +43,15 @@ def test_half_written_shard_does_not_count(folder: Path) -> None:
     assert ShardStore(folder, PLAN, resume=True).finished() == [0, 2]
 
 
-def test_remove_leaves_nothing(folder: Path) -> None:
-    ShardStore(folder, PLAN, resume=True).remove()
-    assert not folder.exists()
+def test_only_its_own_files_are_cleared(folder: Path) -> None:
+    (folder / "notes.txt").write_text("mine")
+    ShardStore(folder, PLAN)
+    assert sorted(path.name for path in folder.iterdir()) == ["notes.txt", "plan.json"]
+
+
+def test_trials_are_kept_for_whoever_goes_on(folder: Path) -> None:
+    store = ShardStore(folder, PLAN, resume=True)
+    assert store.trials() is None
+    store.write_trials([{"shared": True}])
+    assert ShardStore(folder, PLAN, resume=True).trials() == [{"shared": True}]
+    assert ShardStore(folder, PLAN).trials() is None

@@ -1,0 +1,175 @@
+"""The forward passes of one batch under every condition, and which way to run them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from influence.errors import InfluenceError
+from influence.network import JointNetwork
+from influence.programs.program import Program
+from influence.rows import Condition
+from influence.sharing import SharedForward, share
+from influence.signals import Signals
+
+__all__ = ["Forward", "PlainForward", "Trial", "try_network"]
+
+WORTH_TRACING = 5e11
+"""A network that is no exported program is traced if all its passes cost more FLOPs than this."""
+
+NOISE = 64
+"""How far the shared path may be from the plain one, in units of the last place."""
+
+Precision = Callable[[], AbstractContextManager[object]]
+Outputs = Iterator[tuple[Condition, dict[str, Tensor]]]
+
+
+class Forward(Protocol):
+    """Yields the outputs of one batch under one condition after the other."""
+
+    def __call__(self, signals: Signals) -> Outputs: ...
+    def compile(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class PlainForward:
+    """One forward pass a condition."""
+
+    network: JointNetwork
+    conditions: Sequence[Condition]
+    precision: Precision = nullcontext
+
+    def compile(self) -> None:
+        """Compile the network."""
+        self.network.module.compile()
+
+    def __call__(self, signals: Signals) -> Outputs:
+        """Run the network on what each condition shows it."""
+        for condition in self.conditions:
+            shown = signals.shown(condition.setup, condition.mute)
+            with self.precision():
+                outputs = self.network(shown)
+            yield condition, outputs
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a network did on two samples, before the data set is run.
+
+    Parameters
+    ----------
+    shared
+        Whether its conditions share their work.
+    reason
+        Why not.
+    notes
+        What its user has to know.
+    """
+
+    shared: bool
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@torch.inference_mode()
+def try_network(
+    network: JointNetwork,
+    signals: Signals,
+    conditions: Sequence[Condition],
+    *,
+    samples: int | None,
+    wanted: bool = True,
+) -> tuple[Trial, SharedForward | None]:
+    """Run a network twice on the same, and find out whether work can be shared.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode, on its device.
+    signals
+        Two samples.
+    conditions
+        The full one first.
+    samples
+        How many there will be, `None` if that is not known.
+    wanted
+        Whether sharing is wished for.
+
+    Returns
+    -------
+    tuple
+        What was found, and the shared path if it was.
+    """
+    plain = PlainForward(network, conditions)
+    try:
+        _, first = next(plain(signals))
+        _, again = next(plain(signals))
+    except Exception as error:  # it may take batches of one size only
+        return Trial(False, f"it fails on two samples: {_reason(error)}"), None
+    if notes := tuple(_changes(first, again)):
+        return Trial(False, "its outputs change from one run to the next", notes), None
+    if not wanted:
+        return Trial(False, "not asked for"), None
+    if not (isinstance(network.module, Program) or _worth_tracing(plain, signals, samples)):
+        return Trial(False, "the work is too small to be worth a trace"), None
+    try:
+        shared = share(network, signals, conditions)
+        pairs = zip(plain(signals), shared(signals), strict=True)
+        reason = next(filter(None, (_difference(*pair) for pair in pairs)), "")
+    except Exception as error:  # whatever torch raises on a graph that it was not made for
+        reason = _reason(error)
+    if reason:
+        note = f"no work is shared between the setups, each is run by itself: {reason}"
+        return Trial(False, reason, (note,)), None
+    return Trial(True), shared
+
+
+def _worth_tracing(plain: PlainForward, signals: Signals, samples: int | None) -> bool:
+    if samples is None:
+        return True
+    with FlopCounterMode(display=False) as counter:
+        next(plain(signals))
+    each: float = counter.get_total_flops() / len(signals)
+    return each * len(plain.conditions) * samples > WORTH_TRACING
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().partition("\n")[0][:300]
+    return text if isinstance(error, InfluenceError) else f"{type(error).__name__}: {text}"
+
+
+def _changes(first: Mapping[str, Tensor], again: Mapping[str, Tensor]) -> Iterator[str]:
+    """Muting nothing must give exactly the full result; say so if it does not."""
+    for name, value in first.items():
+        if not torch.equal(value, again[name]) and not value.isnan().any():
+            gap = (value.double() - again[name].double()).abs().max().item()
+            yield (
+                f"output {name!r} changes between two identical runs by up to {gap:.3g}: "
+                "influences of that size mean nothing (dropout left on?)"
+            )
+
+
+def _difference(
+    plain: tuple[Condition, Mapping[str, Tensor]], shared: tuple[Condition, Mapping[str, Tensor]]
+) -> str:
+    """Say where the shared outputs differ from the plain ones by more than rounding."""
+    condition, outputs = plain
+    for name, value in outputs.items():
+        found = shared[1][name]
+        if value.shape != found.shape or value.dtype != found.dtype:
+            return f"output {name!r} would have shape {tuple(found.shape)} under {condition}"
+        if value.dtype.is_floating_point:
+            scale = value.abs().nan_to_num(0.0, 0.0, 0.0).amax().clamp(min=1e-6)
+            slack = NOISE * torch.finfo(value.dtype).eps * float(scale)
+        else:
+            slack = 0.0
+        if not torch.allclose(found, value, rtol=0.0, atol=slack, equal_nan=True):
+            gap = (found.double() - value.double()).abs().max().item()
+            return f"output {name!r} would differ by {gap:.3g} under {condition}"
+    return ""

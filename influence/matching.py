@@ -1,0 +1,77 @@
+"""Matching: whether a network and a data set fit together, and what its outputs are scored by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from influence.errors import InfluenceError, unknown
+from influence.evaluation_set import DataFacts
+from influence.metrics import Metric, default_metrics, find_metrics
+from influence.network import JointNetwork
+
+__all__ = ["match_metrics"]
+
+
+def match_metrics(
+    network: JointNetwork,
+    data: DataFacts,
+    wanted: Mapping[str, Sequence[str | Metric]] | None,
+) -> dict[str, tuple[Metric, ...]]:
+    """Check that network and data fit together, and choose the metrics of each output.
+
+    Parameters
+    ----------
+    network, data
+        What shall be measured, and on what.
+    wanted
+        For each output to score, metrics by name or as records; `None` for all outputs with
+        `influence.metrics.default_metrics`.
+
+    Raises
+    ------
+    InfluenceError
+        If the network's inputs, outputs or classes are not those of the data.
+    """
+    for modality in network.inputs:
+        if modality.name not in data.inputs:
+            raise InfluenceError(
+                f"network {network.name!r} takes the inputs "
+                f"{[m.name for m in network.inputs]}, but {data.source} holds "
+                f"{sorted(data.inputs)}: {modality.name!r} is missing. Rename one or the other"
+            )
+        found, declared = data.inputs[modality.name].shape, modality.shape
+        if declared is not None and not (
+            len(found) == len(declared)
+            and all(d is None or d == f for d, f in zip(declared, found, strict=True))
+        ):
+            shown = tuple("any" if d is None else d for d in declared)
+            raise InfluenceError(
+                f"{data.source}: inputs/{modality.name} has shape {found} a sample, network "
+                f"{network.name!r} expects {shown}. Write the file in that shape, or export the "
+                "network with the shapes it is to be used on"
+            )
+    outputs = {o.name: o for o in network.outputs}
+    for name in wanted or ():
+        if name not in outputs:
+            raise unknown("output", name, outputs)
+    metrics: dict[str, tuple[Metric, ...]] = {}
+    for name in wanted or outputs:
+        if name not in data.targets:
+            raise InfluenceError(
+                f"network {network.name!r} predicts {name!r}, but {data.source} holds ground "
+                f"truth for {sorted(data.targets)}. Rename it, or score only the outputs that have "
+                "ground truth: --metric output=name,..."
+            )
+        own, theirs = outputs[name].classes, data.targets[name].classes
+        if own and theirs and [c.casefold() for c in own] != [c.casefold() for c in theirs]:
+            raise InfluenceError(
+                f"{data.source}: targets/{name} has the classes {', '.join(theirs)}, network "
+                f"{network.name!r} predicts {', '.join(own)}. Bring the labels into the network's "
+                "order"
+            )
+        metrics[name] = tuple(
+            find_metrics(wanted[name])
+            if wanted
+            else default_metrics(outputs[name], data.targets[name])
+        )
+    return metrics

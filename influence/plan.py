@@ -1,0 +1,127 @@
+"""Plan and execution: what is measured, and how it is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from influence.errors import InfluenceError, unknown
+from influence.metrics import Metric
+from influence.muting import Mute, cyclic_order
+from influence.network import JointNetwork
+from influence.rows import NO_MUTE, Condition
+from influence.setups import FULL, choose_setups
+
+__all__ = ["AMP", "Execution", "Plan", "choose_device"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured: the sites, the setups, the mutes, the metrics of each output, the seed."""
+
+    sites: tuple[str, ...]
+    mutes: tuple[Mute, ...]
+    metrics: Mapping[str, tuple[Metric, ...]]
+    seed: int = 0
+    setups: str = "each"
+
+    def conditions(self, network: JointNetwork) -> list[Condition]:
+        """List the inference runs: full, then each setup under each mute defined for its sites.
+
+        Raises
+        ------
+        InfluenceError
+            If a mute is defined for none of the sites.
+        """
+        known = {m.name: m for m in network.inputs}
+        setups = choose_setups(self.sites, list(known), self.setups)[1:]
+        found = [Condition(NO_MUTE, FULL)]
+        for mute in self.mutes:
+            usable = [s for s in setups if all(mute.applies_to(known[site]) for site in s)]
+            if not usable:
+                kinds = {site: known[site].kind for site in self.sites}
+                raise InfluenceError(
+                    f"mute {mute.name!r} is defined for inputs of kind "
+                    f"{' or '.join(sorted(mute.kinds))}; network {network.name!r} has {kinds}"
+                )
+            found += [Condition(mute.name, setup) for setup in usable]
+        return found
+
+    def check(self, network: JointNetwork, count: int | None) -> None:
+        """Raise InfluenceError if this cannot be measured on so many samples."""
+        self.conditions(network)
+        if self.shuffles and count is not None:
+            cyclic_order(count, self.seed)
+
+    @property
+    def shuffles(self) -> bool:
+        """Whether a mute needs another sample's input."""
+        return any("partners" in mute.needs for mute in self.mutes)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How it is computed; none of this changes a result beyond floating-point noise.
+
+    `amp` is the exception: ``bf16`` or ``fp16`` runs the network in mixed precision.
+
+    Parameters
+    ----------
+    device
+        Such as ``cpu`` or ``cuda:1``; ``auto`` is CUDA where there is one.
+    batch_size, workers
+        Samples that are run together, and processes that read ahead.
+    amp
+        ``off``, ``bf16`` or ``fp16``.
+    share
+        Whether conditions share the work that they have in common.
+    compile
+        Whether `torch.compile` is applied, which takes minutes and pays on long runs.
+    channels_last
+        Whether maps are kept with their channels last, which suits many convolutions better.
+    """
+
+    device: str = "auto"
+    batch_size: int = 16
+    workers: int = 0
+    amp: str = "off"
+    share: bool = True
+    compile: bool = False
+    channels_last: bool = False
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.workers < 0:
+            raise InfluenceError(
+                "expected a batch size of 1 or more and 0 or more workers, got "
+                f"{self.batch_size} and {self.workers}"
+            )
+        if self.amp not in AMP:
+            raise unknown("precision", self.amp, AMP)
+
+
+AMP: dict[str, torch.dtype | None] = {
+    "off": None,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
+"""The precisions by name."""
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of that name; ``auto`` is CUDA where there is one.
+
+    >>> choose_device("cpu")
+    device(type='cpu')
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        # Metrics need float64, which not every kind of device has.
+        torch.ones(1, dtype=torch.float64, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InfluenceError(f"device {name!r} cannot be used here: {reason}") from error
+    return device
