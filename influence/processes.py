@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import distributed
 
 from influence.errors import InfluenceError
@@ -106,25 +105,21 @@ class Processes:
             found: Json = json.loads(letters.cpu().numpy().tobytes())
         return found
 
-    def gather(self, arrays: Sequence[NDArray[np.float64]]) -> list[list[NDArray[np.float64]]]:
-        """Return the arrays of each process, by rank, in the first; an empty list in the others.
-
-        All processes pass as many arrays, of the same shapes.
-        """
+    def gather(self, payload: bytes) -> list[bytes]:
+        """Return what each process passes, by rank, in all of them; lengths may differ."""
         if self.count == 1:
-            return [list(arrays)]
-        flat = np.concatenate([np.empty(0), *(np.ravel(array) for array in arrays)])
+            return [payload]
         with self._contact():
-            mine = torch.from_numpy(flat).to(_device())
-            found = [torch.empty_like(mine) for _ in range(self.count)] if self.first else None
-            distributed.gather(mine, found, dst=0)
-            wholes = [tensor.cpu().numpy() for tensor in found or ()]
-        ends = np.cumsum([array.size for array in arrays], dtype=int)
-        return [
-            # What comes after the last end is empty.
-            [part.reshape(a.shape) for part, a in zip(np.split(whole, ends), arrays, strict=False)]
-            for whole in wholes
-        ]
+            mine = torch.tensor(np.frombuffer(payload, np.uint8), device=_device())
+            lengths = torch.zeros(self.count, dtype=torch.int64, device=_device())
+            lengths[self.rank] = len(mine)
+            distributed.all_reduce(lengths)
+            padded = mine.new_zeros(int(lengths.max().item()))
+            padded[: len(mine)] = mine
+            found = [torch.empty_like(padded) for _ in range(self.count)]
+            distributed.all_gather(found, padded)
+            pairs = zip(found, lengths.tolist(), strict=True)
+            return [letters[:length].cpu().numpy().tobytes() for letters, length in pairs]
 
     @contextmanager
     def _contact(self) -> Iterator[None]:

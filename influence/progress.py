@@ -14,10 +14,15 @@ __all__ = ["progress_bar"]
 LINES = 10
 """Without a terminal, a line is printed about this many times."""
 
+SECONDS = 30.0
+"""Where the number of samples is not known, a line is printed about this often."""
+
 
 @contextmanager
-def progress_bar(total: int, *, show: bool = True) -> Iterator[Callable[[int], None]]:
+def progress_bar(total: int | None, *, show: bool = True) -> Iterator[Callable[[int], None]]:
     """Yield a function that takes the number of samples that were finished.
+
+    `total` is `None` if nobody knows how many there will be.
 
     >>> with progress_bar(10, show=False) as advance:
     ...     advance(10)
@@ -33,15 +38,18 @@ def progress_bar(total: int, *, show: bool = True) -> Iterator[Callable[[int], N
 
 
 class _Lines:
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int | None) -> None:
         self.total, self.done, self.printed = total, 0, 0
         self.start = time.monotonic()
 
     def advance(self, samples: int) -> None:
         self.done += samples
-        tenth = self.done * LINES // max(self.total, 1)
-        if tenth > self.printed:
-            self.printed = tenth
-            elapsed = time.monotonic() - self.start
-            meter = tqdm.format_meter(self.done, self.total, elapsed, unit="sample", ncols=80)
+        elapsed = time.monotonic() - self.start
+        if self.total is None:
+            line = int(elapsed / SECONDS)
+        else:
+            line = self.done * LINES // max(self.total, 1)
+        if line > self.printed:
+            self.printed = line
+            meter = tqdm.format_meter(self.done, self.total or 0, elapsed, unit="sample", ncols=80)
             print(meter, file=sys.stderr, flush=True)

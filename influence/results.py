@@ -59,7 +59,8 @@ class Run:
     Parameters
     ----------
     influence, performance, samples
-        Data frames with the columns `INFLUENCE_COLUMNS`, `PERFORMANCE_COLUMNS`, `SAMPLES_COLUMNS`.
+        Data frames with the columns `INFLUENCE_COLUMNS`, `PERFORMANCE_COLUMNS`, `SAMPLES_COLUMNS`;
+        a streamed run has no samples.
     info
         Versions, device, seeds, hashes, arguments, notes, seconds: what ``run.json`` holds.
     rows
@@ -92,13 +93,14 @@ class Run:
             aside("run.json").write_text(json.dumps(self.info, indent=1) + "\n")
             self.influence.to_csv(aside("influence.csv"), index=False, lineterminator="\n")
             self.performance.to_csv(aside("performance.csv"), index=False, lineterminator="\n")
-            self.samples.to_csv(
-                aside("samples.csv.gz"),
-                index=False,
-                lineterminator="\n",
-                float_format="%.9g",
-                compression={"method": "gzip", "mtime": 0},  # the same bytes on every run
-            )
+            if len(self.samples):
+                self.samples.to_csv(
+                    aside("samples.csv.gz"),
+                    index=False,
+                    lineterminator="\n",
+                    float_format="%.9g",
+                    compression={"method": "gzip", "mtime": 0},  # the same bytes on every run
+                )
             if self.rows:
                 write_rows(aside("rows.h5"), self.rows)
 
@@ -142,11 +144,16 @@ def read_run(directory: str | os.PathLike[str]) -> Run:
         If a file is missing or is not what the design says.
     """
     directory = Path(directory)
+    info = _read_info(directory)
+    if info.get("measured", {}).get("stream"):
+        samples = pd.DataFrame(columns=list(SAMPLES_COLUMNS))
+    else:
+        samples = read_table(directory / "samples.csv.gz", "samples")
     return Run(
         influence=read_table(directory / "influence.csv", "influence"),
         performance=read_table(directory / "performance.csv", "performance"),
-        samples=read_table(directory / "samples.csv.gz", "samples"),
-        info=_read_info(directory),
+        samples=samples,
+        info=info,
     )
 
 

@@ -34,10 +34,23 @@ def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
 @click.option("--mute", default="zero,mean", show_default=True, help="Mutes, joined by commas.")
 @click.option("--metric", multiple=True, metavar="OUTPUT=NAME,...", help="What to score by.")
 @click.option("--site", multiple=True, metavar="NAME", help="Mute only these inputs.")
+@click.option(
+    "--setups",
+    default="each",
+    show_default=True,
+    type=click.Choice(["each", "ends", "all"]),
+    help="each input muted alone; ends: also all together; all: every subset.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
 @click.option("--workers", default=0, show_default=True, type=click.IntRange(min=0))
 @click.option("--amp", default="off", show_default=True, type=click.Choice(["off", "bf16", "fp16"]))
+@click.option("--compile", is_flag=True, help="Compile the network; pays on long runs.")
+@click.option("--channels-last", is_flag=True, help="Keep maps with their channels last.")
+@click.option(
+    "--share/--no-share", default=True, show_default=True, help="Compute once what setups share."
+)
+@click.option("--stream", is_flag=True, help="Keep running sums instead of rows of every sample.")
 @click.option("--draws", default=2000, show_default=True, type=click.IntRange(min=1))
 @click.option(
     "--confidence",
@@ -57,10 +70,15 @@ def measure(
     mute: str,
     metric: tuple[str, ...],
     site: tuple[str, ...],
+    setups: str,
     device: str,
     batch_size: int,
     workers: int,
     amp: str,
+    compile: bool,
+    channels_last: bool,
+    share: bool,
+    stream: bool,
     draws: int,
     confidence: float,
     seed: int,
@@ -69,11 +87,14 @@ def measure(
 ) -> None:
     """Mute each input of trained networks and measure what each output loses.
 
-    Further plain arguments are checkpoints too, so that `--ckpt *.pt2` works.
+    Further plain arguments are checkpoints too, so that `--ckpt *.pt2` works. Started by
+    `torchrun --nproc-per-node=N -m influence measure ...`, N processes share the work.
     """
     paths = [*ckpt, *more_checkpoints]
     if not paths:
         raise click.UsageError("Missing option '--ckpt'.")
+    if stream and resume:
+        raise click.UsageError("--stream keeps nothing that --resume could go on from.")
     metrics = _metrics(metric)
 
     import shutil
@@ -82,30 +103,39 @@ def measure(
     from influence.factories import is_factory, make
     from influence.measurement import Checkpointing
     from influence.measurement import measure as measure_networks
+    from influence.processes import join_processes
     from influence.table_formats import format_table
     from influence.tables import omega_table
 
-    run = measure_networks(
-        [load_checkpoint(path, network) for path in paths],
-        make(data) if is_factory(data) else data,
-        metrics=metrics,
-        mutes=_names(mute) or (),
-        sites=site or None,
-        device=device,
-        draws=draws,
-        confidence=confidence,
-        seed=seed,
-        batch_size=batch_size,
-        workers=workers,
-        amp=amp,
-        limit=limit,
-        progress=True,
-        checkpointing=Checkpointing(out / "unfinished", resume, target=out),
-    )
-    run.write(out)
-    shutil.rmtree(out / "unfinished", ignore_errors=True)
-    click.echo(format_table(omega_table(run.influence), "text"))
-    for name, notes in run.info["notes"].items():
-        for note in notes:
-            click.echo(f"{name}: {note}", err=True)
-    click.echo(f"wrote {out}", err=True)
+    with join_processes(device) as processes:
+        run = measure_networks(
+            [load_checkpoint(path, network) for path in paths],
+            make(data) if is_factory(data) else data,
+            metrics=metrics,
+            mutes=_names(mute) or (),
+            sites=site or None,
+            setups=setups,
+            device=device,
+            draws=draws,
+            confidence=confidence,
+            seed=seed,
+            batch_size=batch_size,
+            workers=workers,
+            amp=amp,
+            compile=compile,
+            channels_last=channels_last,
+            share=share,
+            stream=stream,
+            limit=limit,
+            progress=True,
+            checkpointing=Checkpointing(out / "unfinished", resume, target=out),
+            processes=processes,
+        )
+        if processes.first:
+            run.write(out)
+            shutil.rmtree(out / "unfinished", ignore_errors=True)
+            click.echo(format_table(omega_table(run.influence), "text"))
+            for name, notes in run.info["notes"].items():
+                for note in notes:
+                    click.echo(f"{name}: {note}", err=True)
+            click.echo(f"wrote {out}", err=True)

@@ -1,0 +1,158 @@
+"""Streaming: running sums in place of rows, in memory that does not grow with the data."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+
+import numpy as np
+
+from influence.batch_stream import BatchStream
+from influence.bootstrap import Resampling
+from influence.errors import InfluenceError
+from influence.evaluation import Pairs, make_runners, run_batches, sample_count
+from influence.evaluation_set import Batch, EvaluationSet
+from influence.forward import Trial
+from influence.loading import Follower, load_batches, with_followers
+from influence.moments import lacking_moments, measure_moments, with_moments
+from influence.muting import cyclic_order
+from influence.network import JointNetwork
+from influence.plan import Execution, Plan, choose_device
+from influence.processes import Processes
+from influence.rows import RowKey
+from influence.running_sums import RunningSums
+from influence.sums import Sums
+
+__all__ = ["StreamedEvaluation", "evaluate_stream"]
+
+
+@dataclass(frozen=True)
+class StreamedEvaluation:
+    """The sums and the notes of each network, and how each was run."""
+
+    sums: list[Sums]
+    notes: list[tuple[str, ...]]
+    trials: list[Trial]
+
+
+def evaluate_stream(
+    networks: Sequence[JointNetwork],
+    data: EvaluationSet | BatchStream,
+    plans: Sequence[Plan],
+    resampling: Resampling,
+    *,
+    execution: Execution | None = None,
+    limit: int | None = None,
+    processes: Processes | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> StreamedEvaluation:
+    """Run networks on data of any length, and keep nothing but sums.
+
+    Draws and flips are those of `influence.running_sums`. In a stream, `shuffle` shows each sample
+    the input of the one that follows, and the last that of the first; in a set with random access
+    it is the same derangement as without streaming.
+
+    Parameters
+    ----------
+    networks, plans, execution, limit, processes, advance
+        As for `influence.evaluation.evaluate`. Several processes read a stream each by itself, and
+        take its batches in turn.
+    data
+        A set with random access, or a stream.
+    resampling
+        Draws and seed of intervals and tests.
+
+    Raises
+    ------
+    InfluenceError
+        As `evaluate`; and if a mute needs moments that nobody knows of a stream.
+    """
+    execution, processes = execution or Execution(), processes or Processes()
+    pairs_of = list(zip(networks, plans, strict=True))
+    lacking = sorted(
+        set().union(*(lacking_moments(n, data, p.mutes, p.sites) for n, p in pairs_of))
+    )
+    if isinstance(data, BatchStream):
+        if lacking:
+            raise InfluenceError(
+                f"a mute needs the mean of the inputs {', '.join(lacking)}, and a stream cannot be "
+                "read twice to find it. Give it in the network's facts: Modality(mean=..., std=...)"
+            )
+        measured, count = {}, None
+        stream = _limited(data, limit)
+        whole: Pairs = _with_next(stream) if plans[0].shuffles else ((b, None) for b in stream)
+        pairs: Pairs = islice(whole, processes.rank, None, processes.count)
+    else:
+        count = sample_count(data, limit)
+        measured = measure_moments(data, lacking, count)
+        pairs = _in_turn(data, count, plans[0], execution, processes)
+    found = [with_moments(n, data, p.mutes, p.sites, measured) for n, p in pairs_of]
+    runners = make_runners(networks, data, plans, execution, [m for m, _ in found])
+    trials, results = run_batches(runners, pairs, execution, samples=count, processes=processes)
+    running = [RunningSums(resampling) for _ in networks]
+    for batch, rows in results:
+        for sums, own in zip(running, rows, strict=True):
+            sums.add(own, batch.ids, batch.groups)
+        if advance and processes.first:
+            # The others are as far, more or less.
+            advance(len(batch) * processes.count)
+    merged = [
+        _merged(sums, runner.row_keys(), processes)
+        for sums, runner in zip(running, runners, strict=True)
+    ]
+    notes = [(*where, *runner.notes) for (_, where), runner in zip(found, runners, strict=True)]
+    return StreamedEvaluation(merged, notes, trials)
+
+
+def _in_turn(
+    data: EvaluationSet, count: int, plan: Plan, execution: Execution, processes: Processes
+) -> Pairs:
+    """Read this process's batches of a set with random access."""
+    order = cyclic_order(count, plan.seed) if plan.shuffles else np.arange(count)
+    batches = [order[i : i + execution.batch_size] for i in range(0, count, execution.batch_size)]
+    loaded = load_batches(
+        data,
+        processes.share(batches),
+        workers=execution.workers,
+        pinned=choose_device(execution.device).type == "cuda",
+    )
+    return with_followers(loaded, data, order) if plan.shuffles else ((b, None) for b in loaded)
+
+
+def _limited(stream: BatchStream, limit: int | None) -> Iterator[Batch]:
+    """Yield the batches of the first samples."""
+    left = limit
+    for batch in stream:
+        if left is not None and len(batch) >= left:
+            yield batch.head(left)
+            return
+        yield batch
+        left = None if left is None else left - len(batch)
+
+
+def _with_next(batches: Iterator[Batch]) -> Iterator[tuple[Batch, Follower]]:
+    """Yield each batch with the inputs of the sample after it, or of the first after the last."""
+    current = next(batches)
+    first = {name: x[0].clone() for name, x in current.inputs.items()}
+    total = len(current)
+    for following in chain(batches, [None]):
+        if following is not None:
+            yield current, {name: x[0] for name, x in following.inputs.items()}
+            current = following
+            total += len(current)
+    if total < 2:
+        raise InfluenceError(f"mute 'shuffle' needs two samples or more, got {total}")
+    yield current, first
+
+
+def _merged(running: RunningSums, keys: Sequence[RowKey], processes: Processes) -> Sums:
+    """Add up the sums of all processes, in the order of their ranks."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **running.arrays())  # type: ignore[arg-type]
+    whole = RunningSums(running.resampling)
+    for payload in processes.gather(buffer.getvalue()):
+        with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
+            whole.merge(RunningSums.from_arrays(running.resampling, keys, arrays))
+    return whole.sums()
