@@ -37,12 +37,13 @@ def _checked_target(prediction: Prediction) -> Tensor:
             f"output {name!r}: the network gives {classes} classes, but the facts name "
             f"{len(names)}: {', '.join(names)}. Correct the names, or use the network that fits"
         )
-    if (above := int(target.max())) >= classes:
+    above = prediction.of_truth("greatest label", lambda: int(target.max()))
+    if above >= classes:
         raise InfluenceError(
             f"targets/{name}: label {above} is out of range, the network predicts classes 0 to "
             f"{classes - 1}. If it means 'no ground truth', set the dataset's attribute 'ignore'"
         )
-    return target.clamp(min=-1)
+    return prediction.of_truth("labels", lambda: target.clamp(min=-1))
 
 
 def _class_counts(prediction: Prediction) -> Tensor:
@@ -50,22 +51,23 @@ def _class_counts(prediction: Prediction) -> Tensor:
     target = _checked_target(prediction)
     samples, classes = prediction.values.shape[:2]
     truth = target.reshape(samples, -1)
-    guess = prediction.values.argmax(dim=1).reshape(samples, -1)
-    scored = truth >= 0
+    # On the CPU several times as fast as argmax, with the same index, that of the first maximum.
+    guess = prediction.values.max(dim=1).indices.reshape(samples, -1)
     # Places without truth are counted in a class of their own, which is then dropped.
-    nowhere = torch.full_like(truth, classes)
-    columns = (
-        torch.where(scored & (truth == guess), truth, nowhere),
-        torch.where(scored, truth, nowhere),
-        torch.where(scored, guess, nowhere),
+    seen, occurring = prediction.of_truth(
+        "occurring classes",
+        lambda: (truth >= 0, _count(torch.where(truth >= 0, truth, classes), classes)),
     )
-    counts = [
-        torch.zeros(samples, classes + 1, dtype=torch.float64, device=truth.device).scatter_add_(
-            1, column, torch.ones_like(column, dtype=torch.float64)
-        )[:, :classes]
-        for column in columns
-    ]
-    return torch.cat(counts, dim=1)
+    correct = _count(torch.where(seen & (truth == guess), truth, classes), classes)
+    predicted = _count(torch.where(seen, guess, classes), classes)
+    return torch.cat([correct, occurring, predicted], dim=1)
+
+
+def _count(labels: Tensor, classes: int) -> Tensor:
+    """Count the labels below `classes` in each row: float64, (samples, classes)."""
+    counts = torch.zeros(len(labels), classes + 1, dtype=torch.float64, device=labels.device)
+    ones = torch.ones((), dtype=torch.float64, device=labels.device).expand_as(labels)
+    return counts.scatter_add_(1, labels, ones)[:, :classes]
 
 
 def _split(sums: Array) -> tuple[Array, Array, Array]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from influence.errors import InfluenceError
+from influence.evaluation_set import Field
 from influence.metrics.metric import Array, Metric, Prediction, Statistic, ratio
 
 __all__ = ["DEPTH_METRICS", "ERROR_METRICS"]
@@ -20,59 +21,66 @@ SMALLEST_DEPTH = 1e-3
 """Depths are clamped to at least this before they are scored, in the unit of the file."""
 
 
-def _pair(prediction: Prediction) -> tuple[Tensor, Tensor, Tensor]:
-    """Return prediction, truth and validity as float64, float64, bool, shape (samples, places)."""
+def _pair(prediction: Prediction, *, positive: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    """Return prediction, truth and validity as float64, float64, bool, shape (samples, places).
+
+    Where there is no truth, both are 1, so that whatever measures their difference adds nothing.
+    With `positive`, only a positive truth counts, and predictions are clamped to be positive.
+    """
     values, target, name = prediction.values, prediction.target, prediction.output.name
-    samples = len(target)
     # A channel axis of length one on either side means the same map.
     if values[0].squeeze().shape != target[0].squeeze().shape:
         raise InfluenceError(
             f"output {name!r}: the network gives shape {tuple(values.shape[1:])} a sample and the "
             f"ground truth has {tuple(target.shape[1:])}. Resize one to the other"
         )
-    truth = target.double().reshape(samples, -1)
-    valid = truth.isfinite() if target.is_floating_point() else target.reshape(samples, -1) >= 0
+    truth, valid = prediction.of_truth(
+        f"values, {positive=}", lambda: _checked_truth(target, prediction.field, positive=positive)
+    )
     if prediction.field.range is not None:
-        low, high = prediction.field.range
+        values = values.clamp(*prediction.field.range)
+    guess = values.double().reshape(len(target), -1)
+    if positive:
+        guess = guess.clamp(min=SMALLEST_DEPTH)
+    return torch.where(valid, guess, truth), truth, valid
+
+
+def _checked_truth(target: Tensor, field: Field, *, positive: bool) -> tuple[Tensor, Tensor]:
+    truth = target.double().reshape(len(target), -1)
+    valid = truth.isfinite() if target.is_floating_point() else truth >= 0
+    if field.range is not None:
+        low, high = field.range
         valid &= (truth >= low) & (truth <= high)
-        values = values.clamp(low, high)
-    return values.double().reshape(samples, -1), truth, valid
-
-
-def _sums(columns: list[Tensor], valid: Tensor) -> Tensor:
-    zero = torch.zeros((), dtype=torch.float64, device=valid.device)
-    return torch.stack([torch.where(valid, c, zero).sum(1) for c in columns], dim=1)
+    if positive:
+        valid &= truth > 0
+    return torch.where(valid, truth, torch.ones_like(truth)), valid
 
 
 def _depth_errors(prediction: Prediction) -> Tensor:
     """Sum over valid pixels the terms of every depth metric; columns as in `COLUMNS`."""
-    guess, truth, valid = _pair(prediction)
-    valid = valid & (truth > 0)
-    truth = torch.where(valid, truth, torch.ones_like(truth))
-    guess = guess.clamp(min=SMALLEST_DEPTH)
-    error, logs = guess - truth, (guess / truth).log()
+    guess, truth, valid = _pair(prediction, positive=True)
+    error = (guess - truth).abs()
+    relative, proportion = error / truth, guess / truth
+    logs = proportion.log()
     # exp of |log ratio| would lose the strict comparison at the border.
-    worst = torch.maximum(guess / truth, truth / guess)
-    sums = _sums(
-        [
-            torch.ones_like(truth),
-            error.abs() / truth,
-            error.square() / truth,
-            error.square() / truth.square(),
-            logs.abs() / np.log(10),
-            error.square(),
-            logs.square(),
-            logs,
-            (worst < 1.25).double(),
-            (worst < 1.25**2).double(),
-            (worst < 1.25**3).double(),
-        ],
-        valid,
-    )
+    worst = torch.where(valid, torch.maximum(proportion, truth / guess), torch.inf)
+    pixels, log_sum, log_square = valid.sum(1).double(), logs.sum(1), logs.square().sum(1)
     # The scale-invariant error removes each sample's own mean, so it is finished per sample.
-    centred = sums[:, 6] - torch.where(sums[:, 0] > 0, sums[:, 7].square() / sums[:, 0], 0.0)
-    sums[:, 7] = centred.clamp(min=0)
-    return sums
+    centred = log_square - log_sum.square() / pixels.clamp(min=1)
+    return torch.stack(
+        [
+            pixels,
+            relative.sum(1),
+            (relative * error).sum(1),
+            relative.square().sum(1),
+            logs.abs().sum(1) / np.log(10),
+            error.square().sum(1),
+            log_square,
+            centred.clamp(min=0),
+            *((worst < 1.25**power).sum(1).double() for power in (1, 2, 3)),
+        ],
+        dim=1,
+    )
 
 
 COLUMNS = (
@@ -111,9 +119,8 @@ DEPTH_METRICS = (
 def _errors(prediction: Prediction) -> Tensor:
     """Sum over valid places: ones, squared error, absolute error."""
     guess, truth, valid = _pair(prediction)
-    truth = torch.where(valid, truth, torch.zeros_like(truth))
     error = guess - truth
-    return _sums([torch.ones_like(truth), error.square(), error.abs()], valid)
+    return torch.stack([valid.sum(1).double(), error.square().sum(1), error.abs().sum(1)], dim=1)
 
 
 def _peak_errors(prediction: Prediction) -> Tensor:
