@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import zlib
@@ -94,13 +95,15 @@ class Run:
             self.influence.to_csv(aside("influence.csv"), index=False, lineterminator="\n")
             self.performance.to_csv(aside("performance.csv"), index=False, lineterminator="\n")
             if len(self.samples):
-                self.samples.to_csv(
-                    aside("samples.csv.gz"),
-                    index=False,
-                    lineterminator="\n",
-                    float_format="%.9g",
-                    compression={"method": "gzip", "mtime": 0},  # the same bytes on every run
-                )
+                # The same bytes on every run: without the time, and without the name that it is
+                # written under, which holds the number of the process.
+                with (
+                    aside("samples.csv.gz").open("wb") as file,
+                    gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
+                ):
+                    self.samples.to_csv(
+                        packed, mode="wb", index=False, lineterminator="\n", float_format="%.9g"
+                    )
             if self.rows:
                 write_rows(aside("rows.h5"), self.rows)
 

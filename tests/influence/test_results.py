@@ -84,6 +84,15 @@ def test_same_run_may_be_written_again_to_the_byte(run: Run, tmp_path: Path) -> 
     assert contents(tmp_path) == first
 
 
+def test_another_process_writes_the_same_bytes(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.write(tmp_path / "one")
+    monkeypatch.setattr(os, "getpid", lambda: 1234567890)
+    run.write(tmp_path / "other")
+    assert contents(tmp_path / "one") == contents(tmp_path / "other")
+
+
 def test_another_run_is_refused_and_stays(run: Run, toy_file: Path, tmp_path: Path) -> None:
     run.write(tmp_path)
     first = contents(tmp_path)
