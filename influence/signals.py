@@ -71,6 +71,14 @@ class Signals:
             for name, values in self.clean.items()
         }
 
+    def next_sample(self) -> Signals:
+        """Return the sample that follows the last one, alone."""
+        assert self.follower is not None, "the engine fills it in where a mute needs it"
+        clean = {
+            name: self.follower[name].to(values).unsqueeze(0) for name, values in self.clean.items()
+        }
+        return Signals(clean, self.indices[:1], self.modalities, self.mutes, None, self.seed)
+
     def head(self, count: int) -> Signals:
         """Return the first samples alone; a single one is repeated where more are asked for."""
         take = np.arange(count) % min(count, len(self))

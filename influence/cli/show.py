@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from influence.errors import unknown
+from influence.errors import InfluenceError, unknown
+
+if TYPE_CHECKING:
+    from influence.network import JointNetwork
 
 __all__ = ["show"]
 
@@ -52,7 +56,56 @@ def _data_lines(path: str) -> list[str]:
     return [*lines, f"  sha256 {data.sha256}"]
 
 
-def _checkpoint_lines(path: str) -> list[str]:
+FREE = 128
+"""What is taken for the length of an axis that a checkpoint leaves free."""
+
+
+def _computation_lines(net: JointNetwork, data: str | None) -> list[str]:
+    """Say what a measurement costs, and where the modalities meet."""
+    import numpy as np
+    import torch
+
+    from influence.evaluation_file import EvaluationFile
+    from influence.muting import MUTES
+    from influence.rows import NO_MUTE, Condition
+    from influence.setups import choose_setups
+    from influence.sharing.costs import count_costs, meetings
+    from influence.signals import Signals
+
+    known = {m.name: m for m in net.inputs}
+    if data:
+        fields = EvaluationFile(data).inputs
+        if missing := [name for name in known if name not in fields]:
+            raise InfluenceError(f"{data} holds no inputs/{missing[0]}. Name the file that fits")
+        shapes = {name: fields[name].shape for name in known}
+    elif all(m.shape is not None for m in net.inputs):
+        shapes = {m.name: tuple(n or FREE for n in m.shape or ()) for m in net.inputs}
+    else:
+        return ["  computation: name an evaluation file with --data for the shapes of the inputs"]
+    clean = {name: torch.zeros(2, *shape) for name, shape in shapes.items()}
+    signals = Signals(clean, np.arange(2), known, {"zero": MUTES["zero"]})
+    sizes = ", ".join(f"{n} {' x '.join(map(str, shape))}" for n, shape in shapes.items())
+    try:
+        setups = choose_setups(list(known), list(known))
+        conditions = [Condition("zero" if s else NO_MUTE, s) for s in setups]
+        costs = count_costs(net, signals, conditions)
+        met = list(meetings(net, signals))
+    except Exception as error:  # whatever a network does with inputs of this size
+        return [
+            f"  computation: unknown for {sizes}: {str(error).partition(chr(10))[0]} "
+            "(name an evaluation file that fits with --data)"
+        ]
+    return [
+        f"  computation, one sample of {sizes}:",
+        f"    one forward pass            {costs.forward / 1e9:10.4g} GFLOPs",
+        f"    full and each input muted   {costs.plain / 1e9:10.4g} GFLOPs, each by itself",
+        f"    the same with shared work   {costs.shared / 1e9:10.4g} GFLOPs, and once in a run "
+        f"{costs.shared_once / 1e9:.4g} (by a constant mute)",
+        *(f"    {line}" for line in met),
+    ]
+
+
+def _checkpoint_lines(path: str, data: str | None) -> list[str]:
     import json
 
     from influence.checkpoints import load_checkpoint
@@ -67,19 +120,20 @@ def _checkpoint_lines(path: str) -> list[str]:
             told = {k: v for k, v in item.items() if k != "name" and v not in (None, "", (), [])}
             lines.append(f"  {part}/{item['name']}: {json.dumps(told)}")
     lines += [f"  {k}: {facts[k]}" for k in ("trained_on", "notes") if facts[k]]
-    return [*lines, f"  sha256 {net.sha256}"]
+    return [*lines, *_computation_lines(net, data), f"  sha256 {net.sha256}"]
 
 
 @click.command()
 @click.argument("what", metavar="metrics|mutes|FILE")
-def show(what: str) -> None:
+@click.option("--data", metavar="FILE", help="The evaluation file whose shapes a checkpoint gets.")
+def show(what: str, data: str | None) -> None:
     """Show metrics, mutes, or what a checkpoint or an evaluation file holds."""
     if what == "metrics":
         lines = _metric_lines()
     elif what == "mutes":
         lines = _mute_lines()
     elif what.endswith(".pt2"):
-        lines = _checkpoint_lines(what)
+        lines = _checkpoint_lines(what, data)
     elif Path(what).exists():
         lines = _data_lines(what)
     else:

@@ -14,7 +14,14 @@ from influence.rows import Condition
 from influence.sharing.dependence import find_dependence
 from influence.sharing.joint_graph import joint_graph
 from influence.sharing.mutation import check_mutations
-from influence.sharing.stages import Stage, Stages, Value, build_stages, record_shapes
+from influence.sharing.stages import (
+    CLEAN,
+    Stage,
+    Stages,
+    Value,
+    build_stages,
+    record_shapes,
+)
 from influence.signals import Signals
 
 __all__ = ["SharedForward", "share"]
@@ -60,13 +67,25 @@ class SharedForward:
     def __call__(self, signals: Signals) -> Iterator[tuple[Condition, dict[str, Tensor]]]:
         """Yield the outputs under one condition after the other."""
         values: dict[Value, Tensor] = dict(self._fixed_values(signals))
+        following = self._following_values(signals)
         for number, condition in enumerate(self.conditions):
             # The outputs must not be held here while the next stage runs.
-            yield condition, self._run(number, values, signals)
+            yield condition, self._run(number, values, following, signals)
 
-    def _run(self, number: int, values: dict[Value, Tensor], signals: Signals) -> dict[str, Tensor]:
+    def _run(
+        self,
+        number: int,
+        values: dict[Value, Tensor],
+        following: Mapping[Value, Tensor],
+        signals: Signals,
+    ) -> dict[str, Tensor]:
         stage = self.stages.conditions[number]
-        taken = self._taken(stage, values, signals)
+        taken = [
+            self._moved(v, values, following, signals)
+            if v in self.stages.axes
+            else self._value(v, values, signals)
+            for v in stage.takes
+        ]
         for value in stage.spare:
             values.pop(value, None)
         with self.precision():
@@ -74,22 +93,40 @@ class SharedForward:
         values.update(zip(stage.gives, gives, strict=True))
         return dict(zip(self.outputs, outputs, strict=True))
 
+    def _moved(
+        self,
+        value: Value,
+        values: Mapping[Value, Tensor],
+        following: Mapping[Value, Tensor],
+        signals: Signals,
+    ) -> Tensor:
+        """Return the clean value of the sample after each."""
+        axis, origin = self.stages.axes[value], Value(value.node, CLEAN)
+        clean = self._value(origin, values, signals)
+        rest = clean.narrow(axis, 1, len(signals) - 1)
+        return torch.cat([rest, following[origin]], dim=axis)
+
+    def _following_values(self, signals: Signals) -> dict[Value, Tensor]:
+        stage = self.stages.following
+        if not stage.gives:
+            return {}
+        return self._alone(stage, signals.next_sample())
+
     def _fixed_values(self, signals: Signals) -> Mapping[Value, Tensor]:
         shapes = [x.shape[1:] for x in signals.clean.values()]
         if shapes != self._fixed_for:  # once, unless maps change their size between batches
-            stage, sample = self.stages.fixed, signals.head(1)
-            with self.precision():
-                _, gives = stage.module(1, *self._taken(stage, {}, sample))
-            self._fixed = dict(zip(stage.gives, gives, strict=True))
+            self._fixed = self._alone(self.stages.fixed, signals.head(1))
             self._fixed_for = shapes
         return self._fixed
 
-    def _taken(
-        self, stage: Stage, values: Mapping[Value, Tensor], signals: Signals
-    ) -> list[Tensor]:
-        return [values[v] if v in values else self._input(v, signals) for v in stage.takes]
+    def _alone(self, stage: Stage, sample: Signals) -> dict[Value, Tensor]:
+        with self.precision():
+            _, gives = stage.module(1, *(self._value(v, {}, sample) for v in stage.takes))
+        return dict(zip(stage.gives, gives, strict=True))
 
-    def _input(self, value: Value, signals: Signals) -> Tensor:
+    def _value(self, value: Value, values: Mapping[Value, Tensor], signals: Signals) -> Tensor:
+        if value in values:
+            return values[value]
         for site, mute in value.muted:
             return signals.muted(site, mute)
         return signals.clean[self.stages.inputs[value.node]]
@@ -122,6 +159,13 @@ def share(
     one, two = (
         record_shapes(graph, [x.clone() for x in signals.head(n).clean.values()]) for n in (1, 2)
     )
-    constant = [name for name, mute in signals.mutes.items() if mute.constant]
-    stages = build_stages(graph, dependence, conditions, constant=constant, shapes=(one, two))
+    mutes = signals.mutes
+    stages = build_stages(
+        graph,
+        dependence,
+        conditions,
+        constant=[name for name, mute in mutes.items() if mute.constant],
+        following=[name for name, mute in mutes.items() if "partners" in mute.needs],
+        shapes=(one, two),
+    )
     return SharedForward(stages, conditions, [o.name for o in network.outputs])

@@ -2,7 +2,8 @@
 
 A node's value under a condition depends only on the mutes of the inputs that it depends on. Two
 conditions that agree on those share the value; where all of them are muted by constants, there is
-one value for the whole data set, computed on a single sample.
+one value for the whole data set, computed on a single sample; and where all of them show the input
+of the sample that follows, the value is the one which that sample has when nothing is muted.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from influence.sharing.dependence import Dependence
 from influence.sharing.joint_graph import only_metadata
 from influence.sharing.mutation import mutates, out_of_place
 
-__all__ = ["Stage", "Stages", "Value", "build_stages", "record_shapes"]
+__all__ = ["CLEAN", "Stage", "Stages", "Value", "build_stages", "record_shapes"]
 
 Key = frozenset[tuple[str, str]]
 CLEAN: Key = frozenset()
@@ -64,15 +65,21 @@ class Stages:
     ----------
     fixed
         Everything that is the same for every sample; run once, on one sample.
+    following
+        Clean values of the sample that follows the batch; run on every batch.
     conditions
         One stage a condition, in order, each run on every batch.
     inputs
         The modality of every placeholder.
+    axes
+        Of the values that are clean ones moved on by a sample: their axis of samples.
     """
 
     fixed: Stage
+    following: Stage
     conditions: tuple[Stage, ...]
     inputs: Mapping[fx.Node, str]
+    axes: Mapping[Value, int]
 
 
 def record_shapes(graph: fx.GraphModule, inputs: Sequence[Tensor]) -> dict[fx.Node, Any]:
@@ -96,6 +103,7 @@ def build_stages(
     conditions: Sequence[Condition],
     *,
     constant: Collection[str],
+    following: Collection[str],
     shapes: tuple[Shapes, Shapes],
 ) -> Stages:
     """Cut a graph into one stage a condition and one for what never changes.
@@ -108,6 +116,8 @@ def build_stages(
         The full one first.
     constant
         The names of the mutes that replace every sample by the same.
+    following
+        The names of those that replace every sample by the one after it.
     shapes
         Of every node on one and on two samples.
 
@@ -116,7 +126,8 @@ def build_stages(
     InfluenceError
         If the graph changes a tensor in place in a way that cannot be shared.
     """
-    return _Builder(graph, dependence, frozenset(constant), shapes).build(conditions)
+    builder = _Builder(graph, dependence, frozenset(constant), frozenset(following), shapes)
+    return builder.build(conditions)
 
 
 @dataclass
@@ -124,16 +135,19 @@ class _Builder:
     graph: fx.GraphModule
     dependence: Dependence
     constant: frozenset[str]
+    following: frozenset[str]
     shapes: tuple[Shapes, Shapes]
     fixed: dict[Value, None] = field(default_factory=dict)
     """The fixed values that stages take, in the order in which they are found."""
+    axes: dict[Value, int] = field(default_factory=dict)
+    """The values that stages take from the next sample, with their axis of samples."""
 
     def build(self, conditions: Sequence[Condition]) -> Stages:
         (results,) = (n.args[0] for n in self.graph.graph.nodes if n.op == "output")
         known: set[Value] = set()  # what an earlier stage computes
 
         def given(value: Value) -> bool:
-            return value in known or self._lifted(value)
+            return value in known or self._lifted(value) or self._moved(value) is not None
 
         sweeps, outputs = [], []
         for condition in conditions:
@@ -141,22 +155,35 @@ class _Builder:
             computed, taken = self._sweep(wanted, given)
             known.update(computed)
             self.fixed |= dict.fromkeys(v for v in taken if self._lifted(v))
+            for value in taken:
+                if (axis := self._moved(value)) is not None:
+                    self.axes[value] = axis
             sweeps.append((computed, taken))
             outputs.append(wanted)
-        last = {v: number for number, (_, taken) in enumerate(sweeps) for v in taken}
+        # A value that is moved on is made of the clean one when it is taken.
+        needs = [[self._origin(v) for v in taken] for _, taken in sweeps]
+        last = {v: number for number, needed in enumerate(needs) for v in needed}
         stages = []
         for number, (computed, taken) in enumerate(sweeps):
             gives = [v for v in computed if last.get(v, number) > number]
-            spare = [v for v in taken if last[v] == number and not self._lifted(v)]
+            spare = [v for v in needs[number] if last[v] == number and not self._lifted(v)]
             stages.append(self._stage(computed, taken, gives, outputs[number], tuple(spare)))
-        computed, taken = self._sweep(self.fixed, lambda _: False)
-        fixed = self._stage(computed, taken, list(self.fixed), [], once=True)
+        fixed = self._alone(list(self.fixed))
+        following = self._alone(list(dict.fromkeys(map(self._origin, self.axes))))
         inputs = {
             node: next(iter(self.dependence.inputs[node]))
             for node in self.graph.graph.nodes
             if node.op == "placeholder"
         }
-        return Stages(fixed, tuple(stages), inputs)
+        return Stages(fixed, following, tuple(stages), inputs, self.axes)
+
+    def _alone(self, gives: list[Value]) -> Stage:
+        """Make a stage that is run on one sample and depends on no other stage."""
+        computed, taken = self._sweep(gives, lambda _: False)
+        return self._stage(computed, taken, gives, [], alone=True)
+
+    def _origin(self, value: Value) -> Value:
+        return Value(value.node, CLEAN) if value in self.axes else value
 
     def _under(self, node: fx.Node, condition: Condition) -> Value:
         muted = self.dependence.inputs[node] & condition.setup
@@ -198,10 +225,25 @@ class _Builder:
         if not inputs:
             return node not in self.dependence.sized
         covered = {site for site, mute in muted if mute in self.constant} == inputs
+        return covered and self._axes(node) is not None
+
+    def _moved(self, value: Value) -> int | None:
+        """Return the axis of samples of a value that is the clean one of the next sample."""
+        node, muted = value
+        inputs = self.dependence.inputs[node]
+        if not inputs or {site for site, mute in muted if mute in self.following} != inputs:
+            return None
+        axes = self._axes(node)
+        return axes[0] if axes and len(axes) == 1 else None
+
+    def _axes(self, node: fx.Node) -> list[int] | None:
+        """List the axes that are as long as there are samples; `None` if lengths differ else."""
+        if node not in self.shapes[0]:
+            return None
         one, two = self.shapes[0][node], self.shapes[1][node]
-        return covered and len(one) == len(two) and all(
-            a == b or (a, b) == (1, 2) for a, b in zip(one, two, strict=True)
-        )  # fmt: skip
+        axes = [i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b]
+        same = len(one) == len(two) and all((one[i], two[i]) == (1, 2) for i in axes)
+        return axes if same else None
 
     def _stage(
         self,
@@ -211,12 +253,12 @@ class _Builder:
         outputs: list[Value],
         spare: tuple[Value, ...] = (),
         *,
-        once: bool = False,
+        alone: bool = False,
     ) -> Stage:
         graph = fx.Graph()
         count = graph.placeholder("count")
         made = {v: graph.placeholder(f"value_{i}") for i, v in enumerate(taken)}
-        if not once:
+        if not alone:
             made |= {v: self._expanded(graph, made[v], v, count) for v in taken if self._lifted(v)}
         # What is passed on must not be changed, nor what came in.
         own = set(computed).difference(gives)
@@ -236,8 +278,8 @@ class _Builder:
         return same and self._restricted(changed, value.muted) in own
 
     def _expanded(self, graph: fx.Graph, node: fx.Node, value: Value, count: fx.Node) -> fx.Node:
-        one, two = self.shapes[0][value.node], self.shapes[1][value.node]
-        if one == two:
+        axes = self._axes(value.node)
+        if not axes:
             return node
-        sizes = [-1 if a == b else count for a, b in zip(one, two, strict=True)]
+        sizes = [count if i in axes else -1 for i in range(len(self.shapes[0][value.node]))]
         return graph.call_function(torch.ops.aten.expand.default, (node, sizes))
