@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from experiments.benchmarks.cases import Case
 from experiments.benchmarks.parts import conditions_of, shared_path
 from experiments.benchmarks.subject import Subject
+from influence.sharing.costs import count_costs
 
 __all__ = ["count_flops"]
 
@@ -22,7 +23,8 @@ def count_flops(case: Case, subject: Subject) -> list[dict[str, Any]]:
     -------
     list of dict
         Of `plain`, one forward pass; of `each setup by itself`; of `shared`, the path that
-        `influence` takes, with what it computes once for the whole set.
+        `influence` takes, with what it computes once for the whole set; and of `least possible`,
+        the sum over the nodes of the graph of their distinct restrictions.
     """
     plain = shared = 0
     path, signals = shared_path(case, subject)
@@ -35,10 +37,15 @@ def count_flops(case: Case, subject: Subject) -> list[dict[str, Any]]:
             for _ in path(signals(inputs)):
                 pass
         shared += counter.get_total_flops()
+    costs = count_costs(
+        subject.checkpoint, signals(subject.memory[0][0]).head(2), conditions_of(case, subject)
+    )
+    _, _, least = costs.of_run(sum(len(next(iter(i.values()))) for i, _ in subject.memory))
     found = {
         "plain": plain,
         "each setup by itself": plain * len(conditions_of(case, subject)),
         "shared": shared,
+        "least possible": least,
     }
     return [
         {"case": case.name, "what": name, "flops": count, "of_plain": round(count / plain, 4)}

@@ -81,7 +81,8 @@ def shared_path(case: Case, subject: Subject) -> tuple[SharedForward, Callable[.
     def signals(inputs: dict[str, Tensor]) -> Signals:
         count = len(next(iter(inputs.values())))
         clean = _on_device({name: inputs[name] for name in modalities}, subject.device)
-        return Signals(clean, np.arange(count), modalities, mutes)
+        following = {name: x[0] for name, x in clean.items()}
+        return Signals(clean, np.arange(count), modalities, mutes, following)
 
     path = share(subject.checkpoint, signals(subject.memory[0][0]).head(2), conditions)
     return path, signals
