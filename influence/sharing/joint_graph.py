@@ -59,6 +59,10 @@ def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.Gra
     with torch.no_grad():
         traced = trace_program(_Positional(network), ordered)
     found = cast(Callable[..., fx.GraphModule], traced.module)(check_guards=False)
+    for node in found.graph.nodes:
+        # Without the wrapper, in which the network is called 'module'.
+        stack = node.meta.get("nn_module_stack", {}).items()
+        node.meta["nn_module_stack"] = {k: (path.partition(".")[2], t) for k, (path, t) in stack}
     return _rebuilt(found, found.graph, len(ordered))
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import torch
 
+from influence.checkpoints import export_checkpoint, load_checkpoint
 from influence.measurement import measure
 from tests.toy import toy
 
@@ -26,6 +28,29 @@ def test_cuda_gives_the_same_omega_as_the_cpu(toy_file: Path) -> None:
     pd.testing.assert_frame_equal(
         runs["cuda"].influence[numbers], runs["cpu"].influence[numbers], atol=1e-4, rtol=0
     )
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    example = {"depth": torch.ones(2, 1, 5, 6), "semantic": torch.ones(2, 3, 5, 6)}
+    export_checkpoint(toy(), tmp_path / "toy.pt2", example)
+    return tmp_path / "toy.pt2"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"channels_last": True}, {"compile": True}, {"workers": 2}, {"stream": True}],
+    ids=str,
+)
+def test_shared_path_gives_on_cuda_what_each_setup_gives_by_itself(
+    toy_file: Path, checkpoint: Path, options: dict[str, Any]
+) -> None:
+    known: dict[str, Any] = {"mutes": MUTES, "device": "cuda", "setups": "ends"}
+    plain = measure(load_checkpoint(checkpoint), toy_file, share=False, **known)
+    shared = measure(load_checkpoint(checkpoint), toy_file, **known, **options)
+    assert shared.info["paths"] == {"toy": "shared"}
+    gap = (plain.performance["value"] - shared.performance["value"]).abs()
+    assert gap.max() < 1e-4
 
 
 def test_mixed_precision_stays_near(toy_file: Path) -> None:

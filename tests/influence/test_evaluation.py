@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from influence.checkpoints import export_checkpoint, load_checkpoint
 from influence.errors import InfluenceError
 from influence.evaluation import evaluate
 from influence.evaluation_file import EvaluationFile
@@ -147,3 +150,55 @@ def test_absent_device_is_told() -> None:
 def test_unknown_device_is_told() -> None:
     with pytest.raises(InfluenceError, match="device 'gpu' cannot be used here"):
         choose_device("gpu")
+
+
+@pytest.fixture
+def exported(net: JointNetwork, tmp_path: Path) -> Path:
+    example = {"depth": torch.ones(2, 1, 5, 6), "semantic": torch.ones(2, 3, 5, 6)}
+    export_checkpoint(net, tmp_path / "toy.pt2", example)
+    return tmp_path / "toy.pt2"
+
+
+@pytest.mark.parametrize(
+    "options", [{"compile": True}, {"channels_last": True}, {"batch_size": 3}], ids=str
+)
+@pytest.mark.parametrize("share", [True, False])
+def test_way_of_computing_changes_nothing(
+    exported: Path,
+    toy_file: Path,
+    options: dict[str, Any],
+    share: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # What a backend makes of the graphs is not ours to test.
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    reference = run(load_checkpoint(exported), toy_file, execution=Execution(share=False))
+    data, plans = EvaluationFile(toy_file), [plan(*ALL_MUTES)]
+    found = evaluate(
+        [load_checkpoint(exported)], data, plans, execution=Execution(share=share, **options)
+    )
+    assert found.trials[0].shared == share
+    for key, rows in reference.values.items():
+        np.testing.assert_allclose(found.rows[0].values[key], rows, rtol=1e-6, err_msg=str(key))
+
+
+def test_several_networks_share_one_read(
+    exported: Path, toy_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+    plain = EvaluationFile.__getitem__
+
+    def counted(self: EvaluationFile, index: int) -> Sample:
+        reads.append(index)
+        return plain(self, index)
+
+    monkeypatch.setattr(EvaluationFile, "__getitem__", counted)
+    plans = [plan("zero", "shuffle"), replace(plan("zero", "shuffle"), setups="all")]
+    networks = [load_checkpoint(exported), load_checkpoint(exported)]
+    found = evaluate(networks, EvaluationFile(toy_file), plans, execution=Execution(batch_size=4))
+    assert sorted(reads) == list(range(13))
+    one, other = found.rows
+    assert len(one.conditions()) == 1 + 2 * 2
+    assert len(other.conditions()) == 1 + 2 * 3
+    for key, rows in one.values.items():
+        np.testing.assert_array_equal(other.values[key], rows)

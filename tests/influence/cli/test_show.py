@@ -13,7 +13,7 @@ from influence.cli import main
 from influence.files import sha256_of
 from influence.metrics import METRICS
 from influence.muting import MUTES
-from tests.toy import CLASSES, toy, write_toy_file
+from tests.toy import CLASSES, toy, toy_arrays, write_toy_file
 
 
 def shown(what: str) -> str:
@@ -50,6 +50,42 @@ def test_checkpoint(tmp_path: Path) -> None:
     assert "toy: network, 148 weights, seed 0" in text  # 4 x 4 x 3 x 3 + 4
     assert 'outputs/semantic: {"kind": "probabilities", "classes": ["floor", "wall"' in text
     assert f"sha256 {sha256_of(path)}" in text
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    path = tmp_path / "toy.pt2"
+    example = {"depth": torch.ones(2, 1, 5, 6), "semantic": torch.ones(2, 3, 5, 6)}
+    export_checkpoint(toy(), path, example)
+    return path
+
+
+def test_computation_of_a_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
+    text = shown(str(checkpoint))
+    assert "one sample of depth 1 x 128 x 128, semantic 3 x 128 x 128" in text  # free axes
+    result = CliRunner().invoke(
+        main, ["show", str(checkpoint), "--data", str(write_toy_file(tmp_path / "a.h5"))]
+    )
+    assert "one sample of depth 1 x 5 x 6, semantic 3 x 5 x 6" in result.stdout
+    flops = 2 * 4 * 4 * 3 * 3 * 5 * 6  # one convolution of 4 channels, which all setups need
+    numbers = [float(line.split("GFLOPs")[0].split()[-1]) for line in result.stdout.splitlines()
+               if "GFLOPs" in line]  # fmt: skip
+    assert numbers == pytest.approx([flops / 1e9, 3 * flops / 1e9, 3 * flops / 1e9], rel=1e-3)
+    assert "depth and semantic meet in the network itself (cat)" in text
+
+
+def test_computation_on_data_that_do_not_fit(checkpoint: Path, tmp_path: Path) -> None:
+    arrays = toy_arrays()
+    arrays["inputs"]["semantic"] = arrays["inputs"]["semantic"][:, :2]
+    data = write_toy_file(tmp_path / "a.h5", **arrays)
+    result = CliRunner().invoke(main, ["show", str(checkpoint), "--data", str(data)])
+    assert result.exit_code == 0
+    assert "computation: unknown for depth 1 x 5 x 6, semantic 2 x 5 x 6" in result.stdout
+    del arrays["inputs"]["semantic"]
+    data = write_toy_file(tmp_path / "b.h5", **arrays)
+    result = CliRunner().invoke(main, ["show", str(checkpoint), "--data", str(data)])
+    assert result.exit_code == 1
+    assert "b.h5 holds no inputs/semantic" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["gone.h5", "gone.pt2"])
