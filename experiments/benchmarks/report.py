@@ -13,6 +13,7 @@ from experiments.benchmarks.records import read_records, write_frame
 from experiments.benchmarks.verdicts import (
     evaluation_seconds,
     in_order,
+    in_units_of,
     interval_seconds,
     judge,
     parts_table,
@@ -20,7 +21,7 @@ from experiments.benchmarks.verdicts import (
 from experiments.figures.readmes import write_blocks
 from influence.plots.style import FORMATS, save_figure
 
-__all__ = ["blocks", "write_report"]
+__all__ = ["blocks", "summary", "write_report"]
 
 FIGURE = "times"
 WHOLE, INNER = "influence, whole call", "influence, evaluation alone"
@@ -40,6 +41,24 @@ def write_report(folder: Path) -> Iterator[Path]:
     readme = folder / "README.md"
     if readme.exists():
         yield write_blocks(readme, blocks(folder))
+
+
+def summary(folder: Path) -> str:
+    """Return the table for the project's README: seconds over those of one plain evaluation."""
+    rounds = read_records(folder / "rounds.csv")
+    machine = read_records(folder / "machine.csv")
+    if rounds is None or machine is None:
+        return "Not measured yet."
+    units = in_units_of("plain pass", rounds)
+    columns = [name for name in (INFLUENCE, "setup loop", "captum") if name in units]
+    table = units[columns].reset_index().fillna("")
+    facts = machine.iloc[0]
+    return (
+        f"Time over that of one plain evaluation pass with torchmetrics ({facts['cpu']}, "
+        f"{facts['threads']} threads, torch {facts['torch']}; median of "
+        f"{rounds['round'].nunique()} rounds; more in "
+        f"[reports/benchmarks](reports/benchmarks/README.md)):\n\n{_table(table)}"
+    )
 
 
 def blocks(folder: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from experiments.benchmarks.report import write_report
+from experiments.benchmarks.report import summary, write_report
 from experiments.figures.beside import beside_published
 from experiments.figures.published import write_published
 from experiments.figures.readmes import write_blocks
@@ -52,6 +52,9 @@ def write_all(reports: Path) -> Iterator[str]:
     benchmarks = reports / "benchmarks"
     if (benchmarks / "rounds.csv").exists():
         yield from map(_wrote, write_report(benchmarks))
+        if (reports.parent / "README.md").exists():
+            block = {"benchmarks": summary(benchmarks)}
+            yield _wrote(write_blocks(reports.parent / "README.md", block))
     else:
         yield f"skipped {benchmarks}: no rounds.csv there; `make bench` writes it"
 
