@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -11,7 +11,10 @@ from torch import fx
 from influence.errors import InfluenceError
 from influence.sharing.joint_graph import overload
 
-__all__ = ["check_mutations", "mutates", "out_of_place"]
+__all__ = ["Lenders", "check_mutation", "memory_of", "mutates", "out_of_place"]
+
+Lenders = Mapping[fx.Node, Collection[fx.Node]]
+"""For each node the arguments in whose memory its result lies."""
 
 
 def mutates(node: fx.Node) -> bool:
@@ -20,29 +23,32 @@ def mutates(node: fx.Node) -> bool:
     return found is not None and found._schema.is_mutable
 
 
-def check_mutations(graph: fx.Graph) -> None:
-    """Raise InfluenceError unless every change in place could as well be made on a copy.
+def check_mutation(node: fx.Node, lenders: Lenders) -> None:
+    """Raise InfluenceError unless a change in place could as well be made on a copy.
 
     That is so if the changed tensor is the first argument, was made in this graph, and is looked
-    at by nobody else, neither directly nor through a view.
+    at by nobody else, neither directly nor through another tensor in the same memory.
     """
-    for node in graph.nodes:
-        if mutates(node) and not (node.users and node.args and _owned(node.args[0])):
-            raise InfluenceError(
-                f"it changes a tensor in place ({node.target}) that is used elsewhere too"
-            )
+    changed = node.args[0] if node.args else None
+    alone = isinstance(changed, fx.Node) and all(
+        found.op == "call_function" and len(found.users) == 1
+        for found in memory_of(changed, lenders)
+    )
+    if not (alone and node.users):
+        raise InfluenceError(
+            f"it changes a tensor in place ({node.target}) that is used elsewhere too"
+        )
 
 
-def _owned(argument: Any) -> bool:
-    """Say whether a tensor has one user and lies in memory that nothing else sees."""
-    while isinstance(argument, fx.Node) and len(argument.users) == 1:
-        found = overload(argument)
-        if found is None:
-            return False
-        if not any(result.alias_info for result in found._schema.returns):
-            return True
-        argument = argument.args[0]
-    return False
+def memory_of(node: fx.Node, lenders: Lenders) -> Iterator[fx.Node]:
+    """List the nodes in whose memory the result of a node lies, itself first."""
+    pending, seen = [node], {node}
+    while pending:
+        found = pending.pop()
+        yield found
+        new = [n for n in lenders.get(found, ()) if n not in seen]
+        pending += new
+        seen.update(new)
 
 
 def out_of_place(node: fx.Node) -> Callable[..., Any]:
@@ -62,7 +68,7 @@ def out_of_place(node: fx.Node) -> Callable[..., Any]:
     """
     found = overload(node)
     assert found is not None, "only operators with a schema are known to mutate"
-    name, _, kind = found._schema.name.removeprefix("aten::"), None, found._overloadname
+    name, kind = found._schema.name.removeprefix("aten::"), found._overloadname
     packet = getattr(torch.ops.aten, name.removesuffix("_"), None)
     if not name.endswith("_") or packet is None or kind not in packet.overloads():
         raise InfluenceError(f"it calls {found}, which has no variant that leaves its input alone")

@@ -13,15 +13,8 @@ from influence.network import JointNetwork
 from influence.rows import Condition
 from influence.sharing.dependence import find_dependence
 from influence.sharing.joint_graph import joint_graph
-from influence.sharing.mutation import check_mutations
-from influence.sharing.stages import (
-    CLEAN,
-    Stage,
-    Stages,
-    Value,
-    build_stages,
-    record_shapes,
-)
+from influence.sharing.observation import observe
+from influence.sharing.stages import CLEAN, Stage, Stages, Value, build_stages
 from influence.signals import Signals
 
 __all__ = ["SharedForward", "share"]
@@ -154,11 +147,8 @@ def share(
         If the network cannot be traced, or changes tensors in place in a way that cannot be shared.
     """
     graph = joint_graph(network, signals.clean)
-    check_mutations(graph.graph)
     dependence = find_dependence(graph.graph, list(signals.clean))
-    one, two = (
-        record_shapes(graph, [x.clone() for x in signals.head(n).clean.values()]) for n in (1, 2)
-    )
+    one, two = ([x.clone() for x in signals.head(n).clean.values()] for n in (1, 2))
     mutes = signals.mutes
     stages = build_stages(
         graph,
@@ -166,6 +156,6 @@ def share(
         conditions,
         constant=[name for name, mute in mutes.items() if mute.constant],
         following=[name for name, mute in mutes.items() if "partners" in mute.needs],
-        shapes=(one, two),
+        observed=observe(graph, one, two),
     )
     return SharedForward(stages, conditions, [o.name for o in network.outputs])

@@ -10,23 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, fx
+from torch import fx
 
 from influence.rows import Condition
 from influence.sharing.dependence import Dependence
-from influence.sharing.joint_graph import only_metadata
-from influence.sharing.mutation import mutates, out_of_place
+from influence.sharing.joint_graph import overload
+from influence.sharing.mutation import memory_of, mutates, out_of_place
+from influence.sharing.observation import Observation
 
-__all__ = ["CLEAN", "Stage", "Stages", "Value", "build_stages", "record_shapes"]
+__all__ = ["CLEAN", "Stage", "Stages", "Value", "build_stages"]
 
 Key = frozenset[tuple[str, str]]
 CLEAN: Key = frozenset()
 """The key of a value that no mute has touched."""
-
-Shapes = Mapping[fx.Node, tuple[int, ...]]
 
 
 class Value(NamedTuple):
@@ -82,21 +81,6 @@ class Stages:
     axes: Mapping[Value, int]
 
 
-def record_shapes(graph: fx.GraphModule, inputs: Sequence[Tensor]) -> dict[fx.Node, Any]:
-    """Run a graph and note the shape of every tensor that a node gives."""
-    shapes: dict[fx.Node, tuple[int, ...]] = {}
-
-    class Recorder(fx.Interpreter):
-        def run_node(self, n: fx.Node) -> Any:
-            result = super().run_node(n)
-            if isinstance(result, Tensor):
-                shapes[n] = tuple(result.shape)
-            return result
-
-    Recorder(graph).run(*inputs)
-    return shapes
-
-
 def build_stages(
     graph: fx.GraphModule,
     dependence: Dependence,
@@ -104,7 +88,7 @@ def build_stages(
     *,
     constant: Collection[str],
     following: Collection[str],
-    shapes: tuple[Shapes, Shapes],
+    observed: Observation,
 ) -> Stages:
     """Cut a graph into one stage a condition and one for what never changes.
 
@@ -118,15 +102,15 @@ def build_stages(
         The names of the mutes that replace every sample by the same.
     following
         The names of those that replace every sample by the one after it.
-    shapes
-        Of every node on one and on two samples.
+    observed
+        What was seen on one and on two samples.
 
     Raises
     ------
     InfluenceError
         If the graph changes a tensor in place in a way that cannot be shared.
     """
-    builder = _Builder(graph, dependence, frozenset(constant), frozenset(following), shapes)
+    builder = _Builder(graph, dependence, frozenset(constant), frozenset(following), observed)
     return builder.build(conditions)
 
 
@@ -136,7 +120,7 @@ class _Builder:
     dependence: Dependence
     constant: frozenset[str]
     following: frozenset[str]
-    shapes: tuple[Shapes, Shapes]
+    observed: Observation
     fixed: dict[Value, None] = field(default_factory=dict)
     """The fixed values that stages take, in the order in which they are found."""
     axes: dict[Value, int] = field(default_factory=dict)
@@ -190,9 +174,8 @@ class _Builder:
         return Value(node, frozenset((site, condition.mute) for site in muted))
 
     def _arguments(self, value: Value) -> list[Value]:
-        # A size is the same whatever is muted, and clean values are always at hand.
-        muted = CLEAN if only_metadata(value.node) else value.muted
-        return [self._restricted(arg, muted) for arg in value.node.all_input_nodes]
+        # A size depends on no input, so that its argument is the clean value, always at hand.
+        return [self._restricted(arg, value.muted) for arg in value.node.all_input_nodes]
 
     def _restricted(self, node: fx.Node, muted: Key) -> Value:
         inputs = self.dependence.inputs[node]
@@ -220,7 +203,7 @@ class _Builder:
         """Say whether a value is computed once, on one sample, and expanded to the batch."""
         node, muted = value
         inputs = self.dependence.inputs[node]
-        if node.op == "get_attr" or node not in self.shapes[0]:
+        if node.op == "get_attr" or node not in self.observed.shapes[0]:
             return False
         if not inputs:
             return node not in self.dependence.sized
@@ -238,9 +221,9 @@ class _Builder:
 
     def _axes(self, node: fx.Node) -> list[int] | None:
         """List the axes that are as long as there are samples; `None` if lengths differ else."""
-        if node not in self.shapes[0]:
+        if node not in self.observed.shapes[0]:
             return None
-        one, two = self.shapes[0][node], self.shapes[1][node]
+        one, two = self.observed.shapes[0][node], self.observed.shapes[1][node]
         axes = [i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b]
         same = len(one) == len(two) and all((one[i], two[i]) == (1, 2) for i in axes)
         return axes if same else None
@@ -265,6 +248,8 @@ class _Builder:
         for value in computed:
             arguments = {v.node: made[v] for v in self._arguments(value)}
             made[value] = graph.node_copy(value.node, arguments.__getitem__)
+            if overload(value.node) is torch.ops.aten.view.default:
+                made[value].target = torch.ops.aten.reshape.default  # of what may be expanded
             if mutates(value.node) and not self._in_place(value, own):
                 made[value].target = out_of_place(value.node)
         graph.output((tuple(made[v] for v in outputs), tuple(made[v] for v in gives)))
@@ -272,14 +257,18 @@ class _Builder:
 
     def _in_place(self, value: Value, own: set[Value]) -> bool:
         changed = value.node.args[0]
-        assert isinstance(changed, fx.Node)
+        assert isinstance(changed, fx.Node), "what changes another argument is refused"
+        inputs = self.dependence.inputs
         # With other dependences one tensor would be changed under several keys.
-        same = self.dependence.inputs[changed] == self.dependence.inputs[value.node]
-        return same and self._restricted(changed, value.muted) in own
+        return all(
+            inputs[node] == inputs[value.node] and self._restricted(node, value.muted) in own
+            for node in memory_of(changed, self.observed.lenders)
+        )
 
     def _expanded(self, graph: fx.Graph, node: fx.Node, value: Value, count: fx.Node) -> fx.Node:
         axes = self._axes(value.node)
         if not axes:
             return node
-        sizes = [count if i in axes else -1 for i in range(len(self.shapes[0][value.node]))]
+        rank = len(self.observed.shapes[0][value.node])
+        sizes = [count if i in axes else -1 for i in range(rank)]
         return graph.call_function(torch.ops.aten.expand.default, (node, sizes))
