@@ -18,7 +18,7 @@ from influence.rows import Condition
 from influence.sharing import SharedForward, share
 from influence.signals import Signals
 
-__all__ = ["Forward", "PlainForward", "Trial", "try_network"]
+__all__ = ["Forward", "PlainForward", "Trial", "TriedForward", "try_network"]
 
 WORTH_TRACING = 5e11
 """A network that is no exported program is traced if all its passes cost more FLOPs than this."""
@@ -52,10 +52,33 @@ class PlainForward:
     def __call__(self, signals: Signals) -> Outputs:
         """Run the network on what each condition shows it."""
         for condition in self.conditions:
-            shown = signals.shown(condition.setup, condition.mute)
-            with self.precision():
-                outputs = self.network(shown)
-            yield condition, outputs
+            # Neither inputs nor outputs must be held here while the next condition runs.
+            yield condition, self._run(signals.shown(condition.setup, condition.mute))
+
+    def _run(self, shown: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        with self.precision():
+            return self.network(shown)
+
+
+@dataclass(frozen=True)
+class TriedForward:
+    """The shared path where it holds, and the plain one for all other batches.
+
+    A network may take another way for maps of another size than those on which it was tried, or
+    for another number of samples.
+    """
+
+    shared: SharedForward
+    plain: PlainForward
+
+    def compile(self) -> None:
+        """Compile both."""
+        self.shared.compile()
+        self.plain.compile()
+
+    def __call__(self, signals: Signals) -> Outputs:
+        """Run all conditions."""
+        return self.shared(signals) if self.shared.holds(signals) else self.plain(signals)
 
 
 @dataclass(frozen=True)
@@ -120,7 +143,12 @@ def try_network(
         return Trial(False, "the work is too small to be worth a trace"), None
     try:
         shared = share(network, signals, conditions)
-        pairs = zip(plain(signals), shared(signals), strict=True)
+        # A single sample too: neither a trace nor a constant made of one is told apart from it.
+        pairs = (
+            pair
+            for some in (signals, signals.head(1))
+            for pair in zip(plain(some), shared(some), strict=True)
+        )
         reason = next(filter(None, (_difference(*pair) for pair in pairs)), "")
     except Exception as error:  # whatever torch raises on a graph that it was not made for
         reason = _reason(error)
@@ -133,8 +161,11 @@ def try_network(
 def _worth_tracing(plain: PlainForward, signals: Signals, samples: int | None) -> bool:
     if samples is None:
         return True
-    with FlopCounterMode(display=False) as counter:
-        next(plain(signals))
+    try:
+        with FlopCounterMode(display=False) as counter:
+            next(plain(signals))
+    except Exception:  # torch cannot count where modules make weights, as weight_norm does
+        return True
     each: float = counter.get_total_flops() / len(signals)
     return each * len(plain.conditions) * samples > WORTH_TRACING
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from influence.errors import InfluenceError
 from influence.evaluation_set import Batch, DataFacts
-from influence.forward import Forward, PlainForward, Trial, try_network
+from influence.forward import Forward, PlainForward, Trial, TriedForward, try_network
 from influence.metrics import Metric, Prediction
 from influence.muting import Mute
 from influence.network import JointNetwork, Modality
@@ -110,7 +110,7 @@ class Runner:
         if trial.shared:
             signals = self._signals(batch, follower).head(2)
             shared = self._shared or share(self.network, signals, self.conditions)
-            self.forward = shared.within(self._precision)
+            self.forward = TriedForward(shared.within(self._precision), self.plain)
         if self.compiled:
             self.forward.compile()
 

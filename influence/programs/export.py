@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -62,7 +64,7 @@ def trace_program(
         raise InfluenceError(
             f"torch cannot export it: {reason} Change the network, {_REMEDY}"
         ) from error
-    return _without_traces(traced)
+    return traced
 
 
 def _double(example: Tensor) -> Tensor:
@@ -76,10 +78,21 @@ def _trace(
     for example in tree_leaves((args, kwargs)):
         free = {i: other_axes for i, length in enumerate(example.shape) if length > 1}
         shapes[example] = {**free, 0: Dim.DYNAMIC}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _silence():
         # Recurrent layers gather their weights in every call; torch restores them by itself.
         warnings.filterwarnings("ignore", r"The tensor attributes? [\s\S]* assigned during export")
         return torch.export.export(module, args, kwargs, dynamic_shapes=shapes)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep torch from logging the whole graph of what it cannot trace; its error says enough."""
+    logger = logging.getLogger("torch.fx.experimental.symbolic_shapes")
+    known, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = known
 
 
 def _without_traces(traced: ExportedProgram) -> ExportedProgram:
@@ -106,6 +119,7 @@ def input_shapes(traced: ExportedProgram) -> list[list[int | None]]:
 def pack_program(traced: ExportedProgram, texts: Mapping[str, str]) -> bytes:
     """Return the bytes of a `.pt2` file with these texts as extra files."""
     buffer = io.BytesIO()
+    traced = _without_traces(traced)
     with warnings.catch_warnings():
         # Weights in channels-last order are whole tensors, though torch cannot tell.
         warnings.filterwarnings("ignore", "No complete tensor found in the group")

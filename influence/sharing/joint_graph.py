@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -13,11 +14,15 @@ from influence.network import JointNetwork
 from influence.programs.export import trace_program
 from influence.programs.program import Program
 
-__all__ = ["joint_graph", "only_metadata", "overload"]
+__all__ = ["holds", "joint_graph", "only_metadata", "overload"]
 
 _SIZES = frozenset(
     {"sym_is_contiguous", "sym_numel", "sym_size", "sym_storage_offset", "sym_stride"}
 )
+
+
+_GUARDS = "_guards_fn"
+"""How torch names the module that checks whether inputs fit what was traced."""
 
 
 def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.GraphModule:
@@ -56,14 +61,47 @@ def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.Gra
     if isinstance(network.module, Program):
         return _of_program(network, network.module)
     ordered = tuple(examples[m.name] for m in network.inputs)
+    ordered_shapes = [x.shape for x in ordered]
     with torch.no_grad():
         traced = trace_program(_Positional(network), ordered)
-    found = cast(Callable[..., fx.GraphModule], traced.module)(check_guards=False)
+    found = cast(Callable[..., fx.GraphModule], traced.module)()
+    for node in found.graph.find_nodes(op="call_module", target=_GUARDS):
+        found.graph.erase_node(node)
     for node in found.graph.nodes:
         # Without the wrapper, in which the network is called 'module'.
         stack = node.meta.get("nn_module_stack", {}).items()
         node.meta["nn_module_stack"] = {k: (path.partition(".")[2], t) for k, (path, t) in stack}
-    return _rebuilt(found, found.graph, len(ordered))
+    graph = _rebuilt(found, found.graph, len(ordered))
+    graph.meta["check"] = partial(_check_traced, found.get_submodule(_GUARDS), ordered_shapes)
+    return graph
+
+
+def holds(graph: fx.GraphModule, inputs: Sequence[Tensor]) -> bool:
+    """Say whether a joint graph is what the network does with inputs of these shapes.
+
+    Parameters
+    ----------
+    graph
+        As from `joint_graph`. It is the way which the network took with the examples; a network
+        may take another one for a larger map, or for an odd number of samples.
+    inputs
+        One tensor a modality, in order.
+    """
+    try:
+        graph.meta["check"](inputs)
+    except Exception:  # a failed guard, or one that cannot be computed for such shapes
+        return False
+    return True
+
+
+def _check_traced(
+    guards: Callable[..., Any], shapes: Sequence[torch.Size], inputs: Sequence[Tensor]
+) -> None:
+    for shape, found in zip(shapes, inputs, strict=True):
+        # What torch traces holds for any length but 1, and it has no guard that says so.
+        assert len(shape) == found.ndim
+        assert all(a == b or b > 1 for a, b in zip(shape[1:], found.shape[1:], strict=True))
+    guards(*inputs)
 
 
 class _Positional(nn.Module):
@@ -84,11 +122,19 @@ def _of_program(network: JointNetwork, program: Program) -> fx.GraphModule:
     order = (
         [names.index(o.name) for o in network.outputs] if None not in names else range(len(names))
     )
-    if network.call != "channels":
-        source = program.graph_module
-        return _rebuilt(source, source.graph, len(network.inputs), order)
-    return _rebuilt(program.graph_module, program.graph_module.graph, len(network.inputs), order,
-                    joined=True)  # fmt: skip
+    joined = network.call == "channels"
+    source = program.graph_module
+    graph = _rebuilt(source, source.graph, len(network.inputs), order, joined=joined)
+    graph.meta["check"] = partial(_check_program, program, joined)
+    return graph
+
+
+def _check_program(program: Program, joined: bool, inputs: Sequence[Tensor]) -> None:
+    shapes = [tuple(x.shape) for x in inputs]
+    if joined:
+        samples, _, *rest = shapes[0]
+        shapes = [(samples, sum(shape[1] for shape in shapes), *rest)]
+    program.interface.check(shapes)
 
 
 def _rebuilt(

@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
 from influence.network import JointNetwork
 from influence.rows import Condition
 from influence.sharing.dependence import find_dependence
-from influence.sharing.joint_graph import joint_graph
+from influence.sharing.joint_graph import holds, joint_graph
 from influence.sharing.observation import observe
 from influence.sharing.stages import CLEAN, Stage, Stages, Value, build_stages
 from influence.signals import Signals
@@ -27,6 +27,8 @@ class SharedForward:
 
     Parameters
     ----------
+    graph
+        As from `joint_graph`.
     stages, conditions
         As built for these conditions.
     outputs
@@ -37,13 +39,15 @@ class SharedForward:
 
     def __init__(
         self,
+        graph: fx.GraphModule,
         stages: Stages,
         conditions: Sequence[Condition],
         outputs: Sequence[str],
         *,
         precision: Precision = nullcontext,
     ) -> None:
-        self.stages, self.conditions, self.outputs = stages, conditions, outputs
+        self.graph, self.stages = graph, stages
+        self.conditions, self.outputs = conditions, outputs
         self.precision = precision
         self._modules: list[Callable[..., Any]] = [stage.module for stage in stages.conditions]
         self._fixed: dict[Value, Tensor] = {}
@@ -51,7 +55,13 @@ class SharedForward:
 
     def within(self, precision: Precision) -> SharedForward:
         """Return the same network, run in another precision."""
-        return SharedForward(self.stages, self.conditions, self.outputs, precision=precision)
+        return SharedForward(
+            self.graph, self.stages, self.conditions, self.outputs, precision=precision
+        )
+
+    def holds(self, signals: Signals) -> bool:
+        """Say whether this is what the network does with samples of such a shape and number."""
+        return holds(self.graph, list(signals.clean.values()))
 
     def compile(self) -> None:
         """Compile every stage."""
@@ -158,4 +168,4 @@ def share(
         following=[name for name, mute in mutes.items() if "partners" in mute.needs],
         observed=observe(graph, one, two),
     )
-    return SharedForward(stages, conditions, [o.name for o in network.outputs])
+    return SharedForward(graph, stages, conditions, [o.name for o in network.outputs])
