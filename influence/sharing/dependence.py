@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import fx
 
-from influence.sharing.joint_graph import only_metadata
+from influence.sharing.joint_graph import only_metadata, overload
 
 __all__ = ["Dependence", "find_dependence", "meeting_points"]
 
@@ -31,7 +32,8 @@ class Dependence:
 def find_dependence(graph: fx.Graph, modalities: Sequence[str]) -> Dependence:
     """Follow the inputs through a graph.
 
-    A node that only asks for a tensor's size depends on no value.
+    A node that only asks for a tensor's size depends on no value, unless the size itself comes
+    from values, as the number of those above zero does.
 
     Parameters
     ----------
@@ -43,17 +45,25 @@ def find_dependence(graph: fx.Graph, modalities: Sequence[str]) -> Dependence:
     names = iter(modalities)
     inputs: dict[fx.Node, frozenset[str]] = {}
     sized: set[fx.Node] = set()
+    counted: set[fx.Node] = set()  # whose size may depend on values
     for node in graph.nodes:
+        if _counts(node) or any(arg in counted for arg in node.all_input_nodes):
+            counted.add(node)
         if node.op == "placeholder":
             inputs[node] = frozenset({next(names)})
-        elif only_metadata(node):
+        elif only_metadata(node) and node not in counted:
             inputs[node] = frozenset()
-            sized.add(node)
         else:
             inputs[node] = frozenset().union(*(inputs[arg] for arg in node.all_input_nodes))
-            if any(arg in sized for arg in node.all_input_nodes):
-                sized.add(node)
+        if only_metadata(node) or any(arg in sized for arg in node.all_input_nodes):
+            sized.add(node)
     return Dependence(inputs, frozenset(sized))
+
+
+def _counts(node: fx.Node) -> bool:
+    tags = {torch.Tag.dynamic_output_shape, torch.Tag.data_dependent_output}
+    found = overload(node)
+    return found is not None and not tags.isdisjoint(found.tags)
 
 
 def meeting_points(graph: fx.Graph, dependence: Dependence) -> Iterator[tuple[fx.Node, list[str]]]:
