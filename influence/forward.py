@@ -93,11 +93,17 @@ class Trial:
         Why not.
     notes
         What its user has to know.
+    runs
+        Whether it runs on two samples at all.
+    channels_last
+        Whether its maps are kept with their channels last.
     """
 
     shared: bool
     reason: str = ""
     notes: tuple[str, ...] = ()
+    runs: bool = True
+    channels_last: bool = False
 
 
 @torch.inference_mode()
@@ -134,7 +140,7 @@ def try_network(
         _, first = next(plain(signals))
         _, again = next(plain(signals))
     except Exception as error:  # it may take batches of one size only
-        return Trial(False, f"it fails on two samples: {_reason(error)}"), None
+        return Trial(False, f"it fails on two samples: {_reason(error)}", runs=False), None
     if notes := tuple(_changes(first, again)):
         return Trial(False, "its outputs change from one run to the next", notes), None
     if not wanted:

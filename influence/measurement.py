@@ -86,7 +86,7 @@ def measure(
     amp: str = "off",
     share: bool = True,
     compile: bool = False,
-    channels_last: bool = False,
+    channels_last: bool | None = None,
     stream: bool = False,
     limit: int | None = None,
     progress: bool = False,

@@ -80,7 +80,8 @@ class Execution:
     compile
         Whether `torch.compile` is applied, which takes minutes and pays on long runs.
     channels_last
-        Whether maps are kept with their channels last, which suits many convolutions better.
+        Whether maps are kept with their channels last; by default where that suits the network,
+        see `influence.layout`.
     """
 
     device: str = "auto"
@@ -89,7 +90,7 @@ class Execution:
     amp: str = "off"
     share: bool = True
     compile: bool = False
-    channels_last: bool = False
+    channels_last: bool | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or self.workers < 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 from influence.errors import InfluenceError
 from influence.evaluation_set import Batch, DataFacts
 from influence.forward import Forward, PlainForward, Trial, TriedForward, try_network
+from influence.layout import lay_out, suits_channels_last, with_layout
 from influence.metrics import Metric, Prediction
 from influence.muting import Mute
 from influence.network import JointNetwork, Modality
@@ -41,7 +43,8 @@ class Runner:
     device, amp, seed
         Where, in which mixed precision, and with which seed.
     compiled, channels_last
-        Whether the network is compiled, and maps are kept with their channels last.
+        Whether the network is compiled, and whether maps are kept with their channels last;
+        `None` where that suits it.
     """
 
     def __init__(
@@ -57,19 +60,17 @@ class Runner:
         amp: torch.dtype | None = None,
         seed: int = 0,
         compiled: bool = False,
-        channels_last: bool = False,
+        channels_last: bool | None = None,
     ) -> None:
         self.network, self.data, self.conditions = network, data, conditions
         self.modalities, self.mutes, self.metrics = modalities, mutes, metrics
         self.device, self.amp, self.seed = device, amp, seed
-        self.compiled, self.channels_last = compiled, channels_last
+        self.compiled, self.wanted_layout, self.channels_last = compiled, channels_last, False
         self.outputs = {o.name: o for o in network.outputs}
         self.notes: list[str] = []
         if network.module.training and not isinstance(network.module, torch.fx.GraphModule):
             self.notes.append("the network came in training mode and was set to evaluation mode")
         network.to(device)
-        if channels_last:
-            network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         weights = chain(network.module.parameters(), network.module.buffers())
         known = (torch.float32, torch.float64)
         self.dtype = next((w.dtype for w in weights if w.dtype in known), torch.float32)
@@ -97,16 +98,24 @@ class Runner:
         wanted: bool,
     ) -> Trial:  # fmt: skip
         """Find out on the first samples of a batch whether work can be shared."""
-        signals = self._signals(batch, follower).head(2)
-        trial, self._shared = try_network(
-            self.network, signals, self.conditions, samples=samples, wanted=wanted
-        )
-        return trial
+        suits = suits_channels_last(self.network.module, self.device, mixed=self.amp is not None)
+        first = suits if self.wanted_layout is None else self.wanted_layout
+        # `view` refuses some maps with their channels last: those networks get them as usual.
+        for layout in dict.fromkeys([first, False]):
+            self._lay_out(layout)
+            signals = self._signals(batch, follower).head(2)
+            trial, self._shared = try_network(
+                self.network, signals, self.conditions, samples=samples, wanted=wanted
+            )
+            if trial.runs:
+                break
+        return replace(trial, channels_last=layout)
 
     @torch.inference_mode()
     def prepare(self, trial: Trial, batch: Batch, follower: Mapping[str, Tensor] | None) -> None:
         """Choose the way in which batches are run, after a trial here or in another process."""
         self.notes += trial.notes
+        self._lay_out(trial.channels_last)
         if trial.shared:
             signals = self._signals(batch, follower).head(2)
             shared = self._shared or share(self.network, signals, self.conditions)
@@ -155,16 +164,16 @@ class Runner:
                 self._check_valid(batch, key, found[key])
         return found
 
+    def _lay_out(self, channels_last: bool) -> None:
+        lay_out(self.network.module, channels_last=channels_last)
+        self.channels_last = channels_last
+
     def _signals(self, batch: Batch, follower: Mapping[str, Tensor] | None) -> Signals:
         clean = {
             n: batch.inputs[n].to(self.device, self.dtype, non_blocking=True)
             for n in self.modalities
         }
-        if self.channels_last:
-            clean = {
-                n: x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
-                for n, x in clean.items()
-            }
+        clean = {n: with_layout(x, channels_last=self.channels_last) for n, x in clean.items()}
         return Signals(clean, batch.indices, self.modalities, self.mutes, follower, self.seed)
 
     def _failure(self, signals: Signals, error: Exception) -> InfluenceError:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = (
     {"errors", "progress"},
-    {"files", "factories", "setups", "network", "processes"},
+    {"files", "factories", "setups", "network", "processes", "layout"},
     {"facts", "weights", "programs"},
     {"checkpoints", "evaluation_set", "muting"},
     {"evaluation_file", "batch_stream", "metrics", "shards", "loading", "moments", "signals"},

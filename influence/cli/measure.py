@@ -46,7 +46,11 @@ def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
 @click.option("--workers", default=0, show_default=True, type=click.IntRange(min=0))
 @click.option("--amp", default="off", show_default=True, type=click.Choice(["off", "bf16", "fp16"]))
 @click.option("--compile", is_flag=True, help="Compile the network; pays on long runs.")
-@click.option("--channels-last", is_flag=True, help="Keep maps with their channels last.")
+@click.option(
+    "--channels-last/--no-channels-last",
+    default=None,
+    help="Keep maps with their channels last; by default where that suits the network.",
+)
 @click.option(
     "--share/--no-share", default=True, show_default=True, help="Compute once what setups share."
 )
@@ -76,7 +80,7 @@ def measure(
     workers: int,
     amp: str,
     compile: bool,
-    channels_last: bool,
+    channels_last: bool | None,
     share: bool,
     stream: bool,
     draws: int,
