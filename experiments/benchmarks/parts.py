@@ -16,6 +16,7 @@ from experiments.benchmarks.rivals import setups_of
 from experiments.benchmarks.scores import metrics_of
 from experiments.benchmarks.subject import Source, Subject
 from influence.evaluation_file import EvaluationFile
+from influence.layout import lay_out, suits_channels_last, with_layout
 from influence.loading import load_batches
 from influence.metrics import Prediction, find_metrics
 from influence.muting import parse_mutes
@@ -77,10 +78,14 @@ def shared_path(case: Case, subject: Subject) -> tuple[SharedForward, Callable[.
     conditions = conditions_of(case, subject)
     modalities = {modality.name: modality for modality in subject.network.inputs}
     mutes = {mute.name: mute for mute in parse_mutes(case.mutes)}
+    module = subject.checkpoint.module
+    layout = suits_channels_last(module, torch.device(subject.device), mixed=False)
+    lay_out(module, channels_last=layout)
 
     def signals(inputs: dict[str, Tensor]) -> Signals:
         count = len(next(iter(inputs.values())))
-        clean = _on_device({name: inputs[name] for name in modalities}, subject.device)
+        moved = _on_device({name: inputs[name] for name in modalities}, subject.device)
+        clean = {name: with_layout(x, channels_last=layout) for name, x in moved.items()}
         following = {name: x[0] for name, x in clean.items()}
         return Signals(clean, np.arange(count), modalities, mutes, following)
 
