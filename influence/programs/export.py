@@ -6,7 +6,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
 import torch
@@ -86,11 +86,12 @@ def _trace(
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep torch from logging the whole graph of what it cannot trace; its error says enough."""
+    """Keep torch from printing the whole graph of what it cannot trace; its error says enough."""
     logger = logging.getLogger("torch.fx.experimental.symbolic_shapes")
     known, logger.disabled = logger.disabled, True
     try:
-        yield
+        with redirect_stderr(io.StringIO()):
+            yield
     finally:
         logger.disabled = known
 

@@ -137,7 +137,8 @@ class _Builder:
         for condition in conditions:
             wanted = [self._under(node, condition) for node in results]
             computed, taken = self._sweep(wanted, given)
-            known.update(computed)
+            # Weights are at hand in every stage and are not passed on.
+            known.update(v for v in computed if v.node.op != "get_attr")
             self.fixed |= dict.fromkeys(v for v in taken if self._lifted(v))
             for value in taken:
                 if (axis := self._moved(value)) is not None:
