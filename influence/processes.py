@@ -37,6 +37,9 @@ JOIN = timedelta(minutes=10)
 WAIT = timedelta(days=1)
 """How long they wait later: as long as another may compute. Torchrun ends them if one fails."""
 
+PATIENCE = timedelta(seconds=3)
+"""How long torchrun has to end a process before it tells of an error that another may tell of."""
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -126,6 +129,7 @@ class Processes:
         try:
             yield
         except RuntimeError as error:
+            time.sleep(PATIENCE.total_seconds())  # the one that failed has said why
             raise InfluenceError(
                 f"process {self.rank} of {self.count} lost contact to the others; if one of them "
                 f"failed, its own message says why ({str(error).splitlines()[0]})"
@@ -167,7 +171,13 @@ def join_processes(device: str) -> Iterator[Processes]:
         return
     _connect(processes, process_device(device, processes))
     # On several machines, torchrun counts a restart only where a process failed.
-    yield replace(processes, restarted=processes.any(restarted))
+    processes = replace(processes, restarted=processes.any(restarted))
+    try:
+        yield processes
+    except InfluenceError:
+        if not processes.first:
+            time.sleep(PATIENCE.total_seconds())  # the first one may have failed alike
+        raise
     # Not in a `finally`: a failed process would wait here for the others, and they for it.
     processes.barrier()
     distributed.destroy_process_group()
@@ -211,6 +221,10 @@ def _from_environment() -> Processes:
 
 def _connect(processes: Processes, device: str) -> None:
     # Not on top: these modules are missing where PyTorch is built without distributed.
+    # The first one before there is a group, which its functions would keep as their default, and
+    # PyTorch imports it now and then. A group that is kept has a thread that frees what was
+    # exchanged last; while Python ends, that aborts the process (pytorch pull request 179291).
+    import torch.distributed.nn.functional
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
