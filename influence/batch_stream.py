@@ -10,23 +10,28 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from influence.errors import InfluenceError
+from influence.errors import InfluenceError, unknown
 from influence.evaluation_set import Batch, Field, check_pair, floating
 
 __all__ = ["BatchStream"]
+
+FACTS = ("ids", "groups")
+"""What a batch may tell of its samples."""
 
 
 class BatchStream:
     """The batches of an iterable, one at a time; only the first is held.
 
-    Labels below zero and values that are NaN mean 'no ground truth'.
+    Labels below zero and values that are NaN mean 'no ground truth'. Sizes of maps may change from
+    batch to batch, and batches without a sample are passed over.
 
     Parameters
     ----------
     batches
         Yields ``(inputs, targets)``, mappings of tensors with samples first, or ``(inputs, targets,
         facts)`` where `facts` may hold ``ids`` and ``groups``, one a sample. Without ids, samples
-        are known by their position in the stream.
+        are known by their position in the stream; groups come in all batches or in none. The
+        tensors of one batch must not be written over to make the next.
     name
         For the tables.
 
@@ -57,6 +62,7 @@ class BatchStream:
             {n: Field(tuple(x.shape[1:]), not x.is_floating_point()) for n, x in part.items()}
             for part in parts
         )
+        self._grouped = _facts(self._first).get("groups") is not None
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches; they can be read once."""
@@ -67,8 +73,11 @@ class BatchStream:
         for number, item in enumerate(chain([first], self._rest)):
             batch = self._read(item, number, start)
             first = None
-            start += len(batch)
-            yield batch
+            if len(batch):
+                start += len(batch)
+                yield batch
+        if not start:
+            raise InfluenceError("the stream yielded no sample, expected one or more")
 
     def _read(self, item: Any, number: int, start: int) -> Batch:
         inputs, targets = check_pair(_tensors(item), number)
@@ -80,6 +89,13 @@ class BatchStream:
                     f"batch {number}: {part} are named {sorted(tensors)}, in the first batch "
                     f"{sorted(fields)}"
                 )
+        for name, x in targets.items():
+            if x.is_floating_point() == self.targets[name].integer:
+                raise InfluenceError(
+                    f"batch {number}: targets/{name} holds {x.dtype}, and in the first batch "
+                    f"{'labels' if self.targets[name].integer else 'values'}. Yield integers for "
+                    "labels, floating-point numbers for values"
+                )
         indices = np.arange(start, start + len(next(iter(inputs.values()))))
         batch = Batch(
             indices,
@@ -87,8 +103,13 @@ class BatchStream:
             {n: x.long() if self.targets[n].integer else floating(x) for n, x in targets.items()},
             ids=[str(i) for i in indices],
         )
-        facts = item[2] if len(item) > 2 else {}
-        ids, groups = (_labels(facts.get(n), n, len(batch), number) for n in ("ids", "groups"))
+        facts = _facts(item)
+        ids, groups = (_labels(facts.get(n), n, len(batch), number) for n in FACTS)
+        if (groups is not None) != self._grouped:
+            raise InfluenceError(
+                f"batch {number} comes {'without' if self._grouped else 'with'} groups, the first "
+                "one did not: give them in all batches or in none"
+            )
         return replace(batch, ids=batch.ids if ids is None else [*map(str, ids)], groups=groups)
 
 
@@ -97,6 +118,14 @@ def _tensors(item: Any) -> Any:
     if isinstance(item, Sequence) and len(item) == 3 and isinstance(item[2], Mapping):
         return item[:2]
     return item
+
+
+def _facts(item: Any) -> Mapping[str, Any]:
+    facts: Mapping[str, Any] = item[2] if len(item) > 2 else {}
+    for name in facts:
+        if name not in FACTS:
+            raise unknown("fact of a batch", str(name), FACTS)
+    return facts
 
 
 def _labels(labels: Any, name: str, count: int, number: int) -> list[Any] | None:

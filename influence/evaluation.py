@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -23,24 +24,33 @@ from influence.rows import RowKey, Rows, group_numbers
 from influence.runner import Runner
 from influence.shards import ShardStore
 
-__all__ = ["Evaluation", "evaluate", "make_runners", "run_batches", "sample_count"]
+__all__ = [
+    "Evaluation",
+    "check_limit",
+    "evaluate",
+    "make_runners",
+    "run_batches",
+    "sample_count",
+]
 
 Pairs = Iterator[tuple[Batch, Follower | None]]
 BatchRows = list[dict[RowKey, NDArray[np.float64]]]
 """For each network, the rows of one batch."""
 
+GLANCE = 1.0
+"""The first process looks no more often what the others have done, in seconds: a long list."""
+
 
 def sample_count(data: EvaluationSet, limit: int | None = None) -> int:
-    """Return the number of samples to use: all, or the first `limit`.
+    """Return the number of samples to use: all, or the first `limit`; see `check_limit`."""
+    check_limit(limit)
+    return len(data) if limit is None else min(len(data), limit)
 
-    Raises
-    ------
-    InfluenceError
-        If the limit is below one.
-    """
+
+def check_limit(limit: int | None) -> None:
+    """Raise InfluenceError if a limit is below one sample."""
     if limit is not None and limit < 1:
         raise InfluenceError(f"expected a limit of one sample or more, got {limit}")
-    return len(data) if limit is None else min(len(data), limit)
 
 
 @dataclass(frozen=True)
@@ -114,6 +124,7 @@ def evaluate(
     pairs: Pairs = with_followers(loaded, data, order) if shuffles else ((b, None) for b in loaded)
     collector = _Collector(count, [len(b) for b in batches], advance if processes.first else None)
     collector.finish(finished)
+    others, looked = processes.first and processes.count > 1, time.monotonic()
     trials, results = run_batches(
         runners, pairs, execution, samples=count, shards=shards, processes=processes
     )
@@ -122,7 +133,10 @@ def evaluate(
             shards.save(number, _flat(rows))
         else:
             collector.add(batch.indices, _flat(rows))
-        collector.finish(shards.finished() if shards and processes.count > 1 else [number])
+        collector.finish([number])
+        if shards and others and time.monotonic() > looked + GLANCE:
+            collector.finish(shards.finished())
+            looked = time.monotonic()
     if shards:
         processes.barrier()
         for number, indices in enumerate(batches):

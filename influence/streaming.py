@@ -12,7 +12,7 @@ import numpy as np
 from influence.batch_stream import BatchStream
 from influence.bootstrap import Resampling
 from influence.errors import InfluenceError
-from influence.evaluation import Pairs, make_runners, run_batches, sample_count
+from influence.evaluation import Pairs, check_limit, make_runners, run_batches, sample_count
 from influence.evaluation_set import Batch, EvaluationSet
 from influence.forward import Trial
 from influence.loading import Follower, load_batches, with_followers
@@ -80,6 +80,7 @@ def evaluate_stream(
                 f"a mute needs the mean of the inputs {', '.join(lacking)}, and a stream cannot be "
                 "read twice to find it. Give it in the network's facts: Modality(mean=..., std=...)"
             )
+        check_limit(limit)
         measured, count = {}, None
         stream = _limited(data, limit)
         whole: Pairs = _with_next(stream) if plans[0].shuffles else ((b, None) for b in stream)
@@ -92,16 +93,22 @@ def evaluate_stream(
     runners = make_runners(networks, data, plans, execution, [m for m, _ in found])
     trials, results = run_batches(runners, pairs, execution, samples=count, processes=processes)
     running = [RunningSums(resampling) for _ in networks]
+    done = 0
     for batch, rows in results:
         for sums, own in zip(running, rows, strict=True):
             sums.add(own, batch.ids, batch.groups)
         if advance and processes.first:
-            # The others are as far, more or less.
-            advance(len(batch) * processes.count)
+            # The others are as far, more or less; of a stream, this one has read all before.
+            turn = done + len(batch) * processes.count
+            reached = int(batch.indices[-1]) + 1 if count is None else min(turn, count)
+            advance(reached - done)
+            done = reached
     merged = [
         _merged(sums, runner.row_keys(), processes)
         for sums, runner in zip(running, runners, strict=True)
     ]
+    if advance and processes.first:
+        advance(merged[0].n - done)
     notes = [(*where, *runner.notes) for (_, where), runner in zip(found, runners, strict=True)]
     return StreamedEvaluation(merged, notes, trials)
 
