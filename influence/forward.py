@@ -149,7 +149,7 @@ def try_network(
         return Trial(False, "the work is too small to be worth a trace"), None
     try:
         shared = share(network, signals, conditions)
-        # A single sample too: neither a trace nor a constant made of one is told apart from it.
+        # A trace takes the number of samples for two or more, so one is tried by itself.
         pairs = (
             pair
             for some in (signals, signals.head(1))

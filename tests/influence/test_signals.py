@@ -1,0 +1,54 @@
+"""What each condition shows of a batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from influence.muting import MUTES
+from influence.network import Modality
+from influence.signals import Signals
+
+
+@pytest.fixture
+def signals() -> Signals:
+    clean = {"x": torch.arange(6.0).reshape(3, 2), "y": torch.arange(3.0)}
+    follower = {"x": torch.tensor([8.0, 9.0]), "y": torch.tensor(7.0)}
+    facts = {name: Modality(name, mean=(0.5,), std=(1.0,)) for name in clean}
+    return Signals(clean, np.array([4, 2, 9]), facts, MUTES, follower, seed=3)
+
+
+def test_shown_inputs_are_copies(signals: Signals) -> None:
+    shown = signals.shown(frozenset({"y"}), "mean")
+    assert list(shown) == ["x", "y"]
+    assert shown["y"].tolist() == [0.5] * 3
+    for values in shown.values():
+        values.zero_()
+    assert signals.clean["x"].sum() == 15
+    assert signals.clean["y"].sum() == 3
+
+
+def test_shuffle_shows_the_next_sample(signals: Signals) -> None:
+    assert signals.muted("x", "shuffle").tolist() == [[2, 3], [4, 5], [8, 9]]
+    assert signals.muted("y", "shuffle").tolist() == [1, 2, 7]
+
+
+def test_next_sample_stands_alone(signals: Signals) -> None:
+    found = signals.next_sample()
+    assert len(found) == 1
+    assert {n: x.tolist() for n, x in found.clean.items()} == {"x": [[8, 9]], "y": [7]}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_head_shows_what_the_batch_shows_of_its_samples(signals: Signals, count: int) -> None:
+    head = signals.head(count)
+    assert len(head) == count
+    for mute in ("zero", "mean", "shuffle", "noise"):
+        assert torch.equal(head.muted("x", mute), signals.muted("x", mute)[:count])
+
+
+def test_head_repeats_a_single_sample(signals: Signals) -> None:
+    head = signals.head(1).head(2)
+    assert head.indices.tolist() == [4, 4]
+    assert head.clean["x"].tolist() == [[0, 1], [0, 1]]
