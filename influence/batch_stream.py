@@ -108,7 +108,7 @@ class BatchStream:
         if (groups is not None) != self._grouped:
             raise InfluenceError(
                 f"batch {number} comes {'without' if self._grouped else 'with'} groups, the first "
-                "one did not: give them in all batches or in none"
+                f"one {'with' if self._grouped else 'without'}: give them in all batches or in none"
             )
         return replace(batch, ids=batch.ids if ids is None else [*map(str, ids)], groups=groups)
 
