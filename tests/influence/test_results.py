@@ -210,3 +210,21 @@ def test_damaged_run_is_told(
     damage(tmp_path)
     with pytest.raises(InfluenceError, match=message):
         read_run(tmp_path)
+
+
+def test_streamed_run_is_read_without_samples(toy_file: Path, tmp_path: Path) -> None:
+    streamed = measure(toy(), toy_file, mutes=["zero"], draws=20, stream=True)
+    streamed.write(tmp_path)
+    assert sorted(contents(tmp_path)) == ["influence.csv", "performance.csv", "run.json"]
+    found = read_run(tmp_path)
+    assert found.info == streamed.info
+    assert found.influence["omega"].tolist() == streamed.influence["omega"].tolist()
+    assert tuple(found.samples.columns) == SAMPLES_COLUMNS
+    assert found.samples.empty
+
+
+def test_lost_samples_of_an_exact_run_are_told(run: Run, tmp_path: Path) -> None:
+    run.write(tmp_path)
+    (tmp_path / "samples.csv.gz").unlink()
+    with pytest.raises(InfluenceError, match=r"samples\.csv\.gz: expected a table"):
+        read_run(tmp_path)
