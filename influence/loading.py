@@ -35,7 +35,7 @@ def load_batches(
     """
     loader: DataLoader[Any] = DataLoader(
         _Reader(data),
-        batch_sampler=[batch.tolist() for batch in batches],
+        batch_sampler=(batch.tolist() for batch in batches),  # no list of all positions
         num_workers=workers,
         collate_fn=_collate,
         generator=torch.Generator(),  # workers would draw from the user's global one
@@ -73,7 +73,8 @@ def with_followers(
     batches: Iterator[Batch], data: EvaluationSet, order: NDArray[np.int64]
 ) -> Iterator[tuple[Batch, Follower]]:
     """Yield each batch with the inputs of the sample that follows its last one on the cycle."""
-    follows = dict(zip(order.tolist(), np.roll(order, -1).tolist(), strict=True))
+    follows = np.empty_like(order)
+    follows[order] = np.roll(order, -1)
     current = next(batches, None)
     if current is None:
         return
@@ -87,7 +88,7 @@ def with_followers(
     for following in chain(batches, [None]):
         if following is not None:
             remember_head(following)
-        wanted = follows[int(current.indices[-1])]
+        wanted = int(follows[current.indices[-1]])
         # After a resume the neighbour may lie in a batch that was finished before.
         yield current, heads[wanted] if wanted in heads else data[wanted].inputs
         if following is not None:
