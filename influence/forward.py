@@ -18,10 +18,13 @@ from influence.rows import Condition
 from influence.sharing import SharedForward, share
 from influence.signals import Signals
 
-__all__ = ["Forward", "PlainForward", "Trial", "TriedForward", "try_network"]
+__all__ = ["Forward", "PlainForward", "Trial", "TriedForward", "trial_size", "try_network"]
 
 WORTH_TRACING = 5e11
 """A network that is no exported program is traced if all its passes cost more FLOPs than this."""
+
+EFFORT = 1 / 40
+"""A trial runs so many of the samples, divided by the number of conditions; two at least."""
 
 NOISE = 64
 """How far the shared path may be from the plain one, in units of the last place."""
@@ -60,16 +63,25 @@ class PlainForward:
             return self.network(shown)
 
 
-@dataclass(frozen=True)
 class TriedForward:
     """The shared path where it holds, and the plain one for all other batches.
 
     A network may take another way for maps of another size than those on which it was tried, or
     for another number of samples.
+
+    Parameters
+    ----------
+    shared, plain
+        The two ways.
+    tell
+        Called with a note, the first time that a batch is run plainly.
     """
 
-    shared: SharedForward
-    plain: PlainForward
+    def __init__(
+        self, shared: SharedForward, plain: PlainForward, tell: Callable[[str], None]
+    ) -> None:
+        self.shared, self.plain, self.tell = shared, plain, tell
+        self.told = False
 
     def compile(self) -> None:
         """Compile both."""
@@ -78,7 +90,16 @@ class TriedForward:
 
     def __call__(self, signals: Signals) -> Outputs:
         """Run all conditions."""
-        return self.shared(signals) if self.shared.holds(signals) else self.plain(signals)
+        if self.shared.holds(signals):
+            return self.shared(signals)
+        if not self.told:
+            self.told = True
+            shapes = {name: tuple(x.shape) for name, x in signals.clean.items()}
+            self.tell(
+                f"no work is shared in batches such as {shapes}, for which the network takes "
+                "another way than for those on which it was tried"
+            )
+        return self.plain(signals)
 
 
 @dataclass(frozen=True)
@@ -122,7 +143,7 @@ def try_network(
     network
         In evaluation mode, on its device.
     signals
-        Two samples.
+        Two samples or more.
     conditions
         The full one first.
     samples
@@ -148,7 +169,7 @@ def try_network(
     if not (isinstance(network.module, Program) or _worth_tracing(plain, signals, samples)):
         return Trial(False, "the work is too small to be worth a trace"), None
     try:
-        shared = share(network, signals, conditions)
+        shared = share(network, signals.head(2), conditions)
         # A trace takes the number of samples for two or more, so one is tried by itself.
         pairs = (
             pair
@@ -162,6 +183,16 @@ def try_network(
         note = f"no work is shared between the setups, each is run by itself: {reason}"
         return Trial(False, reason, (note,)), None
     return Trial(True), shared
+
+
+def trial_size(samples: int | None, batch: int, conditions: int) -> int:
+    """Return on how many samples of a batch a network is tried, at a small part of a pass's cost.
+
+    >>> trial_size(654, 16, 7), trial_size(20_000, 16, 7), trial_size(None, 16, 7)
+    (2, 16, 16)
+    """
+    affordable = batch if samples is None else int(samples * EFFORT / conditions)
+    return max(2, min(batch, affordable))
 
 
 def _worth_tracing(plain: PlainForward, signals: Signals, samples: int | None) -> bool:
@@ -184,7 +215,9 @@ def _reason(error: Exception) -> str:
 def _changes(first: Mapping[str, Tensor], again: Mapping[str, Tensor]) -> Iterator[str]:
     """Muting nothing must give exactly the full result; say so if it does not."""
     for name, value in first.items():
-        if not torch.equal(value, again[name]) and not value.isnan().any():
+        if value.shape != again[name].shape:
+            yield f"output {name!r} changes its shape between two identical runs"
+        elif not torch.equal(value, again[name]) and not value.isnan().any():
             gap = (value.double() - again[name].double()).abs().max().item()
             yield (
                 f"output {name!r} changes between two identical runs by up to {gap:.3g}: "

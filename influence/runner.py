@@ -14,7 +14,14 @@ from torch import Tensor
 
 from influence.errors import InfluenceError
 from influence.evaluation_set import Batch, DataFacts
-from influence.forward import Forward, PlainForward, Trial, TriedForward, try_network
+from influence.forward import (
+    Forward,
+    PlainForward,
+    Trial,
+    TriedForward,
+    trial_size,
+    try_network,
+)
 from influence.layout import lay_out, suits_channels_last, with_layout
 from influence.metrics import Metric, Prediction
 from influence.muting import Mute
@@ -103,7 +110,8 @@ class Runner:
         # `view` refuses some maps with their channels last: those networks get them as usual.
         for layout in dict.fromkeys([first, False]):
             self._lay_out(layout)
-            signals = self._signals(batch, follower).head(2)
+            count = trial_size(samples, len(batch), len(self.conditions))
+            signals = self._signals(batch, follower).head(count)
             trial, self._shared = try_network(
                 self.network, signals, self.conditions, samples=samples, wanted=wanted
             )
@@ -119,7 +127,9 @@ class Runner:
         if trial.shared:
             signals = self._signals(batch, follower).head(2)
             shared = self._shared or share(self.network, signals, self.conditions)
-            self.forward = TriedForward(shared.within(self._precision), self.plain)
+            self.forward = TriedForward(
+                shared.within(self._precision), self.plain, self.notes.append
+            )
         if self.compiled:
             self.forward.compile()
 

@@ -154,7 +154,7 @@ def _rebuilt(
     copies: dict[fx.Node, Any] = {}
     for node in source.nodes:
         if node.op == "placeholder":
-            copies[node] = next(taken, None)
+            copies[node] = next(taken)
         elif node.op == "output":
             results = list(fx.node.map_arg(node.args[0], copies.__getitem__))
             graph.output(tuple(results if order is None else [results[i] for i in order]))

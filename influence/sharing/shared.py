@@ -14,7 +14,8 @@ from influence.rows import Condition
 from influence.sharing.dependence import find_dependence
 from influence.sharing.joint_graph import holds, joint_graph
 from influence.sharing.observation import observe
-from influence.sharing.stages import CLEAN, Stage, Stages, Value, build_stages
+from influence.sharing.stages import Stage, Stages, build_stages
+from influence.sharing.values import CLEAN, Value
 from influence.signals import Signals
 
 __all__ = ["SharedForward", "share"]
@@ -84,7 +85,7 @@ class SharedForward:
     ) -> dict[str, Tensor]:
         stage = self.stages.conditions[number]
         taken = [
-            self._moved(v, values, following, signals)
+            self._of_next(v, values, following, signals)
             if v in self.stages.axes
             else self._value(v, values, signals)
             for v in stage.takes
@@ -96,7 +97,7 @@ class SharedForward:
         values.update(zip(stage.gives, gives, strict=True))
         return dict(zip(self.outputs, outputs, strict=True))
 
-    def _moved(
+    def _of_next(
         self,
         value: Value,
         values: Mapping[Value, Tensor],

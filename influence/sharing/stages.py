@@ -1,16 +1,12 @@
 """Stages: the graph of a network, cut so that every distinct piece of work is done once.
 
-A node's value under a condition depends only on the mutes of the inputs that it depends on. Two
-conditions that agree on those share the value; where all of them are muted by constants, there is
-one value for the whole data set, computed on a single sample; and where all of them show the input
-of the sample that follows, the value is the one which that sample has when nothing is muted.
+Two conditions that agree on the mutes of the inputs that a node depends on share its value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
 from torch import fx
@@ -20,19 +16,9 @@ from influence.sharing.dependence import Dependence
 from influence.sharing.joint_graph import overload
 from influence.sharing.mutation import memory_of, mutates, out_of_place
 from influence.sharing.observation import Observation
+from influence.sharing.values import Value, Values
 
-__all__ = ["CLEAN", "Stage", "Stages", "Value", "build_stages"]
-
-Key = frozenset[tuple[str, str]]
-CLEAN: Key = frozenset()
-"""The key of a value that no mute has touched."""
-
-
-class Value(NamedTuple):
-    """What a node computes when the inputs in `muted` are replaced: pairs (modality, mute)."""
-
-    node: fx.Node
-    muted: Key
+__all__ = ["Stage", "Stages", "build_stages"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +57,8 @@ class Stages:
     inputs
         The modality of every placeholder.
     axes
-        Of the values that are clean ones moved on by a sample: their axis of samples.
+        The values that stages take from the next sample, with their axis of samples; the clean
+        values of which they are made are what `following` gives for that sample.
     """
 
     fixed: Stage
@@ -108,19 +95,16 @@ def build_stages(
     Raises
     ------
     InfluenceError
-        If the graph changes a tensor in place in a way that cannot be shared.
+        If an operator that changes a tensor in place has no variant that makes a new one.
     """
-    builder = _Builder(graph, dependence, frozenset(constant), frozenset(following), observed)
-    return builder.build(conditions)
+    values = Values(dependence, constant=constant, following=following, observed=observed)
+    return _Builder(graph, values).build(conditions)
 
 
 @dataclass
 class _Builder:
     graph: fx.GraphModule
-    dependence: Dependence
-    constant: frozenset[str]
-    following: frozenset[str]
-    observed: Observation
+    values: Values
     fixed: dict[Value, None] = field(default_factory=dict)
     """The fixed values that stages take, in the order in which they are found."""
     axes: dict[Value, int] = field(default_factory=dict)
@@ -128,59 +112,53 @@ class _Builder:
 
     def build(self, conditions: Sequence[Condition]) -> Stages:
         (results,) = (n.args[0] for n in self.graph.graph.nodes if n.op == "output")
-        known: set[Value] = set()  # what an earlier stage computes
-
-        def given(value: Value) -> bool:
-            return value in known or self._lifted(value) or self._moved(value) is not None
-
-        sweeps, outputs = [], []
-        for condition in conditions:
-            wanted = [self._under(node, condition) for node in results]
-            computed, taken = self._sweep(wanted, given)
-            # Weights are at hand in every stage and are not passed on.
-            known.update(v for v in computed if v.node.op != "get_attr")
-            self.fixed |= dict.fromkeys(v for v in taken if self._lifted(v))
-            for value in taken:
-                if (axis := self._moved(value)) is not None:
-                    self.axes[value] = axis
-            sweeps.append((computed, taken))
-            outputs.append(wanted)
-        # A value that is moved on is made of the clean one when it is taken.
-        needs = [[self._origin(v) for v in taken] for _, taken in sweeps]
+        outputs = [[self.values.under(node, c) for node in results] for c in conditions]
+        sweeps = self._sweep_all(outputs)
+        # A value of the next sample is made of the clean one when it is taken.
+        needs = [[self.values.origin(v) for v in taken] for _, taken in sweeps]
         last = {v: number for number, needed in enumerate(needs) for v in needed}
         stages = []
         for number, (computed, taken) in enumerate(sweeps):
             gives = [v for v in computed if last.get(v, number) > number]
-            spare = [v for v in needs[number] if last[v] == number and not self._lifted(v)]
+            spare = [v for v in needs[number] if last[v] == number and not self.values.fixed(v)]
             stages.append(self._stage(computed, taken, gives, outputs[number], tuple(spare)))
-        fixed = self._alone(list(self.fixed))
-        following = self._alone(list(dict.fromkeys(map(self._origin, self.axes))))
+        following = list(dict.fromkeys(map(self.values.origin, self.axes)))
         inputs = {
-            node: next(iter(self.dependence.inputs[node]))
+            node: next(iter(self.values.dependence.inputs[node]))
             for node in self.graph.graph.nodes
             if node.op == "placeholder"
         }
-        return Stages(fixed, following, tuple(stages), inputs, self.axes)
+        return Stages(
+            self._alone(list(self.fixed)), self._alone(following), tuple(stages), inputs, self.axes
+        )
+
+    def _sweep_all(
+        self, outputs: Sequence[Sequence[Value]]
+    ) -> list[tuple[list[Value], list[Value]]]:
+        """Find what each stage computes and takes, and note what it takes from no other stage."""
+        known: set[Value] = set()  # what an earlier stage computes
+
+        def given(value: Value) -> bool:
+            fixed, axis = self.values.fixed(value), self.values.axis(value)
+            return value in known or fixed or axis is not None
+
+        sweeps = []
+        for wanted in outputs:
+            computed, taken = self._sweep(wanted, given)
+            # Weights are at hand in every stage and are not passed on.
+            known.update(v for v in computed if v.node.op != "get_attr")
+            for value in taken:
+                if self.values.fixed(value):
+                    self.fixed[value] = None
+                elif (axis := self.values.axis(value)) is not None:
+                    self.axes[value] = axis
+            sweeps.append((computed, taken))
+        return sweeps
 
     def _alone(self, gives: list[Value]) -> Stage:
         """Make a stage that is run on one sample and depends on no other stage."""
         computed, taken = self._sweep(gives, lambda _: False)
         return self._stage(computed, taken, gives, [], alone=True)
-
-    def _origin(self, value: Value) -> Value:
-        return Value(value.node, CLEAN) if value in self.axes else value
-
-    def _under(self, node: fx.Node, condition: Condition) -> Value:
-        muted = self.dependence.inputs[node] & condition.setup
-        return Value(node, frozenset((site, condition.mute) for site in muted))
-
-    def _arguments(self, value: Value) -> list[Value]:
-        # A size depends on no input, so that its argument is the clean value, always at hand.
-        return [self._restricted(arg, value.muted) for arg in value.node.all_input_nodes]
-
-    def _restricted(self, node: fx.Node, muted: Key) -> Value:
-        inputs = self.dependence.inputs[node]
-        return Value(node, frozenset(pair for pair in muted if pair[0] in inputs))
 
     def _sweep(
         self, wanted: Iterable[Value], given: Callable[[Value], bool]
@@ -196,38 +174,9 @@ class _Builder:
                     taken.append(value)
                     continue
                 computed.append(value)
-                for argument in self._arguments(value):
+                for argument in self.values.arguments(value):
                     pending.setdefault(argument.node, {})[argument] = None
         return computed[::-1], taken[::-1]
-
-    def _lifted(self, value: Value) -> bool:
-        """Say whether a value is computed once, on one sample, and expanded to the batch."""
-        node, muted = value
-        inputs = self.dependence.inputs[node]
-        if node.op == "get_attr" or node not in self.observed.shapes[0]:
-            return False
-        if not inputs:
-            return node not in self.dependence.sized
-        covered = {site for site, mute in muted if mute in self.constant} == inputs
-        return covered and self._axes(node) is not None
-
-    def _moved(self, value: Value) -> int | None:
-        """Return the axis of samples of a value that is the clean one of the next sample."""
-        node, muted = value
-        inputs = self.dependence.inputs[node]
-        if not inputs or {site for site, mute in muted if mute in self.following} != inputs:
-            return None
-        axes = self._axes(node)
-        return axes[0] if axes and len(axes) == 1 else None
-
-    def _axes(self, node: fx.Node) -> list[int] | None:
-        """List the axes that are as long as there are samples; `None` if lengths differ else."""
-        if node not in self.observed.shapes[0]:
-            return None
-        one, two = self.observed.shapes[0][node], self.observed.shapes[1][node]
-        axes = [i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b]
-        same = len(one) == len(two) and all((one[i], two[i]) == (1, 2) for i in axes)
-        return axes if same else None
 
     def _stage(
         self,
@@ -243,11 +192,13 @@ class _Builder:
         count = graph.placeholder("count")
         made = {v: graph.placeholder(f"value_{i}") for i, v in enumerate(taken)}
         if not alone:
-            made |= {v: self._expanded(graph, made[v], v, count) for v in taken if self._lifted(v)}
+            made |= {
+                v: self._expanded(graph, made[v], v, count) for v in taken if self.values.fixed(v)
+            }
         # What is passed on must not be changed, nor what came in.
         own = set(computed).difference(gives)
         for value in computed:
-            arguments = {v.node: made[v] for v in self._arguments(value)}
+            arguments = {v.node: made[v] for v in self.values.arguments(value)}
             made[value] = graph.node_copy(value.node, arguments.__getitem__)
             if overload(value.node) is torch.ops.aten.view.default:
                 made[value].target = torch.ops.aten.reshape.default  # of what may be expanded
@@ -259,17 +210,16 @@ class _Builder:
     def _in_place(self, value: Value, own: set[Value]) -> bool:
         changed = value.node.args[0]
         assert isinstance(changed, fx.Node), "what changes another argument is refused"
-        inputs = self.dependence.inputs
+        inputs = self.values.dependence.inputs
         # With other dependences one tensor would be changed under several keys.
         return all(
-            inputs[node] == inputs[value.node] and self._restricted(node, value.muted) in own
-            for node in memory_of(changed, self.observed.lenders)
+            inputs[node] == inputs[value.node] and self.values.restricted(node, value.muted) in own
+            for node in memory_of(changed, self.values.observed.lenders)
         )
 
     def _expanded(self, graph: fx.Graph, node: fx.Node, value: Value, count: fx.Node) -> fx.Node:
-        axes = self._axes(value.node)
+        axes = self.values.axes(value.node)
         if not axes:
             return node
-        rank = len(self.observed.shapes[0][value.node])
-        sizes = [count if i in axes else -1 for i in range(rank)]
+        sizes = [count if i in axes else -1 for i in range(self.values.rank(value.node))]
         return graph.call_function(torch.ops.aten.expand.default, (node, sizes))

@@ -120,11 +120,23 @@ def test_batches_for_which_the_trace_does_not_hold_are_run_plainly() -> None:
     _, shared = attempt(net)
     assert shared is not None
     plain = PlainForward(net, wanted)
-    tried = TriedForward(shared, plain)
+    told: list[str] = []
+    tried = TriedForward(shared, plain, told.append)
     for count in (3, 4, 1):
         signals = draw(net, count, mutes=MUTES)
         for (condition, found), (_, expected) in zip(tried(signals), plain(signals), strict=True):
             assert torch.equal(found["out"], expected["out"]), condition
+
+    assert len(told) == 1
+    assert "batches such as {'x': (4, 4), 'y': (4, 4)}" in told[0]
+
+
+def test_use_of_the_position_in_the_batch_is_noticed_on_a_whole_batch() -> None:
+    net = network(lambda self, x, y: x + y * (torch.arange(x.shape[0]) // 2)[:, None], VECTORS)
+    signals = draw(net, 5, mutes=MUTES)
+    trial, _ = try_network(net, signals, conditions(net, MUTES), samples=None)
+    assert not trial.shared
+    assert "output 'out' would differ by" in trial.reason
 
 
 def test_plain_passes_hold_neither_inputs_nor_outputs() -> None:

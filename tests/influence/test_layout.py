@@ -37,12 +37,12 @@ def test_two_dimensional_convolutions_are_suited(
 
 
 def test_order_changes_and_values_stay() -> None:
-    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv3d(4, 4, 3))
+    conv = nn.Conv2d(3, 4, 3)
+    module = nn.Sequential(conv, nn.Conv3d(4, 4, 3))
     before = {name: w.clone() for name, w in module.state_dict().items()}
-    weights = module[0].weight
     for channels_last, strides in ((True, (27, 1, 9, 3)), (False, (27, 9, 3, 1))):
         lay_out(module, channels_last=channels_last)
-        assert weights.stride() == strides
+        assert conv.weight.stride() == strides
         assert all(torch.equal(w, before[name]) for name, w in module.state_dict().items())
     assert with_layout(torch.zeros(2, 3), channels_last=True).shape == (2, 3)
 
