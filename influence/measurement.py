@@ -27,7 +27,7 @@ from influence.plan import Execution, Plan, choose_device
 from influence.processes import Processes, process_device
 from influence.progress import progress_bar
 from influence.provenance import describe
-from influence.results import SAMPLES_COLUMNS, Run, check_free
+from influence.results import SAMPLES_COLUMNS, Run, check_free, check_writable
 from influence.rows import Rows
 from influence.setups import select_sites
 from influence.shards import ShardStore
@@ -189,6 +189,8 @@ def measure(
     info["measured"] |= {"draws": draws, "confidence": confidence}
     if checkpointing and checkpointing.target:
         check_free(checkpointing.target, info)
+        if stream and processes.first:  # otherwise the shards tell
+            check_writable(checkpointing.target)
     start = time.monotonic()
     with progress_bar(count, show=progress and processes.first) as advance:
         if stream:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import pandas as pd
@@ -25,6 +26,7 @@ __all__ = [
     "SAMPLES_COLUMNS",
     "Run",
     "check_free",
+    "check_writable",
     "read_run",
     "read_table",
 ]
@@ -136,6 +138,24 @@ def check_free(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> No
             f"{directory} holds another run, with other {', '.join(changed)}. Choose another "
             "output directory, or remove that one"
         )
+
+
+def check_writable(directory: str | os.PathLike[str]) -> None:
+    """Make a directory if there is none, and try to write there.
+
+    Raises
+    ------
+    InfluenceError
+        If that fails, which is better known before hours of computing than after.
+    """
+    directory = Path(directory)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=directory).close()
+    except OSError as error:
+        raise InfluenceError(
+            f"{directory}: expected a directory to write results to, got {error}. Choose another"
+        ) from error
 
 
 def read_run(directory: str | os.PathLike[str]) -> Run:

@@ -18,6 +18,7 @@ from influence.results import (
     SAMPLES_COLUMNS,
     Run,
     check_free,
+    check_writable,
     read_run,
 )
 from tests.toy import Toy, joint, toy
@@ -228,3 +229,12 @@ def test_lost_samples_of_an_exact_run_are_told(run: Run, tmp_path: Path) -> None
     (tmp_path / "samples.csv.gz").unlink()
     with pytest.raises(InfluenceError, match=r"samples\.csv\.gz: expected a table"):
         read_run(tmp_path)
+
+
+def test_place_to_write_is_tried(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    check_writable(tmp_path / "new" / "out")
+    assert list((tmp_path / "new" / "out").iterdir()) == []
+    for place in ("mine", "mine/out"):
+        with pytest.raises(InfluenceError, match=r"mine.*: expected a directory to write .*Choose"):
+            check_writable(tmp_path / place)

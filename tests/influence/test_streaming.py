@@ -20,7 +20,7 @@ from torch import Tensor
 from influence.cli import main
 from influence.errors import InfluenceError
 from influence.evaluation_file import EvaluationFile
-from influence.measurement import measure
+from influence.measurement import Checkpointing, measure
 from influence.network import JointNetwork, Modality, Output
 from influence.results import SAMPLES_COLUMNS, Run, read_run
 from tests.toy import Toy, batches, joint, toy, write_toy_file
@@ -294,6 +294,15 @@ def test_notes_and_facts_of_a_streamed_run() -> None:
     measured = run.info["measured"]
     assert (measured["stream"], measured["data"]["n"]) == (True, None)
     assert "Poisson" in run.info["definitions"]["interval"]
+
+
+def test_place_for_the_results_is_tried_before_anything_is_run(tmp_path: Path) -> None:
+    module = Counted()
+    (tmp_path / "mine").write_text("mine")
+    place = Checkpointing(tmp_path, target=tmp_path / "mine" / "out")
+    with pytest.raises(InfluenceError, match="mine/out: expected a directory to write"):
+        measure(joint(module), iter(batches()), checkpointing=place, **QUICK)
+    assert module.passes == 0
 
 
 @pytest.fixture(scope="module")
