@@ -205,7 +205,16 @@ def run_batches(
             asdict(runner.try_out(*first, samples=samples, wanted=execution.share))
             for runner in runners
         ]
-    trials = [Trial(**trial) for trial in cast(list[dict[str, Any]], processes.broadcast(trials))]
+    told = cast(list[dict[str, Any]], processes.broadcast(trials))
+    try:
+        trials = [Trial(**trial) for trial, _ in zip(told, runners, strict=True)]
+    except (TypeError, ValueError) as error:
+        assert shards, "what comes from here has its form"
+        raise InfluenceError(
+            f"{shards.folder}: expected what an interrupted run found out about {len(runners)} "
+            f"networks, got something else, perhaps of another version ({error}). Start afresh "
+            "without --resume"
+        ) from error
     if shards and processes.first:
         shards.write_trials([asdict(trial) for trial in trials])
     if first is None:

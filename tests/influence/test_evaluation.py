@@ -114,6 +114,16 @@ def test_resumed_evaluation_equals_an_uninterrupted_one(
         np.testing.assert_array_equal(resumed.values[key], rows)
 
 
+@pytest.mark.parametrize("found", [[], {}, 5, [{"share": True}], [{"shared": False}] * 2])
+def test_trials_of_another_form_are_told(
+    net: JointNetwork, toy_file: Path, tmp_path: Path, found: Any
+) -> None:
+    store = ShardStore(tmp_path / "shards", {})
+    store.write_trials(found)
+    with pytest.raises(InfluenceError, match=r"shards: .* perhaps of another version .* afresh"):
+        run(net, toy_file, ("zero",), shards=store)
+
+
 def test_groups_come_from_the_data(net: JointNetwork, toy_file: Path) -> None:
     assert run(net, toy_file, ("zero",)).groups.tolist() == list(range(13))
 

@@ -55,3 +55,45 @@ def test_trials_are_kept_for_whoever_goes_on(folder: Path) -> None:
     store.write_trials([{"shared": True}])
     assert ShardStore(folder, PLAN, resume=True).trials() == [{"shared": True}]
     assert ShardStore(folder, PLAN).trials() is None
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half of", None])
+def test_damaged_shard_is_told(folder: Path, content: bytes | None) -> None:
+    store = ShardStore(folder, PLAN, resume=True)
+    (path,) = folder.glob("00000002*.npz")
+    path.write_bytes(path.read_bytes()[:-40] if content is None else content)
+    with pytest.raises(InfluenceError, match=r"00000002.*damaged file .* Remove that file and go"):
+        store.load(2)
+    assert store.load(0).keys() == ROWS.keys()
+
+
+def test_lost_shard_is_told(folder: Path) -> None:
+    store = ShardStore(folder, PLAN, resume=True)
+    ShardStore(folder, PLAN)  # another run starts afresh in the same folder
+    with pytest.raises(InfluenceError, match=r"00000002.* taken away.* no other run"):
+        store.load(2)
+
+
+@pytest.mark.parametrize("name", ["plan.json", "trials.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff"])
+def test_damaged_notes_are_told(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+    with pytest.raises(InfluenceError, match=rf"{name}: .* damaged file .* Start afresh"):
+        ShardStore(folder, PLAN, resume=True).trials()
+    assert ShardStore(folder, PLAN).trials() is None
+
+
+def test_plan_that_is_no_object_is_told(folder: Path) -> None:
+    (folder / "plan.json").write_text("[1]")
+    with pytest.raises(InfluenceError, match=r"plan\.json: .* damaged file \(no object\)"):
+        ShardStore(folder, PLAN, resume=True)
+
+
+def test_shards_of_two_jobs_in_one_folder_are_not_mixed(folder: Path) -> None:
+    first = ShardStore(folder, PLAN, resume=True)
+    other = ShardStore(folder, {"seed": 1})  # started meanwhile
+    first.save(1, ROWS)
+    assert other.finished() == []
+    other.save(1, {"full/y/errors": np.zeros((1, 2))})
+    assert first.load(1)["full/y/errors"].tolist() == ROWS["full/y/errors"].tolist()
+    assert ShardStore(folder, {"seed": 1}, resume=True).finished() == [1]
