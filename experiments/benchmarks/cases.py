@@ -38,7 +38,7 @@ class Case:
     setups: Literal["each", "ends", "all"]
     limits: Mapping[str, float | None] = field(default_factory=dict)
     mutes: tuple[str, ...] = ("zero",)
-    samples: int = 256
+    samples: int = 160
 
 
 SLOWEST = 1.03
@@ -52,7 +52,7 @@ CASES = {
             "late-fusion",
             "ends",
             {"plain pass": 1.35, "setup loop": SLOWEST, "captum": 0.5},
-            samples=512,
+            samples=256,
         ),
         Case(
             "late fusion, three mutes",
@@ -60,7 +60,7 @@ CASES = {
             "ends",
             {"plain pass": 1.6},
             mutes=("zero", "mean", "uniform"),
-            samples=512,
+            samples=256,
         ),
         Case(
             "late fusion, shuffle",
@@ -68,7 +68,7 @@ CASES = {
             "ends",
             {"plain pass": None},
             mutes=("shuffle",),
-            samples=512,
+            samples=256,
         ),
         Case(
             "three inputs",
