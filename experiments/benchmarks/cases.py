@@ -52,7 +52,7 @@ CASES = {
             "late-fusion",
             "ends",
             {"plain pass": 1.35, "setup loop": SLOWEST, "captum": 0.5},
-            samples=256,
+            samples=384,
         ),
         Case(
             "late fusion, three mutes",
@@ -60,7 +60,7 @@ CASES = {
             "ends",
             {"plain pass": 1.6},
             mutes=("zero", "mean", "uniform"),
-            samples=256,
+            samples=384,
         ),
         Case(
             "late fusion, shuffle",
@@ -68,19 +68,21 @@ CASES = {
             "ends",
             {"plain pass": None},
             mutes=("shuffle",),
-            samples=256,
+            samples=384,
         ),
         Case(
             "three inputs",
             "three-inputs",
             "all",
             {"plain pass": 1.8, "setup loop": SLOWEST, "captum": None},
+            samples=128,
         ),
         Case(
             "cross-attention",
             "cross-attention",
             "ends",
             {"plain pass": None, "setup loop": SLOWEST, "captum": None},
+            samples=96,
         ),
         Case(
             "JRN Sum60",
@@ -93,6 +95,7 @@ CASES = {
             "jrn-cat60",
             "each",
             {"plain pass": None, "setup loop": SLOWEST, "captum": None},
+            samples=96,
         ),
     )
 }
