@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from influence.errors import InfluenceError
 from influence.evaluation_set import Batch, DataFacts, EvaluationSet
 from influence.forward import Trial
-from influence.loading import Follower, load_batches, with_followers
+from influence.loading import Follower, load_pairs
 from influence.moments import Moments, lacking_moments, measure_moments, with_moments
 from influence.muting import cyclic_order
 from influence.network import JointNetwork, Modality
@@ -27,6 +27,7 @@ from influence.shards import ShardStore
 __all__ = [
     "Evaluation",
     "check_limit",
+    "cut",
     "evaluate",
     "make_runners",
     "run_batches",
@@ -102,9 +103,7 @@ def evaluate(
     execution, processes = execution or Execution(), processes or Processes()
     assert shards or processes.count == 1, "several processes meet in the shards"
     count = sample_count(data, limit)
-    shuffles = plans[0].shuffles
-    order = cyclic_order(count, plans[0].seed) if shuffles else np.arange(count)
-    batches = [order[i : i + execution.batch_size] for i in range(0, count, execution.batch_size)]
+    batches, cycle = cut(count, plans[0], execution.batch_size)
     pairs_of = list(zip(networks, plans, strict=True))
     lacking = set().union(*(lacking_moments(n, data, p.mutes, p.sites) for n, p in pairs_of))
     own = measure_moments(data, sorted(lacking), count) if processes.first else {}
@@ -117,11 +116,13 @@ def evaluate(
     left = sorted(set(range(len(batches))).difference(finished))
     # Looked up by one: another might find what is being finished meanwhile.
     left = processes.share(cast(list[int], processes.broadcast(cast(Json, left))))
-    pinned = choose_device(execution.device).type == "cuda"
-    loaded = load_batches(
-        data, [batches[number] for number in left], workers=execution.workers, pinned=pinned
+    pairs = load_pairs(
+        data,
+        [batches[number] for number in left],
+        cycle,
+        workers=execution.workers,
+        pinned=choose_device(execution.device).type == "cuda",
     )
-    pairs: Pairs = with_followers(loaded, data, order) if shuffles else ((b, None) for b in loaded)
     collector = _Collector(count, [len(b) for b in batches], advance if processes.first else None)
     collector.finish(finished)
     others, looked = processes.first and processes.count > 1, time.monotonic()
@@ -155,6 +156,21 @@ def evaluate(
         ],
         trials,
     )
+
+
+def cut(
+    count: int, plan: Plan, batch_size: int
+) -> tuple[list[NDArray[np.int64]], NDArray[np.int64] | None]:
+    """Cut the samples into batches, along the cycle of the shuffle mute where there is one.
+
+    >>> from influence.muting import parse_mutes
+    >>> batches, cycle = cut(5, Plan(("x",), tuple(parse_mutes(["zero"])), {}), 2)
+    >>> [batch.tolist() for batch in batches], cycle
+    ([[0, 1], [2, 3], [4]], None)
+    """
+    cycle = cyclic_order(count, plan.seed) if plan.shuffles else None
+    order = np.arange(count) if cycle is None else cycle
+    return [order[i : i + batch_size] for i in range(0, count, batch_size)], cycle
 
 
 def make_runners(

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from influence.errors import InfluenceError
 from influence.evaluation_set import Batch, EvaluationSet, Sample
 
-__all__ = ["Follower", "load_batches", "with_followers"]
+__all__ = ["Follower", "load_batches", "load_pairs", "with_followers"]
 
 Follower = Mapping[str, Tensor]
 """The inputs of the sample that follows the last one of a batch."""
@@ -49,6 +49,21 @@ def load_batches(
             ids=[data.ids[int(i)] for i in batch.indices],
             groups=None if data.groups is None else data.groups[batch.indices].tolist(),
         )
+
+
+def load_pairs(
+    data: EvaluationSet,
+    batches: Sequence[NDArray[np.int64]],
+    cycle: NDArray[np.int64] | None,
+    *,
+    workers: int = 0,
+    pinned: bool = False,
+) -> Iterator[tuple[Batch, Follower | None]]:
+    """Read batches; with a cycle, each with the sample that follows its last one there."""
+    loaded = load_batches(data, batches, workers=workers, pinned=pinned)
+    if cycle is None:
+        return ((batch, None) for batch in loaded)
+    return with_followers(loaded, data, cycle)
 
 
 class _Reader(Dataset[Sample | InfluenceError]):

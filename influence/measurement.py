@@ -184,7 +184,7 @@ def measure(
     )
     info = describe(
         networks, dataset, plans, execution,
-        count=count, stream=stream, processes=processes.count,
+        count=limit if count is None else count, stream=stream, processes=processes.count,
     )  # fmt: skip
     info["measured"] |= {"draws": draws, "confidence": confidence}
     if checkpointing and checkpointing.target:

@@ -33,7 +33,7 @@ def describe(
     networks, data, plans, execution
         What is measured, and how.
     count
-        The samples to be used; `None` for a stream.
+        The samples to be used, at most; `None` for a whole stream, whose length nobody knows.
     stream
         Whether running sums take the place of rows.
     processes

@@ -12,12 +12,11 @@ import numpy as np
 from influence.batch_stream import BatchStream
 from influence.bootstrap import Resampling
 from influence.errors import InfluenceError
-from influence.evaluation import Pairs, check_limit, make_runners, run_batches, sample_count
+from influence.evaluation import Pairs, check_limit, cut, make_runners, run_batches, sample_count
 from influence.evaluation_set import Batch, EvaluationSet
 from influence.forward import Trial
-from influence.loading import Follower, load_batches, with_followers
+from influence.loading import Follower, load_pairs
 from influence.moments import lacking_moments, measure_moments, with_moments
-from influence.muting import cyclic_order
 from influence.network import JointNetwork
 from influence.plan import Execution, Plan, choose_device
 from influence.processes import Processes
@@ -88,7 +87,14 @@ def evaluate_stream(
     else:
         count = sample_count(data, limit)
         measured = measure_moments(data, lacking, count)
-        pairs = _in_turn(data, count, plans[0], execution, processes)
+        batches, cycle = cut(count, plans[0], execution.batch_size)
+        pairs = load_pairs(
+            data,
+            processes.share(batches),
+            cycle,
+            workers=execution.workers,
+            pinned=choose_device(execution.device).type == "cuda",
+        )
     found = [with_moments(n, data, p.mutes, p.sites, measured) for n, p in pairs_of]
     runners = make_runners(networks, data, plans, execution, [m for m, _ in found])
     trials, results = run_batches(runners, pairs, execution, samples=count, processes=processes)
@@ -111,21 +117,6 @@ def evaluate_stream(
         advance(merged[0].n - done)
     notes = [(*where, *runner.notes) for (_, where), runner in zip(found, runners, strict=True)]
     return StreamedEvaluation(merged, notes, trials)
-
-
-def _in_turn(
-    data: EvaluationSet, count: int, plan: Plan, execution: Execution, processes: Processes
-) -> Pairs:
-    """Read this process's batches of a set with random access."""
-    order = cyclic_order(count, plan.seed) if plan.shuffles else np.arange(count)
-    batches = [order[i : i + execution.batch_size] for i in range(0, count, execution.batch_size)]
-    loaded = load_batches(
-        data,
-        processes.share(batches),
-        workers=execution.workers,
-        pinned=choose_device(execution.device).type == "cuda",
-    )
-    return with_followers(loaded, data, order) if plan.shuffles else ((b, None) for b in loaded)
 
 
 def _limited(stream: BatchStream, limit: int | None) -> Iterator[Batch]:
