@@ -11,8 +11,9 @@ measure: $(VENV)/installed
 	$(BIN)/influence measure --ckpt experiments/rooms/checkpoints/*.pt2 \
 	    --data experiments/rooms/test.h5 --mute zero,mean,shuffle --out reports/rooms
 
+# One thread a process: processes with more threads than cores wait for each other.
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 check: lint types test
 
