@@ -12,8 +12,9 @@ import pytest
 import influence
 
 SIGNATURES = {
-    "measure": "networks, data, *, metrics, mutes, sites, device, draws, confidence, seed, "
-    "batch_size, workers, amp, limit, progress, checkpointing",
+    "measure": "networks, data, *, metrics, mutes, sites, setups, device, draws, confidence, seed, "
+    "batch_size, workers, amp, share, compile, channels_last, stream, limit, progress, "
+    "checkpointing, processes",
     "write_evaluation_file": "path, inputs, targets, *, ids, groups, images, name, attributes",
     "read_run": "directory",
     "export_checkpoint": "net, path, example_inputs",

@@ -23,7 +23,7 @@ def run(reports: Path, *cases: str) -> Result:
     options = [option for case in cases for option in ("--case", case)]
     return CliRunner().invoke(
         program.benchmarks,
-        [*options, "--rounds", "1", "--samples", "20", "--reports", str(reports)],
+        [*options, "--threads", "1", "--rounds", "1", "--samples", "20", "--reports", str(reports)],
     )
 
 
