@@ -28,7 +28,7 @@ types: $(VENV)/installed-dev
 figures: $(VENV)/installed
 	$(BIN)/python -m experiments.figures
 
-# Times beside those of other ways to the same numbers, into reports/benchmarks/: about an hour.
+# Times beside those of other ways to the same numbers, into reports/benchmarks/: about half an hour.
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m experiments.benchmarks
 

@@ -104,7 +104,7 @@ class TriedForward:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a network did on two samples, before the data set is run.
+    """What a network did on a few samples, before the data set is run.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class Trial:
     notes
         What its user has to know.
     runs
-        Whether it runs on two samples at all.
+        Whether it runs on so few samples at all.
     channels_last
         Whether its maps are kept with their channels last.
     """
@@ -161,7 +161,9 @@ def try_network(
         _, first = next(plain(signals))
         _, again = next(plain(signals))
     except Exception as error:  # it may take batches of one size only
-        return Trial(False, f"it fails on two samples: {_reason(error)}", runs=False), None
+        return Trial(
+            False, f"it fails on {len(signals)} samples: {_reason(error)}", runs=False
+        ), None
     if notes := tuple(_changes(first, again)):
         return Trial(False, "its outputs change from one run to the next", notes), None
     if not wanted:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from influence.evaluation_file import EvaluationFile
+from influence.evaluation_set import Sample
 from influence.network import JointNetwork
 from tests.toy import toy, write_toy_file
 
@@ -20,3 +22,17 @@ def toy_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def net() -> JointNetwork:
     """A network of two inputs and two outputs that fits `toy_file`."""
     return toy()
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The positions of the samples that are read from evaluation files, in order."""
+    found: list[int] = []
+    plain = EvaluationFile.__getitem__
+
+    def counted(self: EvaluationFile, index: int) -> Sample:
+        found.append(index)
+        return plain(self, index)
+
+    monkeypatch.setattr(EvaluationFile, "__getitem__", counted)
+    return found

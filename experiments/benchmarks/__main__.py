@@ -1,6 +1,6 @@
 """`python -m experiments.benchmarks`: time everything beside its rivals, into reports/benchmarks/.
 
-Half an hour to an hour on two quiet cores.
+About half an hour on two quiet cores.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ from influence.checkpoints import export_checkpoint, load_checkpoint
 from influence.errors import InfluenceError
 from influence.evaluation import evaluate
 from influence.evaluation_file import EvaluationFile
-from influence.evaluation_set import Sample
 from influence.metrics import find_metrics
 from influence.muting import parse_mutes
 from influence.network import JointNetwork
@@ -51,16 +50,8 @@ def test_rows_do_not_depend_on_batch_size_or_workers(
 
 @pytest.mark.parametrize("mutes", [("zero",), ("zero", "shuffle", "constant:0.5")])
 def test_each_sample_is_read_once(
-    net: JointNetwork, toy_file: Path, mutes: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    net: JointNetwork, toy_file: Path, mutes: tuple[str, ...], reads: list[int]
 ) -> None:
-    reads = []
-    plain = EvaluationFile.__getitem__
-
-    def counted(self: EvaluationFile, index: int) -> Sample:
-        reads.append(index)
-        return plain(self, index)
-
-    monkeypatch.setattr(EvaluationFile, "__getitem__", counted)
     run(net, toy_file, mutes, execution=Execution(batch_size=4))
     assert sorted(reads) == list(range(13))
 
@@ -193,17 +184,7 @@ def test_way_of_computing_changes_nothing(
         np.testing.assert_allclose(found.rows[0].values[key], rows, rtol=1e-6, err_msg=str(key))
 
 
-def test_several_networks_share_one_read(
-    exported: Path, toy_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reads = []
-    plain = EvaluationFile.__getitem__
-
-    def counted(self: EvaluationFile, index: int) -> Sample:
-        reads.append(index)
-        return plain(self, index)
-
-    monkeypatch.setattr(EvaluationFile, "__getitem__", counted)
+def test_several_networks_share_one_read(exported: Path, toy_file: Path, reads: list[int]) -> None:
     plans = [plan("zero", "shuffle"), replace(plan("zero", "shuffle"), setups="all")]
     networks = [load_checkpoint(exported), load_checkpoint(exported)]
     found = evaluate(networks, EvaluationFile(toy_file), plans, execution=Execution(batch_size=4))

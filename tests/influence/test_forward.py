@@ -110,7 +110,7 @@ def test_network_that_fails_is_not_tried_further() -> None:
     net = network(lambda self, x, y: self.x(x) + y, VECTORS, x=nn.Linear(3, 3))
     trial, shared = attempt(net, samples=None)
     assert (trial.runs, shared) == (False, None)
-    assert trial.reason.startswith("it fails on two samples: RuntimeError: ")
+    assert trial.reason.startswith("it fails on 2 samples: RuntimeError: ")
 
 
 @pytest.mark.usefixtures("every_size")
