@@ -1,0 +1,12 @@
+"""The registry of tables."""
+
+from __future__ import annotations
+
+from influence.tables import TABLES
+from tests.tables_of_runs import influence_frame, performance_frame
+
+
+def test_every_kind_takes_the_frame_that_the_registry_names() -> None:
+    frames = {"influence": influence_frame(), "performance": performance_frame()}
+    for frame, make in TABLES.values():
+        assert len(make(frames[frame]).entries) > 0
