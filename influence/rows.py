@@ -31,14 +31,22 @@ class Condition(NamedTuple):
 
 
 class RowKey(NamedTuple):
-    """What one array of rows belongs to."""
+    """What one array of rows belongs to.
+
+    The level is ``all``, or the slice of the places that were counted; see `influence.slices`.
+
+    >>> str(RowKey(Condition("none", frozenset()), "depth", "depth_errors", "depth:1-2"))
+    'full/depth/depth_errors@depth:1-2'
+    """
 
     condition: Condition
     output: str
     statistic: str
+    level: str = "all"
 
     def __str__(self) -> str:
-        return f"{self.condition}/{self.output}/{self.statistic}"
+        path = f"{self.condition}/{self.output}/{self.statistic}"
+        return path if self.level == "all" else f"{path}@{self.level}"
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,7 @@ def write_rows(path: str | os.PathLike[str], rows: Mapping[str, Rows]) -> None:
     """Write the rows of several networks to one HDF5 file.
 
     ``rows/<position>`` is a network, named by its attribute ``network``; below it lie
-    ``<condition>/<output>/<statistic>``.
+    ``<condition>/<output>/<statistic>``, and ``<statistic>@<level>`` where slices were asked for.
     """
     with write_hdf5(path) as file:
         for position, (network, found) in enumerate(rows.items()):
