@@ -66,6 +66,7 @@ def _modality(item: _Fields) -> Modality:
         unit=item.text("unit", ""),
         mean=item.numbers("mean"),
         std=item.numbers("std"),
+        optimal=item.numbers("optimal"),
     )
 
 

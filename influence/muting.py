@@ -19,7 +19,7 @@ from torch import Tensor
 from influence.errors import InfluenceError, unknown
 from influence.network import Modality
 
-__all__ = ["MUTES", "Mute", "Signal", "cyclic_order", "parse_mute", "parse_mutes"]
+__all__ = ["MUTES", "PANEL", "Mute", "Signal", "cyclic_order", "parse_mute", "parse_mutes"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Signal:
     values
         The clean tensor, shape (samples, channels, ...).
     modality
-        The facts of the site; `mean` and `std` are filled in for the mutes that need them.
+        The facts of the site; `mean`, `std` and `optimal` are filled in for the mutes that need
+        them.
     indices
         Positions of the samples in the set, for random streams.
     partners
@@ -46,24 +47,25 @@ class Signal:
     partners: Tensor | None = None
     seed: int = 0
 
-    def per_channel(self, moments: Sequence[float] | None) -> Tensor:
-        """Expand one number a channel to the shape of `values`.
+    def per_channel(self, fact: str) -> Tensor:
+        """Expand a fact of the site, one number a channel, to the shape of `values`.
 
         Raises
         ------
         InfluenceError
-            If there are neither one moment nor as many as channels.
+            If there are neither one number nor as many as channels.
         """
-        assert moments is not None, "the engine fills in the moments"
+        numbers = getattr(self.modality, fact)
+        assert numbers is not None, "the engine fills in what a mute needs"
         like = self.values
         channels = like.shape[1] if like.ndim > 1 else 1
-        if len(moments) not in (1, channels):
+        if len(numbers) not in (1, channels):
             raise InfluenceError(
-                f"input {self.modality.name!r}: its facts hold {len(moments)} moments, expected "
-                f"1 or {channels}, one a channel"
+                f"input {self.modality.name!r}: its facts hold {len(numbers)} numbers as {fact!r}, "
+                f"expected 1 or {channels}, one a channel"
             )
-        row = torch.tensor(moments, dtype=like.dtype, device=like.device)
-        shape = (1, len(moments), *[1] * (like.ndim - 2)) if like.ndim > 1 else (1,)
+        row = torch.tensor(numbers, dtype=like.dtype, device=like.device)
+        shape = (1, len(numbers), *[1] * (like.ndim - 2)) if like.ndim > 1 else (1,)
         return row.reshape(shape).expand_as(like)
 
 
@@ -82,7 +84,7 @@ class Mute:
     kinds
         The kinds of input for which it is defined; empty for all.
     needs
-        What the engine must fill in: ``mean``, ``std`` or ``partners``.
+        What the engine must fill in: ``mean``, ``std``, ``optimal`` or ``partners``.
     constant
         Whether every sample is replaced by the same.
     """
@@ -103,9 +105,12 @@ def _zero(signal: Signal) -> Tensor:
     return torch.zeros_like(signal.values)
 
 
-def _mean(signal: Signal) -> Tensor:
-    # A network may call view() on its input or change it in place.
-    return signal.per_channel(signal.modality.mean).clone(memory_format=torch.contiguous_format)
+def _fact(name: str) -> Callable[[Signal], Tensor]:
+    def replace(signal: Signal) -> Tensor:
+        # A network may call view() on its input or change it in place.
+        return signal.per_channel(name).clone(memory_format=torch.contiguous_format)
+
+    return replace
 
 
 def _uniform(signal: Signal) -> Tensor:
@@ -130,9 +135,7 @@ def _noise(signal: Signal) -> Tensor:
         ]
     )
     noise = torch.from_numpy(draws).to(signal.values)
-    noise = signal.per_channel(signal.modality.mean) + noise * signal.per_channel(
-        signal.modality.std
-    )
+    noise = signal.per_channel("mean") + noise * signal.per_channel("std")
     if signal.modality.kind == "depth":
         return noise.clamp(min=0)
     if signal.modality.kind == "probabilities":
@@ -159,8 +162,9 @@ MUTES: dict[str, Mute] = {
         ),
         Mute(
             "mean",
-            _mean,
-            "the mean over the training set, one number a channel",
+            _fact("mean"),
+            "the mean over the training set, one number a channel; of probabilities it is the "
+            "prior",
             needs=frozenset({"mean"}),
             constant=True,
         ),
@@ -184,9 +188,19 @@ MUTES: dict[str, Mute] = {
             "(depth: not below zero; probabilities: made to sum to one)",
             needs=frozenset({"mean", "std"}),
         ),
+        Mute(
+            "optimal",
+            _fact("optimal"),
+            "the constant that hurts least, one number a channel, learned on training data",
+            needs=frozenset({"optimal"}),
+            constant=True,
+        ),
     )
 }
 """The mutes by name; ``constant:VALUE`` is made by `parse_mute`."""
+
+PANEL = ("zero", "mean", "uniform", "shuffle", "noise", "optimal")
+"""The mutes that ``panel`` stands for: a verdict that holds under all of them is no artefact."""
 
 
 def parse_mute(text: str) -> Mute:
@@ -213,22 +227,30 @@ def parse_mute(text: str) -> Mute:
             raise InfluenceError(f"mute {text!r}: expected constant:VALUE, such as constant:0.5")
         return _constant(number)
     if text not in MUTES:
-        raise unknown("mute", text, [*MUTES, "constant:VALUE"])
+        raise unknown("mute", text, [*MUTES, "constant:VALUE", "panel"])
     return MUTES[text]
 
 
 def parse_mutes(names: Iterable[str]) -> list[Mute]:
-    """Look several mutes up; each may be named once.
+    """Look several mutes up; each may be named once, and ``panel`` stands for all of `PANEL`.
 
     >>> [m.name for m in parse_mutes(["zero", "mean"])]
     ['zero', 'mean']
+    >>> [m.name for m in parse_mutes(["mean", "panel"])]
+    ['mean', 'zero', 'uniform', 'shuffle', 'noise', 'optimal']
     """
-    mutes = [parse_mute(name) for name in names]
+    mutes = [parse_mute(name) for name in _expanded(list(names))]
     if not mutes:
         raise InfluenceError(f"expected one mute or more, got none. Known: {', '.join(MUTES)}")
     if len({m.name for m in mutes}) < len(mutes):
         raise InfluenceError(f"expected mutes that differ, got {[m.name for m in mutes]}")
     return mutes
+
+
+def _expanded(names: Sequence[str]) -> list[str]:
+    """Put the panel's mutes in its place, without those that are named beside it."""
+    panel = [name for name in PANEL if name not in names]
+    return [mute for name in names for mute in (panel if name == "panel" else [name])]
 
 
 def cyclic_order(count: int, seed: int) -> NDArray[np.int64]:

@@ -33,6 +33,9 @@ class Modality:
         Physical unit, such as ``m``.
     mean, std
         Per-channel moments over the training set, for the mean and noise mutes.
+    optimal
+        The constant, one number a channel, that hurts the network least on the training set; see
+        `influence.optimal.learn_optimal`.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Modality:
     unit: str = ""
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    optimal: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)

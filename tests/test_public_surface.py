@@ -13,14 +13,14 @@ import influence
 
 SIGNATURES = {
     "measure": "networks, data, *, metrics, mutes, sites, setups, device, draws, confidence, seed, "
-    "batch_size, workers, amp, share, compile, channels_last, stream, limit, progress, "
+    "batch_size, workers, amp, share, compile, channels_last, stream, limit, expect, progress, "
     "checkpointing, processes",
     "write_evaluation_file": "path, inputs, targets, *, ids, groups, images, name, attributes",
     "read_run": "directory",
     "export_checkpoint": "net, path, example_inputs",
     "load_checkpoint": "path, network",
     "JointNetwork": "module, inputs, outputs, *, name, seed, trained_on, notes, call",
-    "Modality": "name, kind, shape, unit, mean, std",
+    "Modality": "name, kind, shape, unit, mean, std, optimal",
     "Output": "name, kind, classes",
     "Run": "influence, performance, samples, info, rows",
 }

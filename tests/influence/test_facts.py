@@ -17,7 +17,7 @@ def test_facts_survive() -> None:
     net = JointNetwork(
         nn.Identity(),
         [
-            Modality("depth", "depth", (1, None, None), "m", (2.5,), (1.0,)),
+            Modality("depth", "depth", (1, None, None), "m", (2.5,), (1.0,), (0.0,)),
             Modality("text"),
         ],
         [Output("semantic", "probabilities", ("floor", "wall"))],
@@ -63,6 +63,9 @@ def facts(**changes: Any) -> str:
         (facts(inputs=[{"name": "x", "shape": [0]}]), "shape has to be"),
         (facts(inputs=[{"name": "x", "mean": "0.5"}]), "mean has to be"),
         (facts(inputs=[{"name": "x", "std": [float("nan")]}]), "std has to be"),
+        (facts(inputs=[{"name": "x", "optimal": 0.5}]), "optimal has to be a list of finite"),
+        (facts(inputs=[{"name": "x", "optimal": [float("inf")]}]), "optimal has to be"),
+        (facts(inputs=[{"name": "x", "optimal": ["0"]}]), "optimal has to be"),
         (facts(outputs=[{"name": "y", "classes": "floor"}]), r"outputs\[0\]\.classes has to be"),
         (facts(outputs=[]), "names that differ"),
         (facts(seed="1"), "seed has to be an integer or null, got '1'"),

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from influence.errors import InfluenceError
-from influence.muting import MUTES, Signal, cyclic_order, parse_mute, parse_mutes
+from influence.muting import MUTES, PANEL, Signal, cyclic_order, parse_mute, parse_mutes
 from influence.network import Modality
 
-MEAN, STD = (1.0, 2.0, 4.0), (0.5, 1.0, 0.1)
+MEAN, STD, OPTIMAL = (1.0, 2.0, 4.0), (0.5, 1.0, 0.1), (0.5, 0.25, 0.125)
 
 
 def signal(kind: str = "other", count: int = 4, start: int = 0, side: int = 8) -> Signal:
     """A batch whose values are all NaN: whatever a mute takes from them shows."""
     values = torch.full((count, 3, side, side), float("nan"))
-    facts = Modality("x", kind, mean=MEAN, std=STD)
+    facts = Modality("x", kind, mean=MEAN, std=STD, optimal=OPTIMAL)
     indices = np.arange(start, start + count)
     return Signal(values, facts, indices, partners=torch.ones_like(values), seed=3)
 
@@ -40,6 +40,7 @@ def test_values_of_the_simple_mutes() -> None:
     assert parse_mute("zero").replace(signal()).eq(0.0).all()
     assert parse_mute("constant:-2.5").replace(signal()).eq(-2.5).all()
     assert parse_mute("mean").replace(signal())[2, :, 5, 6].tolist() == list(MEAN)
+    assert parse_mute("optimal").replace(signal())[1, :, 0, 7].tolist() == list(OPTIMAL)
     assert parse_mute("shuffle").replace(signal()).eq(1.0).all()
 
 
@@ -94,8 +95,28 @@ def test_shuffle_needs_two_samples() -> None:
 
 def test_moments_must_fit_the_channels() -> None:
     bad = Signal(torch.ones(2, 3), Modality("x", mean=(1.0, 2.0)), np.arange(2))
-    with pytest.raises(InfluenceError, match="'x': its facts hold 2 moments, expected 1 or 3"):
+    with pytest.raises(
+        InfluenceError, match="'x': its facts hold 2 numbers as 'mean', expected 1 or 3"
+    ):
         MUTES["mean"].replace(bad)
+
+
+@given(optimal=st.lists(st.floats(-10, 10, width=32), min_size=2, max_size=5))
+def test_optimal_must_fit_the_channels(optimal: list[float]) -> None:
+    facts = Modality("x", optimal=tuple(optimal))
+    muted = MUTES["optimal"]
+    values = torch.ones(2, len(optimal), 3)
+    found = muted.replace(Signal(values, facts, np.arange(2)))
+    np.testing.assert_allclose(found[1, :, 2], optimal, rtol=1e-6)
+    with pytest.raises(InfluenceError, match=rf"{len(optimal)} numbers as 'optimal', expected 1"):
+        muted.replace(Signal(torch.ones(2, len(optimal) + 1), facts, np.arange(2)))
+
+
+def test_panel_stands_for_its_mutes() -> None:
+    assert tuple(m.name for m in parse_mutes(["panel"])) == PANEL
+    named = [m.name for m in parse_mutes(["panel", "constant:0.5", "zero"])]
+    assert named == [*PANEL[1:], "constant:0.5", "zero"]
+    assert set(PANEL) <= MUTES.keys()
 
 
 @pytest.mark.parametrize("text", ["constant:", "constant:x", "constant:nan", "constant"])
@@ -109,7 +130,9 @@ def test_unknown_mute_is_told_with_the_near_one() -> None:
         parse_mutes(["zero", "shufle"])
 
 
-@pytest.mark.parametrize("names", [[], ["zero", "zero"], ["constant:1", "constant:1.0"]])
+@pytest.mark.parametrize(
+    "names", [[], ["zero", "zero"], ["panel", "panel"], ["constant:1", "constant:1.0"]]
+)
 def test_mutes_must_differ_and_be_there(names: list[str]) -> None:
     with pytest.raises(InfluenceError, match=r"expected (mutes that differ|one mute or more)"):
         parse_mutes(names)
