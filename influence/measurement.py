@@ -18,11 +18,12 @@ from influence.evaluation import evaluate, sample_count
 from influence.evaluation_file import EvaluationFile
 from influence.evaluation_set import DataFacts, EvaluationSet, MemorySet
 from influence.forward import Trial
+from influence.gate import CleanScores, Expectation, check_scores, parse_expectation, reopen
 from influence.matching import match_metrics
 from influence.metrics import Metric
-from influence.muting import parse_mutes
 from influence.network import JointNetwork
 from influence.omega import Subject, influence_frame, performance_frame, samples_frame
+from influence.panel import choose_mutes
 from influence.plan import Execution, Plan, choose_device
 from influence.processes import Processes, process_device
 from influence.progress import progress_bar
@@ -89,6 +90,7 @@ def measure(
     channels_last: bool | None = None,
     stream: bool = False,
     limit: int | None = None,
+    expect: Sequence[str | Expectation] = (),
     progress: bool = False,
     checkpointing: Checkpointing | None = None,
     processes: Processes | None = None,
@@ -106,7 +108,8 @@ def measure(
         For each output to score, metrics by name or as records; by default all outputs, with
         `influence.metrics.default_metrics`.
     mutes
-        What replaces a muted input; see `influence.muting.MUTES`.
+        What replaces a muted input; see `influence.muting.MUTES`. ``panel`` stands for those of
+        `influence.muting.PANEL` that are defined for the network.
     sites
         The inputs to mute; all by default.
     setups
@@ -123,6 +126,10 @@ def measure(
         and no samples.
     limit
         Use only the first samples.
+    expect
+        Scores that the networks are known to reach with nothing muted, such as
+        ``semantic:mean_iou=0.542+-0.005``; ``network/`` before it says of which. They are checked
+        first, in a pass of its own over the data, and nothing is measured if one is missed.
     progress
         Show progress on standard error.
     checkpointing
@@ -139,7 +146,8 @@ def measure(
     Raises
     ------
     InfluenceError
-        If names, shapes, labels or values are not what they have to be.
+        If names, shapes, labels or values are not what they have to be, or a network does not
+        reach an expected score.
 
     Examples
     --------
@@ -156,17 +164,20 @@ def measure(
     """
     networks = [networks] if isinstance(networks, JointNetwork) else list(networks)
     keys = _keys(networks)
+    expect = [expect] if isinstance(expect, str) else expect
+    expectations = [parse_expectation(e) if isinstance(e, str) else e for e in expect]
     dataset = open_data(data, stream=stream)
-    chosen_mutes = tuple(parse_mutes(mutes))
+    chosen_sites = [select_sites(sites, [m.name for m in network.inputs]) for network in networks]
+    panels = [choose_mutes(mutes, n, own) for n, own in zip(networks, chosen_sites, strict=True)]
     plans = [
         Plan(
-            sites=tuple(select_sites(sites, [m.name for m in network.inputs])),
-            mutes=chosen_mutes,
+            sites=tuple(own),
+            mutes=chosen,
             metrics=match_metrics(network, dataset, metrics),
             seed=seed,
             setups=setups,
         )
-        for network in networks
+        for network, own, (chosen, _) in zip(networks, chosen_sites, panels, strict=True)
     ]
     count = None if isinstance(dataset, BatchStream) else sample_count(dataset, limit)
     for network, plan in zip(networks, plans, strict=True):
@@ -191,6 +202,13 @@ def measure(
         check_free(checkpointing.target, info)
         if stream and processes.first:  # otherwise the shards tell
             check_writable(checkpointing.target)
+    clean = CleanScores()
+    if expectations:
+        with progress_bar(count, show=progress and processes.first) as advance:
+            clean = check_scores(
+                expectations, dict(zip(keys, networks, strict=True)), plans, reopen(data, dataset),
+                execution=execution, limit=limit, processes=processes, advance=advance,
+            )  # fmt: skip
     start = time.monotonic()
     with progress_bar(count, show=progress and processes.first) as advance:
         if stream:
@@ -216,13 +234,18 @@ def measure(
         _subject(network, dataset, plan) for network, plan in zip(networks, plans, strict=True)
     ]
     run = _tabulate(sums, subjects, resampling, rows, keys, info)
-    info["notes"] = {key: list(own) for key, own in zip(keys, notes, strict=True)}
+    info["notes"] = {
+        key: list(dict.fromkeys([*left_out, *clean.notes.get(key, ()), *own]))
+        for key, own, (_, left_out) in zip(keys, notes, panels, strict=True)
+    }
+    info["expected"] = list(clean.scores)
     info["paths"] = {key: _path(trial) for key, trial in zip(keys, trials, strict=True)}
     info["seconds"] = {
         "evaluate": round(evaluated - start, 3),
         "statistics": round(time.monotonic() - evaluated, 3),
     }
     samples = sums[0].n
+    clean.check_length(samples)
     info["samples_per_second"] = round(samples / max(evaluated - start, 1e-9), 2)
     return run
 

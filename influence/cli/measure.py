@@ -31,7 +31,7 @@ def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The run directory.")
 @click.option("--network", metavar="MODULE:FACTORY", help="Builds the network of a weights file.")
-@click.option("--mute", default="zero,mean", show_default=True, help="Mutes, joined by commas.")
+@click.option("--mute", default="zero,mean", show_default=True, help="Mutes, joined by commas; panel for all.")
 @click.option("--metric", multiple=True, metavar="OUTPUT=NAME,...", help="What to score by.")
 @click.option("--site", multiple=True, metavar="NAME", help="Mute only these inputs.")
 @click.option(
@@ -64,6 +64,13 @@ def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 @click.option("--limit", type=click.IntRange(min=1), help="Use only the first samples.")
+@click.option(
+    "--expect",
+    multiple=True,
+    metavar="[NETWORK/]OUTPUT:METRIC=VALUE+-TOLERANCE",
+    help="Stop before measuring if the unmuted score is another; costs one more pass. "
+    "May be repeated.",
+)
 @click.option("--resume", is_flag=True, help="Go on from an interrupted run.")
 def measure(
     more_checkpoints: tuple[str, ...],
@@ -87,6 +94,7 @@ def measure(
     confidence: float,
     seed: int,
     limit: int | None,
+    expect: tuple[str, ...],
     resume: bool,
 ) -> None:
     """Mute each input of trained networks and measure what each output loses.
@@ -131,6 +139,7 @@ def measure(
             share=share,
             stream=stream,
             limit=limit,
+            expect=expect,
             progress=True,
             checkpointing=Checkpointing(out / "unfinished", resume, target=out),
             processes=processes,

@@ -190,6 +190,27 @@ def test_an_error_that_all_processes_find_is_told_once(weights: Path, tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_score_that_is_missed_stops_all_processes(
+    weights: Path, tmp_path: Path, stream: bool
+) -> None:
+    data = write_toy_file(tmp_path / "toy.h5")
+    how = ["--mute", "zero", "--batch-size", "2", *(["--stream"] if stream else [])]
+    command = [weights, "--data", data, *how, "--out"]
+    one = measure(tmp_path, *command, "one", "--expect", "depth:rms=0+-100")
+    assert one.returncode == 0, one.stderr
+    (score,) = json.loads((tmp_path / "one" / "run.json").read_text())["expected"]
+    expect = ["--expect", f"depth:rms={score['found']}+-1e-9"]
+    two = measure(tmp_path, *command, "two", *expect, processes=2)
+    assert two.returncode == 0, two.stderr
+    wrong = ["--expect", f"depth:rms={score['found'] + 1}+-0.5"]
+    missed = measure(tmp_path, *command, "missed", *wrong, processes=2)
+    assert missed.returncode != 0
+    assert missed.stderr.count("with nothing muted on 13 samples") == 1  # told once
+    assert not list((tmp_path / "missed").glob("*"))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("sample", [11, 12])  # one for each process
 def test_an_error_that_one_process_finds_ends_the_job(
     weights: Path, tmp_path: Path, sample: int
