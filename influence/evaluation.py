@@ -81,8 +81,8 @@ def evaluate(
     Parameters
     ----------
     networks, data, plans
-        What to run, on what, and how to mute and score: one plan a network, with the same mutes
-        and seed.
+        What to run, on what, and how to mute and score: one plan a network, with the same seed,
+        and all with or without a shuffle mute.
     execution
         Device, batch size, workers, precision.
     limit

@@ -60,7 +60,7 @@ def describe(
                 for network, plan in zip(networks, plans, strict=True)
             ],
             "data": {"name": data.name, "sha256": data.sha256, "n": count},
-            "mutes": [mute.name for mute in plans[0].mutes],
+            "mutes": list(dict.fromkeys(mute.name for plan in plans for mute in plan.mutes)),
             "setups": plans[0].setups,
             "seed": plans[0].seed,
             "amp": execution.amp,
