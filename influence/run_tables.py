@@ -17,8 +17,19 @@ from influence.results import read_table
 __all__ = ["read_tables"]
 
 
-def read_tables(runs: Iterable[str | os.PathLike[str]], name: str) -> pd.DataFrame:
-    """Read the table `influence` or `performance` of run directories into one frame.
+def read_tables(
+    runs: Iterable[str | os.PathLike[str]], name: str, *, optional: bool = False
+) -> pd.DataFrame:
+    """Read one table of run directories, such as `influence`, into one frame.
+
+    Parameters
+    ----------
+    runs
+        The directories.
+    name
+        Of the table's file, without its suffix.
+    optional
+        Pass over runs without this file; the frame is empty if none has it.
 
     Raises
     ------
@@ -36,4 +47,7 @@ def read_tables(runs: Iterable[str | os.PathLike[str]], name: str) -> pd.DataFra
     [{'network': 'a', 'value': 0}]
     """
     paths = [Path(run) / f"{name}.csv" for run in runs]
-    return pd.concat([read_table(path, name) for path in paths], ignore_index=True)
+    if optional:
+        paths = [path for path in paths if path.exists()]
+    frames = [read_table(path, name) for path in paths]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

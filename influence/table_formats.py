@@ -25,6 +25,7 @@ class Dialect:
     escape: Mapping[int, str] = field(default_factory=dict)
     bold: str = "{}"
     star: str = "*"
+    warning: str = "!"
     minus: str = "-"
     absent: str = "–"
 
@@ -65,7 +66,8 @@ class Table:
     ----------
     entries : one row per cell. The columns named by `rows`; `heading`, a pair (group of columns,
         column); `value`, `low`, `high` in the unit of the heading; `digits`, decimals to show;
-        `marked`, gets an asterisk; `best`, gets bold.
+        `marked`, gets an asterisk; `best`, gets bold; and, where a table has them, `warned`, gets
+        an exclamation mark; `text`, words in place of a number.
     rows : the columns of `entries` that name a row of the table.
     title : a few words for a caption.
     notes : sentences that say how to read the numbers: units, mute, interval, n.
@@ -123,14 +125,18 @@ def format_table(table: Table, format: str) -> str:
 
 
 def _cell(entry: Any, dialect: Dialect, *, interval: bool) -> str:
+    if words := getattr(entry, "text", ""):
+        return dialect.name(words)
     if pd.isna(entry.value):
         return dialect.absent
     shown = f"{entry.value:.{entry.digits}f}"
     if interval and not pd.isna(entry.low):
         shown += f" [{entry.low:.{entry.digits}f}, {entry.high:.{entry.digits}f}]"
     shown = shown.replace("-", dialect.minus)
-    star = dialect.star if entry.marked else ""
-    return f"{dialect.bold.format(shown) if entry.best else shown}{star}"
+    signs = (dialect.star if entry.marked else "") + (
+        dialect.warning if getattr(entry, "warned", False) else ""
+    )
+    return f"{dialect.bold.format(shown) if entry.best else shown}{signs}"
 
 
 def _dressed(table: Table, dialect: Dialect) -> pd.DataFrame:
@@ -184,13 +190,19 @@ def _latex(table: Table) -> str:
 
 
 def _csv(table: Table) -> str:
-    parts = [table.spread(table.entries[part]) for part in PARTS]
+    entries = table.entries
+    if "text" in entries:
+        entries = entries.assign(
+            value=entries["text"].where(entries["text"] != "", entries["value"])
+        )
+    parts = [table.spread(entries[part]) for part in PARTS]
     names = len(table.rows)
     wide = _flat(parts[0]).iloc[:, :names]
     for column in range(names, parts[0].shape[1]):
         for part, frame in zip(PARTS, parts, strict=True):
             heading = _flat(frame).columns[column] + ("" if part == "value" else f" {part}")
-            wide[heading] = frame.iloc[:, column]
+            if part == "value" or frame.iloc[:, column].notna().any():
+                wide[heading] = frame.iloc[:, column]
     return wide.to_csv(index=False, lineterminator="\n")
 
 

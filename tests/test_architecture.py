@@ -33,14 +33,16 @@ LAYERS = (
     {"streaming", "results"},
     {"omega", "gate"},
     {"measurement"},
-    {"run_tables", "display", "selection", "table_formats"},
+    {"run_tables", "display", "selection", "verdict", "table_formats"},
     {"tables", "plots"},
     {"cli"},
     {"__main__"},
 )
 """The library's modules and folders, from the lowest layer to the highest."""
 
-READERS = ("tables", "table_formats", "selection", "display", "run_tables", "plots")
+READERS = (
+    "tables", "table_formats", "selection", "verdict", "display", "run_tables", "plots",
+)  # fmt: skip
 """What stands right of the second cut: it reads CSV, and neither torch nor the engine."""
 
 Graph = Mapping[str, set[str]]

@@ -28,12 +28,15 @@ __all__ = ["table"]
 def table(kind: str, runs: tuple[Path, ...], format: str, **options: Any) -> None:
     """Print a table from the directories that measured runs were written to.
 
-    KIND is omega (what each input gives each output), performance (all metrics with nothing
-    muted) or classes (a metric class by class). RUN is a directory that `influence measure`
-    wrote; of several the rows are put together.
+    KIND is omega (what each input gives each output), mutes (each direction under every mute,
+    and whether they agree), performance (all metrics with nothing muted) or classes (a metric
+    class by class). RUN is a directory that `influence measure` wrote; of several the rows are
+    put together.
     """
-    frame, make = TABLES[kind]
+    chosen = TABLES[kind]
     given = {name: value for name, value in options.items() if value not in (None, ())}
-    if foreign := sorted(given.keys() - signature(make).parameters.keys()):
+    if foreign := sorted(given.keys() - signature(chosen.make).parameters.keys()):
         raise click.UsageError(f"the table {kind} has no option --{foreign[0]}")
-    click.echo(format_table(make(read_tables(runs, frame), **given), format), nl=False)
+    beside = {name: read_tables(runs, name, optional=True) for name in chosen.beside}
+    made = chosen.make(read_tables(runs, chosen.frame), **beside, **given)
+    click.echo(format_table(made, format), nl=False)

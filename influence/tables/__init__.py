@@ -6,16 +6,43 @@ Pure functions from frames of results to a `Table`, which `format_table` turns i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from influence.table_formats import Table
+from influence.tables.mutes import mutes_table
 from influence.tables.omega import omega_table
 from influence.tables.performance import class_table, performance_table
 
-__all__ = ["TABLES", "class_table", "omega_table", "performance_table"]
+__all__ = [
+    "TABLES",
+    "Kind",
+    "class_table",
+    "mutes_table",
+    "omega_table",
+    "performance_table",
+]
 
-TABLES: Mapping[str, tuple[str, Callable[..., Table]]] = {
-    "omega": ("influence", omega_table),
-    "performance": ("performance", performance_table),
-    "classes": ("performance", class_table),
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of table: from which file of a run, by which function.
+
+    Parameters
+    ----------
+    frame : name of the file, without its suffix, whose frame the function takes first.
+    make : the function; its other arguments are keywords.
+    beside : files that a run may lack, whose frames it takes by keyword.
+    """
+
+    frame: str
+    make: Callable[..., Table]
+    beside: tuple[str, ...] = ()
+
+
+TABLES: Mapping[str, Kind] = {
+    "omega": Kind("influence", omega_table),
+    "mutes": Kind("influence", mutes_table, beside=("distance",)),
+    "performance": Kind("performance", performance_table),
+    "classes": Kind("performance", class_table),
 }
-"""Kind of table -> the frame of a run that it takes, and the function."""
+"""The kinds of table by name."""

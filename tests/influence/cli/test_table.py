@@ -39,7 +39,7 @@ def test_it_prints_what_the_library_gives_for_several_runs(tmp_path: Path) -> No
     ("arguments", "code", "message"),
     [
         (["omega"], 2, "Missing argument 'RUN...'"),
-        (["omegas", "run"], 2, "'omega', 'performance', 'classes'"),
+        (["omegas", "run"], 2, "'omega', 'mutes', 'performance', 'classes'"),
         (["omega", "run", "--setup", "depth"], 2, "the table omega has no option --setup"),
         (["omega", "nowhere"], 1, "influence.csv: expected a table that influence measure wrote"),
         (["omega", "run", "--mute", "zer0"], 1, "unknown mute 'zer0': did you mean 'zero'"),

@@ -8,5 +8,5 @@ from tests.tables_of_runs import influence_frame, performance_frame
 
 def test_every_kind_takes_the_frame_that_the_registry_names() -> None:
     frames = {"influence": influence_frame(), "performance": performance_frame()}
-    for frame, make in TABLES.values():
-        assert len(make(frames[frame]).entries) > 0
+    for kind in TABLES.values():
+        assert len(kind.make(frames[kind.frame]).entries) > 0
