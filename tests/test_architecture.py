@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    {"errors", "progress"},
-    {"files", "factories", "setups", "network", "processes", "layout"},
+    {"errors", "progress", "circles"},
+    {"files", "factories", "setups", "coalitions", "network", "processes", "layout"},
     {"facts", "weights", "programs"},
     {"checkpoints", "evaluation_set", "muting"},
     {
