@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from influence.edges import edges_of, site_of
 from influence.errors import InfluenceError
 from influence.network import JointNetwork
+from influence.places import is_place
 from influence.programs.program import Program
 from influence.rows import Condition
+from influence.setups import FULL
 from influence.sharing import SharedForward, share
 from influence.signals import Signals
+from influence.tapping import Tapped, tap_network
 
 __all__ = ["Forward", "PlainForward", "Trial", "TriedForward", "trial_size", "try_network"]
 
@@ -40,13 +45,31 @@ class Forward(Protocol):
     def compile(self) -> None: ...
 
 
-@dataclass(frozen=True)
 class PlainForward:
-    """One forward pass a condition."""
+    """One forward pass a condition.
 
-    network: JointNetwork
-    conditions: Sequence[Condition]
-    precision: Precision = nullcontext
+    Parameters
+    ----------
+    network, conditions
+        What is run, and how: the full condition first where an edge is muted.
+    precision
+        Makes the context in which the network runs.
+    meeting
+        Where features are looked at; see `influence.sharing.points.find_places`.
+    """
+
+    def __init__(
+        self,
+        network: JointNetwork,
+        conditions: Sequence[Condition],
+        precision: Precision = nullcontext,
+        *,
+        meeting: str = "off",
+    ) -> None:
+        self.network, self.conditions, self.precision = network, conditions, precision
+        self.meeting = meeting
+        self.edges = edges_of(sorted(set().union(*(c.setup for c in conditions))))
+        self._tapped: Tapped | None = None
 
     def compile(self) -> None:
         """Compile the network."""
@@ -54,13 +77,40 @@ class PlainForward:
 
     def __call__(self, signals: Signals) -> Outputs:
         """Run the network on what each condition shows it."""
+        run = self._tapped or tap_network(self.network, signals, self.edges, self.meeting)
+        self._tapped = run
+        clean: dict[str, Tensor] = {}  # what flows along the edges with nothing muted
+        following: Mapping[str, Tensor] = {}
+        if self.edges and signals.follower is not None:
+            _, following = self._run(run, signals.next_sample().shown(FULL, ""), {})
         for condition in self.conditions:
             # Neither inputs nor outputs must be held here while the next condition runs.
-            yield condition, self._run(signals.shown(condition.setup, condition.mute))
+            yield condition, self._outputs(run, signals, condition, clean, following)
 
-    def _run(self, shown: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _outputs(
+        self,
+        run: Tapped,
+        signals: Signals,
+        condition: Condition,
+        clean: dict[str, Tensor],
+        following: Mapping[str, Tensor],
+    ) -> dict[str, Tensor]:
+        replaced = {
+            point: signals.replaced(point, site, condition.mute, values, following.get(point))
+            for point, values in clean.items()
+            if (site := site_of(point)) in condition.setup
+        }
+        shown = signals.shown(condition.setup, condition.mute)
+        outputs, seen = self._run(run, shown, replaced)
+        if condition.setup == FULL:
+            clean.update(seen)
+        return outputs
+
+    def _run(
+        self, run: Tapped, shown: Mapping[str, Tensor], replaced: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         with self.precision():
-            return self.network(shown)
+            return run(shown, replaced)
 
 
 class TriedForward:
@@ -118,6 +168,8 @@ class Trial:
         Whether it runs on so few samples at all.
     channels_last
         Whether its maps are kept with their channels last.
+    places
+        Where its features are looked at.
     """
 
     shared: bool
@@ -125,6 +177,7 @@ class Trial:
     notes: tuple[str, ...] = ()
     runs: bool = True
     channels_last: bool = False
+    places: tuple[str, ...] = ()
 
 
 @torch.inference_mode()
@@ -135,6 +188,7 @@ def try_network(
     *,
     samples: int | None,
     wanted: bool = True,
+    meeting: str = "off",
 ) -> tuple[Trial, SharedForward | None]:
     """Run a network twice on the same, and find out whether work can be shared.
 
@@ -150,13 +204,15 @@ def try_network(
         How many there will be, `None` if that is not known.
     wanted
         Whether sharing is wished for.
+    meeting
+        Where features are looked at; see `influence.sharing.points.find_places`.
 
     Returns
     -------
     tuple
         What was found, and the shared path if it was.
     """
-    plain = PlainForward(network, conditions)
+    plain = PlainForward(network, conditions, meeting=meeting)
     try:
         _, first = next(plain(signals))
         _, again = next(plain(signals))
@@ -164,21 +220,23 @@ def try_network(
         return Trial(
             False, f"it fails on {len(signals)} samples: {_reason(error)}", runs=False
         ), None
+    places = tuple(name for name in first if is_place(name))
+    alone = partial(Trial, False, places=places)
     if notes := tuple(_changes(first, again)):
-        return Trial(False, "its outputs change from one run to the next", notes), None
+        return alone("its outputs change from one run to the next", notes), None
     if not wanted:
-        return Trial(False, "not asked for"), None
+        return alone("not asked for"), None
     if not (isinstance(network.module, Program) or _worth_tracing(plain, signals, samples)):
-        return Trial(False, "the work is too small to be worth a trace"), None
+        return alone("the work is too small to be worth a trace"), None
     try:
-        shared = share(network, signals.head(2), conditions)
+        shared = share(network, signals.head(2), conditions, meeting=meeting)
         reason = _difference(plain, shared, signals)
     except Exception as error:  # whatever torch raises on a graph that it was not made for
         reason = _reason(error)
     if reason:
         note = f"no work is shared between the setups, each is run by itself: {reason}"
-        return Trial(False, reason, (note,)), None
-    return Trial(True), shared
+        return alone(reason, (note,)), None
+    return Trial(True, places=tuple(filter(is_place, shared.outputs))), shared
 
 
 def trial_size(samples: int | None, batch: int, conditions: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ class Signals:
     indices
         Positions of the samples in the set.
     modalities
-        The facts of the inputs, with the moments that the mutes need.
+        The facts of the inputs and of muted edges, with the moments that the mutes need.
     mutes
         The mutes by name.
     follower
@@ -57,12 +57,28 @@ class Signals:
 
     def muted(self, site: str, mute: str) -> Tensor:
         """Return what a mute puts in the place of an input."""
-        values = self.clean[site]
-        partners = None
-        if self.follower is not None:
-            partners = torch.cat([values[1:], self.follower[site].to(values).unsqueeze(0)])
-        signal = Signal(values, self.modalities[site], self.indices, partners, self.seed)
-        return self.mutes[mute].replace(signal)
+        follower = None if self.follower is None else self.follower[site].unsqueeze(0)
+        return self.replaced(site, site, mute, self.clean[site], follower)
+
+    def replaced(
+        self, point: str, site: str, mute: str, values: Tensor, follower: Tensor | None
+    ) -> Tensor:
+        """Return what a mute puts in the place of a tensor of a site.
+
+        Parameters
+        ----------
+        point
+            The name of the tensor: an input, or a point of an edge.
+        site, mute
+            The site, whose facts tell the moments, and the mute.
+        values
+            The clean tensor, samples first.
+        follower
+            That of the sample that follows the last one, samples first, for `shuffle`.
+        """
+        partners = None if follower is None else torch.cat([values[1:], follower.to(values)])
+        facts = replace(self.modalities[site], name=point)
+        return self.mutes[mute].replace(Signal(values, facts, self.indices, partners, self.seed))
 
     def shown(self, setup: frozenset[str], mute: str) -> dict[str, Tensor]:
         """Return all inputs, those in the setup muted; a network may change them in place."""

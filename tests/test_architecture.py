@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = (
     {"errors", "progress", "circles"},
-    {"files", "factories", "setups", "coalitions", "network", "processes", "layout"},
+    {"files", "factories", "setups", "coalitions", "network", "processes", "layout", "places"},
+    {"edges"},
     {"facts", "weights", "programs"},
     {"checkpoints", "evaluation_set", "muting"},
     {
@@ -27,7 +28,8 @@ LAYERS = (
     },
     {"rows", "matching"},
     {"sums", "sharing", "plan"},
-    {"bootstrap", "forward", "provenance"},
+    {"bootstrap", "tapping", "provenance"},
+    {"forward"},
     {"running_sums", "runner"},
     {"evaluation"},  # the only loop that runs a network
     {"streaming", "results"},

@@ -20,7 +20,7 @@ class Dependence:
     Parameters
     ----------
     inputs
-        For each node the modalities that its values depend on.
+        For each node the sites that its values depend on: modalities, and marked edges.
     sized
         The nodes whose values depend on the size of an input, as that of `zeros(len(x))` does.
     """
@@ -29,7 +29,9 @@ class Dependence:
     sized: frozenset[fx.Node]
 
 
-def find_dependence(graph: fx.Graph, modalities: Sequence[str]) -> Dependence:
+def find_dependence(
+    graph: fx.Graph, modalities: Sequence[str], *, edges: bool = True
+) -> Dependence:
     """Follow the inputs through a graph.
 
     A node that only asks for a tensor's size depends on no value, unless the size itself comes
@@ -41,6 +43,8 @@ def find_dependence(graph: fx.Graph, modalities: Sequence[str]) -> Dependence:
         As from `joint_graph`.
     modalities
         The names of its placeholders, in order.
+    edges
+        Whether marked edges count as sites of their own.
     """
     names = iter(modalities)
     inputs: dict[fx.Node, frozenset[str]] = {}
@@ -55,6 +59,8 @@ def find_dependence(graph: fx.Graph, modalities: Sequence[str]) -> Dependence:
             inputs[node] = frozenset()
         else:
             inputs[node] = frozenset().union(*(inputs[arg] for arg in node.all_input_nodes))
+        if edges and "edge" in node.meta:
+            inputs[node] |= {node.meta["edge"][0]}
         if only_metadata(node) or any(arg in sized for arg in node.all_input_nodes):
             sized.add(node)
     return Dependence(inputs, frozenset(sized))

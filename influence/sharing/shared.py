@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from influence.edges import edges_of
 from influence.network import JointNetwork
 from influence.rows import Condition
-from influence.sharing.dependence import find_dependence
-from influence.sharing.joint_graph import holds, joint_graph
-from influence.sharing.observation import observe
+from influence.sharing.joint_graph import holds
 from influence.sharing.stages import Stage, Stages, build_stages
+from influence.sharing.tapped_graph import tap_graph
 from influence.sharing.values import CLEAN, Value
 from influence.signals import Signals
 
@@ -33,7 +33,7 @@ class SharedForward:
     stages, conditions
         As built for these conditions.
     outputs
-        The names of the network's outputs, in order.
+        The names of the network's outputs and places, in order.
     precision
         Makes the context in which the network runs.
     """
@@ -84,18 +84,28 @@ class SharedForward:
         signals: Signals,
     ) -> dict[str, Tensor]:
         stage = self.stages.conditions[number]
-        taken = [
-            self._of_next(v, values, following, signals)
-            if v in self.stages.axes
-            else self._value(v, values, signals)
-            for v in stage.takes
-        ]
+        taken = [self._taken(v, values, following, signals) for v in stage.takes]
         for value in stage.spare:
             values.pop(value, None)
         with self.precision():
             outputs, gives = self._modules[number](len(signals), *taken)
         values.update(zip(stage.gives, gives, strict=True))
         return dict(zip(self.outputs, outputs, strict=True))
+
+    def _taken(
+        self,
+        value: Value,
+        values: Mapping[Value, Tensor],
+        following: Mapping[Value, Tensor],
+        signals: Signals,
+    ) -> Tensor:
+        if value in self.stages.axes:
+            return self._of_next(value, values, following, signals)
+        if (point := self.stages.points.get(value)) is None:
+            return self._value(value, values, signals)
+        ((site, mute),) = value.muted
+        clean = Value(value.node, CLEAN)
+        return signals.replaced(point, site, mute, values[clean], following.get(clean))
 
     def _of_next(
         self,
@@ -140,6 +150,8 @@ def share(
     network: JointNetwork,
     signals: Signals,
     conditions: Sequence[Condition],
+    *,
+    meeting: str = "off",
 ) -> SharedForward:
     """Build the shared path of a network.
 
@@ -151,22 +163,24 @@ def share(
         Two samples; only their shapes matter.
     conditions
         The full one first.
+    meeting
+        Where features are looked at; see `influence.sharing.points.find_places`.
 
     Raises
     ------
     InfluenceError
         If the network cannot be traced, or changes tensors in place in a way that cannot be shared.
     """
-    graph = joint_graph(network, signals.clean)
-    dependence = find_dependence(graph.graph, list(signals.clean))
-    one, two = ([x.clone() for x in signals.head(n).clean.values()] for n in (1, 2))
+    sites = sorted(set().union(*(condition.setup for condition in conditions)))
+    tapped = tap_graph(network, signals, edges_of(sites), meeting)
     mutes = signals.mutes
     stages = build_stages(
-        graph,
-        dependence,
+        tapped.graph,
+        tapped.dependence,
         conditions,
         constant=[name for name, mute in mutes.items() if mute.constant],
         following=[name for name, mute in mutes.items() if "partners" in mute.needs],
-        observed=observe(graph, one, two),
+        observed=tapped.observed,
     )
-    return SharedForward(graph, stages, conditions, [o.name for o in network.outputs])
+    outputs = [*(o.name for o in network.outputs), *tapped.places]
+    return SharedForward(tapped.graph, stages, conditions, outputs)

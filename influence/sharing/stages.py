@@ -59,6 +59,8 @@ class Stages:
     axes
         The values that stages take from the next sample, with their axis of samples; the clean
         values of which they are made are what `following` gives for that sample.
+    points
+        The values that take the place of what flows along edges, with the names of the points.
     """
 
     fixed: Stage
@@ -66,6 +68,7 @@ class Stages:
     conditions: tuple[Stage, ...]
     inputs: Mapping[fx.Node, str]
     axes: Mapping[Value, int]
+    points: Mapping[Value, str] = field(default_factory=dict)
 
 
 def build_stages(
@@ -109,6 +112,8 @@ class _Builder:
     """The fixed values that stages take, in the order in which they are found."""
     axes: dict[Value, int] = field(default_factory=dict)
     """The values that stages take from the next sample, with their axis of samples."""
+    points: dict[Value, str] = field(default_factory=dict)
+    """The values that stages take in the place of what flows along an edge."""
 
     def build(self, conditions: Sequence[Condition]) -> Stages:
         (results,) = (n.args[0] for n in self.graph.graph.nodes if n.op == "output")
@@ -122,14 +127,20 @@ class _Builder:
             gives = [v for v in computed if last.get(v, number) > number]
             spare = [v for v in needs[number] if last[v] == number and not self.values.fixed(v)]
             stages.append(self._stage(computed, taken, gives, outputs[number], tuple(spare)))
-        following = list(dict.fromkeys(map(self.values.origin, self.axes)))
+        moved = [v for v in self.points if any(m in self.values.following for _, m in v.muted)]
+        following = list(dict.fromkeys(map(self.values.origin, [*self.axes, *moved])))
         inputs = {
             node: next(iter(self.values.dependence.inputs[node]))
             for node in self.graph.graph.nodes
             if node.op == "placeholder"
         }
         return Stages(
-            self._alone(list(self.fixed)), self._alone(following), tuple(stages), inputs, self.axes
+            self._alone(list(self.fixed)),
+            self._alone(following),
+            tuple(stages),
+            inputs,
+            self.axes,
+            self.points,
         )
 
     def _sweep_all(
@@ -140,7 +151,7 @@ class _Builder:
 
         def given(value: Value) -> bool:
             fixed, axis = self.values.fixed(value), self.values.axis(value)
-            return value in known or fixed or axis is not None
+            return value in known or fixed or axis is not None or self.values.replaced(value)
 
         sweeps = []
         for wanted in outputs:
@@ -148,7 +159,9 @@ class _Builder:
             # Weights are at hand in every stage and are not passed on.
             known.update(v for v in computed if v.node.op != "get_attr")
             for value in taken:
-                if self.values.fixed(value):
+                if self.values.replaced(value):
+                    self.points[value] = value.node.meta["edge"][1]
+                elif self.values.fixed(value):
                     self.fixed[value] = None
                 elif (axis := self.values.axis(value)) is not None:
                     self.axes[value] = axis

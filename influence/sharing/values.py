@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from torch import fx
 
+from influence.edges import is_edge
 from influence.rows import Condition
 from influence.sharing.dependence import Dependence
 from influence.sharing.observation import Observation
@@ -58,8 +59,7 @@ class Values:
 
     def under(self, node: fx.Node, condition: Condition) -> Value:
         """Return the value of a node under a condition."""
-        muted = self.dependence.inputs[node] & condition.setup
-        return Value(node, frozenset((site, condition.mute) for site in muted))
+        return self.restricted(node, frozenset((site, condition.mute) for site in condition.setup))
 
     def arguments(self, value: Value) -> list[Value]:
         """List the values of which a value is computed."""
@@ -69,31 +69,44 @@ class Values:
     def restricted(self, node: fx.Node, muted: Key) -> Value:
         """Return the value of a node, of whose inputs those in `muted` are replaced."""
         inputs = self.dependence.inputs[node]
-        return Value(node, frozenset(pair for pair in muted if pair[0] in inputs))
+        key = frozenset(pair for pair in muted if pair[0] in inputs)
+        # What an edge is replaced by does not depend on what flows along it.
+        return Value(node, _of_edge(node, key) or key)
+
+    def replaced(self, value: Value) -> bool:
+        """Say whether a value is what an edge is replaced by."""
+        return bool(_of_edge(*value))
 
     def fixed(self, value: Value) -> bool:
         """Say whether a value is computed once, on one sample, and expanded to the batch."""
-        node, muted = value
+        node = value.node
         inputs = self.dependence.inputs[node]
         if node.op == "get_attr" or node not in self.observed.shapes[0]:
             return False
         if not inputs:
             return node not in self.dependence.sized
-        covered = {site for site, mute in muted if mute in self.constant} == inputs
-        return covered and self.axes(node) is not None
+        return self._covered(value, self.constant) and self.axes(node) is not None
 
     def axis(self, value: Value) -> int | None:
         """Return the axis of samples of a value that is the clean one of the next sample."""
-        node, muted = value
-        inputs = self.dependence.inputs[node]
-        if not inputs or {site for site, mute in muted if mute in self.following} != inputs:
+        if not self._covered(value, self.following):
             return None
-        axes = self.axes(node)
+        axes = self.axes(value.node)
         return axes[0] if axes and len(axes) == 1 else None
 
     def origin(self, value: Value) -> Value:
-        """Return the clean value of which that of the next sample is taken, or the value itself."""
-        return value if self.axis(value) is None else Value(value.node, CLEAN)
+        """Return the clean value of which this one is made when it is taken, or the value itself.
+
+        So are that of the next sample, and what an edge is replaced by.
+        """
+        made = self.replaced(value) or self.axis(value) is not None
+        return Value(value.node, CLEAN) if made else value
+
+    def _covered(self, value: Value, mutes: frozenset[str]) -> bool:
+        """Say whether all inputs that a value depends on are muted by some mutes, and no edge."""
+        inputs = {site for site in self.dependence.inputs[value.node] if not is_edge(site)}
+        muted = {site for site, mute in value.muted if mute in mutes}
+        return bool(inputs) and muted == inputs and len(value.muted) == len(inputs)
 
     def axes(self, node: fx.Node) -> list[int] | None:
         """List the axes that are as long as there are samples; `None` if lengths differ else."""
@@ -107,3 +120,9 @@ class Values:
     def rank(self, node: fx.Node) -> int:
         """Return the number of axes of a node's tensor."""
         return len(self.observed.shapes[0][node])
+
+
+def _of_edge(node: fx.Node, muted: Key) -> Key:
+    """Return the mute of the edge that a node marks, if there is one."""
+    site, _ = node.meta.get("edge", ("", ""))
+    return frozenset(pair for pair in muted if pair[0] == site)
