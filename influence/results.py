@@ -203,6 +203,8 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
     """
     columns = COLUMNS[name]
     remedy = "Write the table again with influence measure"
+    if name == "samples":
+        remedy += ", not streamed: a stream keeps no samples"
     try:
         # A network may be called 'NA': only empty cells are missing.
         frame = pd.read_csv(

@@ -16,6 +16,9 @@ from influence.results import read_table
 
 __all__ = ["read_tables"]
 
+PACKED = {"samples": "samples.csv.gz"}
+"""Table -> its file, where that is compressed."""
+
 
 def read_tables(
     runs: Iterable[str | os.PathLike[str]], name: str, *, optional: bool = False
@@ -46,7 +49,7 @@ def read_tables(
     >>> read_tables([run], "performance")[["network", "value"]].to_dict("records")
     [{'network': 'a', 'value': 0}]
     """
-    paths = [Path(run) / f"{name}.csv" for run in runs]
+    paths = [Path(run) / PACKED.get(name, f"{name}.csv") for run in runs]
     if optional:
         paths = [path for path in paths if path.exists()]
     frames = [read_table(path, name) for path in paths]

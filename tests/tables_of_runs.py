@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from influence.results import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS
+from influence.results import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS, SAMPLES_COLUMNS
 
 NETWORKS = ("jrn-cat1", "jrn-cat10", "jrn-cat5", "jrn-cat60", "jrn-sum60")
 CLASSES = ("ground", "vertical", "ceiling", "furniture", "object")
@@ -97,17 +97,49 @@ def performance_frame(
     return pd.DataFrame(rows)[list(PERFORMANCE_COLUMNS)]
 
 
+def samples_frame(
+    networks: Sequence[str] = NETWORKS, mutes: Sequence[str] = ("zero", "mean"), count: int = 30
+) -> pd.DataFrame:
+    """Return `samples.csv.gz` of depth and semantic in, depth and semantic out."""
+    numbers = np.random.default_rng(1)
+    frames = []
+    for network, mute, source in product(networks, mutes, ("depth", "semantic")):
+        for (target, metric), (higher, _, scale) in METRICS.items():
+            full = scale * numbers.uniform(0.5, 1.5, count)
+            omega = scale * numbers.normal(0.05, 0.1, count)
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "network": network,
+                        "seed": 0,
+                        "dataset": "rooms",
+                        "mute": mute,
+                        "source": source,
+                        "target": target,
+                        "metric": metric,
+                        "id": [f"{i:04d}" for i in range(count)],
+                        "group": np.arange(count),
+                        "full": full,
+                        "muted": full - omega * (1 if higher else -1),
+                        "omega": omega,
+                    }
+                )
+            )
+    return pd.concat(frames, ignore_index=True)[list(SAMPLES_COLUMNS)]
+
+
 def write_run(
     folder: Path,
     influence: pd.DataFrame | None = None,
     performance: pd.DataFrame | None = None,
 ) -> Path:
-    """Write the two tables that plots and tables read, and return the folder."""
+    """Write the tables that plots and tables read, and return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     influence = influence_frame() if influence is None else influence
     performance = performance_frame() if performance is None else performance
     influence.to_csv(folder / "influence.csv", index=False)
     performance.to_csv(folder / "performance.csv", index=False)
+    samples_frame().to_csv(folder / "samples.csv.gz", index=False)
     return folder
 
 

@@ -36,6 +36,7 @@ LAYERS = (
     {"omega", "gate"},
     {"measurement"},
     {"run_tables", "display", "selection", "verdict", "table_formats"},
+    {"extremes"},
     {"tables", "plots"},
     {"cli"},
     {"__main__"},
@@ -44,6 +45,7 @@ LAYERS = (
 
 READERS = (
     "tables", "table_formats", "selection", "verdict", "display", "run_tables", "plots",
+    "extremes",
 )  # fmt: skip
 """What stands right of the second cut: it reads CSV, and neither torch nor the engine."""
 

@@ -22,6 +22,9 @@ __all__ = ["table"]
 @click.option("--format", default="text", show_default=True, type=click.Choice(list(FORMATS)))
 @click.option("--mute", callback=names, help="Only these mutes, joined by commas.")
 @click.option("--metric", callback=names, help="Only these metrics, joined by commas.")
+@click.option("--source", callback=names, help="Only these muted sites, joined by commas.")
+@click.option("--target", callback=names, help="Only these outputs, joined by commas.")
+@click.option("--top", type=click.IntRange(min=1), help="How many samples a side; 10 by default.")
 @click.option("--setup", callback=names, help="Setups such as depth+semantic; * for all.")
 @click.option("--level", help="A slice such as class:floor, or a pattern such as 'class:*'.")
 @click.option("--interval/--no-interval", default=None, help="Show the intervals, or not.")
@@ -29,9 +32,9 @@ def table(kind: str, runs: tuple[Path, ...], format: str, **options: Any) -> Non
     """Print a table from the directories that measured runs were written to.
 
     KIND is omega (what each input gives each output), mutes (each direction under every mute,
-    and whether they agree), performance (all metrics with nothing muted) or classes (a metric
-    class by class). RUN is a directory that `influence measure` wrote; of several the rows are
-    put together.
+    and whether they agree), performance (all metrics with nothing muted), classes (a metric
+    class by class) or samples (those that each input helps and hurts most). RUN is a directory
+    that `influence measure` wrote; of several the rows are put together.
     """
     chosen = TABLES[kind]
     given = {name: value for name, value in options.items() if value not in (None, ())}

@@ -12,6 +12,7 @@ from influence.table_formats import Table
 from influence.tables.mutes import mutes_table
 from influence.tables.omega import omega_table
 from influence.tables.performance import class_table, performance_table
+from influence.tables.samples import samples_table
 
 __all__ = [
     "TABLES",
@@ -20,6 +21,7 @@ __all__ = [
     "mutes_table",
     "omega_table",
     "performance_table",
+    "samples_table",
 ]
 
 
@@ -44,5 +46,6 @@ TABLES: Mapping[str, Kind] = {
     "mutes": Kind("influence", mutes_table, beside=("distance",)),
     "performance": Kind("performance", performance_table),
     "classes": Kind("performance", class_table),
+    "samples": Kind("samples", samples_table),
 }
 """The kinds of table by name."""

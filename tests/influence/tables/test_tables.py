@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from influence.tables import TABLES
-from tests.tables_of_runs import influence_frame, performance_frame
+from tests.tables_of_runs import influence_frame, performance_frame, samples_frame
 
 
 def test_every_kind_takes_the_frame_that_the_registry_names() -> None:
-    frames = {"influence": influence_frame(), "performance": performance_frame()}
+    frames = {
+        "influence": influence_frame(),
+        "performance": performance_frame(),
+        "samples": samples_frame(),
+    }
     for kind in TABLES.values():
         assert len(kind.make(frames[kind.frame]).entries) > 0
