@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ import pandas as pd
 
 from influence.batch_stream import BatchStream
 from influence.bootstrap import Resampling
+from influence.data_sources import Data, open_data
 from influence.errors import InfluenceError
 from influence.evaluation import evaluate, sample_count
-from influence.evaluation_file import EvaluationFile
-from influence.evaluation_set import DataFacts, EvaluationSet, MemorySet
+from influence.evaluation_set import DataFacts
 from influence.forward import Trial
 from influence.gate import CleanScores, Expectation, check_scores, parse_expectation, reopen
 from influence.matching import match_metrics
@@ -35,9 +34,7 @@ from influence.shards import ShardStore
 from influence.streaming import evaluate_stream
 from influence.sums import Sums
 
-__all__ = ["Checkpointing", "measure", "open_data"]
-
-Data = str | PathLike[str] | EvaluationSet | Iterable[Any]
+__all__ = ["Checkpointing", "measure"]
 
 
 @dataclass(frozen=True)
@@ -51,23 +48,6 @@ class Checkpointing:
     folder: Path
     resume: bool = False
     target: Path | None = None
-
-
-def open_data(data: Data, *, stream: bool = False) -> EvaluationSet | BatchStream:
-    """Return an evaluation set from a path, a set, or an iterable of batches (inputs, targets).
-
-    An iterable is collected in memory, or left as it is for `stream`.
-    """
-    if isinstance(data, (str, PathLike)):
-        return EvaluationFile(data)
-    if all(hasattr(data, name) for name in ("ids", "inputs", "targets", "__getitem__")):
-        return data  # type: ignore[return-value]
-    if not isinstance(data, Iterable):
-        raise InfluenceError(
-            "expected the path of an evaluation file or an iterable of batches (inputs, targets), "
-            f"got {type(data).__name__}"
-        )
-    return BatchStream(data) if stream else MemorySet.collect(data)
 
 
 def measure(

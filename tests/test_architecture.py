@@ -26,7 +26,7 @@ LAYERS = (
         "panel",
         "signals",
     },
-    {"rows", "matching"},
+    {"rows", "matching", "data_sources"},
     {"sums", "sharing", "plan"},
     {"bootstrap", "tapping", "provenance"},
     {"forward"},

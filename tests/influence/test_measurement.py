@@ -11,7 +11,7 @@ import torch
 from influence.errors import InfluenceError
 from influence.evaluation_file import EvaluationFile
 from influence.evaluation_set import Sample
-from influence.measurement import Checkpointing, measure, open_data
+from influence.measurement import Checkpointing, measure
 from influence.network import JointNetwork, Modality, Output
 from influence.results import Run
 from tests.toy import CLASSES, Toy, batches, joint, toy, write_toy_file
@@ -121,11 +121,6 @@ def test_networks_must_have_names_of_their_own(toy_file: Path) -> None:
     refusal("one network or more", [], toy_file)
     run = measure([toy(), joint(Toy(1), seed=1)], toy_file, **QUICK)
     assert sorted(run.rows) == ["toy-seed0", "toy-seed1"]
-
-
-def test_data_of_no_known_form_is_refused() -> None:
-    with pytest.raises(InfluenceError, match=r"path of an evaluation file or an iterable .* int"):
-        open_data(5)  # type: ignore[arg-type]
 
 
 class Unreadable(EvaluationFile):
