@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from influence.errors import InfluenceError
     from influence.evaluation_file import write_evaluation_file
     from influence.measurement import measure
+    from influence.metrics.decorator import metric
     from influence.network import JointNetwork, Modality, Output
     from influence.results import Run, read_run
 
@@ -26,6 +27,7 @@ __all__ = [
     "export_checkpoint",
     "load_checkpoint",
     "measure",
+    "metric",
     "read_run",
     "write_evaluation_file",
 ]
@@ -39,6 +41,7 @@ _HOMES = {
     "export_checkpoint": "checkpoints",
     "load_checkpoint": "checkpoints",
     "measure": "measurement",
+    "metric": "metrics.decorator",
     "read_run": "results",
     "write_evaluation_file": "evaluation_file",
 }

@@ -22,10 +22,12 @@ from influence.plan import AMP, Execution, Plan, choose_device
 from influence.processes import Json, Processes
 from influence.rows import RowKey, Rows, group_numbers
 from influence.runner import Runner
+from influence.scoring import Scores
 from influence.shards import ShardStore
 
 __all__ = [
     "Evaluation",
+    "check_alone",
     "check_limit",
     "cut",
     "evaluate",
@@ -56,10 +58,11 @@ def check_limit(limit: int | None) -> None:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The rows of each network, and how each was run."""
+    """The rows and the scores of each network, and how each was run."""
 
     rows: list[Rows]
     trials: list[Trial]
+    scores: list[Scores]
 
 
 def evaluate(
@@ -113,6 +116,8 @@ def evaluate(
     notes = [sources for _, sources in found]
 
     finished = shards.finished() if shards else []
+    if finished or processes.count > 1:
+        check_alone(plans)
     left = sorted(set(range(len(batches))).difference(finished))
     # Looked up by one: another might find what is being finished meanwhile.
     left = processes.share(cast(list[int], processes.broadcast(cast(Json, left))))
@@ -155,6 +160,7 @@ def evaluate(
             for i, runner in enumerate(runners)
         ],
         trials,
+        [runner.scores() for runner in runners],
     )
 
 
@@ -173,6 +179,17 @@ def cut(
     return [order[i : i + batch_size] for i in range(0, count, batch_size)], cycle
 
 
+def check_alone(plans: Sequence[Plan]) -> None:
+    """Raise InfluenceError if a metric's state would be spread, or was lost with its process."""
+    for plan in plans:
+        for scorer in chain(*plan.scorers.values()):
+            raise InfluenceError(
+                f"metric {scorer.name!r} keeps its own state from batch to batch: it cannot be "
+                "measured by several processes, nor go on from an interrupted run. Start afresh "
+                "without --resume, in one process, or score by other metrics"
+            )
+
+
 def make_runners(
     networks: Sequence[JointNetwork],
     data: DataFacts,
@@ -189,6 +206,7 @@ def make_runners(
             modalities=known,
             mutes={mute.name: mute for mute in plan.mutes},
             metrics=plan.metrics,
+            scorers=plan.scorers,
             device=choose_device(execution.device),
             amp=AMP[execution.amp],
             seed=plan.seed,

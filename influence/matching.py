@@ -6,26 +6,36 @@ from collections.abc import Mapping, Sequence
 
 from influence.errors import InfluenceError, unknown
 from influence.evaluation_set import DataFacts
-from influence.metrics import Metric, default_metrics, find_metrics
+from influence.metrics import (
+    Metric,
+    Scorer,
+    Wanted,
+    default_metrics,
+    find_metrics,
+    find_scorers,
+)
 from influence.network import JointNetwork
 
-__all__ = ["match_metrics"]
+__all__ = ["match_metrics", "match_scorers"]
 
 
 def match_metrics(
     network: JointNetwork,
     data: DataFacts,
-    wanted: Mapping[str, Sequence[str | Metric]] | None,
+    wanted: Mapping[str, Sequence[Wanted]] | None,
 ) -> dict[str, tuple[Metric, ...]]:
     """Check that network and data fit together, and choose the metrics of each output.
+
+    Those that keep their own state are left to `match_scorers`; an output that is scored by such
+    alone has an empty tuple.
 
     Parameters
     ----------
     network, data
         What shall be measured, and on what.
     wanted
-        For each output to score, metrics by name or as records; `None` for all outputs with
-        `influence.metrics.default_metrics`.
+        For each output to score, metrics as for `influence.metrics.find_metrics`; `None` for all
+        outputs with `influence.metrics.default_metrics`.
 
     Raises
     ------
@@ -75,3 +85,11 @@ def match_metrics(
             else default_metrics(outputs[name], data.targets[name])
         )
     return metrics
+
+
+def match_scorers(
+    wanted: Mapping[str, Sequence[Wanted]] | None,
+) -> dict[str, tuple[Scorer, ...]]:
+    """Choose the metrics of each output that keep their own state; none by default."""
+    found = {name: tuple(find_scorers(metrics)) for name, metrics in (wanted or {}).items()}
+    return {name: scorers for name, scorers in found.items() if scorers}

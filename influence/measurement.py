@@ -18,8 +18,8 @@ from influence.evaluation import evaluate, sample_count
 from influence.evaluation_set import DataFacts
 from influence.forward import Trial
 from influence.gate import CleanScores, Expectation, check_scores, parse_expectation, reopen
-from influence.matching import match_metrics
-from influence.metrics import Metric
+from influence.matching import match_metrics, match_scorers
+from influence.metrics import Wanted
 from influence.network import JointNetwork
 from influence.omega import Subject, influence_frame, performance_frame, samples_frame
 from influence.panel import choose_mutes
@@ -29,6 +29,8 @@ from influence.progress import progress_bar
 from influence.provenance import describe
 from influence.results import SAMPLES_COLUMNS, Run, check_free, check_writable
 from influence.rows import Rows
+from influence.scores import influence_scores, performance_scores
+from influence.scoring import Scores
 from influence.setups import select_sites
 from influence.shards import ShardStore
 from influence.streaming import evaluate_stream
@@ -54,7 +56,7 @@ def measure(
     networks: JointNetwork | Sequence[JointNetwork],
     data: Data,
     *,
-    metrics: Mapping[str, Sequence[str | Metric]] | None = None,
+    metrics: Mapping[str, Sequence[Wanted]] | None = None,
     mutes: Sequence[str] = ("zero", "mean"),
     sites: Sequence[str] | None = None,
     setups: str = "each",
@@ -85,7 +87,8 @@ def measure(
         The path of an evaluation file, or any iterable of batches ``(inputs, targets)``, each a
         mapping name -> tensor with samples first.
     metrics
-        For each output to score, metrics by name or as records; by default all outputs, with
+        For each output to score, metrics by name, as records, by ``module:name``, or objects of
+        torchmetrics; see `influence.metrics.find_metrics`. By default all outputs, with
         `influence.metrics.default_metrics`.
     mutes
         What replaces a muted input; see `influence.muting.MUTES`. ``panel`` stands for those of
@@ -154,6 +157,7 @@ def measure(
             sites=tuple(own),
             mutes=chosen,
             metrics=match_metrics(network, dataset, metrics),
+            scorers=match_scorers(metrics),
             seed=seed,
             setups=setups,
         )
@@ -198,6 +202,7 @@ def measure(
             )  # fmt: skip
             rows: dict[str, Rows] = {}
             sums, notes, trials = streamed.sums, streamed.notes, streamed.trials
+            scores = streamed.scores
         else:
             assert not isinstance(dataset, BatchStream)
             found = evaluate(
@@ -207,13 +212,14 @@ def measure(
             )  # fmt: skip
             rows = dict(zip(keys, found.rows, strict=True))
             notes, trials = [r.notes for r in found.rows], found.trials
+            scores = found.scores
     evaluated = time.monotonic()
     if rows:
         sums = [resampling.sums(own) for own in rows.values()]
     subjects = [
         _subject(network, dataset, plan) for network, plan in zip(networks, plans, strict=True)
     ]
-    run = _tabulate(sums, subjects, resampling, rows, keys, info)
+    run = _tabulate(sums, scores, subjects, resampling, rows, keys, info)
     info["notes"] = {
         key: list(dict.fromkeys([*left_out, *clean.notes.get(key, ()), *own]))
         for key, own, (_, left_out) in zip(keys, notes, panels, strict=True)
@@ -232,17 +238,24 @@ def measure(
 
 def _tabulate(
     sums: Sequence[Sums],
+    scores: Sequence[Scores],
     subjects: Sequence[Subject],
     resampling: Resampling,
     rows: Mapping[str, Rows],
     keys: Sequence[str],
     info: Mapping[str, Any],
 ) -> Run:
-    pairs = list(zip(sums, subjects, strict=True))
+    influence, performance = [], []
+    for own, values, subject in zip(sums, scores, subjects, strict=True):
+        influence.append(influence_frame(own, subject, resampling))
+        performance.append(performance_frame(own, subject, resampling))
+        about: Any = {"n": own.n, "confidence": resampling.confidence}
+        influence.append(influence_scores(values, subject, **about))
+        performance.append(performance_scores(values, subject, **about))
     samples = [samples_frame(rows[k], s) for k, s in zip(keys, subjects, strict=True) if rows]
     return Run(
-        influence=_stack(influence_frame(own, s, resampling) for own, s in pairs),
-        performance=_stack(performance_frame(own, s, resampling) for own, s in pairs),
+        influence=_stack(influence),
+        performance=_stack(performance),
         samples=_stack(samples) if rows else pd.DataFrame(columns=list(SAMPLES_COLUMNS)),
         info=info,
         rows=rows,
@@ -254,7 +267,7 @@ def _path(trial: Trial) -> str:
 
 
 def _stack(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(list(frames), ignore_index=True)
+    return pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
 
 
 def _keys(networks: Sequence[JointNetwork]) -> list[str]:
@@ -281,6 +294,7 @@ def _subject(network: JointNetwork, data: DataFacts, plan: Plan) -> Subject:
         dataset=data.name,
         modalities=tuple(m.name for m in network.inputs),
         metrics=plan.metrics,
+        scorers=plan.scorers,
         classes=classes,
         units={name: field.unit for name, field in data.targets.items()},
         checkpoint_sha256=network.sha256,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
+from influence.edges import check_modules, edges_of
 from influence.errors import InfluenceError, unknown
-from influence.metrics import Metric
+from influence.metrics import Metric, Scorer
 from influence.muting import Mute, cyclic_order
-from influence.network import JointNetwork
+from influence.network import JointNetwork, Modality
+from influence.programs.program import Program
 from influence.rows import NO_MUTE, Condition
 from influence.setups import FULL, choose_setups
 
@@ -19,13 +21,19 @@ __all__ = ["AMP", "Execution", "Plan", "choose_device"]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured: the sites, the setups, the mutes, the metrics of each output, the seed."""
+    """What is measured: the sites, the setups, the mutes, the metrics of each output, the seed.
+
+    `meeting` says where the distance of muted inputs from the data is measured: ``auto``, ``off``
+    or the path of a module; see `influence.sharing.points.find_places`.
+    """
 
     sites: tuple[str, ...]
     mutes: tuple[Mute, ...]
     metrics: Mapping[str, tuple[Metric, ...]]
     seed: int = 0
     setups: str = "each"
+    meeting: str = "off"
+    scorers: Mapping[str, tuple[Scorer, ...]] = field(default_factory=dict)
 
     def conditions(self, network: JointNetwork) -> list[Condition]:
         """List the inference runs: full, then each setup under each mute defined for its sites.
@@ -36,7 +44,9 @@ class Plan:
             If a mute is defined for none of the sites.
         """
         known = {m.name: m for m in network.inputs}
-        setups = choose_setups(self.sites, list(known), self.setups)[1:]
+        modalities = list(known)
+        known |= {site: Modality(site) for site in edges_of(self.sites)}
+        setups = choose_setups(self.sites, modalities, self.setups, self.seed)[1:]
         found = [Condition(NO_MUTE, FULL)]
         for mute in self.mutes:
             usable = [s for s in setups if all(mute.applies_to(known[site]) for site in s)]
@@ -52,6 +62,8 @@ class Plan:
     def check(self, network: JointNetwork, count: int | None) -> None:
         """Raise InfluenceError if this cannot be measured on so many samples."""
         self.conditions(network)
+        if not isinstance(network.module, Program):
+            check_modules(network, list(edges_of(self.sites).values()))
         if self.shuffles and count is not None:
             cyclic_order(count, self.seed)
 

@@ -56,6 +56,7 @@ def describe(
                     "sha256": network.sha256,
                     "sites": list(plan.sites),
                     "metrics": {n: [m.name for m in found] for n, found in plan.metrics.items()},
+                    **_scorers(plan),
                 }
                 for network, plan in zip(networks, plans, strict=True)
             ],
@@ -87,3 +88,8 @@ def describe(
             "p_value": "sign flips of samples or groups, two-sided; Holm over one network, mute",
         },
     }
+
+
+def _scorers(plan: Plan) -> dict[str, Any]:
+    names = {output: [s.name for s in scorers] for output, scorers in plan.scorers.items()}
+    return {"scorers": names} if names else {}

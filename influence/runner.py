@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import chain
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -23,13 +24,16 @@ from influence.forward import (
     try_network,
 )
 from influence.layout import lay_out, suits_channels_last, with_layout
-from influence.metrics import Metric, Prediction
+from influence.metrics import Metric, Scorer
 from influence.muting import Mute
 from influence.network import JointNetwork, Modality
+from influence.places import FEATURES, chosen_samples, is_place
 from influence.rows import Condition, RowKey
+from influence.scoring import Scores, Scoring
 from influence.setups import FULL
 from influence.sharing import SharedForward, share
 from influence.signals import Signals
+from influence.tapping import Tapped, tap_network
 
 __all__ = ["Runner"]
 
@@ -47,11 +51,15 @@ class Runner:
         The facts of the inputs, with the moments that the mutes need.
     mutes, metrics
         The mutes by name; the metrics of each output to score.
+    scorers
+        The metrics of each output that keep their own state.
     device, amp, seed
         Where, in which mixed precision, and with which seed.
     compiled, channels_last
         Whether the network is compiled, and whether maps are kept with their channels last;
         `None` where that suits it.
+    meeting, stride
+        Where features are looked at, and of which samples; see `influence.places`.
     """
 
     def __init__(
@@ -63,25 +71,30 @@ class Runner:
         modalities: Mapping[str, Modality],
         mutes: Mapping[str, Mute],
         metrics: Mapping[str, Sequence[Metric]],
+        scorers: Mapping[str, Sequence[Scorer]] = MappingProxyType({}),
         device: torch.device,
         amp: torch.dtype | None = None,
         seed: int = 0,
         compiled: bool = False,
         channels_last: bool | None = None,
+        meeting: str = "off",
+        stride: int = 1,
     ) -> None:
         self.network, self.data, self.conditions = network, data, conditions
-        self.modalities, self.mutes, self.metrics = modalities, mutes, metrics
+        self.modalities, self.mutes, self.metrics = dict(modalities), mutes, metrics
         self.device, self.amp, self.seed = device, amp, seed
         self.compiled, self.wanted_layout, self.channels_last = compiled, channels_last, False
-        self.outputs = {o.name: o for o in network.outputs}
-        self.notes: list[str] = []
+        outputs = {o.name: o for o in network.outputs}
+        self.scoring = Scoring(outputs, data, metrics, scorers, device)
+        self.notes: list[str] = self.scoring.notes()
         if network.module.training and not isinstance(network.module, torch.fx.GraphModule):
             self.notes.append("the network came in training mode and was set to evaluation mode")
         network.to(device)
         weights = chain(network.module.parameters(), network.module.buffers())
         known = (torch.float32, torch.float64)
         self.dtype = next((w.dtype for w in weights if w.dtype in known), torch.float32)
-        self.plain = PlainForward(network, conditions, self._precision)
+        self.meeting, self.stride = meeting, stride
+        self.plain = PlainForward(network, conditions, self._precision, meeting=meeting)
         self.forward: Forward = self.plain
         self._shared: SharedForward | None = None
 
@@ -92,12 +105,32 @@ class Runner:
 
     def row_keys(self) -> list[RowKey]:
         """List what there is a row for: each condition, output and statistic."""
-        return [
-            RowKey(condition, output, statistic)
-            for condition in self.conditions
-            for output, metrics in self.metrics.items()
-            for statistic in dict.fromkeys(m.statistic.name for m in metrics)
-        ]
+        return self.scoring.row_keys(self.conditions)
+
+    def scores(self) -> Scores:
+        """Return the values of the metrics that keep their own state, of all batches so far."""
+        return self.scoring.scores()
+
+    @torch.inference_mode()
+    def measure_edges(self, batches: Iterable[Batch]) -> None:
+        """Fill in the moments of the edges, where a mute needs them, with nothing muted."""
+        run: Tapped | None = None
+        seen: list[Mapping[str, Tensor]] = []
+        for batch in batches:
+            signals = self._signals(batch, None)
+            run = run or tap_network(self.network, signals, self.plain.edges, "off")
+            with self._precision():
+                seen.append(run(signals.clean, {})[1])
+        for point in seen[0]:
+            values = torch.cat([found[point] for found in seen]).double()
+            places = values.movedim(1, 0).flatten(1) if values.ndim > 1 else values.unsqueeze(0)
+            mean, std = (x.tolist() for x in (places.mean(1), places.std(1, correction=0)))
+            self.modalities[point] = Modality(point, mean=tuple(mean), std=tuple(std))
+        count = sum(len(next(iter(found.values()))) for found in seen)
+        self.notes.append(
+            f"mean and std of {', '.join(self.plain.edges)} come from {count} samples of "
+            f"{self.data.source}, which are not training data"
+        )
 
     @torch.inference_mode()
     def try_out(
@@ -113,7 +146,12 @@ class Runner:
             count = trial_size(samples, len(batch), len(self.conditions))
             signals = self._signals(batch, follower).head(count)
             trial, self._shared = try_network(
-                self.network, signals, self.conditions, samples=samples, wanted=wanted
+                self.network,
+                signals,
+                self.conditions,
+                samples=samples,
+                wanted=wanted,
+                meeting=self.meeting,
             )
             if trial.runs:
                 break
@@ -126,7 +164,9 @@ class Runner:
         self._lay_out(trial.channels_last)
         if trial.shared:
             signals = self._signals(batch, follower).head(2)
-            shared = self._shared or share(self.network, signals, self.conditions)
+            shared = self._shared or share(
+                self.network, signals, self.conditions, meeting=self.meeting
+            )
             self.forward = TriedForward(
                 shared.within(self._precision), self.plain, self.notes.append
             )
@@ -139,10 +179,10 @@ class Runner:
     ) -> dict[RowKey, NDArray[np.float64]]:
         """Return the rows of one batch."""
         signals = self._signals(batch, follower)
-        targets = {n: batch.targets[n].to(self.device, non_blocking=True) for n in self.metrics}
-        of_truth: dict[str, dict[str, object]] = {name: {} for name in targets}
+        scoring = self.scoring.of_batch(batch)
         rows: dict[RowKey, Tensor] = {}
         finite: dict[tuple[Condition, str], Tensor] = {}
+        features: dict[RowKey, Tensor] = {}
         passes = self.forward(signals)
         for _ in self.conditions:
             try:
@@ -152,27 +192,27 @@ class Runner:
             for name in self.metrics:
                 values = outputs[name]
                 finite[condition, name] = values.isfinite().reshape(len(batch), -1).all(dim=1)
-                prediction = Prediction(
-                    values if values.dtype == torch.float64 else values.float(),
-                    targets[name],
-                    self.outputs[name],
-                    self.data.targets[name],
-                    of_truth[name],
-                )
-                rows.update(self._reduce(condition, name, prediction))
-            del outputs, values, prediction  # before the next condition asks for memory
+                rows.update(scoring.reduce(condition, name, values))
+            for name in filter(is_place, outputs):
+                features[RowKey(condition, name, FEATURES)] = outputs[name].double()
+            del outputs, values  # before the next condition asks for memory
         # The only time that the host waits for the device.
-        columns = [*rows.values(), *(flags.double().unsqueeze(1) for flags in finite.values())]
+        flags_of = [flags.double().unsqueeze(1) for flags in finite.values()]
+        columns = [*rows.values(), *flags_of, *features.values()]
         table = torch.cat(columns, dim=1).cpu().numpy()
         widths = np.cumsum([column.shape[1] for column in columns])[:-1]
         parts = np.split(table, widths, axis=1)
-        for (condition, name), flags in zip(finite, parts[len(rows) :], strict=True):
+        for (condition, name), flags in zip(finite, parts[len(rows) :], strict=False):
             self._check_finite(condition, batch, name, flags[:, 0] > 0)
         found = dict(zip(rows, parts, strict=False))
+        if not np.isfinite(table).all():
+            self._complain(batch, found)
         for key in found:
             if key.condition.setup == FULL:
                 self._check_valid(batch, key, found[key])
-        return found
+        chosen = chosen_samples(batch.indices, self.stride)
+        seen = zip(features, parts[len(rows) + len(finite) :], strict=True)
+        return found | {key: values[chosen] for key, values in seen}
 
     def _lay_out(self, channels_last: bool) -> None:
         lay_out(self.network.module, channels_last=channels_last)
@@ -181,7 +221,7 @@ class Runner:
     def _signals(self, batch: Batch, follower: Mapping[str, Tensor] | None) -> Signals:
         clean = {
             n: batch.inputs[n].to(self.device, self.dtype, non_blocking=True)
-            for n in self.modalities
+            for n in (m.name for m in self.network.inputs)
         }
         clean = {n: with_layout(x, channels_last=self.channels_last) for n, x in clean.items()}
         return Signals(clean, batch.indices, self.modalities, self.mutes, follower, self.seed)
@@ -202,15 +242,6 @@ class Runner:
             f"{self.data.source}: {type(error).__name__}: {str(error).strip()[:500]}. {remedy}"
         )
 
-    def _reduce(
-        self, condition: Condition, name: str, prediction: Prediction
-    ) -> Iterator[tuple[RowKey, Tensor]]:
-        for statistic in {m.statistic.name: m.statistic for m in self.metrics[name]}.values():
-            try:
-                yield RowKey(condition, name, statistic.name), statistic.update(prediction)
-            except InfluenceError as error:
-                raise InfluenceError(f"{self.data.source}: {error}") from None
-
     def _check_finite(
         self, condition: Condition, batch: Batch, name: str, finite: NDArray[np.bool_]
     ) -> None:
@@ -223,11 +254,20 @@ class Runner:
             "sample's inputs, or for a division or logarithm in the network"
         )
 
+    def _complain(self, batch: Batch, rows: Mapping[RowKey, NDArray[np.float64]]) -> None:
+        """Raise InfluenceError for a statistic that is NaN or infinite."""
+        for key, values in rows.items():
+            for i in np.flatnonzero(~np.isfinite(values).all(axis=1))[:1]:
+                raise InfluenceError(
+                    f"{self.data.source}: what {key.output!r} is scored by ({key.statistic}) is "
+                    f"NaN or infinite for sample {batch.ids[int(i)]!r} under {key.condition}. A "
+                    "function that returns one number a sample has to leave out the places without "
+                    "ground truth itself (-1 or NaN)"
+                )
+
     def _check_valid(self, batch: Batch, key: RowKey, rows: NDArray[np.float64]) -> None:
-        (statistic,) = {
-            m.statistic for m in self.metrics[key.output] if m.statistic.name == key.statistic
-        }
-        scored = statistic.valid(rows)
+        statistics = {s.name: s for s in self.scoring.statistics(key.output)}
+        scored = statistics[key.statistic].valid(rows)
         if (scored > 0).all():
             return
         sample = batch.ids[int(np.flatnonzero(scored == 0)[0])]

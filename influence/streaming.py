@@ -12,7 +12,15 @@ import numpy as np
 from influence.batch_stream import BatchStream
 from influence.bootstrap import Resampling
 from influence.errors import InfluenceError
-from influence.evaluation import Pairs, check_limit, cut, make_runners, run_batches, sample_count
+from influence.evaluation import (
+    Pairs,
+    check_alone,
+    check_limit,
+    cut,
+    make_runners,
+    run_batches,
+    sample_count,
+)
 from influence.evaluation_set import Batch, EvaluationSet
 from influence.forward import Trial
 from influence.loading import Follower, load_pairs
@@ -22,6 +30,7 @@ from influence.plan import Execution, Plan, choose_device
 from influence.processes import Processes
 from influence.rows import RowKey
 from influence.running_sums import RunningSums
+from influence.scoring import Scores
 from influence.sums import Sums
 
 __all__ = ["StreamedEvaluation", "evaluate_stream"]
@@ -29,11 +38,12 @@ __all__ = ["StreamedEvaluation", "evaluate_stream"]
 
 @dataclass(frozen=True)
 class StreamedEvaluation:
-    """The sums and the notes of each network, and how each was run."""
+    """The sums, the notes and the scores of each network, and how each was run."""
 
     sums: list[Sums]
     notes: list[tuple[str, ...]]
     trials: list[Trial]
+    scores: list[Scores]
 
 
 def evaluate_stream(
@@ -69,6 +79,8 @@ def evaluate_stream(
         As `evaluate`; and if a mute needs moments that nobody knows of a stream.
     """
     execution, processes = execution or Execution(), processes or Processes()
+    if processes.count > 1:
+        check_alone(plans)
     pairs_of = list(zip(networks, plans, strict=True))
     lacking = sorted(
         set().union(*(lacking_moments(n, data, p.mutes, p.sites) for n, p in pairs_of))
@@ -116,7 +128,7 @@ def evaluate_stream(
     if advance and processes.first:
         advance(merged[0].n - done)
     notes = [(*where, *runner.notes) for (_, where), runner in zip(found, runners, strict=True)]
-    return StreamedEvaluation(merged, notes, trials)
+    return StreamedEvaluation(merged, notes, trials, [runner.scores() for runner in runners])
 
 
 def _limited(stream: BatchStream, limit: int | None) -> Iterator[Batch]:

@@ -68,6 +68,11 @@ class Sums:
         """List the conditions that were run, the full one first."""
         return list_conditions(self.totals)
 
+    def slices(self, output: str, statistic: str) -> list[str]:
+        """List the levels below ``all`` at which a statistic of an output was added up."""
+        full = (Condition(NO_MUTE, FULL), output, statistic)
+        return [key.level for key in self.totals if key[:3] == full and key.level != "all"]
+
     def observed(self, muted: RowKey) -> Pair:
         """Return the sums of full and muted rows, (k,) each."""
         return self.totals[full_key(muted)], self.totals[muted]

@@ -15,6 +15,7 @@ SIGNATURES = {
     "measure": "networks, data, *, metrics, mutes, sites, setups, device, draws, confidence, seed, "
     "batch_size, workers, amp, share, compile, channels_last, stream, limit, expect, progress, "
     "checkpointing, processes",
+    "metric": "*, higher_is_better, unit, name",
     "write_evaluation_file": "path, inputs, targets, *, ids, groups, images, name, attributes",
     "read_run": "directory",
     "export_checkpoint": "net, path, example_inputs",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from influence.errors import InfluenceError, unknown
 from influence.evaluation_set import Field
+from influence.factories import is_factory, make
 from influence.metrics.labels import (
     ACCURACY,
     CLASS_ACCURACY,
@@ -14,10 +15,24 @@ from influence.metrics.labels import (
     PIXEL_ACCURACY,
 )
 from influence.metrics.metric import Metric, Prediction, Statistic
+from influence.metrics.scorer import Accumulator, Scorer, is_accumulator, make_scorer
 from influence.metrics.values import DEPTH_METRICS, ERROR_METRICS
 from influence.network import Output
 
-__all__ = ["METRICS", "Metric", "Prediction", "Statistic", "default_metrics", "find_metrics"]
+__all__ = [
+    "METRICS",
+    "Metric",
+    "Prediction",
+    "Scorer",
+    "Statistic",
+    "Wanted",
+    "default_metrics",
+    "find_metrics",
+    "find_scorers",
+]
+
+Wanted = str | Metric | Scorer | Accumulator
+"""What a user may ask for: a name, ``module:name``, a record, or a metric of torchmetrics."""
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -33,24 +48,78 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def find_metrics(wanted: Iterable[str | Metric]) -> list[Metric]:
-    """Look metrics up by name; records pass through.
+def find_metrics(wanted: Iterable[Wanted]) -> list[Metric]:
+    """Look up the metrics that add up over samples; see `find_scorers` for the others.
 
+    Parameters
+    ----------
+    wanted
+        Names, records, or ``module:name`` of a user's own: a record (such as a function under
+        `influence.metric`), an object with ``update``, ``compute`` and ``reset`` (as of
+        torchmetrics), or what makes one of these without arguments.
+
+    Raises
+    ------
+    InfluenceError
+        If a name is unknown, something is no metric, two have one name, or there is none.
+
+    Examples
+    --------
     >>> [m.name for m in find_metrics(["rms"])]
     ['rms']
     """
-    found = []
-    for metric in wanted:
-        if isinstance(metric, str):
-            if metric not in METRICS:
-                raise unknown("metric", metric, METRICS)
-            metric = METRICS[metric]
-        found.append(metric)
+    return [metric for metric in _look_up(wanted) if isinstance(metric, Metric)]
+
+
+def find_scorers(wanted: Iterable[Wanted]) -> list[Scorer]:
+    """Look up the metrics that keep their own state; arguments as for `find_metrics`.
+
+    >>> find_scorers(["rms"])
+    []
+    """
+    return [metric for metric in _look_up(wanted) if isinstance(metric, Scorer)]
+
+
+def _look_up(wanted: Iterable[Wanted]) -> list[Metric | Scorer]:
+    found = [_look_up_one(metric) for metric in wanted]
     if not found:
         raise InfluenceError(f"expected one metric or more, got none. Known: {', '.join(METRICS)}")
     if len({m.name for m in found}) < len(found):
         raise InfluenceError(f"expected metrics that differ, got {[m.name for m in found]}")
+    for metric in found:
+        if METRICS.get(metric.name, metric) is not metric:
+            raise InfluenceError(
+                f"a metric of your own is called {metric.name!r}, and so is one that comes with "
+                "the library. Give it another name"
+            )
     return found
+
+
+def _look_up_one(wanted: object) -> Metric | Scorer:
+    if isinstance(wanted, str) and not is_factory(wanted):
+        if wanted not in METRICS:
+            raise unknown("metric", wanted, METRICS)
+        return METRICS[wanted]
+    metric = _make(wanted) if isinstance(wanted, str) else wanted
+    if is_accumulator(metric):
+        return make_scorer(metric)  # type: ignore[arg-type]
+    if not isinstance(metric, (Metric, Scorer)):
+        shown = f"{wanted}: " if isinstance(wanted, str) else ""
+        raise InfluenceError(f"{shown}expected {FORMS}, got {type(metric).__name__}")
+    return metric
+
+
+FORMS = (
+    "a metric: a name, a function under @influence.metric(higher_is_better=...), a Metric, or an "
+    "object with update, compute and reset, as of torchmetrics"
+)
+
+
+def _make(text: str) -> object:
+    try:
+        return make(text)
+    except InfluenceError as error:
+        raise InfluenceError(f"{error}. There has to be {FORMS}") from error
 
 
 def default_metrics(output: Output, target: Field) -> list[Metric]:

@@ -53,6 +53,31 @@ class Prediction:
         found: T = self.known[name]
         return found
 
+    def valid(self) -> Tensor:
+        """Say which places have ground truth: bool, in the shape of the target."""
+        return self.of_truth("valid", lambda: _valid(self.target, self.field))
+
+    def aligned(self) -> Tensor:
+        """Return the values in the shape of the target, if all that differs are axes of length one.
+
+        Real values are clamped to the range of the truth, where its field has one.
+        """
+        values, target = self.values, self.target
+        if target.is_floating_point() and self.field.range is not None:
+            values = values.clamp(*self.field.range)
+        same = [n for n in values.shape[1:] if n > 1] == [n for n in target.shape[1:] if n > 1]
+        return values.reshape(target.shape) if same else values
+
+
+def _valid(target: Tensor, field: Field) -> Tensor:
+    if not target.is_floating_point():
+        return target >= 0
+    valid = target.isfinite()
+    if field.range is not None:
+        low, high = field.range
+        valid &= (target.double() >= low) & (target.double() <= high)
+    return valid
+
 
 @dataclass(frozen=True)
 class Statistic:
