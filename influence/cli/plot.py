@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import click
 
 from influence.plots import PLOTS
 
-__all__ = ["names", "plot"]
+__all__ = ["names", "plot", "split"]
+
+FRAMES = {"influence": False, "performance": False, "distance": True}
+"""Tables of a run that plots take by these names, and whether a run may lack them."""
 
 
 def names(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
-    """Split names that are joined by commas."""
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+    """Split the value of an option at its commas."""
+    return split(text or "")
+
+
+def split(text: str) -> tuple[str, ...]:
+    """Split names that are joined by commas.
+
+    >>> split("zero, mean")
+    ('zero', 'mean')
+    """
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _groups(
@@ -24,7 +38,7 @@ def _groups(
         group, _, networks = text.partition("=")
         if not group or not networks:
             raise click.BadParameter(f"expected group=network,..., got {text!r}")
-        groups |= dict.fromkeys(names(context, parameter, networks), group)
+        groups |= dict.fromkeys(split(networks), group)
     return groups
 
 
@@ -32,7 +46,7 @@ def _groups(
 @click.argument("kind", type=click.Choice(list(PLOTS)))
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help=".png, .pdf or .svg")
-@click.option("--mute", help="Which mute; by default the first of the runs.")
+@click.option("--mute", help="Which mute, by default the first; for mutes several, by commas.")
 @click.option("--metric", callback=names, help="Metrics, joined by commas.")
 @click.option("--level", default="all", show_default=True, help="all, or a slice (class:floor).")
 @click.option(
@@ -50,34 +64,29 @@ def _groups(
     metavar="NAME=NETWORK,...",
     help="Give networks a colour of their own; may be repeated.",
 )
-def plot(
-    kind: str,
-    runs: tuple[Path, ...],
-    out: Path,
-    mute: str | None,
-    metric: tuple[str, ...],
-    level: str,
-    directions: str,
-    groups: dict[str, str],
-) -> None:
+def plot(kind: str, runs: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Draw a figure from the directories that measured runs were written to.
 
-    KIND is performance: performance against influence, one point per network. RUN is a directory
-    that `influence measure` wrote; of several the networks are drawn together.
+    KIND is performance: performance against influence, one point per network; or mutes: omega
+    under every mute, and whether they agree. RUN is a directory that `influence measure` wrote; of
+    several the networks are drawn together.
     """
     from influence.plots import drawing_of
     from influence.plots.style import check_suffix, save_figure
     from influence.run_tables import read_tables
 
     check_suffix(out)
-    figure = drawing_of(kind)(
-        read_tables(runs, "influence"),
-        read_tables(runs, "performance"),
-        mute=mute,
-        metric=metric,
-        level=level,
-        directions=directions,
-        groups=groups,
-    )
-    save_figure(figure, out)
+    draw = drawing_of(kind)
+    takes = signature(draw).parameters
+    given = {name: value for name, value in options.items() if value}
+    if "mutes" in takes and "mute" in given:
+        given["mutes"] = split(given.pop("mute"))
+    if foreign := sorted(given.keys() - takes.keys()):
+        raise click.UsageError(f"the plot {kind} has no option --{foreign[0].removesuffix('s')}")
+    frames = {
+        name: read_tables(runs, name, optional=optional)
+        for name, optional in FRAMES.items()
+        if name in takes
+    }
+    save_figure(draw(**frames, **given), out)
     click.echo(f"wrote {out}")

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PLOTS", "drawing_of"]
 
-PLOTS: Mapping[str, str] = {"performance": "influence.plots.performance:draw_performance"}
+PLOTS: Mapping[str, str] = {
+    "performance": "influence.plots.performance:draw_performance",
+    "mutes": "influence.plots.mutes:draw_mutes",
+}
 """Kind of plot -> the function that draws it, as a name, because matplotlib takes a while."""
 
 

@@ -20,7 +20,15 @@ from influence.display import display_of
 from influence.errors import InfluenceError, unknown
 from influence.plots.envelope import upper_envelope
 from influence.plots.labels import place_labels
-from influence.plots.style import COLUMN_WIDTH, GREY, Ink, inks, styled
+from influence.plots.style import (
+    COLUMN_WIDTH,
+    GREY,
+    Ink,
+    heading,
+    inks,
+    styled,
+    write_legend,
+)
 from influence.selection import at_level, headline, named, nothing_muted
 
 __all__ = ["Panel", "draw_performance", "performance_panels"]
@@ -160,9 +168,10 @@ def draw_performance(
         for axes in grid[len(panels) :]:
             axes.remove()
         legend.pop(NO_GROUP, None)
-        _write_legend(figure, legend)
+        write_legend(figure, legend)
         figure.align_ylabels()
-        figure.suptitle(_heading(influence, mute), fontsize=7)
+        shown = influence[influence["mute"] == mute]
+        figure.suptitle(heading(shown, f"mute: {mute}"), fontsize=7)
         figure.draw_without_rendering()  # settles the layout, on which the names depend
         figure.set_layout_engine("none")
         for axes, panel in zip(grid, panels, strict=False):
@@ -226,34 +235,9 @@ def _draw_panel(axes: Axes, panel: Panel, inks: Mapping[str, Ink]) -> dict[str, 
     return {**legend, "upper concave envelope": envelope}
 
 
-def _write_legend(figure: Figure, legend: Mapping[str, Line2D]) -> None:
-    """Write the legend below the panels, in as few lines as the width allows."""
-    for columns in range(len(legend), 0, -1):
-        written = figure.legend(
-            list(legend.values()),
-            list(legend),
-            loc="outside lower center",
-            ncols=columns,
-            handlelength=1.2,
-            handletextpad=0.5,
-            columnspacing=1.2,
-        )
-        if columns == 1 or written.get_window_extent().width <= figure.bbox.width:
-            return
-        written.remove()
-
-
 def _write_names(axes: Axes, points: pd.DataFrame) -> None:
     level = np.stack([points[["x_low", "x_high"]], points[["y", "y"]]], axis=-1)
     upright = np.stack([points[["x", "x"]], points[["y_low", "y_high"]]], axis=-1)
     zero = np.column_stack([[0, 0], axes.get_ylim()])
     lines = [zero, upper_envelope(points["x"], points["y"]), *level, *upright]
     place_labels(axes, points[["x", "y"]].to_numpy(), list(points["name"]), lines=lines)
-
-
-def _heading(influence: pd.DataFrame, mute: str) -> str:
-    rows = influence[influence["mute"] == mute]
-    sizes = rows.groupby("dataset", sort=False)["n"].unique()
-    counted = ", ".join(f"{name}: n = {' or '.join(map(str, n))}" for name, n in sizes.items())
-    levels = [f"{level:.0%} intervals" for level in rows["confidence"].dropna().unique()]
-    return "; ".join([counted, f"mute: {mute}", *levels])

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import pandas as pd
 import seaborn
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from influence.errors import InfluenceError
 from influence.files import replace_on_success
@@ -22,9 +24,11 @@ __all__ = [
     "GREY",
     "Ink",
     "check_suffix",
+    "heading",
     "inks",
     "save_figure",
     "styled",
+    "write_legend",
 ]
 
 COLUMN_WIDTH = 3.3  # inches: one column of a two-column paper
@@ -88,6 +92,36 @@ def styled() -> Iterator[None]:
     }
     with matplotlib.rc_context(style):
         yield
+
+
+def write_legend(figure: Figure, legend: Mapping[str, Line2D]) -> None:
+    """Write the legend below the panels, in as few lines as the width allows."""
+    for columns in range(len(legend), 0, -1):
+        written = figure.legend(
+            list(legend.values()),
+            list(legend),
+            loc="outside lower center",
+            ncols=columns,
+            handlelength=1.2,
+            handletextpad=0.5,
+            columnspacing=1.2,
+        )
+        if columns == 1 or written.get_window_extent().width <= figure.bbox.width:
+            return
+        written.remove()
+
+
+def heading(rows: pd.DataFrame, *facts: str) -> str:
+    """Say on which data sets, how many samples, and what else holds for a whole figure.
+
+    >>> rows = pd.DataFrame({"dataset": ["rooms"], "n": [120], "confidence": [0.95]})
+    >>> heading(rows, "mute: zero")
+    'rooms: n = 120; mute: zero; 95% intervals'
+    """
+    sizes = rows.groupby("dataset", sort=False)["n"].unique()
+    counted = ", ".join(f"{name}: n = {' or '.join(map(str, n))}" for name, n in sizes.items())
+    levels = [f"{level:.0%} intervals" for level in rows["confidence"].dropna().unique()]
+    return "; ".join([counted, *facts, *levels])
 
 
 def check_suffix(path: str | os.PathLike[str]) -> str:

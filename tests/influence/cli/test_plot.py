@@ -11,6 +11,11 @@ from influence.cli import main
 from influence.plots import PLOTS
 from tests.tables_of_runs import influence_frame, performance_frame, write_run
 
+OPTIONS = {
+    "performance": ["--group", "loose=jrn-cat60,jrn-cat10", "--group", "coupled=jrn-sum60"],
+    "mutes": ["--mute", "zero, mean", "--metric", "rms", "--directions", "all"],
+}
+
 
 @pytest.mark.parametrize("kind", PLOTS)
 @pytest.mark.parametrize(
@@ -18,9 +23,9 @@ from tests.tables_of_runs import influence_frame, performance_frame, write_run
 )
 def test_every_kind_in_every_format(tmp_path: Path, kind: str, suffix: str, start: bytes) -> None:
     out = tmp_path / "new" / f"figure.{suffix}"
-    groups = ["--group", "loose=jrn-cat60,jrn-cat10", "--group", "coupled=jrn-sum60"]
+    options = OPTIONS[kind]
     run = write_run(tmp_path / "run")
-    result = CliRunner().invoke(main, ["plot", kind, str(run), "--out", str(out), *groups])
+    result = CliRunner().invoke(main, ["plot", kind, str(run), "--out", str(out), *options])
     assert result.exit_code == 0, result.output
     assert result.output == f"wrote {out}\n"
     assert out.read_bytes().startswith(start)
@@ -29,8 +34,10 @@ def test_every_kind_in_every_format(tmp_path: Path, kind: str, suffix: str, star
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["performances", "run"], 2, "'performance'"),
+        (["performances", "run"], 2, "'performance', 'mutes'"),
         (["performance", "run", "--group", "loose"], 2, "expected group=network,..., got 'loose'"),
+        (["mutes", "run", "--group", "g=jrn-cat60"], 2, "the plot mutes has no option --group"),
+        (["mutes", "run", "--mute", "zero,men"], 1, "unknown mute 'men': did you mean 'mean'"),
         (["performance", "run", "--directions", "up"], 2, "'cross', 'all'"),
         (["performance", "run", "--mute", "men"], 1, "unknown mute 'men': did you mean 'mean'"),
         (["performance", "run", "--group", "g=jrn-cat61"], 1, "unknown network 'jrn-cat61'"),
@@ -62,4 +69,4 @@ def test_a_wrong_suffix_is_found_before_the_runs_are_read(tmp_path: Path) -> Non
 
 def test_the_help_explains_every_kind() -> None:
     text = CliRunner().invoke(main, ["plot", "--help"]).output
-    assert all(f"{kind}: " in text for kind in PLOTS)
+    assert all(f"{kind}:" in text for kind in PLOTS)
