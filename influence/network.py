@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any, Literal, get_args
 
 import torch
@@ -132,6 +133,13 @@ class JointNetwork:
         ins = ", ".join(m.name for m in self.inputs)
         outs = ", ".join(o.name for o in self.outputs)
         return f"JointNetwork({self.name}: {ins} -> {outs})"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights, single or double, in which inputs are shown."""
+        weights = chain(self.module.parameters(), self.module.buffers())
+        known = (torch.float32, torch.float64)
+        return next((w.dtype for w in weights if w.dtype in known), torch.float32)
 
     def to(self, device: torch.device | str) -> JointNetwork:
         """Move the module to a device, set it to evaluation mode where it has one; return self."""
