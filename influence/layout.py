@@ -30,9 +30,11 @@ def suits_channels_last(module: nn.Module, device: torch.device, *, mixed: bool)
 
 def lay_out(module: nn.Module, *, channels_last: bool) -> None:
     """Keep the weights of convolutions in one or the other order; their values stay."""
-    for weights in _weights(module):
-        if weights.ndim == 4:
-            weights.data = with_layout(weights.data, channels_last=channels_last)
+    # Weights made in inference mode could never again be trained, nor let a gradient pass.
+    with torch.inference_mode(False):
+        for weights in _weights(module):
+            if weights.ndim == 4:
+                weights.data = with_layout(weights.data, channels_last=channels_last)
 
 
 def with_layout(maps: Tensor, *, channels_last: bool) -> Tensor:

@@ -36,6 +36,16 @@ def test_two_dimensional_convolutions_are_suited(
     assert suits_channels_last(module, device, mixed=mixed) == suits
 
 
+def test_gradients_pass_through_what_was_laid_out_in_inference_mode() -> None:
+    conv = nn.Conv2d(3, 4, 3)
+    with torch.inference_mode():
+        lay_out(conv, channels_last=True)
+    x = torch.ones(1, 3, 4, 4, requires_grad=True)
+    conv(x).sum().backward()
+    assert x.grad is not None
+    assert not conv.weight.is_inference()
+
+
 def test_order_changes_and_values_stay() -> None:
     conv = nn.Conv2d(3, 4, 3)
     module = nn.Sequential(conv, nn.Conv3d(4, 4, 3))
