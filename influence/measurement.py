@@ -8,16 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from influence.batch_stream import BatchStream
 from influence.bootstrap import Resampling
 from influence.data_sources import Data, open_data
+from influence.distance import distance_frame
+from influence.edges import edges_of
 from influence.errors import InfluenceError
 from influence.evaluation import evaluate, sample_count
 from influence.evaluation_set import DataFacts
 from influence.forward import Trial
 from influence.gate import CleanScores, Expectation, check_scores, parse_expectation, reopen
+from influence.interactions import explain_games, interactions_frame
 from influence.matching import match_metrics, match_scorers
 from influence.metrics import Wanted
 from influence.network import JointNetwork
@@ -27,11 +32,11 @@ from influence.plan import Execution, Plan, choose_device
 from influence.processes import Processes, process_device
 from influence.progress import progress_bar
 from influence.provenance import describe
-from influence.results import SAMPLES_COLUMNS, Run, check_free, check_writable
-from influence.rows import Rows
+from influence.results import Run, check_free, check_writable, empty_table
+from influence.rows import RowKey, Rows
 from influence.scores import influence_scores, performance_scores
 from influence.scoring import Scores
-from influence.setups import select_sites
+from influence.setups import coalition_setups, select_sites
 from influence.shards import ShardStore
 from influence.streaming import evaluate_stream
 from influence.sums import Sums
@@ -60,6 +65,8 @@ def measure(
     mutes: Sequence[str] = ("zero", "mean"),
     sites: Sequence[str] | None = None,
     setups: str = "each",
+    meeting: str = "auto",
+    interactions: bool = False,
     device: str = "auto",
     draws: int = 2000,
     confidence: float = 0.95,
@@ -98,6 +105,14 @@ def measure(
     setups
         ``each`` input muted alone; ``ends``, also all of them together; or ``all`` subsets. The
         further setups have their rows in `Run.performance`.
+    meeting
+        Where the distance of muted inputs from the data is measured, in `Run.distance`: ``auto``,
+        where modalities first meet, for which the network's graph must be known (that of a `.pt2`
+        file is); the path of a module, at its output; or ``off``.
+    interactions
+        Also what inputs are worth alone, together and on top of each other (leave-one-out,
+        add-one-in, Shapley value, pairwise interaction), in `Run.interactions`. All subsets are
+        run, or of more than eight sites a sample of them.
     device, batch_size, workers, amp, share, compile, channels_last
         How it is computed; see `influence.plan.Execution`.
     draws, confidence, seed
@@ -159,13 +174,18 @@ def measure(
             metrics=match_metrics(network, dataset, metrics),
             scorers=match_scorers(metrics),
             seed=seed,
-            setups=setups,
+            setups=coalition_setups(own) if interactions and setups != "all" else setups,
+            meeting=meeting,
         )
         for network, own, (chosen, _) in zip(networks, chosen_sites, panels, strict=True)
     ]
     count = None if isinstance(dataset, BatchStream) else sample_count(dataset, limit)
     for network, plan in zip(networks, plans, strict=True):
         plan.check(network, count)
+    games = [
+        explain_games(plan.conditions(network), plan.sites, seed) if interactions else []
+        for network, plan in zip(networks, plans, strict=True)
+    ]
     resampling = Resampling(draws, confidence, seed)
     processes = processes or Processes()
     execution = Execution(
@@ -181,7 +201,9 @@ def measure(
         networks, dataset, plans, execution,
         count=limit if count is None else count, stream=stream, processes=processes.count,
     )  # fmt: skip
-    info["measured"] |= {"draws": draws, "confidence": confidence}
+    info["measured"] |= {
+        "draws": draws, "confidence": confidence, "interactions": interactions,
+    }  # fmt: skip
     if checkpointing and checkpointing.target:
         check_free(checkpointing.target, info)
         if stream and processes.first:  # otherwise the shards tell
@@ -202,7 +224,7 @@ def measure(
             )  # fmt: skip
             rows: dict[str, Rows] = {}
             sums, notes, trials = streamed.sums, streamed.notes, streamed.trials
-            scores = streamed.scores
+            scores, features = streamed.scores, streamed.features
         else:
             assert not isinstance(dataset, BatchStream)
             found = evaluate(
@@ -212,20 +234,22 @@ def measure(
             )  # fmt: skip
             rows = dict(zip(keys, found.rows, strict=True))
             notes, trials = [r.notes for r in found.rows], found.trials
-            scores = found.scores
+            scores, features = found.scores, found.features
     evaluated = time.monotonic()
     if rows:
         sums = [resampling.sums(own) for own in rows.values()]
     subjects = [
         _subject(network, dataset, plan) for network, plan in zip(networks, plans, strict=True)
     ]
-    run = _tabulate(sums, scores, subjects, resampling, rows, keys, info)
+    run = _tabulate(sums, scores, features, subjects, resampling, rows, keys, info)
     info["notes"] = {
-        key: list(dict.fromkeys([*left_out, *clean.notes.get(key, ()), *own]))
-        for key, own, (_, left_out) in zip(keys, notes, panels, strict=True)
+        key: list(dict.fromkeys([*left_out, *game, *clean.notes.get(key, ()), *own]))
+        for key, own, game, (_, left_out) in zip(keys, notes, games, panels, strict=True)
     }
     info["expected"] = list(clean.scores)
     info["paths"] = {key: _path(trial) for key, trial in zip(keys, trials, strict=True)}
+    # Metrics that keep their own state have no value of one sample.
+    info["samples"] = bool(len(run.samples))
     info["seconds"] = {
         "evaluate": round(evaluated - start, 3),
         "statistics": round(time.monotonic() - evaluated, 3),
@@ -239,6 +263,7 @@ def measure(
 def _tabulate(
     sums: Sequence[Sums],
     scores: Sequence[Scores],
+    features: Sequence[Mapping[RowKey, NDArray[np.float64]]],
     subjects: Sequence[Subject],
     resampling: Resampling,
     rows: Mapping[str, Rows],
@@ -253,11 +278,17 @@ def _tabulate(
         influence.append(influence_scores(values, subject, **about))
         performance.append(performance_scores(values, subject, **about))
     samples = [samples_frame(rows[k], s) for k, s in zip(keys, subjects, strict=True) if rows]
+    interactions = empty_table("interactions")
+    if info["measured"]["interactions"]:
+        pairs = zip(sums, subjects, strict=True)
+        interactions = _stack(interactions_frame(own, s, resampling) for own, s in pairs)
     return Run(
         influence=_stack(influence),
         performance=_stack(performance),
-        samples=_stack(samples) if rows else pd.DataFrame(columns=list(SAMPLES_COLUMNS)),
+        samples=_stack(samples) if rows else empty_table("samples"),
         info=info,
+        interactions=interactions,
+        distance=_stack(distance_frame(f, s) for f, s in zip(features, subjects, strict=True)),
         rows=rows,
     )
 
@@ -267,7 +298,9 @@ def _path(trial: Trial) -> str:
 
 
 def _stack(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
+    found = list(frames)
+    # A network without a row, such as of samples, is passed over, unless none has any.
+    return pd.concat([f for f in found if len(f)] or found[:1], ignore_index=True)
 
 
 def _keys(networks: Sequence[JointNetwork]) -> list[str]:
@@ -292,7 +325,7 @@ def _subject(network: JointNetwork, data: DataFacts, plan: Plan) -> Subject:
         network=network.name,
         seed=network.seed,
         dataset=data.name,
-        modalities=tuple(m.name for m in network.inputs),
+        modalities=(*(m.name for m in network.inputs), *edges_of(plan.sites)),
         metrics=plan.metrics,
         scorers=plan.scorers,
         classes=classes,

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -21,12 +22,15 @@ from influence.files import replace_on_success
 from influence.rows import Rows, write_rows
 
 __all__ = [
+    "DISTANCE_COLUMNS",
     "INFLUENCE_COLUMNS",
+    "INTERACTIONS_COLUMNS",
     "PERFORMANCE_COLUMNS",
     "SAMPLES_COLUMNS",
     "Run",
     "check_free",
     "check_writable",
+    "empty_table",
     "read_run",
     "read_table",
 ]
@@ -44,15 +48,34 @@ SAMPLES_COLUMNS = (
     "network", "seed", "dataset", "mute", "source", "target", "metric", "id", "group", "full",
     "muted", "omega",
 )  # fmt: skip
+INTERACTIONS_COLUMNS = (
+    "network", "seed", "dataset", "mute", "target", "metric", "level", "kind", "players", "value",
+    "low", "high", "confidence", "n",
+)  # fmt: skip
+DISTANCE_COLUMNS = (
+    "network", "seed", "dataset", "mute", "source", "place", "distance", "outside", "threshold",
+    "warning", "samples",
+)  # fmt: skip
 
 TEXT = ("network", "dataset", "mute", "site", "source", "target", "metric", "level", "unit",
-        "setup", "id", "checkpoint_sha256")  # fmt: skip
+        "setup", "id", "kind", "players", "place", "checkpoint_sha256")  # fmt: skip
 
 COLUMNS = {
     "influence": INFLUENCE_COLUMNS,
     "performance": PERFORMANCE_COLUMNS,
     "samples": SAMPLES_COLUMNS,
+    "interactions": INTERACTIONS_COLUMNS,
+    "distance": DISTANCE_COLUMNS,
 }
+
+
+def empty_table(name: str) -> pd.DataFrame:
+    """Return a table with its columns and without rows.
+
+    >>> empty_table("interactions").columns[-1]
+    'n'
+    """
+    return pd.DataFrame(columns=list(COLUMNS[name]))
 
 
 @dataclass(frozen=True)
@@ -66,6 +89,11 @@ class Run:
         a streamed run has no samples.
     info
         Versions, device, seeds, hashes, arguments, notes, seconds: what ``run.json`` holds.
+    interactions
+        A data frame with the columns `INTERACTIONS_COLUMNS`; empty where they were not asked for.
+    distance
+        A data frame with the columns `DISTANCE_COLUMNS`: how far muted inputs lie from the data;
+        empty where no place was found at which to measure it.
     rows
         Sufficient statistics by network; empty for a run that was read from a directory.
     """
@@ -74,6 +102,8 @@ class Run:
     performance: pd.DataFrame
     samples: pd.DataFrame
     info: Mapping[str, Any]
+    interactions: pd.DataFrame = field(default_factory=partial(empty_table, "interactions"))
+    distance: pd.DataFrame = field(default_factory=partial(empty_table, "distance"))
     rows: Mapping[str, Rows] = field(default_factory=dict, repr=False)
 
     def write(self, directory: str | os.PathLike[str]) -> None:
@@ -96,6 +126,9 @@ class Run:
             aside("run.json").write_text(json.dumps(self.info, indent=1) + "\n")
             self.influence.to_csv(aside("influence.csv"), index=False, lineterminator="\n")
             self.performance.to_csv(aside("performance.csv"), index=False, lineterminator="\n")
+            for name in ("interactions", "distance"):
+                if len(frame := getattr(self, name)):
+                    frame.to_csv(aside(f"{name}.csv"), index=False, lineterminator="\n")
             if len(self.samples):
                 # The same bytes on every run: without the time, and without the name that it is
                 # written under, which holds the number of the process.
@@ -168,15 +201,21 @@ def read_run(directory: str | os.PathLike[str]) -> Run:
     """
     directory = Path(directory)
     info = _read_info(directory)
-    if info.get("measured", {}).get("stream"):
-        samples = pd.DataFrame(columns=list(SAMPLES_COLUMNS))
-    else:
+    measured = info.get("measured", {})
+    samples, interactions, distance = map(empty_table, ("samples", "interactions", "distance"))
+    if not measured.get("stream") and info.get("samples", True):
         samples = read_table(directory / "samples.csv.gz", "samples")
+    if measured.get("interactions"):
+        interactions = read_table(directory / "interactions.csv", "interactions")
+    if (directory / "distance.csv").exists():
+        distance = read_table(directory / "distance.csv", "distance")
     return Run(
         influence=read_table(directory / "influence.csv", "influence"),
         performance=read_table(directory / "performance.csv", "performance"),
         samples=samples,
         info=info,
+        interactions=interactions,
+        distance=distance,
     )
 
 
@@ -194,7 +233,7 @@ def _read_info(directory: Path) -> dict[str, Any]:
 
 
 def read_table(path: Path, name: str) -> pd.DataFrame:
-    """Read one file that has the columns of the table `influence`, `performance` or `samples`.
+    """Read one file that has the columns of a table, such as `influence`.
 
     Raises
     ------
@@ -226,7 +265,7 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
     if frame.empty:
         raise InfluenceError(f"{path}: expected one row or more, found none. {remedy}")
     for column in columns:
-        if column == "higher_is_better":
+        if column in ("higher_is_better", "warning"):
             right, kind = is_bool_dtype(frame[column]), "True or False"
         else:
             right, kind = column in TEXT or is_numeric_dtype(frame[column]), "numbers"

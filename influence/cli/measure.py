@@ -32,14 +32,32 @@ def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The run directory.")
 @click.option("--network", metavar="MODULE:FACTORY", help="Builds the network of a weights file.")
 @click.option("--mute", default="zero,mean", show_default=True, help="Mutes, joined by commas; panel for all.")
-@click.option("--metric", multiple=True, metavar="OUTPUT=NAME,...", help="What to score by.")
-@click.option("--site", multiple=True, metavar="NAME", help="Mute only these inputs.")
+@click.option("--metric", multiple=True, metavar="OUTPUT=NAME,...",
+              help="What to score by; module:name for metrics of your own.")  # fmt: skip
+@click.option(
+    "--site",
+    multiple=True,
+    metavar="NAME",
+    help="Mute only these inputs, or internal edges: edge:MODULE.PATH.",
+)
 @click.option(
     "--setups",
     default="each",
     show_default=True,
     type=click.Choice(["each", "ends", "all"]),
     help="each input muted alone; ends: also all together; all: every subset.",
+)
+@click.option(
+    "--interactions",
+    is_flag=True,
+    help="Also add-one-in, Shapley values and pairwise interactions, from all subsets.",
+)
+@click.option(
+    "--meeting",
+    default="auto",
+    show_default=True,
+    metavar="auto|off|MODULE.PATH",
+    help="Where to measure how far a muted input is from the data; auto: where inputs first meet.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
@@ -82,6 +100,8 @@ def measure(
     metric: tuple[str, ...],
     site: tuple[str, ...],
     setups: str,
+    meeting: str,
+    interactions: bool,
     device: str,
     batch_size: int,
     workers: int,
@@ -127,6 +147,8 @@ def measure(
             mutes=_names(mute) or (),
             sites=site or None,
             setups=setups,
+            meeting=meeting,
+            interactions=interactions,
             device=device,
             draws=draws,
             confidence=confidence,

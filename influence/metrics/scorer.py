@@ -106,7 +106,7 @@ class Scorer:
             return float(found)
         except (TypeError, ValueError, RuntimeError) as error:
             raise InfluenceError(
-                f"metric {self.name!r}: expected one number, got {str(found)[:100]}. Let it "
+                f"metric {self.name!r}: expected one number, got {_shortened(found)}. Let it "
                 "average, as with average='macro'"
             ) from error
 
@@ -150,3 +150,7 @@ def make_scorer(accumulator: Accumulator) -> Scorer:
             f"influence.metrics.Scorer({name!r}, metric, higher_is_better=True)"
         )
     return Scorer(name, accumulator, bool(higher))
+
+
+def _shortened(value: object) -> str:
+    return " ".join(str(value).split())[:100]

@@ -72,6 +72,21 @@ def test_options_arrive(weights: Path, toy_file: Path, tmp_path: Path) -> None:
     assert (measured["data"]["n"], measured["confidence"]) == (5, 0.9)
 
 
+def test_metrics_of_ones_own(weights: Path, toy_file: Path, tmp_path: Path) -> None:
+    more = ["--metric", "depth=tests.own_metrics:within,tests.own_metrics:Distance,mae",
+            "--mute", "zero"]  # fmt: skip
+    result = call(arguments(weights, toy_file, tmp_path, *more))
+    assert result.exit_code == 0, result.output
+    assert "MeanAbsoluteError: value only, no interval" in result.stderr
+    frame = pd.read_csv(tmp_path / "influence.csv").set_index(["metric", "source"])
+    assert frame.loc["within", ["omega_low", "p_holm"]].notna().all(axis=None)
+    assert frame.loc["MeanAbsoluteError", ["omega_low", "p_holm"]].isna().all(axis=None)
+    gap = frame.loc["MeanAbsoluteError", "omega"] - frame.loc["mae", "omega"]
+    assert gap.abs().max() < 1e-6
+    result = call([*arguments(weights, toy_file, tmp_path, *more), "--limit", "5"])
+    assert result.exit_code == 1  # another run
+
+
 def test_data_from_a_factory(weights: Path, toy_file: Path, tmp_path: Path) -> None:
     result = call(arguments(weights, "tests.toy:batches", tmp_path / "a", "--mute", "zero"))
     assert result.exit_code == 0, result.output
