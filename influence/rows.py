@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -11,10 +12,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from influence.errors import InfluenceError
 from influence.files import write_hdf5
 from influence.setups import FULL, Setup
 
-__all__ = ["NO_MUTE", "Condition", "RowKey", "Rows", "write_rows"]
+__all__ = ["NO_MUTE", "Condition", "RowKey", "Rows", "read_rows", "write_rows"]
 
 NO_MUTE = "none"
 """The name of the mute in a condition that mutes nothing."""
@@ -121,3 +123,84 @@ def write_rows(path: str | os.PathLike[str], rows: Mapping[str, Rows]) -> None:
         first = next(iter(rows.values()))
         file.create_dataset("ids", data=list(first.ids), dtype=h5py.string_dtype())
         file.create_dataset("groups", data=first.groups)
+
+
+def read_rows(path: str | os.PathLike[str]) -> dict[str, Rows]:
+    """Read what `write_rows` wrote: the rows of every network, by the network's name.
+
+    Raises
+    ------
+    InfluenceError
+        If the file is missing, damaged, or not what `write_rows` writes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = os.path.join(tempfile.mkdtemp(), "rows.h5")
+    >>> key = RowKey(Condition(NO_MUTE, FULL), "total", "errors")
+    >>> write_rows(file, {"net": Rows(["a", "b"], np.arange(2), {key: np.ones((2, 3))})})
+    >>> read_rows(file)["net"].values[key].tolist()
+    [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
+    """
+    try:
+        with h5py.File(path) as file:
+            ids, groups = _read_samples(file)
+            found = [_read_network(file[f"rows/{i}"], len(ids)) for i in range(len(file["rows"]))]
+            if len({network for network, _ in found}) < len(found):
+                raise ValueError("two networks of one name")
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        raise InfluenceError(
+            f"{os.fspath(path)}: expected the rows that influence measure writes beside its tables "
+            f"(a streamed run keeps none), got {error}. Measure again, or copy the file again"
+        ) from error
+    return {network: Rows(ids, groups, values) for network, values in found}
+
+
+def _read_samples(file: h5py.File) -> tuple[list[str], NDArray[np.int64]]:
+    ids, groups = file["ids"].asstr()[...], file["groups"][...]
+    if ids.ndim != 1 or groups.shape != ids.shape or not len(ids):
+        raise ValueError(f"ids of shape {ids.shape} beside groups of shape {groups.shape}")
+    if not np.array_equal(np.unique(groups), np.arange(groups.max() + 1)):
+        raise ValueError("groups that are not numbered 0, 1, ...")
+    return ids.tolist(), groups.astype(np.int64)
+
+
+def _read_network(group: h5py.Group, samples: int) -> tuple[str, dict[RowKey, NDArray[np.float64]]]:
+    datasets: dict[str, Any] = {}
+    group.visititems(lambda name, found: _keep(datasets, name, found))
+    values = {_parse(name): _checked(found, samples) for name, found in datasets.items()}
+    for key, rows in values.items():
+        full = values.get(key._replace(condition=Condition(NO_MUTE, FULL)))
+        if full is None or full.shape != rows.shape:
+            raise ValueError(f"{key} without rows of the same shape with nothing muted")
+    return str(group.attrs["network"]), values
+
+
+def _keep(datasets: dict[str, Any], name: str, found: Any) -> None:
+    if isinstance(found, h5py.Dataset):
+        datasets[name] = found
+
+
+def _parse(name: str) -> RowKey:
+    """Read a key as `RowKey` writes it."""
+    found = re.fullmatch(r"(full|([^(/]+)\(([^/]+)\))/([^/]+)/([^/@]+)(?:@(.+))?", name)
+    if not found:
+        raise ValueError(f"rows under the name {name!r}")
+    _, mute, sites, output, statistic, level = found.groups()
+    setup = frozenset(sites.split("+")) if sites else FULL
+    return RowKey(Condition(mute or NO_MUTE, setup), output, statistic, level or "all")
+
+
+MOST_PACKED = 2048
+"""No compressed array of ours takes less than its size over this; gzip reaches about 1030."""
+
+
+def _checked(dataset: h5py.Dataset, samples: int) -> NDArray[np.float64]:
+    if dataset.dtype != np.float64 or dataset.shape != (samples, *dataset.shape[1:2]):
+        raise ValueError(f"{dataset.name} of type {dataset.dtype} and shape {dataset.shape}")
+    if dataset.nbytes > MOST_PACKED * dataset.id.get_storage_size():
+        raise ValueError(f"{dataset.name} of {dataset.nbytes} bytes, which the file does not hold")
+    values: NDArray[np.float64] = dataset[...]
+    if values.ndim != 2 or not np.isfinite(values).all():
+        raise ValueError(f"{dataset.name} with rows that are not finite numbers")
+    return values
