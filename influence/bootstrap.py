@@ -8,8 +8,9 @@ interval); plain percentiles are too narrow for few samples.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -18,11 +19,12 @@ from scipy import sparse, stats
 
 from influence.errors import InfluenceError
 from influence.rows import Rows
-from influence.sums import Sums, full_key
+from influence.sums import Pair, Sums, full_key
 
 __all__ = ["Resampling", "holm"]
 
 Array = NDArray[np.float64]
+K = TypeVar("K")
 
 BLOCK = 2**21
 """How many weights are held at a time."""
@@ -73,36 +75,57 @@ class Resampling:
         count = int(rows.groups.max()) + 1
         by_group = {key: _add_up(values, rows.groups) for key, values in rows.values.items()}
         drawn = {key: np.empty((self.draws, v.shape[1])) for key, v in by_group.items()}
-        exchanged = {key: np.empty_like(v) for key, v in drawn.items() if key.condition.setup}
         for block, weights in self._weights(count):
             for key, values in by_group.items():
                 drawn[key][block] = weights @ values
-        for block, flips in self._flips(count):
-            for key in exchanged:
-                exchanged[key][block] = flips @ (by_group[key] - by_group[full_key(key)])
+        muted = {
+            key: (by_group[full_key(key)], values)
+            for key, values in by_group.items()
+            if key.condition.setup
+        }
         return Sums(
             totals={key: values.sum(0) for key, values in rows.values.items()},
             drawn=drawn,
-            exchanged=exchanged,
+            exchanged=self.exchange(muted, np.arange(count)),
             n=len(rows.ids),
             groups=count,
         )
 
+    def exchange(self, pairs: Mapping[K, Pair], groups: NDArray[np.int64]) -> dict[K, Array]:
+        """Add up second minus first over the samples that a sign flip swaps: (draws, k) for each.
+
+        Parameters
+        ----------
+        pairs
+            Rows (samples, k) of two sides that are exchangeable under the null hypothesis.
+        groups
+            For each sample the number of its group; groups are swapped as a whole. The flips are
+            the same on every call with as many groups.
+        """
+        count = int(groups.max()) + 1
+        sides = {key: [_add_up(rows, groups) for rows in pair] for key, pair in pairs.items()}
+        found = {key: np.empty((self.draws, rows.shape[1])) for key, (rows, _) in sides.items()}
+        for block, flips in self._flips(count):
+            for key, (first, second) in sides.items():
+                found[key][block] = flips @ (second - first)
+        return found
+
     def _weights(self, count: int) -> Iterator[tuple[slice, Array]]:
         """Yield some draws at a time, and how often each group is in them."""
-        stream, evenly = self._stream(b"bootstrap"), np.full(count, 1 / count)
+        stream, evenly = self.stream(b"bootstrap"), np.full(count, 1 / count)
         for block in self._blocks(count):
             some = block.stop - block.start
             yield block, stream.multinomial(count, evenly, size=some).astype(np.float64)
 
     def _flips(self, count: int) -> Iterator[tuple[slice, Array]]:
         """Yield some draws at a time, with 1 where a group's full and muted rows are swapped."""
-        stream = self._stream(b"flips")
+        stream = self.stream(b"flips")
         for block in self._blocks(count):
             some = block.stop - block.start
             yield block, stream.integers(0, 2, size=(some, count)).astype(np.float64)
 
-    def _stream(self, purpose: bytes) -> np.random.Generator:
+    def stream(self, purpose: bytes) -> np.random.Generator:
+        """Return the random numbers for one purpose, the same on every call."""
         return np.random.Generator(np.random.Philox([self.seed, crc32(purpose)]))
 
     def _blocks(self, count: int) -> Iterator[slice]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from influence.rows import NO_MUTE, Condition, RowKey, list_conditions
 from influence.setups import FULL
 
-__all__ = ["Sums", "full_key"]
+__all__ = ["Pair", "Sums", "full_key"]
 
 Array = NDArray[np.float64]
 Pair = tuple[Array, Array]
