@@ -14,6 +14,7 @@ from influence.errors import InfluenceError
 from influence.measurement import measure
 from influence.results import (
     INFLUENCE_COLUMNS,
+    INTERACTIONS_COLUMNS,
     PERFORMANCE_COLUMNS,
     SAMPLES_COLUMNS,
     Run,
@@ -45,6 +46,10 @@ def test_columns_are_those_of_the_design() -> None:
     assert ", ".join(PERFORMANCE_COLUMNS) == (
         "network, seed, dataset, mute, setup, target, metric, level, higher_is_better, unit, "
         "value, low, high, confidence, n"
+    )
+    assert ", ".join(INTERACTIONS_COLUMNS) == (
+        "network, seed, dataset, mute, target, metric, level, kind, players, value, low, high, "
+        "confidence, n"
     )
 
 
@@ -222,6 +227,28 @@ def test_streamed_run_is_read_without_samples(toy_file: Path, tmp_path: Path) ->
     assert found.influence["omega"].tolist() == streamed.influence["omega"].tolist()
     assert tuple(found.samples.columns) == SAMPLES_COLUMNS
     assert found.samples.empty
+
+
+def test_interactions_are_written_and_read_where_they_were_asked_for(
+    run: Run, toy_file: Path, tmp_path: Path
+) -> None:
+    asked = measure(
+        [toy(), joint(Toy(seed=1), name="NA", seed=None)], toy_file, mutes=["zero"], draws=20,
+        interactions=True,
+    )  # fmt: skip
+    asked.write(tmp_path)
+    found = read_run(tmp_path).interactions
+    assert tuple(found.columns) == INTERACTIONS_COLUMNS
+    assert set(found["network"]) == {"toy", "NA"}
+    pd.testing.assert_frame_equal(
+        found.drop(columns="seed"), asked.interactions.drop(columns="seed"), check_dtype=False,
+        check_exact=True,
+    )  # fmt: skip
+    with pytest.raises(InfluenceError, match="holds another run, with other interactions, setups"):
+        run.write(tmp_path)
+    (tmp_path / "interactions.csv").unlink()
+    with pytest.raises(InfluenceError, match=r"interactions\.csv: expected a table"):
+        read_run(tmp_path)
 
 
 def test_lost_samples_of_an_exact_run_are_told(run: Run, tmp_path: Path) -> None:

@@ -21,6 +21,16 @@ def test_ends_and_all_subsets() -> None:
     assert choose_setups(["x"], sites, "ends") == choose_setups(["x"], sites) == [FULL, {"x"}]
 
 
+def test_a_sample_holds_every_site_alone_and_all_the_others() -> None:
+    sites = list("abcdefghijkl")
+    found = choose_setups(sites, sites, "sampled", seed=1)
+    assert found[: 1 + 12] == choose_setups(sites, sites)
+    assert {frozenset(sites), *(frozenset(sites) - {site} for site in sites)} <= set(found)
+    assert len(found) == len(set(found)) < 2**12 / 4
+    assert found == choose_setups(sites, sites, "sampled", seed=1)
+    assert set(found) != set(choose_setups(sites, sites, "sampled", seed=2))
+
+
 @pytest.mark.parametrize(
     ("sites", "kind", "message"),
     [
