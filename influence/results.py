@@ -19,7 +19,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from influence.errors import InfluenceError
 from influence.files import replace_on_success
-from influence.rows import Rows, write_rows
+from influence.rows import Rows, read_rows, write_rows
 
 __all__ = [
     "DISTANCE_COLUMNS",
@@ -95,7 +95,7 @@ class Run:
         A data frame with the columns `DISTANCE_COLUMNS`: how far muted inputs lie from the data;
         empty where no place was found at which to measure it.
     rows
-        Sufficient statistics by network; empty for a run that was read from a directory.
+        Sufficient statistics by network; empty for a run that was read without them.
     """
 
     influence: pd.DataFrame
@@ -191,8 +191,15 @@ def check_writable(directory: str | os.PathLike[str]) -> None:
         ) from error
 
 
-def read_run(directory: str | os.PathLike[str]) -> Run:
+def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
     """Read a run directory that `measure` wrote.
+
+    Parameters
+    ----------
+    directory
+        Where the run is.
+    rows
+        Read the sufficient statistics, too; a streamed run has none.
 
     Raises
     ------
@@ -216,6 +223,7 @@ def read_run(directory: str | os.PathLike[str]) -> Run:
         info=info,
         interactions=interactions,
         distance=distance,
+        rows=read_rows(directory / "rows.h5") if rows else {},
     )
 
 
