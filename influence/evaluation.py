@@ -232,7 +232,7 @@ def run_batches(
     process of an interrupted run.
     """
     first = next(pairs, None)
-    trials = shards.trials() if shards else None
+    trials = shards.kept("trials") if shards else None
     if trials is None and processes.first:
         assert first is not None, "the first batch is the first process's"
         trials = [
@@ -250,7 +250,7 @@ def run_batches(
             "without --resume"
         ) from error
     if shards and processes.first:
-        shards.write_trials([asdict(trial) for trial in trials])
+        shards.keep("trials", [asdict(trial) for trial in trials])
     if first is None:
         return trials, iter(())
     for runner, trial in zip(runners, trials, strict=True):

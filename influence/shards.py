@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -70,8 +70,9 @@ class ShardStore:
             aside.write_text(json.dumps(wanted, indent=1))
 
     def _clear(self) -> None:
-        names = ("trials.json", "plan.json")
-        for path in (*self.folder.glob("[0-9]*.npz"), *(self.folder / name for name in names)):
+        # The plan goes last: without it, what else is left would pass for another run's.
+        texts = sorted(self.folder.glob("*.json"), key=lambda path: path.name == "plan.json")
+        for path in (*self.folder.glob("[0-9]*.npz"), *texts):
             path.unlink(missing_ok=True)
 
     def _path(self, batch: int) -> Path:
@@ -82,14 +83,14 @@ class ShardStore:
         paths = self.folder.glob(f"[0-9]*-{self._mark}.npz")
         return sorted(int(path.stem.partition("-")[0]) for path in paths)
 
-    def write_trials(self, trials: Sequence[Mapping[str, object]]) -> None:
+    def keep(self, name: str, found: object) -> None:
         """Keep what was found out before the first batch, for whoever goes on."""
-        with replace_on_success(self.folder / "trials.json") as aside:
-            aside.write_text(json.dumps(trials))
+        with replace_on_success(self.folder / f"{name}.json") as aside:
+            aside.write_text(json.dumps(found))
 
-    def trials(self) -> Any:
+    def kept(self, name: str) -> Any:
         """Return what an earlier process found out, `None` if there was none."""
-        path = self.folder / "trials.json"
+        path = self.folder / f"{name}.json"
         return _read(path) if path.exists() else None
 
     def save(self, batch: int, rows: Mapping[str, NDArray[np.float64]]) -> None:

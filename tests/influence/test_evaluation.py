@@ -110,7 +110,7 @@ def test_trials_of_another_form_are_told(
     net: JointNetwork, toy_file: Path, tmp_path: Path, found: Any
 ) -> None:
     store = ShardStore(tmp_path / "shards", {})
-    store.write_trials(found)
+    store.keep("trials", found)
     with pytest.raises(InfluenceError, match=r"shards: .* perhaps of another version .* afresh"):
         run(net, toy_file, ("zero",), shards=store)
 

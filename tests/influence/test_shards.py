@@ -51,10 +51,10 @@ def test_only_its_own_files_are_cleared(folder: Path) -> None:
 
 def test_trials_are_kept_for_whoever_goes_on(folder: Path) -> None:
     store = ShardStore(folder, PLAN, resume=True)
-    assert store.trials() is None
-    store.write_trials([{"shared": True}])
-    assert ShardStore(folder, PLAN, resume=True).trials() == [{"shared": True}]
-    assert ShardStore(folder, PLAN).trials() is None
+    assert store.kept("trials") is None
+    store.keep("trials", [{"shared": True}])
+    assert ShardStore(folder, PLAN, resume=True).kept("trials") == [{"shared": True}]
+    assert ShardStore(folder, PLAN).kept("trials") is None
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half of", None])
@@ -79,8 +79,8 @@ def test_lost_shard_is_told(folder: Path) -> None:
 def test_damaged_notes_are_told(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
     with pytest.raises(InfluenceError, match=rf"{name}: .* damaged file .* Start afresh"):
-        ShardStore(folder, PLAN, resume=True).trials()
-    assert ShardStore(folder, PLAN).trials() is None
+        ShardStore(folder, PLAN, resume=True).kept("trials")
+    assert ShardStore(folder, PLAN).kept("trials") is None
 
 
 def test_plan_that_is_no_object_is_told(folder: Path) -> None:
