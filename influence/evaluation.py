@@ -11,13 +11,16 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from influence.edges import edges_of
 from influence.errors import InfluenceError
 from influence.evaluation_set import Batch, DataFacts, EvaluationSet
+from influence.features import feature_keys
 from influence.forward import Trial
-from influence.loading import Follower, load_pairs
+from influence.loading import Follower, load_batches, load_pairs
 from influence.moments import Moments, lacking_moments, measure_moments, with_moments
 from influence.muting import cyclic_order
 from influence.network import JointNetwork, Modality
+from influence.places import FEATURES, chosen_samples, stride_of
 from influence.plan import AMP, Execution, Plan, choose_device
 from influence.processes import Json, Processes
 from influence.rows import RowKey, Rows, group_numbers
@@ -40,6 +43,9 @@ Pairs = Iterator[tuple[Batch, Follower | None]]
 BatchRows = list[dict[RowKey, NDArray[np.float64]]]
 """For each network, the rows of one batch."""
 
+EDGE_SAMPLES = 64
+"""On so many samples, evenly spread, the moments of edges are measured."""
+
 GLANCE = 1.0
 """The first process looks no more often what the others have done, in seconds: a long list."""
 
@@ -58,11 +64,12 @@ def check_limit(limit: int | None) -> None:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The rows and the scores of each network, and how each was run."""
+    """The rows, the scores and the features of each network, and how it was run."""
 
     rows: list[Rows]
     trials: list[Trial]
     scores: list[Scores]
+    features: list[dict[RowKey, NDArray[np.float64]]]
 
 
 def evaluate(
@@ -112,7 +119,8 @@ def evaluate(
     own = measure_moments(data, sorted(lacking), count) if processes.first else {}
     measured = cast(Moments, processes.broadcast(cast(Json, own)))
     found = [with_moments(n, data, p.mutes, p.sites, measured) for n, p in pairs_of]
-    runners = make_runners(networks, data, plans, execution, [m for m, _ in found])
+    runners = make_runners(networks, data, plans, execution, [m for m, _ in found], count)
+    measure_edges(runners, data, plans, count, execution)
     notes = [sources for _, sources in found]
 
     finished = shards.finished() if shards else []
@@ -161,6 +169,14 @@ def evaluate(
         ],
         trials,
         [runner.scores() for runner in runners],
+        [
+            {
+                key: collector.values[f"{i}/{key}"]
+                for key in feature_keys(runner.conditions, trial.places)
+                if f"{i}/{key}" in collector.values
+            }
+            for i, (runner, trial) in enumerate(zip(runners, trials, strict=True))
+        ],
     )
 
 
@@ -196,8 +212,12 @@ def make_runners(
     plans: Sequence[Plan],
     execution: Execution,
     modalities: Sequence[Mapping[str, Modality]],
+    count: int | None,
 ) -> list[Runner]:
-    """Make one runner a network; `modalities` are their inputs with the moments filled in."""
+    """Make one runner a network; `modalities` are their inputs with the moments filled in.
+
+    `count` is the number of samples, `None` for a stream.
+    """
     return [
         Runner(
             network,
@@ -212,9 +232,33 @@ def make_runners(
             seed=plan.seed,
             compiled=execution.compile,
             channels_last=execution.channels_last,
+            meeting=plan.meeting,
+            stride=stride_of(count),
         )
         for network, plan, known in zip(networks, plans, modalities, strict=True)
     ]
+
+
+def measure_edges(
+    runners: Sequence[Runner],
+    data: EvaluationSet,
+    plans: Sequence[Plan],
+    count: int,
+    execution: Execution,
+) -> None:
+    """Measure the moments of muted edges on some samples, where a mute needs them."""
+    indices = np.unique(np.linspace(0, count - 1, min(count, EDGE_SAMPLES)).astype(np.int64))
+    size = execution.batch_size
+    for runner, plan in zip(runners, plans, strict=True):
+        if needs_edge_moments(plan):
+            cuts = [indices[i : i + size] for i in range(0, len(indices), size)]
+            runner.measure_edges(load_batches(data, cuts))
+
+
+def needs_edge_moments(plan: Plan) -> bool:
+    """Say whether a mute of a plan needs the mean or the deviation of an edge."""
+    needs = set().union(*(mute.needs for mute in plan.mutes))
+    return bool(edges_of(plan.sites)) and not needs.isdisjoint({"mean", "std"})
 
 
 def run_batches(
@@ -270,13 +314,18 @@ class _Collector:
         self, count: int, sizes: Sequence[int], advance: Callable[[int], None] | None
     ) -> None:
         self.count, self.sizes, self.advance = count, sizes, advance
+        self.stride = stride_of(count)
         self.values: dict[str, NDArray[np.float64]] = {}
         self.finished: set[int] = set()
 
     def add(self, indices: NDArray[np.int64], rows: Mapping[str, NDArray[np.float64]]) -> None:
         for key, values in rows.items():
-            whole = self.values.setdefault(key, np.empty((self.count, values.shape[1])))
-            whole[indices] = values
+            places, length = indices, self.count
+            if key.endswith(f"/{FEATURES}"):
+                places = indices[chosen_samples(indices, self.stride)] // self.stride
+                length = -(-self.count // self.stride)
+            whole = self.values.setdefault(key, np.full((length, values.shape[1]), np.nan))
+            whole[places] = values
 
     def finish(self, numbers: Iterable[int]) -> None:
         """Report the batches that are not reported yet, whoever ran them."""

@@ -96,9 +96,9 @@ class PlainForward:
         following: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
         replaced = {
-            point: signals.replaced(point, site, condition.mute, values, following.get(point))
+            point: signals.replaced(point, condition.mute, values, following.get(point))
             for point, values in clean.items()
-            if (site := site_of(point)) in condition.setup
+            if site_of(point) in condition.setup
         }
         shown = signals.shown(condition.setup, condition.mute)
         outputs, seen = self._run(run, shown, replaced)

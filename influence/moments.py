@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from influence.edges import is_edge
 from influence.evaluation_set import DataFacts, EvaluationSet
 from influence.muting import Mute
 from influence.network import JointNetwork, Modality
@@ -25,6 +26,7 @@ def lacking_moments(
     return {
         site
         for site in sites
+        if not is_edge(site)
         for need in _needs(mutes)
         if getattr(modalities[site], need) is None and getattr(data.inputs[site], need) is None
     }
@@ -50,6 +52,8 @@ def with_moments(
     modalities = {m.name: m for m in network.inputs}
     notes = []
     for site in sites:
+        if is_edge(site):
+            continue  # its moments are measured where the network runs
         facts = modalities[site]
         chosen: dict[str, Sequence[float] | None] = {"mean": facts.mean, "std": facts.std}
         for need in _needs(mutes):

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from influence.bootstrap import Resampling, holm
+from influence.edges import is_edge
 from influence.metrics import Metric, Scorer
 from influence.results import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS, SAMPLES_COLUMNS
 from influence.rows import NO_MUTE, Condition, RowKey, Rows
@@ -128,7 +129,7 @@ def influence_record(
     (source,) = condition.setup
     return subject.identity() | {
         "mute": condition.mute,
-        "site": "input",
+        "site": "edge" if is_edge(source) else "input",
         "source": source,
         "target": output,
         "metric": metric.name,
@@ -182,7 +183,7 @@ def influence_frame(
     """Tabulate omega for every mute, source, target, metric and level.
 
     Intervals come from the paired bootstrap, p-values from sign flips; see `adjusted` for Holm's
-    adjustment. Parameters are those of `performance_frame`.
+    adjustment. Change metrics have none. Parameters are those of `performance_frame`.
     """
     records = []
     for condition in muting_one(sums.conditions()):
@@ -195,6 +196,8 @@ def influence_frame(
             )  # fmt: skip
             low, high = resampling.interval(drawn, sums.groups)
             p_values = resampling.p_value(omega, flipped, sums.groups)
+            if not cell.metric.needs_truth:  # the full side is zero by definition
+                p_values = np.full_like(p_values, np.nan)
             for i, name in enumerate(cell.levels):
                 records.append(
                     influence_record(subject, condition, cell.key.output, cell.metric, name)

@@ -6,14 +6,30 @@ has.
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["is_place", "place_name", "pool_channels"]
+__all__ = [
+    "FEATURES",
+    "MARK",
+    "chosen_samples",
+    "is_place",
+    "place_name",
+    "pool_channels",
+    "stride_of",
+]
+
+FEATURES = "features"
+"""The name of what is kept of a place: one row of numbers a sample, one a channel."""
 
 MARK = "at:"
 
 MOST_CHANNELS = 64
 """Of a place with more channels, this many at most are looked at, evenly spread."""
+
+MOST_SAMPLES = 2048
+"""So many samples at most are looked at, evenly spread; of a stream the first."""
 
 
 def is_place(name: str) -> bool:
@@ -48,3 +64,22 @@ def pool_channels(values: Tensor) -> Tensor:
     rows = values.reshape(len(values), -1, *values.shape[2:])
     step = -(-rows.shape[1] // MOST_CHANNELS)
     return rows[:, ::step].reshape(len(values), -(-rows.shape[1] // step), -1).float().mean(2)
+
+
+def stride_of(count: int | None) -> int:
+    """Return how far apart the samples are that are looked at; `None` for an unknown number.
+
+    >>> stride_of(654), stride_of(10_000), stride_of(None)
+    (1, 5, 1)
+    """
+    return 1 if count is None else -(-count // MOST_SAMPLES)
+
+
+def chosen_samples(indices: NDArray[np.int64], stride: int) -> NDArray[np.bool_]:
+    """Say which samples of a batch are looked at.
+
+    >>> chosen_samples(np.array([0, 3, 4, 10_000]), 2).tolist()
+    [True, False, True, False]
+    """
+    chosen: NDArray[np.bool_] = (indices % stride == 0) & (indices // stride < MOST_SAMPLES)
+    return chosen

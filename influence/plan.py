@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import torch
 
-from influence.edges import check_modules, edges_of
+from influence.edges import edges_of
 from influence.errors import InfluenceError, unknown
+from influence.hooks import check_modules
 from influence.metrics import Metric, Scorer
 from influence.muting import Mute, cyclic_order
 from influence.network import JointNetwork, Modality

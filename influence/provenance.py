@@ -63,6 +63,7 @@ def describe(
             "data": {"name": data.name, "sha256": data.sha256, "n": count},
             "mutes": list(dict.fromkeys(mute.name for plan in plans for mute in plan.mutes)),
             "setups": plans[0].setups,
+            "meeting": plans[0].meeting,
             "seed": plans[0].seed,
             "amp": execution.amp,
             "stream": stream,

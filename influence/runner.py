@@ -208,7 +208,7 @@ class Runner:
         if not np.isfinite(table).all():
             self._complain(batch, found)
         for key in found:
-            if key.condition.setup == FULL:
+            if key.condition.setup == FULL and key.level == "all":
                 self._check_valid(batch, key, found[key])
         chosen = chosen_samples(batch.indices, self.stride)
         seen = zip(features, parts[len(rows) + len(finite) :], strict=True)
@@ -268,7 +268,7 @@ class Runner:
     def _check_valid(self, batch: Batch, key: RowKey, rows: NDArray[np.float64]) -> None:
         statistics = {s.name: s for s in self.scoring.statistics(key.output)}
         scored = statistics[key.statistic].valid(rows)
-        if (scored > 0).all():
+        if (scored > 0).all() or statistics[key.statistic].against == "full":
             return
         sample = batch.ids[int(np.flatnonzero(scored == 0)[0])]
         raise InfluenceError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ class Signals:
     indices
         Positions of the samples in the set.
     modalities
-        The facts of the inputs and of muted edges, with the moments that the mutes need.
+        The facts of the inputs and of points of edges, with the moments that the mutes need.
     mutes
         The mutes by name.
     follower
@@ -58,26 +58,26 @@ class Signals:
     def muted(self, site: str, mute: str) -> Tensor:
         """Return what a mute puts in the place of an input."""
         follower = None if self.follower is None else self.follower[site].unsqueeze(0)
-        return self.replaced(site, site, mute, self.clean[site], follower)
+        return self.replaced(site, mute, self.clean[site], follower)
 
     def replaced(
-        self, point: str, site: str, mute: str, values: Tensor, follower: Tensor | None
+        self, point: str, mute: str, values: Tensor, follower: Tensor | None
     ) -> Tensor:
-        """Return what a mute puts in the place of a tensor of a site.
+        """Return what a mute puts in the place of a tensor.
 
         Parameters
         ----------
         point
             The name of the tensor: an input, or a point of an edge.
-        site, mute
-            The site, whose facts tell the moments, and the mute.
+        mute
+            The name of the mute.
         values
             The clean tensor, samples first.
         follower
             That of the sample that follows the last one, samples first, for `shuffle`.
         """
         partners = None if follower is None else torch.cat([values[1:], follower.to(values)])
-        facts = replace(self.modalities[site], name=point)
+        facts = self.modalities.get(point) or Modality(point)
         return self.mutes[mute].replace(Signal(values, facts, self.indices, partners, self.seed))
 
     def shown(self, setup: frozenset[str], mute: str) -> dict[str, Tensor]:

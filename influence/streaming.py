@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from influence.batch_stream import BatchStream
 from influence.bootstrap import Resampling
@@ -18,14 +19,18 @@ from influence.evaluation import (
     check_limit,
     cut,
     make_runners,
+    measure_edges,
+    needs_edge_moments,
     run_batches,
     sample_count,
 )
 from influence.evaluation_set import Batch, EvaluationSet
+from influence.features import Features, feature_keys
 from influence.forward import Trial
 from influence.loading import Follower, load_pairs
 from influence.moments import lacking_moments, measure_moments, with_moments
 from influence.network import JointNetwork
+from influence.places import stride_of
 from influence.plan import Execution, Plan, choose_device
 from influence.processes import Processes
 from influence.rows import RowKey
@@ -38,12 +43,13 @@ __all__ = ["StreamedEvaluation", "evaluate_stream"]
 
 @dataclass(frozen=True)
 class StreamedEvaluation:
-    """The sums, the notes and the scores of each network, and how each was run."""
+    """The sums, the notes, the scores and the features of each network, and how it was run."""
 
     sums: list[Sums]
     notes: list[tuple[str, ...]]
     trials: list[Trial]
     scores: list[Scores]
+    features: list[dict[RowKey, NDArray[np.float64]]]
 
 
 def evaluate_stream(
@@ -108,12 +114,18 @@ def evaluate_stream(
             pinned=choose_device(execution.device).type == "cuda",
         )
     found = [with_moments(n, data, p.mutes, p.sites, measured) for n, p in pairs_of]
-    runners = make_runners(networks, data, plans, execution, [m for m, _ in found])
+    runners = make_runners(networks, data, plans, execution, [m for m, _ in found], count)
+    if isinstance(data, BatchStream):
+        _refuse_edge_moments(plans)
+    else:
+        measure_edges(runners, data, plans, sample_count(data, limit), execution)
     trials, results = run_batches(runners, pairs, execution, samples=count, processes=processes)
     running = [RunningSums(resampling) for _ in networks]
+    features = [Features(stride_of(count)) for _ in networks]
     done = 0
     for batch, rows in results:
-        for sums, own in zip(running, rows, strict=True):
+        for sums, seen, own in zip(running, features, rows, strict=True):
+            seen.take(batch.indices, own)
             sums.add(own, batch.ids, batch.groups)
         if advance and processes.first:
             # The others are as far, more or less; of a stream, this one has read all before.
@@ -127,8 +139,33 @@ def evaluate_stream(
     ]
     if advance and processes.first:
         advance(merged[0].n - done)
+    looked_at = [
+        _gathered(seen, feature_keys(runner.conditions, trial.places), processes)
+        for seen, runner, trial in zip(features, runners, trials, strict=True)
+    ]
     notes = [(*where, *runner.notes) for (_, where), runner in zip(found, runners, strict=True)]
-    return StreamedEvaluation(merged, notes, trials, [runner.scores() for runner in runners])
+    return StreamedEvaluation(
+        merged, notes, trials, [runner.scores() for runner in runners], looked_at
+    )
+
+
+def _refuse_edge_moments(plans: Sequence[Plan]) -> None:
+    """Raise InfluenceError if a mute needs the moments of an edge, which are measured first."""
+    if any(needs_edge_moments(plan) for plan in plans):
+        raise InfluenceError(
+            "a mute needs the mean of an internal edge, and a stream cannot be read twice to find "
+            "it. Mute edges of a stream by zero or shuffle, or measure on an evaluation file"
+        )
+
+
+def _gathered(
+    features: Features, keys: Sequence[RowKey], processes: Processes
+) -> dict[RowKey, NDArray[np.float64]]:
+    """Put the features of all processes together."""
+    whole = Features(features.stride)
+    for payload in processes.gather(features.packed()):
+        whole.merge(payload, keys)
+    return whole.arrays()
 
 
 def _limited(stream: BatchStream, limit: int | None) -> Iterator[Batch]:

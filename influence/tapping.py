@@ -7,8 +7,8 @@ from functools import partial
 
 from torch import Tensor
 
-from influence.edges import check_modules, tapped
 from influence.errors import InfluenceError
+from influence.hooks import check_modules, tapped
 from influence.network import JointNetwork
 from influence.places import is_place, place_name, pool_channels
 from influence.programs.program import Program

@@ -12,9 +12,8 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = (
     {"errors", "progress", "circles"},
-    {"files", "factories", "setups", "coalitions", "network", "processes", "layout", "places"},
-    {"edges"},
-    {"facts", "weights", "programs"},
+    {"files", "factories", "network", "processes", "layout", "places", "edges"},
+    {"setups", "coalitions", "hooks", "facts", "weights", "programs"},
     {"checkpoints", "evaluation_set", "muting"},
     {
         "evaluation_file",
@@ -28,15 +27,14 @@ LAYERS = (
         "signals",
     },
     {"rows", "matching", "data_sources"},
-    {"losses", "sums", "sharing", "plan"},
+    {"losses", "sums", "sharing", "plan", "features"},
     {"descent", "bootstrap", "tapping", "provenance", "scoring"},
     {"forward"},
     {"running_sums", "runner"},
     {"evaluation"},  # the only loop that runs a network
     {"streaming", "results", "optimal"},
     {"omega", "gate"},
-    {"interactions"},
-    {"scores"},
+    {"interactions", "scores", "distance"},
     {"measurement"},
     {"run_tables", "display", "selection", "verdict", "table_formats"},
     {"extremes"},

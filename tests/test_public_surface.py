@@ -12,18 +12,18 @@ import pytest
 import influence
 
 SIGNATURES = {
-    "measure": "networks, data, *, metrics, mutes, sites, setups, device, draws, confidence, seed, "
-    "batch_size, workers, amp, share, compile, channels_last, stream, limit, expect, progress, "
-    "checkpointing, processes",
+    "measure": "networks, data, *, metrics, mutes, sites, setups, meeting, interactions, device, draws, "
+    "confidence, seed, batch_size, workers, amp, share, compile, channels_last, stream, limit, "
+    "expect, progress, checkpointing, processes",
     "metric": "*, higher_is_better, unit, name",
     "write_evaluation_file": "path, inputs, targets, *, ids, groups, images, name, attributes",
-    "read_run": "directory",
+    "read_run": "directory, *, rows",
     "export_checkpoint": "net, path, example_inputs",
     "load_checkpoint": "path, network",
     "JointNetwork": "module, inputs, outputs, *, name, seed, trained_on, notes, call",
     "Modality": "name, kind, shape, unit, mean, std, optimal",
     "Output": "name, kind, classes",
-    "Run": "influence, performance, samples, info, rows",
+    "Run": "influence, performance, samples, info, interactions, distance, rows",
 }
 
 

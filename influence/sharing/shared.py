@@ -103,9 +103,9 @@ class SharedForward:
             return self._of_next(value, values, following, signals)
         if (point := self.stages.points.get(value)) is None:
             return self._value(value, values, signals)
-        ((site, mute),) = value.muted
+        ((_, mute),) = value.muted
         clean = Value(value.node, CLEAN)
-        return signals.replaced(point, site, mute, values[clean], following.get(clean))
+        return signals.replaced(point, mute, values[clean], following.get(clean))
 
     def _of_next(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, fx
 
-from influence.edges import check_fired
+from influence.hooks import check_fired
 from influence.network import JointNetwork
 from influence.programs.program import Program
 from influence.sharing.dependence import Dependence, find_dependence

@@ -1,0 +1,141 @@
+"""Distance: how far the features of a muted input lie from the data, where modalities meet.
+
+A network may react to the mute itself and not to the missing information (Jain et al., Missingness
+Bias in Model Debugging, ICLR 2022; Hase et al., The Out-of-Distribution Problem in Explainability,
+NeurIPS 2021). Influence under a mute whose features lie far from the clean ones is suspect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from influence.omega import Subject
+from influence.places import MARK
+from influence.results import DISTANCE_COLUMNS
+from influence.rows import RowKey
+from influence.sums import full_key
+
+__all__ = ["THRESHOLD", "distance_frame", "distance_of"]
+
+Array = NDArray[np.float64]
+
+THRESHOLD = 3.0
+"""A muted input further from the data than this is warned of: three times as far as data are."""
+
+FEWEST = 8
+"""Of fewer samples no spread is estimated."""
+
+FLOOR = 0.05
+"""The least deviation of a channel, in units of that of all: channels that are dead in the data."""
+
+
+def distance_frame(
+    features: Mapping[RowKey, Array], subject: Subject, threshold: float = THRESHOLD
+) -> pd.DataFrame:
+    """Tabulate the distance of every mute of every single site, at every place that depends on it.
+
+    Parameters
+    ----------
+    features
+        One row a sample for every condition and place; see `influence.places`.
+    subject
+        What they are about.
+    threshold
+        A greater distance is warned of.
+    """
+    records = []
+    for key, source, clean, muted in _pairs(features):
+        distance, outside = distance_of(clean, muted)
+        records.append(
+            subject.identity()
+            | {
+                "mute": key.condition.mute,
+                "source": source,
+                "place": key.output.removeprefix(MARK),
+                "distance": distance,
+                "outside": outside,
+                "threshold": threshold,
+                "warning": bool(distance > threshold),
+                "samples": len(clean),
+            }
+        )
+    return pd.DataFrame(records, columns=list(DISTANCE_COLUMNS))
+
+
+def _pairs(features: Mapping[RowKey, Array]) -> Iterator[tuple[RowKey, str, Array, Array]]:
+    """List the conditions that mute one site, with clean and muted features of the same samples."""
+    for key, muted in features.items():
+        if len(key.condition.setup) != 1 or full_key(key) not in features:
+            continue
+        clean = features[full_key(key)]
+        known = np.isfinite(clean).all(1) & np.isfinite(muted).all(1)
+        # A place before which the muted site does not flow says nothing about it.
+        if known.sum() >= FEWEST and not np.array_equal(clean[known], muted[known]):
+            yield key, next(iter(key.condition.setup)), clean[known], muted[known]
+
+
+def distance_of(clean: Array, muted: Array) -> tuple[float, float]:
+    """Measure how far muted features lie from clean ones.
+
+    The distance is the root mean square of the Mahalanobis distance from the clean mean, over that
+    of clean features: 1 means as far as the data themselves are. The covariance is shrunk towards
+    equal, uncorrelated channels (Chen, Wiesel, Eldar and Hero, Shrinkage Algorithms for MMSE
+    Covariance Estimation, 2010, eq. 23). Mean and covariance come from every other sample and are
+    applied to the rest, and the other way round, so that clean and muted features are both new to
+    them.
+
+    Parameters
+    ----------
+    clean, muted
+        Features (samples, channels) of the same samples.
+
+    Returns
+    -------
+    tuple
+        The distance, and the share of the channels of muted features that lie outside the range of
+        the clean ones.
+
+    Examples
+    --------
+    >>> clean = np.random.default_rng(0).standard_normal((1000, 3))
+    >>> [round(x, 2) for x in distance_of(clean, clean)]
+    [1.0, 0.0]
+    >>> [round(x, 1) for x in distance_of(clean, np.full_like(clean, 5.0))]  # sqrt(25 / 1)
+    [5.1, 1.0]
+    """
+    squares = {"clean": 0.0, "muted": 0.0}
+    outside = 0.0
+    for start in (0, 1):
+        fitted, rest = clean[start::2], slice(1 - start, None, 2)
+        mean, deviation = fitted.mean(0), fitted.std(0)
+        scale = np.maximum(deviation, FLOOR * np.sqrt(np.square(deviation).mean()) or 1.0)
+        inverse = np.linalg.inv(shrunk_covariance((fitted - mean) / scale))
+        for name, values in (("clean", clean[rest]), ("muted", muted[rest])):
+            apart = (values - mean) / scale
+            squares[name] += np.einsum("ij,jk,ik->", apart, inverse, apart)
+        low, high = fitted.min(0), fitted.max(0)
+        outside += ((muted[rest] < low) | (muted[rest] > high)).sum()
+    distance = np.sqrt(squares["muted"] / squares["clean"])
+    return float(distance), float(outside / muted.size)
+
+
+def shrunk_covariance(centred: Array) -> Array:
+    """Estimate a covariance from centred rows (samples, channels), shrunk to be invertible.
+
+    >>> shrunk_covariance(np.array([[1.0, 1.0], [-1.0, -1.0]])).tolist()  # two samples: all of it
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    n, channels = centred.shape
+    sample = centred.T @ centred / n
+    level = np.trace(sample) / channels
+    square = np.square(sample).sum()
+    numerator = (1 - 2 / channels) * square + np.trace(sample) ** 2
+    denominator = (n + 1 - 2 / channels) * (square - np.trace(sample) ** 2 / channels)
+    weight = 1.0 if denominator <= 0 else min(1.0, numerator / denominator)
+    weight = max(weight, 1e-6)  # dead channels leave a covariance without an inverse
+    shrunk: Array = (1 - weight) * sample + weight * level * np.eye(channels)
+    return shrunk if level > 0 else np.eye(channels)
