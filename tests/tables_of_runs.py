@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from influence.results import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS, SAMPLES_COLUMNS
+from influence.results import (
+    INFLUENCE_COLUMNS,
+    INTERACTIONS_COLUMNS,
+    PERFORMANCE_COLUMNS,
+    SAMPLES_COLUMNS,
+)
 
 NETWORKS = ("jrn-cat1", "jrn-cat10", "jrn-cat5", "jrn-cat60", "jrn-sum60")
 CLASSES = ("ground", "vertical", "ceiling", "furniture", "object")
@@ -128,6 +133,24 @@ def samples_frame(
     return pd.concat(frames, ignore_index=True)[list(SAMPLES_COLUMNS)]
 
 
+def interactions_frame(
+    networks: Sequence[str] = NETWORKS, mutes: Sequence[str] = ("zero", "mean")
+) -> pd.DataFrame:
+    """Return `interactions.csv` of depth, rgb and sound in, depth and semantic out."""
+    numbers = np.random.default_rng(2)
+    rows = []
+    for network, mute, (target, metric) in product(networks, mutes, METRICS):
+        scale = METRICS[target, metric][2] / 10
+        for kind in ("leave_one_out", "add_one_in", "shapley", "interaction"):
+            for players in combinations(("depth", "rgb", "sound"), 1 + (kind == "interaction")):
+                value = scale * numbers.normal()
+                rows.append(
+                    (network, 0, "rooms", mute, target, metric, "all", kind, "+".join(players),
+                     value, value - scale, value + scale, 0.95, 120)
+                )  # fmt: skip
+    return pd.DataFrame(rows, columns=list(INTERACTIONS_COLUMNS))
+
+
 def write_run(
     folder: Path,
     influence: pd.DataFrame | None = None,
@@ -139,6 +162,7 @@ def write_run(
     performance = performance_frame() if performance is None else performance
     influence.to_csv(folder / "influence.csv", index=False)
     performance.to_csv(folder / "performance.csv", index=False)
+    interactions_frame().to_csv(folder / "interactions.csv", index=False)
     samples_frame().to_csv(folder / "samples.csv.gz", index=False)
     return folder
 

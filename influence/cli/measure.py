@@ -31,7 +31,9 @@ def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The run directory.")
 @click.option("--network", metavar="MODULE:FACTORY", help="Builds the network of a weights file.")
-@click.option("--mute", default="zero,mean", show_default=True, help="Mutes, joined by commas; panel for all.")
+@click.option(
+    "--mute", default="zero,mean", show_default=True, help="Mutes, joined by commas; panel for all."
+)
 @click.option("--metric", multiple=True, metavar="OUTPUT=NAME,...",
               help="What to score by; module:name for metrics of your own.")  # fmt: skip
 @click.option(
@@ -50,7 +52,7 @@ def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
 @click.option(
     "--interactions",
     is_flag=True,
-    help="Also add-one-in, Shapley values and pairwise interactions, from all subsets.",
+    help="Also add-one-in, Shapley values and pairwise interactions, from all subsets of inputs.",
 )
 @click.option(
     "--meeting",
@@ -89,6 +91,7 @@ def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
     help="Stop before measuring if the unmuted score is another; costs one more pass. "
     "May be repeated.",
 )
+@click.option("--train", metavar="FILE", help="Training data, to learn the mute optimal from.")
 @click.option("--resume", is_flag=True, help="Go on from an interrupted run.")
 def measure(
     more_checkpoints: tuple[str, ...],
@@ -115,6 +118,7 @@ def measure(
     seed: int,
     limit: int | None,
     expect: tuple[str, ...],
+    train: str | None,
     resume: bool,
 ) -> None:
     """Mute each input of trained networks and measure what each output loses.
@@ -137,7 +141,7 @@ def measure(
     from influence.measurement import measure as measure_networks
     from influence.processes import join_processes
     from influence.table_formats import format_table
-    from influence.tables import omega_table
+    from influence.tables import interactions_table, omega_table
 
     with join_processes(device) as processes:
         run = measure_networks(
@@ -162,6 +166,7 @@ def measure(
             stream=stream,
             limit=limit,
             expect=expect,
+            training=make(train) if train and is_factory(train) else train,
             progress=True,
             checkpointing=Checkpointing(out / "unfinished", resume, target=out),
             processes=processes,
@@ -170,6 +175,8 @@ def measure(
             run.write(out)
             shutil.rmtree(out / "unfinished", ignore_errors=True)
             click.echo(format_table(omega_table(run.influence), "text"))
+            if interactions:
+                click.echo(format_table(interactions_table(run.interactions), "text"))
             for name, notes in run.info["notes"].items():
                 for note in notes:
                     click.echo(f"{name}: {note}", err=True)

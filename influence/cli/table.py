@@ -32,9 +32,10 @@ def table(kind: str, runs: tuple[Path, ...], format: str, **options: Any) -> Non
     """Print a table from the directories that measured runs were written to.
 
     KIND is omega (what each input gives each output), mutes (each direction under every mute,
-    and whether they agree), performance (all metrics with nothing muted), classes (a metric
-    class by class) or samples (those that each input helps and hurts most). RUN is a directory
-    that `influence measure` wrote; of several the rows are put together.
+    and whether they agree), interactions (what inputs give alone and together), performance (all
+    metrics with nothing muted), classes (a metric class by class) or samples (those that each
+    input helps and hurts most). RUN is a directory that `influence measure` wrote; of several the
+    rows are put together.
     """
     chosen = TABLES[kind]
     given = {name: value for name, value in options.items() if value not in (None, ())}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from influence.table_formats import Table
+from influence.tables.interactions import interactions_table
 from influence.tables.mutes import mutes_table
 from influence.tables.omega import omega_table
 from influence.tables.performance import class_table, performance_table
@@ -18,6 +19,7 @@ __all__ = [
     "TABLES",
     "Kind",
     "class_table",
+    "interactions_table",
     "mutes_table",
     "omega_table",
     "performance_table",
@@ -44,6 +46,7 @@ class Kind:
 TABLES: Mapping[str, Kind] = {
     "omega": Kind("influence", omega_table),
     "mutes": Kind("influence", mutes_table, beside=("distance",)),
+    "interactions": Kind("interactions", interactions_table),
     "performance": Kind("performance", performance_table),
     "classes": Kind("performance", class_table),
     "samples": Kind("samples", samples_table),

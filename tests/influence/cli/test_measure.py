@@ -15,7 +15,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from influence.cli import main
-from influence.results import INFLUENCE_COLUMNS
+from influence.results import INFLUENCE_COLUMNS, INTERACTIONS_COLUMNS
 from tests.toy import Toy, write_toy_file
 
 ROOT = Path(__file__).parents[3]
@@ -85,6 +85,16 @@ def test_metrics_of_ones_own(weights: Path, toy_file: Path, tmp_path: Path) -> N
     assert gap.abs().max() < 1e-6
     result = call([*arguments(weights, toy_file, tmp_path, *more), "--limit", "5"])
     assert result.exit_code == 1  # another run
+
+
+def test_interactions_are_written_and_shown(weights: Path, toy_file: Path, tmp_path: Path) -> None:
+    result = call(arguments(weights, toy_file, tmp_path, "--mute", "zero", "--interactions"))
+    assert result.exit_code == 0, result.output
+    frame = pd.read_csv(tmp_path / "interactions.csv")
+    assert tuple(frame.columns) == INTERACTIONS_COLUMNS
+    assert set(frame["players"]) == {"depth", "semantic", "depth+semantic"}
+    assert "Shapley" in result.stdout
+    assert json.loads((tmp_path / "run.json").read_text())["measured"]["interactions"] is True
 
 
 def test_data_from_a_factory(weights: Path, toy_file: Path, tmp_path: Path) -> None:

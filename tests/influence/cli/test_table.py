@@ -39,7 +39,7 @@ def test_it_prints_what_the_library_gives_for_several_runs(tmp_path: Path) -> No
     ("arguments", "code", "message"),
     [
         (["omega"], 2, "Missing argument 'RUN...'"),
-        (["omegas", "run"], 2, "'omega', 'mutes', 'performance', 'classes'"),
+        (["omegas", "run"], 2, "'omega', 'mutes', 'interactions', 'performance', 'classes'"),
         (["omega", "run", "--setup", "depth"], 2, "the table omega has no option --setup"),
         (["omega", "run", "--top", "3"], 2, "the table omega has no option --top"),
         (["samples", "run", "--top", "0"], 2, "0 is not in the range x>=1"),

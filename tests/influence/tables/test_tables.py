@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from influence.tables import TABLES
-from tests.tables_of_runs import influence_frame, performance_frame, samples_frame
+from tests.tables_of_runs import (
+    influence_frame,
+    interactions_frame,
+    performance_frame,
+    samples_frame,
+)
 
 
 def test_every_kind_takes_the_frame_that_the_registry_names() -> None:
     frames = {
         "influence": influence_frame(),
+        "interactions": interactions_frame(),
         "performance": performance_frame(),
         "samples": samples_frame(),
     }
