@@ -30,7 +30,8 @@ class EvaluationFile:
     ----------
     path
         An HDF5 file with ``inputs/<modality>`` and ``targets/<output>``, first axis = samples,
-        written by `write_evaluation_file` or in the same layout.
+        written by `write_evaluation_file` or in the same layout. Without targets, outputs can be
+        scored by how much they change.
 
     Raises
     ------
@@ -79,7 +80,9 @@ class EvaluationFile:
         return _ReadErrors(self.path)
 
     def _fields(self, part: str) -> dict[str, Field]:
-        group = self._file().get(part)
+        group = self._file().get(part, ())
+        if part == "targets" and not len(group):
+            return {}
         if not isinstance(group, h5py.Group) or not len(group):
             raise InfluenceError(
                 f"{self.path}: expected a group {part!r} with one dataset a name, found "
@@ -100,8 +103,8 @@ class EvaluationFile:
         file = self._file()
         lengths = {
             f"{part}/{name}": len(file[part][name])
-            for part in ("inputs", "targets")
-            for name in file[part]
+            for part, fields in (("inputs", self.inputs), ("targets", self.targets))
+            for name in fields
         }
         lengths |= {name: len(file[name]) for name in ("ids", "groups") if name in file}
         if len(set(lengths.values())) != 1:
@@ -132,6 +135,15 @@ class EvaluationFile:
             stored = {n: file["targets"][n][index] for n in self.targets}
         targets = {n: self._target(n, stored[n], index) for n in stored}
         return Sample(index, {n: floating(x) for n, x in inputs.items()}, targets)
+
+    def picture(self, index: int) -> NDArray[np.uint8] | None:
+        """Return the RGB picture of a sample, (height, width, 3), if the file has one of each."""
+        with self._reading():
+            pictures = self._file().get("images/rgb")
+            if pictures is None or pictures.ndim != 4 or len(pictures) != len(self):
+                return None
+            found: NDArray[np.uint8] = pictures[index]
+            return found
 
     def _target(self, name: str, stored: NDArray[Any], index: int) -> Tensor:
         field = self.targets[name]
@@ -237,7 +249,8 @@ def write_evaluation_file(
     path
         The HDF5 file; appears whole or not at all.
     inputs, targets
-        Arrays with samples first. Integer targets without a ``scale`` are labels.
+        Arrays with samples first. Integer targets without a ``scale`` are labels; there may be no
+        targets.
     ids
         One unique name a sample; by default the position.
     groups

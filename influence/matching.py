@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from influence.errors import InfluenceError, unknown
 from influence.evaluation_set import DataFacts
 from influence.metrics import (
+    METRICS,
     Metric,
     Scorer,
     Wanted,
@@ -66,25 +67,36 @@ def match_metrics(
             raise unknown("output", name, outputs)
     metrics: dict[str, tuple[Metric, ...]] = {}
     for name in wanted or outputs:
-        if name not in data.targets:
-            raise InfluenceError(
-                f"network {network.name!r} predicts {name!r}, but {data.source} holds ground "
-                f"truth for {sorted(data.targets)}. Rename it, or score only the outputs that have "
-                "ground truth: --metric output=name,..."
-            )
-        own, theirs = outputs[name].classes, data.targets[name].classes
+        truth = data.targets.get(name)
+        metrics[name] = tuple(
+            find_metrics(wanted[name]) if wanted else default_metrics(outputs[name], truth)
+        )
+        if truth is None:
+            scorers = find_scorers(wanted[name]) if wanted else []
+            needing: list[Metric | Scorer] = [m for m in metrics[name] if m.needs_truth]
+            needing += scorers
+            if needing:
+                raise _without_truth(network, data, name, needing[0].name)
+            continue
+        own, theirs = outputs[name].classes, truth.classes
         if own and theirs and [c.casefold() for c in own] != [c.casefold() for c in theirs]:
             raise InfluenceError(
                 f"{data.source}: targets/{name} has the classes {', '.join(theirs)}, network "
                 f"{network.name!r} predicts {', '.join(own)}. Bring the labels into the network's "
                 "order"
             )
-        metrics[name] = tuple(
-            find_metrics(wanted[name])
-            if wanted
-            else default_metrics(outputs[name], data.targets[name])
-        )
     return metrics
+
+
+def _without_truth(
+    network: JointNetwork, data: DataFacts, output: str, metric: str
+) -> InfluenceError:
+    free = ", ".join(m.name for m in METRICS.values() if not m.needs_truth)
+    return InfluenceError(
+        f"network {network.name!r} predicts {output!r}, but {data.source} holds ground truth for "
+        f"{sorted(data.targets)}, and {metric!r} needs it. Rename it, or score only the outputs "
+        f"that have ground truth: --metric output=name,... Without it: {free}"
+    )
 
 
 def match_scorers(

@@ -11,12 +11,16 @@ import torch
 from torch import Tensor
 
 from influence.errors import InfluenceError
-from influence.evaluation_set import Batch, DataFacts
+from influence.evaluation_set import Batch, DataFacts, Field
 from influence.metrics import Metric, Prediction, Scorer, Statistic
 from influence.network import Output
 from influence.rows import Condition, RowKey
+from influence.setups import FULL
 
 __all__ = ["BatchScoring", "Scores", "Scoring"]
+
+NO_TRUTH = Field((0,), integer=False)
+"""What is known of a ground truth that has no places."""
 
 Scores = Mapping[RowKey, float]
 """The value of each metric that keeps its own state, in the place of a statistic."""
@@ -43,6 +47,11 @@ class Scoring:
     device: torch.device
     _clones: dict[RowKey, Scorer] = dataclass_field(default_factory=dict)
 
+    @property
+    def with_truth(self) -> list[str]:
+        """The outputs that the data set holds ground truth for."""
+        return [name for name in self.metrics if name in self.data.targets]
+
     def statistics(self, output: str) -> list[Statistic]:
         """List what the metrics of an output are computed from, each once."""
         return list({m.statistic.name: m.statistic for m in self.metrics[output]}.values())
@@ -58,15 +67,25 @@ class Scoring:
 
     def notes(self) -> list[str]:
         """Say what the user has to know of the metrics."""
+        notes = [
+            f"output {name!r} has no ground truth in {self.data.source}, which holds "
+            f"{sorted(self.data.targets)}: it is scored by how much it changes"
+            for name in self.metrics
+            if name not in self.data.targets
+        ]
         own = [s.name for scorers in self.scorers.values() for s in scorers]
-        return [
-            f"{', '.join(dict.fromkeys(own))}: value only, no interval and no p-value, for what it "
-            "adds up to from batch to batch is not known"
-        ] * bool(own)
+        if own:
+            notes.append(
+                f"{', '.join(dict.fromkeys(own))}: value only, no interval and no p-value, for "
+                "what it adds up to from batch to batch is not known"
+            )
+        return notes
 
     def of_batch(self, batch: Batch) -> BatchScoring:
         """Bring the ground truth of a batch to the device."""
-        targets = {n: batch.targets[n].to(self.device, non_blocking=True) for n in self.metrics}
+        truth = {n: batch.targets[n].to(self.device, non_blocking=True) for n in self.with_truth}
+        nothing = torch.empty(len(batch), 0, device=self.device)
+        targets = {name: truth.get(name, nothing) for name in self.metrics}
         return BatchScoring(self, targets, {name: {} for name in targets})
 
     def update(self, condition: Condition, prediction: Prediction) -> None:
@@ -84,25 +103,30 @@ class Scoring:
 
 @dataclass(frozen=True)
 class BatchScoring:
-    """The ground truth of one batch, and what was computed from it."""
+    """The ground truth of one batch, what was computed from it, and what it is compared with."""
 
     scoring: Scoring
     targets: Mapping[str, Tensor]
     known: Mapping[str, dict[str, Any]]
+    full: dict[str, Prediction] = dataclass_field(default_factory=dict)
 
     def reduce(
         self, condition: Condition, name: str, values: Tensor
     ) -> Iterator[tuple[RowKey, Tensor]]:
-        """Yield the rows (samples, k) of one output under one condition."""
+        """Yield the rows (samples, k) of one output under one condition, the full one first."""
+        statistics = self.scoring.statistics(name)
         prediction = Prediction(
             values if values.dtype == torch.float64 else values.float(),
             self.targets[name],
             self.scoring.outputs[name],
-            self.scoring.data.targets[name],
+            self.scoring.data.targets.get(name, NO_TRUTH),
             self.known[name],
+            reference=self.full.get(name),
         )
+        if condition.setup == FULL and any(s.against == "full" for s in statistics):
+            self.full[name] = prediction
         try:
-            for statistic in self.scoring.statistics(name):
+            for statistic in statistics:
                 yield RowKey(condition, name, statistic.name), statistic.update(prediction)
             self.scoring.update(condition, prediction)
         except InfluenceError as error:

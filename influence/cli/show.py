@@ -21,6 +21,7 @@ def _metric_lines() -> list[str]:
     return [
         f"{m.name:20s} {'higher' if m.higher_is_better else 'lower':6s} is better"
         + (f"  [{m.unit.format(unit='unit of the truth')}]" if m.unit else "")
+        + ("" if m.needs_truth else "  needs no ground truth")
         for m in METRICS.values()
     ]
 

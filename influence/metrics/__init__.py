@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from influence.errors import InfluenceError, unknown
 from influence.evaluation_set import Field
 from influence.factories import is_factory, make
+from influence.metrics.change import CHANGE_METRICS
 from influence.metrics.labels import (
     ACCURACY,
     CLASS_ACCURACY,
@@ -44,6 +45,7 @@ METRICS: dict[str, Metric] = {
         ACCURACY,
         CROSS_ENTROPY,
         *ERROR_METRICS,
+        *CHANGE_METRICS,
     )
 }
 
@@ -122,18 +124,25 @@ def _make(text: str) -> object:
         raise InfluenceError(f"{error}. There has to be {FORMS}") from error
 
 
-def default_metrics(output: Output, target: Field) -> list[Metric]:
+def default_metrics(output: Output, target: Field | None) -> list[Metric]:
     """Choose the metrics of an output from its kind and its ground truth.
 
     Depth gets the measures of the paper's Table I; label maps mean IoU and pixel accuracy; labels
-    of whole samples accuracy and cross entropy; anything else squared and absolute error.
+    of whole samples accuracy and cross entropy; anything else squared and absolute error. An output
+    without ground truth, `None`, gets change metrics.
 
     >>> [m.name for m in default_metrics(Output("s", "logits"), Field((4, 4), integer=True))]
     ['mean_iou', 'pixel_accuracy']
+    >>> [m.name for m in default_metrics(Output("s", "logits"), None)]
+    ['kl_divergence', 'changed_labels']
     """
-    if output.kind == "depth":
+    classes = output.kind in ("probabilities", "logits")
+    if target is None:
+        of_kind = "kl_divergence changed_labels" if classes else "absolute_change"
+        names = "relative_change" if output.kind == "depth" else of_kind
+    elif output.kind == "depth":
         names = "abs_rel sqr_rel log10 rms rms_log delta_1 delta_2 delta_3"
-    elif output.kind in ("probabilities", "logits") or target.integer:
+    elif classes or target.integer:
         names = "mean_iou pixel_accuracy" if target.shape else "accuracy cross_entropy"
     else:
         names = "mse mae"

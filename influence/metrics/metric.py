@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,14 @@ class Prediction:
         The facts of the output and of its ground truth.
     known
         What was computed from the ground truth alone, for all predictions that share it.
+    computed
+        What was computed from the values alone, for all truths that they are compared with.
+    reference
+        The full prediction of the same samples, where a statistic compares with it; `None` for
+        that one itself.
+    places
+        The places of the slice that is scored, bool, (samples, height, width); `None` for all.
+        The target has no ground truth elsewhere.
     """
 
     values: Tensor
@@ -45,6 +53,9 @@ class Prediction:
     output: Output
     field: Field
     known: dict[str, Any] = dataclass_field(default_factory=dict)
+    computed: dict[str, Any] = dataclass_field(default_factory=dict)
+    reference: Prediction | None = None
+    places: Tensor | None = None
 
     def of_truth(self, name: str, compute: Callable[[], T]) -> T:
         """Compute something from the ground truth, once for a batch."""
@@ -52,6 +63,18 @@ class Prediction:
             self.known[name] = compute()
         found: T = self.known[name]
         return found
+
+    def of_values(self, name: str, compute: Callable[[], T]) -> T:
+        """Compute something from the values, once for all slices."""
+        if name not in self.computed:
+            self.computed[name] = compute()
+        found: T = self.computed[name]
+        return found
+
+    def labels(self) -> Tensor:
+        """Return the class of the greatest value at each place, the first of equal ones."""
+        # On the CPU several times as fast as argmax, with the same index.
+        return self.of_values("labels", lambda: self.values.max(dim=1).indices)
 
     def valid(self) -> Tensor:
         """Say which places have ground truth: bool, in the shape of the target."""
@@ -91,11 +114,15 @@ class Statistic:
         `Prediction` of a batch -> float64 tensor (samples, k) on the same device.
     valid
         Rows (samples, k) -> how many places of each sample were scored.
+    against
+        What a prediction is compared with: the ``truth``, or the ``full`` prediction, which is at
+        hand as `Prediction.reference`.
     """
 
     name: str
     update: Callable[[Prediction], Tensor]
     valid: Callable[[Array], Array]
+    against: Literal["truth", "full"] = "truth"
 
 
 @dataclass(frozen=True)
@@ -124,6 +151,11 @@ class Metric:
     higher_is_better: bool
     unit: str = ""
     per_class: Callable[[Array], Array] | None = None
+
+    @property
+    def needs_truth(self) -> bool:
+        """Whether it compares with the ground truth, and not with the full prediction."""
+        return self.statistic.against == "truth"
 
     def oriented(self, gain: Array) -> Array:
         """Turn a difference of values so that positive means better."""

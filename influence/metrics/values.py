@@ -37,12 +37,17 @@ def _pair(prediction: Prediction, *, positive: bool = False) -> tuple[Tensor, Te
     truth, valid = prediction.of_truth(
         f"values, {positive=}", lambda: _checked_truth(target, prediction.field, positive=positive)
     )
-    if prediction.field.range is not None:
-        values = values.clamp(*prediction.field.range)
-    guess = values.double().reshape(len(target), -1)
-    if positive:
-        guess = guess.clamp(min=SMALLEST_DEPTH)
+    guess = prediction.of_values(
+        f"values, {positive=}", lambda: _checked_guess(values, prediction.field, positive=positive)
+    )
     return torch.where(valid, guess, truth), truth, valid
+
+
+def _checked_guess(values: Tensor, field: Field, *, positive: bool) -> Tensor:
+    if field.range is not None:
+        values = values.clamp(*field.range)
+    guess = values.double().reshape(len(values), -1)
+    return guess.clamp(min=SMALLEST_DEPTH) if positive else guess
 
 
 def _checked_truth(target: Tensor, field: Field, *, positive: bool) -> tuple[Tensor, Tensor]:

@@ -101,8 +101,8 @@ def _future(file: h5py.File) -> None:
     file.attrs["version"] = 99
 
 
-def _no_targets(file: h5py.File) -> None:
-    del file["targets"]
+def _no_inputs(file: h5py.File) -> None:
+    del file["inputs"]
 
 
 def _short(file: h5py.File) -> None:
@@ -171,7 +171,7 @@ def _nan_groups(file: h5py.File) -> None:
         (_nan_groups, "'groups' .* no NaN"),
         (_no_format, "attribute format = 'influence-evaluation'.* of another kind"),
         (_future, "version 99, this program reads version 1"),
-        (_no_targets, r"expected a group 'targets' .*found \['inputs'\]"),
+        (_no_inputs, r"expected a group 'inputs' .*found \['targets'\]"),
         (_short, "same number of samples everywhere, got .*'targets/depth': 12"),
         (_empty, "holds no samples"),
         (_repeated_ids, "'ids' must be unique"),
@@ -220,3 +220,16 @@ def test_unfit_arrays_are_refused_and_nothing_is_written(
     with pytest.raises(InfluenceError, match=message):
         write_evaluation_file(tmp_path / "a.h5", **(toy_arrays() | changes))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("empty_group", [False, True])
+def test_file_without_targets(tmp_path: Path, empty_group: bool) -> None:
+    path = tmp_path / "a.h5"
+    write_evaluation_file(path, inputs={"x": np.arange(6.0).reshape(3, 2)}, targets={})
+    if empty_group:
+        with h5py.File(path, "r+") as file:
+            file.create_group("targets")
+    data = EvaluationFile(path)
+    assert (len(data), data.targets) == (3, {})
+    assert data[1].inputs["x"].tolist() == [2.0, 3.0]
+    assert data[1].targets == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from influence.evaluation_file import EvaluationFile
 from influence.evaluation_set import Sample
 from influence.measurement import Checkpointing, measure
 from influence.network import JointNetwork, Modality, Output
+from influence.optimal import learn_optimal, with_optimal
 from influence.results import Run
 from tests.toy import CLASSES, Toy, batches, joint, toy, write_toy_file
 
@@ -89,7 +91,7 @@ def test_network_and_data_must_share_names(toy_file: Path) -> None:
             thermal, toy_file)  # fmt: skip
     flow = JointNetwork(Toy(), ["depth", "semantic"], ["flow", "semantic"])
     refusal(r"predicts 'flow', but .* ground truth for \['depth', 'semantic'\]", flow, toy_file,
-            metrics=None)  # fmt: skip
+            metrics={"flow": ["mse"]})  # fmt: skip
     x = torch.ones(3, 1)
     refusal(r"ground truth for \[\]", toy(), [({"depth": x, "semantic": x}, {})])
 
@@ -173,3 +175,60 @@ def test_name_of_a_network_is_no_path(toy_file: Path, tmp_path: Path) -> None:
     for _ in range(2):
         measure(joint(Toy(), ".."), toy_file, **QUICK, checkpointing=Checkpointing(folder))
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["unfinished"]
+
+
+def test_what_the_facts_lack_is_learned_on_training_data(toy_file: Path) -> None:
+    net, train = toy(), EvaluationFile(toy_file)
+    run = measure(net, toy_file, **QUICK | {"mutes": ["mean", "optimal"]}, training=train, seed=2)
+    learned = run.info["learned"]["toy"]
+    assert learned == {s: list(c) for s, c in learn_optimal(net, train, seed=2).items()}
+    told = [f"optimal of {s!r} was learned on {toy_file} (13 samples)" for s in learned]
+    assert set(told) <= set(run.info["notes"]["toy"])
+    assert [m.optimal for m in net.inputs] == [None, None]
+    known = with_optimal(net, learned)
+    expected = measure(known, toy_file, **QUICK | {"mutes": ["mean", "optimal"]}, seed=2)
+    assert run.influence.equals(expected.influence)
+    assert "optimal of 'depth' comes from the checkpoint" in expected.info["notes"]["toy"]
+
+
+def test_what_the_facts_hold_is_not_learned(toy_file: Path) -> None:
+    half = with_optimal(toy(), {"depth": (2.0,)})
+    run = measure([half, joint(Toy(1), "second")], toy_file, **QUICK | {"mutes": ["panel"]},
+                  training=batches())  # fmt: skip
+    assert list(run.info["learned"]["toy"]) == ["semantic"]
+    assert list(run.info["learned"]["second"]) == ["depth", "semantic"]
+    assert "optimal" in set(run.influence["mute"])
+    notes = run.info["notes"]["toy"]
+    assert "optimal of 'depth' comes from the checkpoint" in notes
+    assert "optimal of 'semantic' was learned on the data given (13 samples)" in notes
+
+
+def test_training_data_without_their_mute_are_refused(toy_file: Path) -> None:
+    refusal("training data are for the mute 'optimal', expected it among the mutes", toy(),
+            toy_file, training=toy_file)  # fmt: skip
+
+
+def test_a_resumed_run_learns_nothing_anew(
+    toy_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = QUICK | {"mutes": ["optimal"], "training": toy_file, "batch_size": 4}
+    with pytest.raises(KeyboardInterrupt):
+        measure(toy(), Unreadable(toy_file), **options, checkpointing=Checkpointing(tmp_path))
+    whole = measure(toy(), toy_file, **options)
+    again = Checkpointing(tmp_path, resume=True)
+    with pytest.raises(InfluenceError, match="was started with other training"):
+        measure(toy(), toy_file, **options | {"training": batches()}, checkpointing=again)
+    monkeypatch.delattr("influence.optimal.learn_optimal")
+    run = measure(toy(), toy_file, **options, checkpointing=again)
+    assert run.influence.equals(whole.influence)
+    assert run.info["learned"] == whole.info["learned"]
+
+
+@pytest.mark.parametrize("found", [5, [], [{"depth": "x"}], [{"smell": [1.0]}]])
+def test_constants_of_another_form_are_told(toy_file: Path, tmp_path: Path, found: Any) -> None:
+    options: dict[str, Any] = QUICK | {"mutes": ["optimal"], "training": toy_file}
+    with pytest.raises(KeyboardInterrupt):
+        measure(toy(), Unreadable(toy_file), **options, checkpointing=Checkpointing(tmp_path))
+    (tmp_path / "optimal.json").write_text(json.dumps(found))
+    with pytest.raises(InfluenceError, match=r"optimal\.json.* Start afresh without --resume"):
+        measure(toy(), toy_file, **options, checkpointing=Checkpointing(tmp_path, resume=True))

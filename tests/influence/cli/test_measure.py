@@ -15,8 +15,9 @@ import torch
 from click.testing import CliRunner, Result
 
 from influence.cli import main
+from influence.evaluation_file import write_evaluation_file
 from influence.results import INFLUENCE_COLUMNS, INTERACTIONS_COLUMNS
-from tests.toy import Toy, write_toy_file
+from tests.toy import Toy, toy_arrays, write_toy_file
 
 ROOT = Path(__file__).parents[3]
 TABLES = ("influence.csv", "performance.csv", "samples.csv.gz")
@@ -95,6 +96,17 @@ def test_interactions_are_written_and_shown(weights: Path, toy_file: Path, tmp_p
     assert set(frame["players"]) == {"depth", "semantic", "depth+semantic"}
     assert "Shapley" in result.stdout
     assert json.loads((tmp_path / "run.json").read_text())["measured"]["interactions"] is True
+
+
+def test_data_without_ground_truth(weights: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    write_evaluation_file(path, inputs=toy_arrays()["inputs"], targets={})
+    result = call(arguments(weights, path, tmp_path / "out", "--mute", "zero"))
+    assert result.exit_code == 0, result.output
+    assert "output 'depth' has no ground truth" in result.stderr
+    frame = pd.read_csv(tmp_path / "out" / "influence.csv")
+    assert set(frame["metric"]) == {"relative_change", "kl_divergence", "changed_labels"}
+    assert (frame["omega"] > 0).all()
 
 
 def test_data_from_a_factory(weights: Path, toy_file: Path, tmp_path: Path) -> None:

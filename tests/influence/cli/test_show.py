@@ -28,6 +28,11 @@ def test_registries_are_listed_one_a_line(what: str, names: dict[str, object]) -
     assert [line.split()[0] for line in lines][: len(names)] == list(names)
 
 
+def test_metrics_that_need_no_truth_say_so() -> None:
+    told = {line.split()[0] for line in shown("metrics").splitlines() if "no ground truth" in line}
+    assert told == {"kl_divergence", "changed_labels", "relative_change", "absolute_change"}
+
+
 def test_evaluation_file(tmp_path: Path) -> None:
     attributes = {"targets/semantic": {"ignore": 255, "classes": CLASSES}}
     path = write_toy_file(tmp_path / "a.h5", groups=[0, 1] * 6 + [2], attributes=attributes)
