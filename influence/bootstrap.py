@@ -81,7 +81,7 @@ class Resampling:
         muted = {
             key: (by_group[full_key(key)], values)
             for key, values in by_group.items()
-            if key.condition.setup
+            if len(key.condition.setup) == 1  # only omegas are tested
         }
         return Sums(
             totals={key: values.sum(0) for key, values in rows.values.items()},

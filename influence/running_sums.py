@@ -99,7 +99,7 @@ class RunningSums:
             for key, values in part.items():
                 _accumulate(self._totals, key, values.sum(0))
                 _accumulate(self._drawn, key, weights.T @ values)
-                if key.condition.setup:
+                if len(key.condition.setup) == 1:  # only omegas are tested
                     change = values - part[full_key(key)]
                     _accumulate(self._exchanged, key, flips.T @ change)
         self.n += len(keys)
@@ -148,7 +148,7 @@ class RunningSums:
         found._groups = set(arrays["groups"].tolist())
         for key in keys:
             for part, sums in found._parts().items():
-                if (name := f"{part}/{key}") in arrays:  # the full condition is not exchanged
+                if (name := f"{part}/{key}") in arrays:  # not all are exchanged
                     sums[key] = np.array(arrays[name])
         return found
 

@@ -40,8 +40,8 @@ class Sums:
     drawn
         The same over each draw of the bootstrap, (draws, k).
     exchanged
-        For every muted condition, muted row minus full row summed over the samples that a draw
-        flips, (draws, k). The flips are the same for all keys.
+        For every condition that mutes one site, muted row minus full row summed over the samples
+        that a draw flips, (draws, k). The flips are the same for all keys.
     n
         How many samples there are.
     groups
