@@ -33,12 +33,13 @@ LAYERS = (
     {"running_sums", "runner"},
     {"evaluation"},  # the only loop that runs a network
     {"streaming", "results", "optimal"},
-    {"omega", "gate"},
+    {"training", "omega", "gate"},
     {"interactions", "scores", "distance"},
     {"measurement"},
     {"run_tables", "display", "selection", "verdict", "table_formats"},
-    {"extremes"},
-    {"tables", "plots"},
+    {"extremes", "sample_maps"},
+    {"maps"},
+    {"tables", "plots", "extreme_maps"},
     {"cli"},
     {"__main__"},
 )
@@ -46,7 +47,7 @@ LAYERS = (
 
 READERS = (
     "tables", "table_formats", "selection", "verdict", "display", "run_tables", "plots",
-    "extremes",
+    "extremes", "sample_maps",
 )  # fmt: skip
 """What stands right of the second cut: it reads CSV, and neither torch nor the engine."""
 

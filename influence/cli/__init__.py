@@ -13,6 +13,8 @@ from influence.errors import InfluenceError
 __all__ = ["main"]
 
 COMMANDS = {
+    "compare": "Say whether two networks or runs differ, on the same samples.",
+    "maps": "Map where in chosen samples an input helps and hurts an output.",
     "measure": "Mute each input of trained networks and measure what each output loses.",
     "plot": "Draw a figure from measured runs.",
     "show": "Show metrics, mutes, or what a checkpoint or an evaluation file holds.",

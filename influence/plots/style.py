@@ -12,8 +12,8 @@ from typing import Any
 import matplotlib
 import pandas as pd
 import seaborn
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from influence.errors import InfluenceError
 from influence.files import replace_on_success
@@ -94,7 +94,7 @@ def styled() -> Iterator[None]:
         yield
 
 
-def write_legend(figure: Figure, legend: Mapping[str, Line2D]) -> None:
+def write_legend(figure: Figure, legend: Mapping[str, Artist]) -> None:
     """Write the legend below the panels, in as few lines as the width allows."""
     for columns in range(len(legend), 0, -1):
         written = figure.legend(
