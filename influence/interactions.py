@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,13 +19,21 @@ from influence.bootstrap import Resampling
 from influence.circles import arcs, seat
 from influence.coalitions import Coalition, Quantity, combine, exact, of_circle, shares
 from influence.errors import InfluenceError
-from influence.omega import Cell, Subject, list_cells, muting_one
+from influence.metrics import Metric, Scorer
+from influence.omega import Subject, list_cells, muting_one
 from influence.results import INTERACTIONS_COLUMNS
 from influence.rows import NO_MUTE, Condition, RowKey
 from influence.setups import FULL
 from influence.sums import Sums
 
-__all__ = ["explain_games", "interactions_frame"]
+__all__ = [
+    "Game",
+    "explain_games",
+    "find_games",
+    "interaction_record",
+    "interactions_frame",
+    "muted_sites",
+]
 
 Array = NDArray[np.float64]
 
@@ -47,11 +56,18 @@ class Game:
     conditions: Mapping[Coalition, Condition]
     estimates: Sequence[Sequence[Quantity]]
 
-    def solve(self, cell: Cell, sums: Mapping[RowKey, Array], shares: Array) -> Array:
-        """Return the quantities of a metric (quantities, draws, levels) from sums (draws, k)."""
-        keys = [cell.key._replace(condition=condition) for condition in self.conditions.values()]
-        values = np.stack([np.atleast_2d(cell.values(sums[key])) for key in keys])
-        return combine(self.estimates, list(self.conditions), cell.metric.oriented(values), shares)
+    def keys(self, key: RowKey) -> list[RowKey]:
+        """Return the keys of the same rows under the conditions of all coalitions."""
+        return [key._replace(condition=condition) for condition in self.conditions.values()]
+
+    def solve(self, values: Array, shares: Array | None = None) -> Array:
+        """Return quantities (quantities, draws, levels) from values (coalitions, draws, levels).
+
+        Estimates count alike, or by their `shares` in each draw.
+        """
+        if shares is None:
+            shares = np.full((values.shape[1], len(self.estimates)), 1 / len(self.estimates))
+        return combine(self.estimates, list(self.conditions), values, shares)
 
 
 def find_games(conditions: Sequence[Condition], sites: Sequence[str], seed: int) -> list[Game]:
@@ -124,29 +140,25 @@ def interactions_frame(
     `influence.omega.performance_frame`; the seed of `resampling` is that of the setups.
     """
     records = []
-    conditions = sums.conditions()
-    sites = list(dict.fromkeys(site for c in muting_one(conditions) for site in c.setup))
-    for game in find_games(conditions, sites, resampling.seed):
-        count = len(game.estimates)
-        evenly = np.full((1, count), 1 / count)
+    for game in find_games(sums.conditions(), muted_sites(sums.conditions()), resampling.seed):
         drawn_shares = shares(
-            count, resampling.draws, resampling.confidence, resampling.stream(b"circles")
-        )
+            len(game.estimates), resampling.draws, resampling.confidence,
+            resampling.stream(b"circles"),
+        )  # fmt: skip
         for cell in list_cells(sums, subject, Condition(NO_MUTE, FULL), level):
-            (values,) = np.moveaxis(game.solve(cell, sums.totals, evenly), 1, 0)
-            drawn = np.moveaxis(game.solve(cell, sums.drawn, drawn_shares), 1, 0)
-            low, high = resampling.interval(drawn, sums.groups)
+            keys = game.keys(cell.key)
+            totals = np.stack([cell.values(sums.totals[key]) for key in keys])
+            drawn = np.stack([cell.values(sums.drawn[key]) for key in keys])
+            values = game.solve(cell.metric.oriented(totals)[:, None])[:, 0]
+            solved = game.solve(cell.metric.oriented(drawn), drawn_shares)
+            low, high = resampling.interval(np.moveaxis(solved, 1, 0), sums.groups)
             for q, quantity in enumerate(game.estimates[0]):
                 for i, name in enumerate(cell.levels):
                     records.append(
-                        subject.identity()
+                        interaction_record(
+                            subject, game.mute, cell.key.output, cell.metric, name, quantity
+                        )
                         | {
-                            "mute": game.mute,
-                            "target": cell.key.output,
-                            "metric": cell.metric.name,
-                            "level": name,
-                            "kind": quantity.kind,
-                            "players": "+".join(quantity.players),
                             "value": values[q, i],
                             "low": low[q, i],
                             "high": high[q, i],
@@ -155,3 +167,22 @@ def interactions_frame(
                         }
                     )
     return pd.DataFrame(records, columns=list(INTERACTIONS_COLUMNS))
+
+
+def muted_sites(conditions: Sequence[Condition]) -> list[str]:
+    """List the sites that are muted alone, in the order of the conditions."""
+    return list(dict.fromkeys(site for c in muting_one(conditions) for site in c.setup))
+
+
+def interaction_record(
+    subject: Subject, mute: str, output: str, metric: Metric | Scorer, level: str, of: Quantity
+) -> dict[str, Any]:
+    """Return what names a row of the interactions."""
+    return subject.identity() | {
+        "mute": mute,
+        "target": output,
+        "metric": metric.name,
+        "level": level,
+        "kind": of.kind,
+        "players": "+".join(of.players),
+    }

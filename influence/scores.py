@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from influence.interactions import find_games, interaction_record, muted_sites
 from influence.metrics import Scorer
 from influence.omega import Subject, influence_record, muting_one, performance_record
-from influence.results import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS
+from influence.results import INFLUENCE_COLUMNS, INTERACTIONS_COLUMNS, PERFORMANCE_COLUMNS
 from influence.rows import NO_MUTE, Condition, RowKey, list_conditions
 from influence.scoring import Scores
 from influence.setups import FULL
 
-__all__ = ["influence_scores", "performance_scores"]
+__all__ = ["influence_scores", "interaction_scores", "performance_scores"]
 
 UNKNOWN = float("nan")
 """An interval or p-value: no such value can be resampled."""
@@ -72,6 +73,31 @@ def influence_scores(
             )
     unknown = dict.fromkeys(("omega_low", "omega_high", "p_value", "p_holm"), np.nan)
     return pd.DataFrame(records, columns=list(INFLUENCE_COLUMNS)).assign(**unknown)
+
+
+def interaction_scores(
+    scores: Scores, subject: Subject, *, seed: int, n: int, confidence: float
+) -> pd.DataFrame:
+    """Tabulate what sites and pairs are worth by every such metric, without an interval.
+
+    The seed is that of the setups; the other parameters are those of `performance_scores`.
+    """
+    conditions = list_conditions(scores)
+    found: dict[str, Any] = {"low": UNKNOWN, "high": UNKNOWN, "confidence": confidence, "n": n}
+    records = []
+    for game in find_games(conditions, muted_sites(conditions), seed):
+        for output, scorer in _scored(subject):
+            keys = game.keys(RowKey(Condition(NO_MUTE, FULL), output, scorer.name))
+            values = np.array([scorer.oriented(scores[key]) for key in keys])
+            records += [
+                interaction_record(subject, game.mute, output, scorer, "all", quantity)
+                | {"value": value}
+                | found
+                for quantity, value in zip(
+                    game.estimates[0], game.solve(values[:, None, None]).ravel(), strict=True
+                )
+            ]
+    return pd.DataFrame(records, columns=list(INTERACTIONS_COLUMNS))
 
 
 def _scored(subject: Subject) -> Iterator[tuple[str, Scorer]]:

@@ -74,6 +74,18 @@ def test_alone(toy_file: Path, tmp_path: Path) -> None:
     assert again.influence["omega"].tolist() == pytest.approx(found.influence["omega"].tolist())
 
 
+def test_interactions_are_those_of_the_same_metric_of_the_library(toy_file: Path) -> None:
+    frame = run(toy_file, interactions=True).interactions
+    frame = frame[frame["level"] == "all"]
+    index = ["mute", "target", "kind", "players"]
+    for own, name in (("mse", "MeanSquaredError"), ("mean_iou", "MulticlassJaccardIndex")):
+        one, other = (frame[frame["metric"] == n].set_index(index) for n in (own, name))
+        assert len(one) == len(other) == 2 * (3 * 2 + 1)
+        assert (one["value"] - other["value"]).abs().max() < 1e-5
+        assert other[["low", "high"]].isna().all(axis=None)
+        assert one[["low", "high"]].notna().all(axis=None)
+
+
 class Unreadable(EvaluationFile):
     """The user stops the program while the tenth sample is read."""
 
