@@ -27,6 +27,7 @@ from influence.matching import match_metrics, match_scorers
 from influence.metrics import Wanted
 from influence.network import JointNetwork
 from influence.omega import Subject, influence_frame, performance_frame, samples_frame
+from influence.optimal import with_optimal
 from influence.panel import choose_mutes
 from influence.plan import Execution, Plan, choose_device
 from influence.processes import Processes, process_device
@@ -40,6 +41,7 @@ from influence.setups import coalition_setups, select_sites
 from influence.shards import ShardStore
 from influence.streaming import evaluate_stream
 from influence.sums import Sums
+from influence.training import Constants, learn_lacking, open_training, tell_origins
 
 __all__ = ["Checkpointing", "measure"]
 
@@ -80,6 +82,7 @@ def measure(
     stream: bool = False,
     limit: int | None = None,
     expect: Sequence[str | Expectation] = (),
+    training: Data | None = None,
     progress: bool = False,
     checkpointing: Checkpointing | None = None,
     processes: Processes | None = None,
@@ -128,6 +131,9 @@ def measure(
         Scores that the networks are known to reach with nothing muted, such as
         ``semantic:mean_iou=0.542+-0.005``; ``network/`` before it says of which. They are checked
         first, in a pass of its own over the data, and nothing is measured if one is missed.
+    training
+        Training data, given as `data` are, from which the mute ``optimal`` is learned for the
+        inputs of which the networks' facts do not hold it; see `influence.optimal.learn_optimal`.
     progress
         Show progress on standard error.
     checkpointing
@@ -166,7 +172,10 @@ def measure(
     expectations = [parse_expectation(e) if isinstance(e, str) else e for e in expect]
     dataset = open_data(data, stream=stream)
     chosen_sites = [select_sites(sites, [m.name for m in network.inputs]) for network in networks]
-    panels = [choose_mutes(mutes, n, own) for n, own in zip(networks, chosen_sites, strict=True)]
+    panels = [
+        choose_mutes(mutes, network, own, training=training is not None)
+        for network, own in zip(networks, chosen_sites, strict=True)
+    ]
     plans = [
         Plan(
             sites=tuple(own),
@@ -179,6 +188,7 @@ def measure(
         )
         for network, own, (chosen, _) in zip(networks, chosen_sites, panels, strict=True)
     ]
+    training_set = None if training is None else open_training(training, plans)
     count = None if isinstance(dataset, BatchStream) else sample_count(dataset, limit)
     for network, plan in zip(networks, plans, strict=True):
         plan.check(network, count)
@@ -204,6 +214,10 @@ def measure(
     info["measured"] |= {
         "draws": draws, "confidence": confidence, "interactions": interactions,
     }  # fmt: skip
+    if training_set is not None:
+        info["measured"]["training"] = {
+            "name": training_set.name, "sha256": training_set.sha256, "n": len(training_set),
+        }  # fmt: skip
     if checkpointing and checkpointing.target:
         check_free(checkpointing.target, info)
         if stream and processes.first:  # otherwise the shards tell
@@ -215,6 +229,15 @@ def measure(
                 expectations, dict(zip(keys, networks, strict=True)), plans, reopen(data, dataset),
                 execution=execution, limit=limit, processes=processes, advance=advance,
             )  # fmt: skip
+    shards = None if stream else _shards(checkpointing, info, processes)
+    constants: list[Constants] = [{} for _ in networks]
+    if training_set is not None:
+        constants = learn_lacking(
+            networks, plans, training_set, execution=execution, shards=shards, processes=processes,
+            progress=progress and processes.first,
+        )  # fmt: skip
+        networks = [with_optimal(n, own) for n, own in zip(networks, constants, strict=True)]
+        info["learned"] = dict(zip(keys, constants, strict=True))
     start = time.monotonic()
     with progress_bar(count, show=progress and processes.first) as advance:
         if stream:
@@ -230,7 +253,7 @@ def measure(
             found = evaluate(
                 networks, dataset, plans,
                 execution=execution, limit=limit, processes=processes, advance=advance,
-                shards=_shards(checkpointing, info, processes),
+                shards=shards,
             )  # fmt: skip
             rows = dict(zip(keys, found.rows, strict=True))
             notes, trials = [r.notes for r in found.rows], found.trials
@@ -242,9 +265,14 @@ def measure(
         _subject(network, dataset, plan) for network, plan in zip(networks, plans, strict=True)
     ]
     run = _tabulate(sums, scores, features, subjects, resampling, rows, keys, info)
+    origins = [
+        tell_origins(*of, training_set) for of in zip(networks, plans, constants, strict=True)
+    ]
     info["notes"] = {
-        key: list(dict.fromkeys([*left_out, *game, *clean.notes.get(key, ()), *own]))
-        for key, own, game, (_, left_out) in zip(keys, notes, games, panels, strict=True)
+        key: list(dict.fromkeys([*left_out, *game, *clean.notes.get(key, ()), *where, *own]))
+        for key, own, game, where, (_, left_out) in zip(
+            keys, notes, games, origins, panels, strict=True
+        )
     }
     info["expected"] = list(clean.scores)
     info["paths"] = {key: _path(trial) for key, trial in zip(keys, trials, strict=True)}

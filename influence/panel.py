@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from influence.edges import is_edge
 from influence.errors import InfluenceError
 from influence.muting import Mute, parse_mutes
 from influence.network import JointNetwork, Modality
@@ -68,7 +69,11 @@ def _undefined(mute: Mute, network: JointNetwork, sites: Sequence[str], *, train
     known = {m.name: m for m in network.inputs}
     if not any(mute.applies_to(known.get(site, Modality(site))) for site in sites):
         return f"it is for inputs of kind {' or '.join(sorted(mute.kinds))}"
-    if "optimal" in mute.needs and not training and (lacking := lacking_optimal(network, sites)):
+    if "optimal" not in mute.needs:
+        return ""
+    if edges := [site for site in sites if is_edge(site)]:
+        return f"it is for inputs, and {', '.join(edges)} is none"
+    if not training and (lacking := lacking_optimal(network, sites)):
         return (
             f"the facts hold no optimal constant of {', '.join(lacking)}. Give training data to "
             "learn it from (training=..., --train FILE), or write it into the checkpoint "

@@ -14,7 +14,7 @@ import influence
 SIGNATURES = {
     "measure": "networks, data, *, metrics, mutes, sites, setups, meeting, interactions, device, draws, "
     "confidence, seed, batch_size, workers, amp, share, compile, channels_last, stream, limit, "
-    "expect, progress, checkpointing, processes",
+    "expect, training, progress, checkpointing, processes",
     "metric": "*, higher_is_better, unit, name",
     "write_evaluation_file": "path, inputs, targets, *, ids, groups, images, name, attributes",
     "read_run": "directory, *, rows",

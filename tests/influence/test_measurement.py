@@ -181,7 +181,7 @@ def test_what_the_facts_lack_is_learned_on_training_data(toy_file: Path) -> None
     net, train = toy(), EvaluationFile(toy_file)
     run = measure(net, toy_file, **QUICK | {"mutes": ["mean", "optimal"]}, training=train, seed=2)
     learned = run.info["learned"]["toy"]
-    assert learned == {s: list(c) for s, c in learn_optimal(net, train, seed=2).items()}
+    assert learned == {s: list(c) for s, c in learn_optimal(toy(), train, seed=2).items()}
     told = [f"optimal of {s!r} was learned on {toy_file} (13 samples)" for s in learned]
     assert set(told) <= set(run.info["notes"]["toy"])
     assert [m.optimal for m in net.inputs] == [None, None]
@@ -218,7 +218,7 @@ def test_a_resumed_run_learns_nothing_anew(
     again = Checkpointing(tmp_path, resume=True)
     with pytest.raises(InfluenceError, match="was started with other training"):
         measure(toy(), toy_file, **options | {"training": batches()}, checkpointing=again)
-    monkeypatch.delattr("influence.optimal.learn_optimal")
+    monkeypatch.delattr("influence.training.learn_optimal")
     run = measure(toy(), toy_file, **options, checkpointing=again)
     assert run.influence.equals(whole.influence)
     assert run.info["learned"] == whole.info["learned"]

@@ -53,6 +53,15 @@ def test_training_data_define_optimal() -> None:
     assert notes == ()
 
 
+def test_edges_have_no_optimal_constant() -> None:
+    sites = ["depth", "edge:encoder"]
+    mutes, notes = choose_mutes(["panel"], network("depth"), sites, training=True)
+    assert [mute.name for mute in mutes] == ["zero", "mean", "shuffle", "noise"]
+    assert notes[1].endswith("left out: it is for inputs, and edge:encoder is none")
+    with pytest.raises(InfluenceError, match="'optimal': it is for inputs, and edge:encoder is"):
+        choose_mutes(["optimal"], network("depth"), sites, training=True)
+
+
 def test_what_is_named_is_never_left_out() -> None:
     with pytest.raises(InfluenceError, match=r"'optimal': the facts hold no .* of semantic\. Give"):
         choose_mutes(["panel", "optimal"], network("depth"), ["depth", "semantic"])
