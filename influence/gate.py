@@ -16,14 +16,16 @@ from influence.batch_stream import BatchStream
 from influence.bootstrap import Resampling
 from influence.errors import InfluenceError, unknown
 from influence.evaluation_set import EvaluationSet
-from influence.matching import match_metrics
-from influence.metrics import Metric
+from influence.matching import match_metrics, match_scorers
+from influence.metrics import Metric, Scorer, Wanted
 from influence.network import JointNetwork
 from influence.plan import Execution, Plan
 from influence.processes import Processes
 from influence.rows import NO_MUTE, Condition, RowKey
+from influence.scoring import Scores
 from influence.setups import FULL
 from influence.streaming import evaluate_stream
+from influence.sums import Sums
 
 __all__ = ["CleanScores", "Expectation", "check_scores", "parse_expectation", "reopen"]
 
@@ -212,10 +214,9 @@ def check_scores(
         advance=advance,
     )
     scores = []
-    for (key, metrics), sums in zip(asked.items(), found.sums, strict=True):
+    for (key, metrics), sums, own in zip(asked.items(), found.sums, found.scores, strict=True):
         for expectation, metric in metrics.items():
-            row = RowKey(Condition(NO_MUTE, FULL), expectation.output, metric.statistic.name)
-            value = float(metric.formula(sums.totals[row]))
+            value = _value(metric, expectation.output, sums, own)
             scores.append(asdict(expectation) | {"network": key, "found": value})
     n = found.sums[0].n
     if wrong := [_described(score) for score in scores if not _is_right(score)]:
@@ -231,22 +232,44 @@ def _metrics(
     network: JointNetwork,
     plan: Plan,
     data: EvaluationSet | BatchStream,
-) -> dict[Expectation, Metric]:
+) -> dict[Expectation, Metric | Scorer]:
     """Find the metric of each expectation, among those of the plan or by name."""
-    found = {}
+    found: dict[Expectation, Metric | Scorer] = {}
     for expectation in expectations:
-        planned = {m.name: m for m in plan.metrics.get(expectation.output, ())}
-        metric = planned.get(expectation.metric, expectation.metric)
-        matched = match_metrics(network, data, {expectation.output: [metric]})
-        (found[expectation],) = matched[expectation.output]
+        output = expectation.output
+        planned: dict[str, Wanted] = {
+            m.name: m for m in (*plan.metrics.get(output, ()), *plan.scorers.get(output, ()))
+        }
+        wanted: dict[str, list[Wanted]] = {
+            output: [planned.get(expectation.metric, expectation.metric)]
+        }
+        matched = match_metrics(network, data, wanted)[output]
+        (found[expectation],) = (*matched, *match_scorers(wanted).get(output, ()))
     return found
 
 
-def _clean_plan(metrics: Mapping[Expectation, Metric]) -> Plan:
-    of_output: dict[str, dict[str, Metric]] = {}
+def _clean_plan(metrics: Mapping[Expectation, Metric | Scorer]) -> Plan:
+    """Return a plan that mutes nothing and scores each output by each metric once."""
+    adding: dict[str, dict[str, Metric]] = {e.output: {} for e in metrics}
+    keeping: dict[str, dict[str, Scorer]] = {e.output: {} for e in metrics}
     for expectation, metric in metrics.items():
-        of_output.setdefault(expectation.output, {})[metric.name] = metric
-    return Plan((), (), {output: tuple(found.values()) for output, found in of_output.items()})
+        if isinstance(metric, Scorer):
+            keeping[expectation.output][metric.name] = metric
+        else:
+            adding[expectation.output][metric.name] = metric
+    return Plan(
+        (),
+        (),
+        {output: tuple(found.values()) for output, found in adding.items()},
+        scorers={output: tuple(found.values()) for output, found in keeping.items() if found},
+    )
+
+
+def _value(metric: Metric | Scorer, output: str, sums: Sums, scores: Scores) -> float:
+    clean = Condition(NO_MUTE, FULL)
+    if isinstance(metric, Scorer):
+        return scores[RowKey(clean, output, metric.name)]
+    return float(metric.formula(sums.totals[RowKey(clean, output, metric.statistic.name)]))
 
 
 def _is_right(score: Mapping[str, Any]) -> bool:

@@ -132,6 +132,30 @@ def test_a_metric_that_is_not_measured_can_be_expected(toy_file: Path) -> None:
     assert set(run.influence["metric"]) == {"mean_iou"}
 
 
+@pytest.mark.parametrize("planned", [True, False])
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_metric_that_keeps_its_own_state_can_be_expected(
+    toy_file: Path, planned: bool, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(toy_file.parent)
+    (toy_file.parent / "own_rms.py").write_text(
+        "import torchmetrics\n\n"
+        "def rms():\n    return torchmetrics.MeanSquaredError(squared=False)\n"
+    )
+    metrics: Any = {"depth": ["own_rms:rms" if planned else "rms"]}
+    name = "MeanSquaredError" if planned else "own_rms:rms"
+    arrays = toy_arrays()
+    guess = Toy()(**{n: torch.from_numpy(x) for n, x in arrays["inputs"].items()})[0]
+    truth = torch.from_numpy(arrays["targets"]["depth"])
+    known = truth.isfinite()
+    score = (guess[:, 0][known] - truth[known]).square().mean().sqrt().item()
+    options = QUICK | {"metrics": metrics, "stream": stream}
+    run = measure(toy(), toy_file, expect=[f"depth:{name}={score}+-1e-5"], **options)
+    assert run.info["expected"][0]["found"] == pytest.approx(score, abs=1e-5)
+    with pytest.raises(InfluenceError, match=f"expected depth {name} = 0 "):
+        measure(toy(), toy_file, expect=[f"depth:{name}=0+-1e-5"], **options)
+
+
 def test_of_several_networks_one_or_all_can_be_meant(toy_file: Path) -> None:
     nets = [toy(), joint(Toy(1), "other", 1), joint(Toy(2), "other", 2)]
     own = {"toy": clean_rms(), "other-seed2": clean_rms(seed=2)}
