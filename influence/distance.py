@@ -30,7 +30,7 @@ FEWEST = 8
 """Of fewer samples no spread is estimated."""
 
 FLOOR = 0.05
-"""The least deviation of a channel, in units of that of all: channels that are dead in the data."""
+"""The least deviation of a channel, in units of their median: some are dead in the data."""
 
 
 def distance_frame(
@@ -102,7 +102,7 @@ def distance_of(clean: Array, muted: Array) -> tuple[float, float]:
     Examples
     --------
     >>> clean = np.random.default_rng(0).standard_normal((1000, 3))
-    >>> [round(x, 2) for x in distance_of(clean, clean)]
+    >>> [round(x, 1) for x in distance_of(clean, clean)]
     [1.0, 0.0]
     >>> [round(x, 1) for x in distance_of(clean, np.full_like(clean, 5.0))]  # sqrt(25 / 1)
     [5.1, 1.0]
@@ -112,15 +112,21 @@ def distance_of(clean: Array, muted: Array) -> tuple[float, float]:
     for start in (0, 1):
         fitted, rest = clean[start::2], slice(1 - start, None, 2)
         mean, deviation = fitted.mean(0), fitted.std(0)
-        scale = np.maximum(deviation, FLOOR * np.sqrt(np.square(deviation).mean()) or 1.0)
+        scale = np.maximum(deviation, FLOOR * _typical(deviation))
         inverse = np.linalg.inv(shrunk_covariance((fitted - mean) / scale))
         for name, values in (("clean", clean[rest]), ("muted", muted[rest])):
             apart = (values - mean) / scale
             squares[name] += np.einsum("ij,jk,ik->", apart, inverse, apart)
         low, high = fitted.min(0), fitted.max(0)
         outside += ((muted[rest] < low) | (muted[rest] > high)).sum()
-    distance = np.sqrt(squares["muted"] / squares["clean"])
-    return float(distance), float(outside / muted.size)
+    if squares["clean"] == 0:  # features that never change: whatever differs is beyond measure
+        return float("inf") if squares["muted"] else 1.0, float(outside / muted.size)
+    return float(np.sqrt(squares["muted"] / squares["clean"])), float(outside / muted.size)
+
+
+def _typical(deviations: Array) -> float:
+    alive = deviations[deviations > 0]
+    return float(np.median(alive)) if len(alive) else 1.0
 
 
 def shrunk_covariance(centred: Array) -> Array:

@@ -10,10 +10,13 @@ import torch
 from torch import fx
 from torch.utils.flop_counter import FlopCounterMode
 
+from influence.edges import PREFIX
 from influence.network import JointNetwork
 from influence.rows import Condition
+from influence.sharing.candidates import candidate_edges
 from influence.sharing.dependence import Dependence, find_dependence, meeting_points
-from influence.sharing.joint_graph import joint_graph, overload
+from influence.sharing.joint_graph import joint_graph
+from influence.sharing.points import where
 from influence.sharing.shared import share
 from influence.signals import Signals
 
@@ -78,7 +81,8 @@ def count_costs(network: JointNetwork, signals: Signals, conditions: Sequence[Co
     --------
     >>> import numpy as np
     >>> from influence.muting import MUTES
-    >>> from influence.network import Modality
+    >>> from influence.edges import PREFIX
+from influence.network import Modality
     >>> class TwoLayers(torch.nn.Module):
     ...     def __init__(self):
     ...         super().__init__()
@@ -162,11 +166,10 @@ def _fixed(
 
 
 def meetings(network: JointNetwork, signals: Signals) -> Iterator[str]:
-    """Say where the modalities first meet: the module, the operator, the modalities."""
+    """Say where the modalities first meet, and which edges lead there, to be muted."""
     graph = joint_graph(network, signals.clean).graph
-    for node, modalities in meeting_points(graph, find_dependence(graph, list(signals.clean))):
-        stack = list(node.meta.get("nn_module_stack", {}).values())
-        found = overload(node)
-        name = found._schema.name.removeprefix("aten::") if found else str(node.target)
-        where = stack[-1][0] if stack and stack[-1][0] else "the network itself"
-        yield f"{' and '.join(modalities)} meet in {where} ({name})"
+    dependence = find_dependence(graph, list(signals.clean))
+    for node, modalities in meeting_points(graph, dependence):
+        yield f"{' and '.join(modalities)} meet in {where(node)}"
+    for path, modalities, met in candidate_edges(graph, dependence):
+        yield f"--site {PREFIX}{path}: {' and '.join(modalities)} on the way to {met}"

@@ -76,7 +76,7 @@ def test_computation_of_a_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
     numbers = [float(line.split("GFLOPs")[0].split()[-1]) for line in result.stdout.splitlines()
                if "GFLOPs" in line]  # fmt: skip
     assert numbers == pytest.approx([flops / 1e9, 3 * flops / 1e9, 3 * flops / 1e9], rel=1e-3)
-    assert "depth and semantic meet in the network itself (cat)" in text
+    assert "depth and semantic meet in network.cat" in text
 
 
 def test_computation_on_data_that_do_not_fit(checkpoint: Path, tmp_path: Path) -> None:

@@ -78,4 +78,8 @@ def test_under_shuffle_a_batch_needs_one_sample_more(
 def test_meeting_point_is_told_by_module_and_operator(
     network: JointNetwork, signals: Signals
 ) -> None:
-    assert list(meetings(network, signals)) == ["x and y meet in the network itself (cat)"]
+    assert list(meetings(network, signals)) == [
+        "x and y meet in network.cat",
+        "--site edge:x: x on the way to network.cat",
+        "--site edge:y: y on the way to network.cat",
+    ]
