@@ -35,7 +35,7 @@ from influence.progress import progress_bar
 from influence.provenance import describe
 from influence.results import Run, check_free, check_writable, empty_table
 from influence.rows import RowKey, Rows
-from influence.scores import influence_scores, performance_scores
+from influence.scores import influence_scores, interaction_scores, performance_scores
 from influence.scoring import Scores
 from influence.setups import coalition_setups, select_sites
 from influence.shards import ShardStore
@@ -298,24 +298,24 @@ def _tabulate(
     keys: Sequence[str],
     info: Mapping[str, Any],
 ) -> Run:
-    influence, performance = [], []
+    influence, performance, interactions = [], [], []
     for own, values, subject in zip(sums, scores, subjects, strict=True):
         influence.append(influence_frame(own, subject, resampling))
         performance.append(performance_frame(own, subject, resampling))
         about: Any = {"n": own.n, "confidence": resampling.confidence}
         influence.append(influence_scores(values, subject, **about))
         performance.append(performance_scores(values, subject, **about))
+        if info["measured"]["interactions"]:
+            about["seed"] = resampling.seed
+            interactions.append(interactions_frame(own, subject, resampling))
+            interactions.append(interaction_scores(values, subject, **about))
     samples = [samples_frame(rows[k], s) for k, s in zip(keys, subjects, strict=True) if rows]
-    interactions = empty_table("interactions")
-    if info["measured"]["interactions"]:
-        pairs = zip(sums, subjects, strict=True)
-        interactions = _stack(interactions_frame(own, s, resampling) for own, s in pairs)
     return Run(
         influence=_stack(influence),
         performance=_stack(performance),
         samples=_stack(samples) if rows else empty_table("samples"),
         info=info,
-        interactions=interactions,
+        interactions=_stack(interactions) if interactions else empty_table("interactions"),
         distance=_stack(distance_frame(f, s) for f, s in zip(features, subjects, strict=True)),
         rows=rows,
     )
