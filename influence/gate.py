@@ -237,14 +237,14 @@ def _metrics(
     found: dict[Expectation, Metric | Scorer] = {}
     for expectation in expectations:
         output = expectation.output
-        planned: dict[str, Wanted] = {
-            m.name: m for m in (*plan.metrics.get(output, ()), *plan.scorers.get(output, ()))
-        }
+        planned: dict[str, Wanted] = {m.name: m for m in plan.metrics.get(output, ())}
+        planned |= {scorer.name: scorer for scorer in plan.scorers.get(output, ())}
         wanted: dict[str, list[Wanted]] = {
             output: [planned.get(expectation.metric, expectation.metric)]
         }
-        matched = match_metrics(network, data, wanted)[output]
-        (found[expectation],) = (*matched, *match_scorers(wanted).get(output, ()))
+        matched: list[Metric | Scorer] = [*match_metrics(network, data, wanted)[output]]
+        matched += match_scorers(wanted).get(output, ())
+        (found[expectation],) = matched
     return found
 
 

@@ -15,7 +15,7 @@ from influence.errors import InfluenceError
 __all__ = ["KINDS", "Call", "JointNetwork", "Modality", "Output"]
 
 KINDS = ("depth", "probabilities", "logits", "image", "vector", "other")
-Call = Literal["positional", "keyword", "mapping", "channels"]
+Call = Literal["positional", "keyword", "mapping", "tuple", "channels"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ class JointNetwork:
         Facts that identify the network in every table.
     call
         How the module takes its inputs: ``positional`` tensors, ``keyword`` arguments, one
-        ``mapping``, or one tensor with the modalities side by side in its ``channels``.
+        ``mapping``, one ``tuple``, or one tensor with the modalities side by side in its
+        ``channels``.
 
     Examples
     --------
@@ -174,6 +175,8 @@ class JointNetwork:
             returned = self.module(**ordered)
         elif self.call == "mapping":
             returned = self.module(ordered)
+        elif self.call == "tuple":
+            returned = self.module(tuple(ordered.values()))
         else:
             returned = self.module(torch.cat(list(ordered.values()), dim=1))
         return self._named(returned, batch=next(iter(ordered.values())).shape[0])

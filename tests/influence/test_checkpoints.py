@@ -169,6 +169,12 @@ class OneMapping(nn.Module):
         return [inputs["x"] * inputs["y"], inputs["x"] - 2 * inputs["y"]]
 
 
+class OneTuple(nn.Module):
+    def forward(self, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        x, y = inputs
+        return x * y, x - 2 * y
+
+
 class Channels(nn.Module):
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         x, y = inputs[:, :3], inputs[:, 3:]
@@ -177,7 +183,12 @@ class Channels(nn.Module):
 
 @pytest.mark.parametrize(
     ("module", "call"),
-    [(Keywords(), "keyword"), (OneMapping(), "mapping"), (Channels(), "channels")],
+    [
+        (Keywords(), "keyword"),
+        (OneMapping(), "mapping"),
+        (OneTuple(), "tuple"),
+        (Channels(), "channels"),
+    ],
 )
 def test_every_call_convention_survives(module: nn.Module, call: Any, tmp_path: Path) -> None:
     net = JointNetwork(module, ("x", "y"), ("product", "difference"), call=call)

@@ -165,6 +165,11 @@ def _last_token(self: Any, x: Tensor, y: Tensor) -> Any:
     return self.x(x[rows, x.sum(dim=2).argmax(dim=1)]) + self.words(y.round().long()).mean(dim=1)
 
 
+def _tuple(self: Any, inputs: tuple[Tensor, Tensor]) -> Any:
+    x, y = inputs
+    return self.x(x).relu() * self.y(y)
+
+
 def _number(self: Any, x: Tensor, y: Tensor) -> Any:
     return self.x(x) * self.scale.sum().item() + y
 
@@ -194,6 +199,7 @@ ZOO: dict[str, Callable[[], JointNetwork]] = {
     "dictionaries": lambda: network(
         _mapping, VECTORS, outputs=("a", "b"), call="mapping", **_linears()
     ),
+    "tuple": lambda: network(_tuple, VECTORS, call="tuple", **_linears()),
     "keywords": lambda: _network(Keywords(), VECTORS, call="keyword"),
     "early fusion": lambda: network(
         _channels, MAPS, call="channels", encoder=Encoder(4), head=nn.Conv2d(8, 1, 1)
