@@ -44,6 +44,8 @@ class Case:
 SLOWEST = 1.03
 """No network may take longer than the loop by more than 3%."""
 
+PANEL = ("zero", "mean", "uniform", "shuffle", "noise", "optimal")
+
 CASES = {
     case.name: case
     for case in (
@@ -71,6 +73,14 @@ CASES = {
             samples=384,
         ),
         Case(
+            "late fusion, panel",
+            "late-fusion",
+            "each",
+            {"plain pass": None},
+            mutes=PANEL,
+            samples=384,
+        ),
+        Case(
             "three inputs",
             "three-inputs",
             "all",
@@ -89,6 +99,13 @@ CASES = {
             "jrn-sum60",
             "each",
             {"plain pass": None, "setup loop": 0.85, "captum": None},
+        ),
+        Case(
+            "JRN Sum60, panel",
+            "jrn-sum60",
+            "each",
+            {"plain pass": None},
+            mutes=PANEL,
         ),
         Case(
             "JRN Cat60",

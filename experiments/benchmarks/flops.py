@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from experiments.benchmarks.cases import Case
 from experiments.benchmarks.parts import conditions_of, shared_path
 from experiments.benchmarks.subject import Subject
+from influence.muting import parse_mutes
 from influence.sharing.costs import count_costs
 
 __all__ = ["count_flops"]
@@ -23,8 +24,10 @@ def count_flops(case: Case, subject: Subject) -> list[dict[str, Any]]:
     -------
     list of dict
         Of `plain`, one forward pass; of `each setup by itself`; of `shared`, the path that
-        `influence` takes, with what it computes once for the whole set; and of `least possible`,
-        the sum over the nodes of the graph of their distinct restrictions.
+        `influence` takes, with what it computes once for the whole set; of `least possible`,
+        the sum over the nodes of the graph of their distinct restrictions; and, with several mutes,
+        of `bound`: the plain pass, and for each input one muted pass for all constant mutes
+        together and one for each other mute.
     """
     plain = shared = 0
     path, signals = shared_path(case, subject)
@@ -47,6 +50,9 @@ def count_flops(case: Case, subject: Subject) -> list[dict[str, Any]]:
         "shared": shared,
         "least possible": least,
     }
+    if len(case.mutes) > 1:
+        varying = sum(not mute.constant for mute in parse_mutes(case.mutes))
+        found["bound"] = plain * (1 + (1 + varying) * len(subject.network.inputs))
     return [
         {"case": case.name, "what": name, "flops": count, "of_plain": round(count / plain, 4)}
         for name, count in found.items()

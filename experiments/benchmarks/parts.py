@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from experiments.benchmarks.cases import Case
-from experiments.benchmarks.rivals import setups_of
 from experiments.benchmarks.scores import metrics_of
 from experiments.benchmarks.subject import Source, Subject
 from influence.evaluation_file import EvaluationFile
@@ -20,8 +19,8 @@ from influence.layout import lay_out, suits_channels_last, with_layout
 from influence.loading import load_batches
 from influence.metrics import Prediction, find_metrics
 from influence.muting import parse_mutes
-from influence.rows import NO_MUTE, Condition
-from influence.setups import FULL
+from influence.plan import Plan
+from influence.rows import Condition
 from influence.sharing import SharedForward, share
 from influence.signals import Signals
 
@@ -49,10 +48,9 @@ def parts_of(case: Case, subject: Subject, source: Source) -> dict[str, Task]:
 
 def conditions_of(case: Case, subject: Subject) -> list[Condition]:
     """List the inference runs of a case, the full one first."""
-    names = [modality.name for modality in subject.network.inputs]
-    setups = [frozenset(setup) for setup in setups_of(names, case.setups)]
-    muted = [Condition(mute, setup) for mute in case.mutes for setup in setups[1:]]
-    return [Condition(NO_MUTE, FULL), *muted]
+    sites = tuple(modality.name for modality in subject.network.inputs)
+    plan = Plan(sites, tuple(parse_mutes(case.mutes)), {}, setups=case.setups)
+    return plan.conditions(subject.network)
 
 
 def _on_device(tensors: dict[str, Tensor], device: str) -> dict[str, Tensor]:

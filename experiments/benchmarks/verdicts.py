@@ -100,6 +100,8 @@ def _of_flops(flops: pd.DataFrame) -> Iterator[Line]:
         if "least possible" in counts:
             share = counts["shared"] / counts["least possible"]
             yield str(case), "", "FLOPs / least possible", share, FLOPS
+        if "bound" in counts:
+            yield str(case), "", "FLOPs / bound", counts["shared"] / counts["bound"], 1.0
 
 
 def interval_seconds(intervals: pd.DataFrame) -> pd.DataFrame:
