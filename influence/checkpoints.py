@@ -260,8 +260,10 @@ def refill_checkpoint(
     load_checkpoint(path)  # says what is wrong with it
     data = Path(path).read_bytes()
     text = add_optimal(read_program(data).texts[FACTS], constants)
+    filled = with_text(data, FACTS, text)
+    _name_program(read_program(filled))  # what cannot be loaded is never written
     with replace_on_success(out) as aside:
-        aside.write_bytes(with_text(data, FACTS, text))
+        aside.write_bytes(filled)
 
 
 def check_refill(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> None:

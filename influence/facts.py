@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
 from torch import nn
 
-from influence.errors import InfluenceError
+from influence.errors import InfluenceError, unknown
 from influence.network import Call, JointNetwork, Modality, Output
 
-__all__ = ["FACTS", "read_facts"]
+__all__ = ["FACTS", "add_optimal", "read_facts"]
 
 FACTS = "influence.json"
 
@@ -56,6 +56,35 @@ def read_facts(text: bytes | str, module: nn.Module) -> JointNetwork:
         notes=root.text("notes", ""),
         call=cast(Call, call),
     )
+
+
+def add_optimal(text: bytes | str, constants: Mapping[str, Sequence[float]]) -> str:
+    """Return the facts with optimal constants of some inputs; all else stays.
+
+    Parameters
+    ----------
+    text
+        The content of `influence.json`, as `read_facts` takes it.
+    constants
+        Input -> constant, one number a channel.
+
+    Raises
+    ------
+    InfluenceError
+        If there is no input of such a name.
+
+    Examples
+    --------
+    >>> add_optimal('{"inputs": [{"name": "x"}]}', {"x": (0.5,)}).split()
+    ['{', '"inputs":', '[', '{', '"name":', '"x",', '"optimal":', '[', '0.5', ']', '}', ']', '}']
+    """
+    facts = json.loads(text)
+    items = {item["name"]: item for item in facts["inputs"]}
+    for name, constant in constants.items():
+        if name not in items:
+            raise unknown("input", name, items)
+        items[name]["optimal"] = list(constant)
+    return json.dumps(facts, indent=2)
 
 
 def _modality(item: _Fields) -> Modality:

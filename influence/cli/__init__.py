@@ -16,6 +16,7 @@ COMMANDS = {
     "compare": "Say whether two networks or runs differ, on the same samples.",
     "maps": "Map where in chosen samples an input helps and hurts an output.",
     "measure": "Mute each input of trained networks and measure what each output loses.",
+    "optimal": "Learn the constants that hurt a network least, on training data.",
     "plot": "Draw a figure from measured runs.",
     "show": "Show metrics, mutes, or what a checkpoint or an evaluation file holds.",
     "table": "Print a table from measured runs.",

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from influence.errors import InfluenceError
 
-__all__ = ["DTYPES", "read_json", "read_members", "read_tensors"]
+__all__ = ["DTYPES", "read_json", "read_members", "read_tensors", "with_text"]
 
 # Enumerators of torch._export.serde.schema.ScalarType.
 DTYPES = {
@@ -100,6 +100,37 @@ def read_members(data: bytes) -> dict[str, bytes]:
             "not trust this file"
         )
     return members
+
+
+def with_text(data: bytes, name: str, text: str) -> bytes:
+    """Return a `.pt2` archive with another text as one of its extra files.
+
+    All other members stay as they are, to the byte and in their order; nothing is loaded.
+
+    Parameters
+    ----------
+    data
+        The whole file.
+    name
+        Of an extra file that is there.
+    text
+        What it holds from now on.
+
+    Raises
+    ------
+    InfluenceError
+        If the bytes are not such an archive, or it has no such file.
+    """
+    member = f"extra/{name}"
+    if member not in read_members(data):
+        raise InfluenceError(f"it has no {name}. {_REMEDY}")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(buffer, "w") as new:
+        for info in old.infolist():
+            changed = info.filename.partition("/")[2] == member
+            content = text.encode() if changed else old.read(info)
+            new.writestr(zipfile.ZipInfo(info.filename, info.date_time), content)
+    return buffer.getvalue()
 
 
 def _check_names(names: list[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from influence.errors import InfluenceError
-from influence.programs.archive import read_members, read_tensors
+from influence.programs.archive import read_members, read_tensors, with_text
 from tests.influence.programs.archives import honest_file, members_of, pack, tampered
 
 WEIGHTS = "data/weights/model_weights_config.json"
@@ -37,6 +37,16 @@ def test_members_are_the_archives() -> None:
     assert [f"archive/{name}" for name in read_members(zipped(rooted()))] == [
         n for n, _ in rooted()
     ]
+
+
+def test_only_the_text_is_changed() -> None:
+    changed = with_text(honest_file(), "influence.json", "else")
+    expected = members_of(honest_file()) | {"extra/influence.json": b"else"}
+    assert list(read_members(changed).items()) == list(expected.items())
+    with pytest.raises(InfluenceError, match=r"it has no gone\.json"):
+        with_text(honest_file(), "gone.json", "else")
+    with pytest.raises(InfluenceError, match=r"not a \.pt2 file"):
+        with_text(b"none", "influence.json", "else")
 
 
 def test_compressed_members_are_refused() -> None:
