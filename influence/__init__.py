@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from influence.measurement import measure
     from influence.metrics.decorator import metric
     from influence.network import JointNetwork, Modality, Output
+    from influence.optimal import learn_optimal, with_optimal
     from influence.results import Run, read_run
 
 __all__ = [
@@ -25,10 +26,12 @@ __all__ = [
     "Output",
     "Run",
     "export_checkpoint",
+    "learn_optimal",
     "load_checkpoint",
     "measure",
     "metric",
     "read_run",
+    "with_optimal",
     "write_evaluation_file",
 ]
 
@@ -39,10 +42,12 @@ _HOMES = {
     "Output": "network",
     "Run": "results",
     "export_checkpoint": "checkpoints",
+    "learn_optimal": "optimal",
     "load_checkpoint": "checkpoints",
     "measure": "measurement",
     "metric": "metrics.decorator",
     "read_run": "results",
+    "with_optimal": "optimal",
     "write_evaluation_file": "evaluation_file",
 }
 
