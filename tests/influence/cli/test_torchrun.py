@@ -119,6 +119,16 @@ def test_the_bytes_are_those_of_one_process(
     assert told[-1] == 13
 
 
+@pytest.mark.slow
+def test_the_first_process_learns_for_all(weights: Path, toy_file: Path, tmp_path: Path) -> None:
+    given = ["--ckpt", weights, "--data", toy_file, "--mute", "panel", "--train", toy_file,
+             "--batch-size", "5", "--out"]  # fmt: skip
+    one, several = (measure(tmp_path, *given, f"of{n}", processes=n) for n in (1, 2))
+    assert (one.returncode, several.returncode) == (0, 0), one.stderr + several.stderr
+    assert contents(tmp_path / "of2") == contents(tmp_path / "of1")
+    assert several.stderr.count(f"optimal of 'depth' was learned on {toy_file}") == 1
+
+
 def measure_mortal(folder: Path, rank: int | None, *given: object, **options: Any) -> Done:
     """Measure by processes of which one kills itself when three batches are finished."""
     (folder / "mortal.py").write_text(MORTAL)
