@@ -1,0 +1,171 @@
+"""The recipes of the README run, and give what the same network gives behind plain arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor, nn
+
+import influence
+from influence.results import Run
+
+ROOT = Path(__file__).parents[1]
+SECTION = "## Networks of other builds\n"
+MOST_LINES = 15
+
+
+def recipes() -> dict[str, str]:
+    """Return the code of each recipe by its title, the bold words before it."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.partition(SECTION)[2].partition("\n## ")[0]
+    blocks = re.findall(r"^\*\*([^*\n]+)\*\*[^\n]*\n\n```python\n(.*?)```", section, re.M | re.S)
+    return dict(blocks)
+
+
+RECIPES = recipes()
+COUNT = 12
+STREAM = torch.Generator().manual_seed(0)
+FIRST = torch.rand(COUNT, 3, 4, 5, generator=STREAM)
+SECOND = torch.rand(COUNT, 1, 4, 5, generator=STREAM)
+LABELS = torch.arange(COUNT) % 3
+BATCHES = [slice(0, 5), slice(5, COUNT)]
+
+
+class Core(nn.Module):
+    """Three classes from two inputs, both of which count."""
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        one, other = first.mean(dim=(2, 3)), second.mean(dim=(1, 2, 3))
+        return one + torch.stack([other, -other, other**2], dim=1)
+
+
+class Wrapped(nn.Module):
+    """The same behind another calling convention."""
+
+    def __init__(self, take: Callable[..., tuple[Tensor, Tensor]]) -> None:
+        super().__init__()
+        self.core, self.take = Core(), take
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.core(*self.take(*args, **kwargs))
+
+
+@dataclass
+class Found:
+    logits: Tensor
+
+
+class Particular(Wrapped):
+    def forward(self, *args: Any, **kwargs: Any) -> Found:
+        return Found(super().forward(*args, **kwargs))
+
+
+def only_predicts(inputs: Mapping[str, Any], mode: str) -> tuple[Tensor, Tensor]:
+    assert mode == "predict"
+    first, second = inputs["image"]
+    return first, second
+
+
+def loader(form: Callable[[Tensor, Tensor], Any]) -> list[Any]:
+    return [(form(FIRST[s], SECOND[s]), LABELS[s]) for s in BATCHES]
+
+
+def pairs(names: tuple[str, str] = ("rgb", "thermal")) -> list[Any]:
+    return [
+        (dict(zip(names, (FIRST[s], SECOND[s]), strict=True)), {"label": LABELS[s]})
+        for s in BATCHES
+    ]
+
+
+def plain(names: tuple[str, str]) -> Run:
+    """Measure the same network called in the plain way."""
+    net = influence.JointNetwork(Core(), names, ["label"])
+    return influence.measure(net, pairs(names))
+
+
+PREPARED: dict[str, dict[str, Any]] = {
+    "One dictionary": {
+        "network": Wrapped(lambda x: (x["rgb"], x["thermal"])),
+        "loader": loader(lambda a, b: {"thermal": b, "rgb": a}),
+    },
+    "One tuple": {
+        "network": Wrapped(lambda x: x),
+        "loader": loader(lambda a, b: (a, b)),
+    },
+    "Keyword arguments": {
+        "network": Wrapped(lambda *, thermal, rgb: (rgb, thermal)),
+        "loader": loader(lambda a, b: {"thermal": b, "rgb": a}),
+    },
+    "Two modalities in the channels of one tensor": {
+        "network": Wrapped(lambda x: (x[:, :3], x[:, 3:])),
+        "loader": loader(lambda a, b: torch.cat([a, b], dim=1)),
+    },
+    "Anything else": {
+        "network": Particular(only_predicts),
+        "loader": [(FIRST[s], SECOND[s], LABELS[s]) for s in BATCHES],
+    },
+}
+
+
+def executed(title: str, **given: Any) -> Run:
+    names = {"influence": influence, "torch": torch} | given
+    exec(compile(RECIPES[title], f"README.md, {title}", "exec"), names)
+    run = names["run"]
+    assert isinstance(run, Run)
+    return run
+
+
+def test_each_recipe_is_short_and_has_a_test() -> None:
+    assert set(RECIPES) == {*PREPARED, "A metric of your own", "A metric of torchmetrics"}
+    for title, code in RECIPES.items():
+        lines = [line for line in code.splitlines() if line.strip()]
+        assert 0 < len(lines) < MOST_LINES, title
+
+
+@pytest.mark.parametrize("title", PREPARED)
+def test_a_network_of_another_build_is_measured_as_the_plain_one(title: str) -> None:
+    run = executed(title, **PREPARED[title])
+    first, second = run.influence["source"].unique()
+    expected = plain((first, second))
+    pd.testing.assert_frame_equal(run.influence, expected.influence, rtol=1e-6)
+    assert (run.influence["omega"] != 0).any()
+
+
+def test_a_metric_of_ones_own_is_what_it_says() -> None:
+    x, y = torch.rand(2, COUNT, 1, 4, 5, generator=STREAM) + 0.5
+    net = influence.JointNetwork(Sum(), ["x", "y"], ["depth"])
+    run = executed("A metric of your own", net=net, data=[({"x": x, "y": y}, {"depth": x})])
+    frame = run.influence
+    chosen = (frame["mute"] == "zero") & (frame["source"] == "y")
+    (row,) = frame[chosen & (frame["metric"] == "within_ten_percent")].to_dict("records")
+    # Without y the network is right everywhere.
+    right = ((x + y - x).abs() < 0.1 * x).double().mean().item()
+    assert (row["full"], row["muted"]) == (pytest.approx(right), 1.0)
+    assert row["omega"] == pytest.approx(right - 1)
+    assert row["omega_low"] <= row["omega"] <= row["omega_high"]
+
+
+class Sum(nn.Module):
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + y
+
+
+def test_a_metric_of_torchmetrics_has_a_value_and_no_interval() -> None:
+    net = influence.JointNetwork(Core(), ["rgb", "thermal"], ["label"])
+    frame = executed("A metric of torchmetrics", net=net, data=pairs()).influence
+    own = frame[frame["metric"] != "accuracy"]
+    assert len(own) == 2 * 2
+    assert own["omega_low"].isna().all()
+    assert frame.loc[frame["metric"] == "accuracy", "omega_low"].notna().all()
+    guess = Core()(FIRST, SECOND).argmax(dim=1)
+    agreed = (guess == LABELS).double().mean().item()
+    shares = [[(x == c).double().mean().item() for c in range(3)] for x in (guess, LABELS)]
+    chance = sum(a * b for a, b in zip(*shares, strict=True))
+    assert own["full"].tolist() == pytest.approx([(agreed - chance) / (1 - chance)] * 4, abs=1e-6)
