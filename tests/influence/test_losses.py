@@ -22,8 +22,8 @@ def losses(kind: str, target: torch.Tensor) -> Losses:
 
 
 def mean(kind: str, values: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    total, places = losses(kind, target)({"y": values}, {"y": target})["y"]
-    return total / places
+    sums = losses(kind, target)({"y": values}, {"y": target})["y"]
+    return sums[0] / sums[1]
 
 
 def test_labels_get_cross_entropy() -> None:

@@ -187,8 +187,7 @@ def test_large_sets_are_compared_on_a_part(tmp_path: Path, reads: list[int]) -> 
 
 
 def with_moments(net: JointNetwork) -> JointNetwork:
-    facts = {"mean": (0.3,), "std": (1.0,)}
-    inputs = [Modality(m.name, m.kind, **facts) for m in net.inputs]
+    inputs = [Modality(m.name, m.kind, mean=(0.3,), std=(1.0,)) for m in net.inputs]
     return JointNetwork(net.module, inputs, net.outputs)
 
 
@@ -232,7 +231,7 @@ def test_nan_is_told() -> None:
 
 
 @pytest.mark.parametrize("options", [{"steps": -1}, {"batch_size": 0}, {"limit": 0}])
-def test_senseless_options_are_refused(options: dict[str, int], toy_file: Path) -> None:
+def test_senseless_options_are_refused(options: dict[str, Any], toy_file: Path) -> None:
     with pytest.raises(InfluenceError, match="expected"):
         learn_optimal(toy(), EvaluationFile(toy_file), **options)
 
