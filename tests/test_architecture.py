@@ -12,13 +12,14 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = (
     {"errors", "progress", "circles"},
-    {"files", "factories", "network", "processes", "layout", "places", "edges"},
+    {"files", "factories", "network", "processes", "layout", "places", "edges", "divisions"},
     {"setups", "coalitions", "hooks", "facts", "weights", "programs"},
     {"checkpoints", "evaluation_set", "muting"},
     {
         "evaluation_file",
         "batch_stream",
         "metrics",
+        "slices",
         "shards",
         "loading",
         "moments",
@@ -34,8 +35,8 @@ LAYERS = (
     {"evaluation"},  # the only loop that runs a network
     {"streaming", "results", "optimal"},
     {"training", "omega", "gate"},
-    {"interactions", "scores", "distance"},
-    {"measurement"},
+    {"interactions", "scores", "distance", "grouping", "subjects", "pairing"},
+    {"measurement", "comparison"},
     {"run_tables", "display", "selection", "verdict", "table_formats"},
     {"extremes", "sample_maps"},
     {"maps"},

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from influence.table_formats import Table
+from influence.tables.comparison import comparison_table
 from influence.tables.interactions import interactions_table
 from influence.tables.mutes import mutes_table
 from influence.tables.omega import omega_table
@@ -19,6 +20,7 @@ __all__ = [
     "TABLES",
     "Kind",
     "class_table",
+    "comparison_table",
     "interactions_table",
     "mutes_table",
     "omega_table",
