@@ -22,6 +22,7 @@ __all__ = ["draw_maps"]
 
 WIDTH = 2 * COLUMN_WIDTH
 MARGIN, CAPTION, BAR = 0.3, 0.18, 0.08  # inches: beside, below each row, a colour bar
+OUTSIDE = {True: 1.0, False: 1.4}  # inches: titles and a legend of labels, or bars of values
 
 HURT, NEITHER, HELPED, NO_TRUTH = "#d55e00", "#f7f7f7", "#0173b2", "#b0b0b0"
 GAIN = LinearSegmentedColormap.from_list("gain", [HURT, NEITHER, HELPED], N=257)
@@ -61,7 +62,8 @@ def draw_maps(maps: SampleMaps) -> Figure:
     height, width = maps.truth.shape[1:]
     panel = (WIDTH - MARGIN) / columns * height / width
     with styled():
-        figure = Figure((WIDTH, rows * (panel + CAPTION) + 1), layout="constrained")
+        margins = OUTSIDE[maps.of_labels]
+        figure = Figure((WIDTH, rows * (panel + CAPTION) + margins), layout="constrained")
         figure.suptitle(f"{maps.network}: {maps.source} → {maps.target}, mute: {maps.mute}")
         ratios = [panel] * rows + [BAR] * (not maps.of_labels)
         cells = figure.add_gridspec(len(ratios), columns, height_ratios=ratios)
