@@ -227,6 +227,7 @@ def make_runners(
             mutes={mute.name: mute for mute in plan.mutes},
             metrics=plan.metrics,
             scorers=plan.scorers,
+            slices=plan.slices,
             device=choose_device(execution.device),
             amp=AMP[execution.amp],
             seed=plan.seed,

@@ -16,17 +16,25 @@ from influence.batch_stream import BatchStream
 from influence.bootstrap import Resampling
 from influence.data_sources import Data, open_data
 from influence.distance import distance_frame
+from influence.divisions import parse_levels
 from influence.edges import edges_of
 from influence.errors import InfluenceError
 from influence.evaluation import evaluate, sample_count
-from influence.evaluation_set import DataFacts
+from influence.evaluation_set import DataFacts, EvaluationSet
 from influence.forward import Trial
 from influence.gate import CleanScores, Expectation, check_scores, parse_expectation, reopen
+from influence.grouping import group_frames, name_groups
 from influence.interactions import explain_games, interactions_frame
 from influence.matching import match_metrics, match_scorers
 from influence.metrics import Wanted
 from influence.network import JointNetwork
-from influence.omega import Subject, influence_frame, performance_frame, samples_frame
+from influence.omega import (
+    Subject,
+    adjusted,
+    influence_frame,
+    performance_frame,
+    samples_frame,
+)
 from influence.optimal import with_optimal
 from influence.panel import choose_mutes
 from influence.plan import Execution, Plan, choose_device
@@ -39,6 +47,7 @@ from influence.scores import influence_scores, interaction_scores, performance_s
 from influence.scoring import Scores
 from influence.setups import coalition_setups, select_sites
 from influence.shards import ShardStore
+from influence.slices import match_slices
 from influence.streaming import evaluate_stream
 from influence.sums import Sums
 from influence.training import Constants, learn_lacking, open_training, tell_origins
@@ -64,6 +73,7 @@ def measure(
     data: Data,
     *,
     metrics: Mapping[str, Sequence[Wanted]] | None = None,
+    levels: str | Sequence[str] = (),
     mutes: Sequence[str] = ("zero", "mean"),
     sites: Sequence[str] | None = None,
     setups: str = "each",
@@ -100,6 +110,11 @@ def measure(
         For each output to score, metrics by name, as records, by ``module:name``, or objects of
         torchmetrics; see `influence.metrics.find_metrics`. By default all outputs, with
         `influence.metrics.default_metrics`.
+    levels
+        What every result is divided by, beside the classes: ``depth`` or ``depth=1,2,4`` (true
+        depth, with the edges of its bins), ``region`` or ``region=3`` (near a border between true
+        labels, so many pixels at most, or not), ``group`` (the samples of each group alone, whose
+        intervals are over these samples). See `influence.slices.match_slices`.
     mutes
         What replaces a muted input; see `influence.muting.MUTES`. ``panel`` stands for those of
         `influence.muting.PANEL` that are defined for the network.
@@ -171,7 +186,9 @@ def measure(
     expect = [expect] if isinstance(expect, str) else expect
     expectations = [parse_expectation(e) if isinstance(e, str) else e for e in expect]
     dataset = open_data(data, stream=stream)
+    divided = parse_levels(levels)
     chosen_sites = [select_sites(sites, [m.name for m in network.inputs]) for network in networks]
+    chosen_metrics = [match_metrics(network, dataset, metrics) for network in networks]
     panels = [
         choose_mutes(mutes, network, own, training=training is not None)
         for network, own in zip(networks, chosen_sites, strict=True)
@@ -180,14 +197,18 @@ def measure(
         Plan(
             sites=tuple(own),
             mutes=chosen,
-            metrics=match_metrics(network, dataset, metrics),
+            metrics=matched,
             scorers=match_scorers(metrics),
+            slices=match_slices(network, dataset, divided.divisions, list(matched)),
             seed=seed,
             setups=coalition_setups(own) if interactions and setups != "all" else setups,
             meeting=meeting,
         )
-        for network, own, (chosen, _) in zip(networks, chosen_sites, panels, strict=True)
+        for network, own, (chosen, _), matched in zip(
+            networks, chosen_sites, panels, chosen_metrics, strict=True
+        )
     ]
+    groups = _group_levels(dataset, limit, stream=stream) if divided.by_group else []
     training_set = None if training is None else open_training(training, plans)
     count = None if isinstance(dataset, BatchStream) else sample_count(dataset, limit)
     for network, plan in zip(networks, plans, strict=True):
@@ -214,6 +235,8 @@ def measure(
     info["measured"] |= {
         "draws": draws, "confidence": confidence, "interactions": interactions,
     }  # fmt: skip
+    if by := list(divided):
+        info["measured"]["levels"] = by
     if training_set is not None:
         info["measured"]["training"] = {
             "name": training_set.name, "sha256": training_set.sha256, "n": len(training_set),
@@ -264,7 +287,7 @@ def measure(
     subjects = [
         _subject(network, dataset, plan) for network, plan in zip(networks, plans, strict=True)
     ]
-    run = _tabulate(sums, scores, features, subjects, resampling, rows, keys, info)
+    run = _tabulate(sums, scores, features, subjects, resampling, rows, keys, info, groups)
     origins = [
         tell_origins(*of, training_set) for of in zip(networks, plans, constants, strict=True)
     ]
@@ -297,11 +320,14 @@ def _tabulate(
     rows: Mapping[str, Rows],
     keys: Sequence[str],
     info: Mapping[str, Any],
+    groups: Sequence[str],
 ) -> Run:
     influence, performance, interactions = [], [], []
-    for own, values, subject in zip(sums, scores, subjects, strict=True):
-        influence.append(influence_frame(own, subject, resampling))
-        performance.append(performance_frame(own, subject, resampling))
+    for key, own, values, subject in zip(keys, sums, scores, subjects, strict=True):
+        by_group = group_frames(rows[key], groups, subject, resampling) if groups else ([], [])
+        whole = influence_frame(own, subject, resampling)
+        influence.append(adjusted(_stack([whole, *by_group[0]])) if groups else whole)
+        performance += [performance_frame(own, subject, resampling), *by_group[1]]
         about: Any = {"n": own.n, "confidence": resampling.confidence}
         influence.append(influence_scores(values, subject, **about))
         performance.append(performance_scores(values, subject, **about))
@@ -319,6 +345,22 @@ def _tabulate(
         distance=_stack(distance_frame(f, s) for f, s in zip(features, subjects, strict=True)),
         rows=rows,
     )
+
+
+def _group_levels(
+    data: EvaluationSet | BatchStream, limit: int | None, *, stream: bool
+) -> list[str]:
+    if stream or isinstance(data, BatchStream):
+        raise InfluenceError(
+            "results by group need the rows of every sample, and a stream keeps none. Leave out "
+            "the level 'group', or measure without streaming"
+        )
+    if data.groups is None:
+        raise InfluenceError(
+            f"{data.source} says of no sample to which group it belongs. Leave out the level "
+            "'group', or write the file with groups=..."
+        )
+    return name_groups(data.groups[: sample_count(data, limit)])
 
 
 def _path(trial: Trial) -> str:

@@ -16,6 +16,7 @@ from influence.network import JointNetwork, Modality
 from influence.programs.program import Program
 from influence.rows import NO_MUTE, Condition
 from influence.setups import FULL, choose_setups
+from influence.slices import Slicing
 
 __all__ = ["AMP", "Execution", "Plan", "choose_device"]
 
@@ -35,6 +36,7 @@ class Plan:
     setups: str = "each"
     meeting: str = "off"
     scorers: Mapping[str, tuple[Scorer, ...]] = field(default_factory=dict)
+    slices: Mapping[str, tuple[Slicing, ...]] = field(default_factory=dict)
 
     def conditions(self, network: JointNetwork) -> list[Condition]:
         """List the inference runs: full, then each setup under each mute defined for its sites.

@@ -33,6 +33,7 @@ from influence.scoring import Scores, Scoring
 from influence.setups import FULL
 from influence.sharing import SharedForward, share
 from influence.signals import Signals
+from influence.slices import Slicing
 from influence.tapping import Tapped, tap_network
 
 __all__ = ["Runner"]
@@ -51,8 +52,8 @@ class Runner:
         The facts of the inputs, with the moments that the mutes need.
     mutes, metrics
         The mutes by name; the metrics of each output to score.
-    scorers
-        The metrics of each output that keep their own state.
+    scorers, slices
+        The metrics of each output that keep their own state; by what its places are divided.
     device, amp, seed
         Where, in which mixed precision, and with which seed.
     compiled, channels_last
@@ -72,6 +73,7 @@ class Runner:
         mutes: Mapping[str, Mute],
         metrics: Mapping[str, Sequence[Metric]],
         scorers: Mapping[str, Sequence[Scorer]] = MappingProxyType({}),
+        slices: Mapping[str, Sequence[Slicing]] = MappingProxyType({}),
         device: torch.device,
         amp: torch.dtype | None = None,
         seed: int = 0,
@@ -85,7 +87,7 @@ class Runner:
         self.device, self.amp, self.seed = device, amp, seed
         self.compiled, self.wanted_layout, self.channels_last = compiled, channels_last, False
         outputs = {o.name: o for o in network.outputs}
-        self.scoring = Scoring(outputs, data, metrics, scorers, device)
+        self.scoring = Scoring(outputs, data, metrics, scorers, slices, device)
         self.notes: list[str] = self.scoring.notes()
         if network.module.training and not isinstance(network.module, torch.fx.GraphModule):
             self.notes.append("the network came in training mode and was set to evaluation mode")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from typing import Any
 
@@ -16,6 +16,7 @@ from influence.metrics import Metric, Prediction, Scorer, Statistic
 from influence.network import Output
 from influence.rows import Condition, RowKey
 from influence.setups import FULL
+from influence.slices import Cut, Slicing, cut_truth
 
 __all__ = ["BatchScoring", "Scores", "Scoring"]
 
@@ -34,8 +35,9 @@ class Scoring:
     ----------
     outputs, data
         What is known of the outputs and of their ground truth.
-    metrics, scorers
-        Of each output to score: what leaves rows, and what keeps its own state.
+    metrics, scorers, slices
+        Of each output to score: what leaves rows, what keeps its own state, and by what its places
+        are divided.
     device
         Where it is computed.
     """
@@ -44,24 +46,32 @@ class Scoring:
     data: DataFacts
     metrics: Mapping[str, Sequence[Metric]]
     scorers: Mapping[str, Sequence[Scorer]]
+    slices: Mapping[str, Sequence[Slicing]]
     device: torch.device
     _clones: dict[RowKey, Scorer] = dataclass_field(default_factory=dict)
 
     @property
     def with_truth(self) -> list[str]:
-        """The outputs that the data set holds ground truth for."""
-        return [name for name in self.metrics if name in self.data.targets]
+        """The ground truth that is looked at: that of outputs, and what divides their places."""
+        sources = (slicing.source for own in self.slices.values() for slicing in own)
+        return list(dict.fromkeys([*(n for n in self.metrics if n in self.data.targets), *sources]))
+
+    def levels(self, output: str) -> list[str]:
+        """List the levels of an output: the whole, then its slices."""
+        own = self.slices.get(output, ())
+        return ["all", *(level for slicing in own for level in slicing.division.levels())]
 
     def statistics(self, output: str) -> list[Statistic]:
         """List what the metrics of an output are computed from, each once."""
         return list({m.statistic.name: m.statistic for m in self.metrics[output]}.values())
 
     def row_keys(self, conditions: Sequence[Condition]) -> list[RowKey]:
-        """List what there is a row for: each condition, output and statistic."""
+        """List what there is a row for: each condition, output, statistic and level."""
         return [
-            RowKey(condition, output, statistic.name)
+            RowKey(condition, output, statistic.name, level)
             for condition in conditions
             for output in self.metrics
+            for level in self.levels(output)
             for statistic in self.statistics(output)
         ]
 
@@ -86,7 +96,8 @@ class Scoring:
         truth = {n: batch.targets[n].to(self.device, non_blocking=True) for n in self.with_truth}
         nothing = torch.empty(len(batch), 0, device=self.device)
         targets = {name: truth.get(name, nothing) for name in self.metrics}
-        return BatchScoring(self, targets, {name: {} for name in targets})
+        cuts = cut_truth(self.slices, truth) if self.slices else {}
+        return BatchScoring(self, targets, {name: {} for name in targets}, cuts)
 
     def update(self, condition: Condition, prediction: Prediction) -> None:
         """Show a prediction to the metrics that keep their own state."""
@@ -108,6 +119,7 @@ class BatchScoring:
     scoring: Scoring
     targets: Mapping[str, Tensor]
     known: Mapping[str, dict[str, Any]]
+    cuts: Mapping[str, Sequence[Cut]]
     full: dict[str, Prediction] = dataclass_field(default_factory=dict)
 
     def reduce(
@@ -128,6 +140,12 @@ class BatchScoring:
         try:
             for statistic in statistics:
                 yield RowKey(condition, name, statistic.name), statistic.update(prediction)
+            for cut in self.cuts.get(name, ()):
+                part = replace(
+                    prediction, target=cut.target, places=cut.places, known=cut.known
+                )  # values stay, and what was computed from them alone
+                for statistic in statistics:
+                    yield RowKey(condition, name, statistic.name, cut.level), statistic.update(part)
             self.scoring.update(condition, prediction)
         except InfluenceError as error:
             raise InfluenceError(f"{self.scoring.data.source}: {error}") from None

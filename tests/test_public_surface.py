@@ -12,7 +12,7 @@ import pytest
 import influence
 
 SIGNATURES = {
-    "measure": "networks, data, *, metrics, mutes, sites, setups, meeting, interactions, device, draws, "
+    "measure": "networks, data, *, metrics, levels, mutes, sites, setups, meeting, interactions, device, draws, "
     "confidence, seed, batch_size, workers, amp, share, compile, channels_last, stream, limit, "
     "expect, training, progress, checkpointing, processes",
     "metric": "*, higher_is_better, unit, name",

@@ -36,6 +36,8 @@ def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
 )
 @click.option("--metric", multiple=True, metavar="OUTPUT=NAME,...",
               help="What to score by; module:name for metrics of your own.")  # fmt: skip
+@click.option("--by", default="", metavar="LEVEL,...",
+              help="Divide results: depth or depth=1,2,4; region or region=3; group.")  # fmt: skip
 @click.option(
     "--site",
     multiple=True,
@@ -101,6 +103,7 @@ def measure(
     network: str | None,
     mute: str,
     metric: tuple[str, ...],
+    by: str,
     site: tuple[str, ...],
     setups: str,
     meeting: str,
@@ -148,6 +151,7 @@ def measure(
             [load_checkpoint(path, network) for path in paths],
             make(data) if is_factory(data) else data,
             metrics=metrics,
+            levels=by,
             mutes=_names(mute) or (),
             sites=site or None,
             setups=setups,

@@ -70,10 +70,10 @@ def metric(
 
     def decorate(function: Scoring) -> Metric:
         known = name or getattr(function, "__name__", "")
-        if not known or not known.isprintable() or "/" in known:
+        if not known or not known.isprintable() or {"/", "@"} & {*known}:
             raise InfluenceError(
-                f"expected a metric with a printable name without '/', got {known!r}. Give one: "
-                "influence.metric(name=..., higher_is_better=...)"
+                f"expected a metric with a printable name without '/' and '@', got {known!r}. Give "
+                "one: influence.metric(name=..., higher_is_better=...)"
             )
         statistic = Statistic(f"mean:{known}", _Mean(known, function), lambda rows: rows[..., 0])
         return Metric(known, statistic, lambda s: ratio(s[..., 1], s[..., 0]), higher_is_better,

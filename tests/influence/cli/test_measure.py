@@ -109,6 +109,22 @@ def test_data_without_ground_truth(weights: Path, tmp_path: Path) -> None:
     assert (frame["omega"] > 0).all()
 
 
+def test_levels(weights: Path, tmp_path: Path) -> None:
+    data = write_toy_file(tmp_path / "a.h5", groups=["hall", "bath"] * 6 + ["hall"])
+    more = ["--mute", "zero", "--by", "depth=2,3,region=1,group"]
+    result = call(arguments(weights, data, tmp_path / "out", *more))
+    assert result.exit_code == 0, result.output
+    levels = ["depth:0-2", "depth:2-3", "depth:3-inf", "region:border", "region:interior",
+              "group:hall", "group:bath"]  # fmt: skip
+    for name in ("influence", "performance"):
+        frame = pd.read_csv(tmp_path / "out" / f"{name}.csv")
+        found = dict.fromkeys(frame[frame["target"] == "depth"]["level"])
+        assert list(found) == ["all", *levels]
+    table = call(["table", "omega", str(tmp_path / "out"), "--level", "depth:*"])
+    assert table.exit_code == 0, table.output
+    assert "depth:2-3" in table.output
+
+
 def test_data_from_a_factory(weights: Path, toy_file: Path, tmp_path: Path) -> None:
     result = call(arguments(weights, "tests.toy:batches", tmp_path / "a", "--mute", "zero"))
     assert result.exit_code == 0, result.output
@@ -124,6 +140,8 @@ def test_data_from_a_factory(weights: Path, toy_file: Path, tmp_path: Path) -> N
         (["--metric", "depth=rsm"], "unknown metric 'rsm': did you mean 'rms'"),
         (["--metric", "dept=rms"], "unknown output 'dept': did you mean 'depth'"),
         (["--site", "semantics"], "unknown site 'semantics': did you mean 'semantic'"),
+        (["--by", "regions"], "unknown level 'regions': did you mean 'region'"),
+        (["--by", "group"], "toy.h5 says of no sample to which group it belongs"),
         (["--device", "gpu"], "device 'gpu' cannot be used here"),
         (["--data", "gone.h5"], "gone.h5: no such evaluation file"),
         (["--data", "tests.toy:gone"], "'tests.toy:gone': expected module:factory"),

@@ -97,7 +97,7 @@ def test_what_a_function_may_not_do(
 def test_name_is_that_of_the_function_or_another() -> None:
     assert (within.name, own_mae.unit, within.higher_is_better) == ("within", "{unit}", True)
     nameless = partial(torch.sub, alpha=2)
-    with pytest.raises(InfluenceError, match=r"printable name without '/', got ''.*name="):
+    with pytest.raises(InfluenceError, match=r"printable name without '/' and '@', got ''.*name="):
         metric(higher_is_better=True)(nameless)
     with pytest.raises(InfluenceError, match="'a/b'"):
         metric(higher_is_better=True, name="a/b")(nameless)
