@@ -19,7 +19,7 @@ from models.jrn import VARIANTS
 
 __all__ = ["run", "study_commands"]
 
-MUTES = "zero,mean,shuffle"
+MUTES = "panel"
 JOBS = click.option(
     "--jobs", default=1, show_default=True, help="Trainings at once, each in one process."
 )
@@ -38,7 +38,7 @@ def study_commands(
     test_set
         Where the evaluation file goes; a relative path is taken from the work folder.
     compact
-        Whether the evaluation file is published; see `write_test_set`.
+        Whether the evaluation file is published; see `write_set`.
     """
 
     @click.group()
@@ -106,10 +106,28 @@ def study_commands(
     @click.pass_obj
     def evaluation_file(study: Study) -> None:
         """Write the evaluation file of the test images; needs weights and data, no training."""
-        from experiments.training.evaluation_data import write_test_set
+        from experiments.training.evaluation_data import write_set
 
-        write_test_set(study, study.work / test_set, compact=compact)
+        write_set(study, "test", study.work / test_set, compact=compact)
         click.echo(study.work / test_set)
+
+    @steps.command()
+    @click.pass_obj
+    def learn_optimal(study: Study) -> None:
+        """Learn the constants of the mute 'optimal' on the training images, into checkpoints."""
+        from experiments.training.evaluation_data import write_set
+        from experiments.training.export import checkpoint_path
+        from influence.checkpoints import load_checkpoint, refill_checkpoint
+        from influence.optimal import learn_optimal
+
+        write_set(study, "train", study.work / "train.h5")
+        for variant in VARIANTS:
+            path = checkpoint_path(study, variant)
+            found = learn_optimal(load_checkpoint(path), study.work / "train.h5", progress=True)
+            filled = path.with_name(f"{path.stem}-optimal{path.suffix}")
+            refill_checkpoint(path, filled, found)
+            filled.replace(path)
+            click.echo(f"{path}: {found}")
 
     @steps.command()
     @click.pass_obj
@@ -129,7 +147,7 @@ def study_commands(
 
         checkpoints = [str(checkpoint_path(study, variant)) for variant in VARIANTS]
         data = ["--data", str(study.work / test_set), "--out", str(study.reports)]
-        main(["measure", *checkpoints, *data, "--mute", MUTES, *options])
+        main(["measure", *checkpoints, *data, "--mute", MUTES, "--interactions", *options])
 
     return steps
 

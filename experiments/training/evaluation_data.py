@@ -1,4 +1,4 @@
-"""The evaluation file of a study: predicted inputs and ground truth of its test images."""
+"""The evaluation files of a study: predicted inputs and ground truth of its images."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ from experiments.training.predictions import predict_split
 from experiments.training.study import Study
 from influence.evaluation_file import write_evaluation_file
 
-__all__ = ["quantise", "write_test_set"]
+__all__ = ["quantise", "write_set"]
 
 MILLIMETRE = 1e-3
 DEPTH_RANGE = (1e-3, 10.0)  # metres; also what the joint networks clamp to
 
 
-def write_test_set(study: Study, path: Path, *, compact: bool = False) -> None:
-    """Write the evaluation file of the test images.
+def write_set(study: Study, split: str, path: Path, *, compact: bool = False) -> None:
+    """Write the evaluation file of the training or of the test images.
 
     Parameters
     ----------
+    split
+        ``train``, with cross-fitted predictions, or ``test``.
     compact
         Store depth in millimetres and probabilities in steps of 1/255, as integers, and add the
         pictures: for a file that is published. Otherwise the predictions are stored as they are.
     """
-    truth = load_split(study, "test")
-    maps = predict_split(study, "test")
+    truth = load_split(study, split)
+    maps = predict_split(study, split)
     depth: NDArray[Any] = maps.depth[:, None]
     semantic: NDArray[Any] = maps.semantic
     attributes: dict[str, dict[str, Any]] = {
@@ -52,7 +54,7 @@ def write_test_set(study: Study, path: Path, *, compact: bool = False) -> None:
         },
         ids=truth.ids,
         images=truth.rgb if compact else None,
-        name=study.name,
+        name=study.name if split == "test" else f"{study.name}, {split}",
         attributes=attributes,
     )
 

@@ -69,7 +69,7 @@ def _computation_lines(net: JointNetwork, data: str | None) -> list[str]:
     from influence.evaluation_file import EvaluationFile
     from influence.muting import MUTES
     from influence.rows import NO_MUTE, Condition
-    from influence.setups import choose_setups
+    from influence.setups import FULL, choose_setups
     from influence.sharing.costs import count_costs, meetings
     from influence.signals import Signals
 
@@ -87,7 +87,7 @@ def _computation_lines(net: JointNetwork, data: str | None) -> list[str]:
     signals = Signals(clean, np.arange(2), known, {"zero": MUTES["zero"]})
     sizes = ", ".join(f"{n} {' x '.join(map(str, shape))}" for n, shape in shapes.items())
     try:
-        setups = choose_setups(list(known), list(known))
+        setups = choose_setups(list(known), list(known)) if len(known) > 1 else [FULL]
         conditions = [Condition("zero" if s else NO_MUTE, s) for s in setups]
         costs = count_costs(net, signals, conditions)
         met = list(meetings(net, signals))

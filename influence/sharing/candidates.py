@@ -17,12 +17,17 @@ def candidate_edges(
 ) -> Iterator[tuple[str, list[str], str]]:
     """List modules whose output is the last that depends on fewer modalities than what follows.
 
+    In a network of one modality these are its outermost modules.
+
     Yields
     ------
     tuple
         The path of the module, the modalities that its output depends on, and where they meet
         others.
     """
+    if not any(True for _ in meeting_points(graph, dependence)):
+        yield from _outermost(graph, dependence)
+        return
     listed = set()
     for node, _ in meeting_points(graph, dependence):
         for argument in node.all_input_nodes:
@@ -30,6 +35,13 @@ def candidate_edges(
             if found and found[0] not in listed:
                 listed.add(found[0])
                 yield (*found, where(node))
+
+
+def _outermost(graph: fx.Graph, dependence: Dependence) -> Iterator[tuple[str, list[str], str]]:
+    paths = dict.fromkeys(modules_of(node)[0] for node in graph.nodes if modules_of(node))
+    for path in paths:
+        if leaving := [n for n in results_of(graph, path) if dependence.inputs[n]]:
+            yield path, sorted(dependence.inputs[leaving[0]]), "the output"
 
 
 def _last_module(

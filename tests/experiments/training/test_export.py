@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from experiments.training.arrays import load_split
-from experiments.training.evaluation_data import quantise, write_test_set
+from experiments.training.evaluation_data import quantise, write_set
 from experiments.training.export import export_histories, export_joint, export_weights
 from experiments.training.joint import load_joint
 from experiments.training.predictions import input_statistics, predict_split
@@ -56,7 +56,7 @@ def test_the_evaluation_file_holds_the_test_set(study: Study, tmp_path: Path) ->
     truth, maps = load_split(study, "test"), predict_split(study, "test")
     for compact in (False, True):
         path = tmp_path / f"{compact}.h5"
-        write_test_set(study, path, compact=compact)
+        write_set(study, "test", path, compact=compact)
         data = EvaluationFile(path)
         assert list(data.ids) == list(truth.ids)
         for index in range(len(data)):
@@ -77,7 +77,7 @@ def test_the_evaluation_file_holds_the_test_set(study: Study, tmp_path: Path) ->
 
 
 def test_a_plain_evaluation_file_holds_no_picture(study: Study, tmp_path: Path) -> None:
-    write_test_set(study, tmp_path / "test.h5")
+    write_set(study, "test", tmp_path / "test.h5")
     with h5py.File(tmp_path / "test.h5") as file:
         assert "images" not in file
 

@@ -71,6 +71,15 @@ def test_candidates_are_the_last_modules_of_one_modality(graph: fx.GraphModule) 
     assert found == [("x", ["x"], "network.cat"), ("y.deep", ["y"], "network.cat")]
 
 
+def test_candidates_of_a_network_with_one_input() -> None:
+    module = nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.ReLU(), nn.Linear(4, 4)), nn.ReLU())
+    net = JointNetwork(module.eval(), inputs=("x",), outputs=("y",))
+    found = joint_graph(net, {"x": torch.rand(2, 3)}).graph
+    assert list(candidate_edges(found, find_dependence(found, ["x"]))) == [
+        (path, ["x"], "the output") for path in ("0", "1", "2")
+    ]
+
+
 @pytest.mark.parametrize(
     ("shape", "expected"), [((2, 3), (2, 3)), ((2, 7, 3), (2, 3)), ((2, 3, 4, 5), (2, 3)),
                             ((2, 200), (2, 50)), ((2,), (2, 1)), ((2, 65, 1, 1), (2, 33))],
