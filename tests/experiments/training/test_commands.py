@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from experiments.training.commands import run, study_commands
+from experiments.training.export import checkpoint_path, export_joint
 from experiments.training.study import Study
+from influence.checkpoints import load_checkpoint
 from influence.errors import InfluenceError
 from models.jrn import VARIANTS
 
@@ -45,6 +47,7 @@ def test_there_is_one_command_per_step(study: Study) -> None:
     assert sorted(commands(study).commands) == [
         "evaluation-file",
         "export",
+        "learn-optimal",
         "measure",
         "predict",
         "score-inputs",
@@ -82,4 +85,23 @@ def test_measure_calls_the_library_with_the_study_s_files(
     assert [Path(a).name for a in arguments[1:6]] == [f"jrn-{v}.pt2" for v in VARIANTS]
     assert arguments[-2:] == ["--limit", "2"]
     assert arguments[arguments.index("--out") + 1] == str(study.reports)
-    assert arguments[arguments.index("--mute") + 1] == "zero,mean,shuffle"
+    assert arguments[arguments.index("--mute") + 1] == "panel"
+    assert "--interactions" in arguments
+
+
+def test_optimal_constants_go_into_the_published_checkpoint(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.training.commands.VARIANTS", ["cat1"])
+    before = load_checkpoint(export_joint(study, "cat1"))
+    call(study, "learn-optimal")
+    after = load_checkpoint(checkpoint_path(study, "cat1"))
+    assert [m.optimal for m in before.inputs] == [None, None]
+    depth, semantic = (m.optimal for m in after.inputs)
+    assert depth is not None
+    assert 1.0 < depth[0] < 4.0  # metres, within the rooms
+    assert semantic is not None
+    assert sum(semantic) == pytest.approx(1.0)
+    assert sorted(p.name for p in checkpoint_path(study, "cat1").parent.glob("*cat1*")) == [
+        "jrn-cat1.pt2"
+    ]
