@@ -39,7 +39,13 @@ def checkpoint(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"channels_last": True}, {"compile": True}, {"workers": 2}, {"stream": True}],
+    [
+        {},
+        {"channels_last": True},
+        {"compile": True},
+        {"workers": 2},
+        {"stream": True},
+    ],
     ids=str,
 )
 def test_shared_path_gives_on_cuda_what_each_setup_gives_by_itself(
@@ -51,6 +57,20 @@ def test_shared_path_gives_on_cuda_what_each_setup_gives_by_itself(
     assert shared.info["paths"] == {"toy": "shared"}
     gap = (plain.performance["value"] - shared.performance["value"]).abs()
     assert gap.max() < 1e-4
+
+
+def test_edges_and_distances_are_those_of_the_cpu(toy_file: Path, checkpoint: Path) -> None:
+    runs = [
+        measure(
+            load_checkpoint(checkpoint), toy_file, device=device, mutes=MUTES, levels=["region"],
+            sites=["depth", "edge:conv"], metrics={"depth": ["rms", "relative_change"]},
+        )
+        for device in ("cpu", "cuda")
+    ]  # fmt: skip
+    cpu, cuda = (run.influence["omega"] for run in runs)
+    pd.testing.assert_series_equal(cuda, cpu, atol=1e-4, rtol=0)
+    near, far = (run.distance[["distance", "outside"]] for run in runs)
+    pd.testing.assert_frame_equal(far, near, rtol=1e-3, atol=0)
 
 
 def test_mixed_precision_stays_near(toy_file: Path) -> None:
