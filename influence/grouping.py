@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from influence.bootstrap import Resampling
 from influence.omega import Subject, influence_frame, performance_frame
 from influence.rows import Rows
+from influence.sums import Sums
 
-__all__ = ["group_frames", "name_groups", "rows_of_group"]
+__all__ = ["group_frames", "group_sums", "name_groups", "rows_of_group"]
 
 
 def name_groups(labels: NDArray[Any]) -> list[str]:
@@ -47,6 +48,14 @@ def rows_of_group(rows: Rows, number: int) -> Rows:
     return Rows([rows.ids[int(i)] for i in members], np.arange(len(members)), values)
 
 
+def group_sums(
+    rows: Rows, levels: Sequence[str], resampling: Resampling
+) -> Iterator[tuple[str, Sums]]:
+    """Yield the level and the sums of each group, one after the other: they take memory."""
+    for number, level in enumerate(levels):
+        yield level, resampling.sums(rows_of_group(rows, number))
+
+
 def group_frames(
     rows: Rows, levels: Sequence[str], subject: Subject, resampling: Resampling
 ) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
@@ -65,8 +74,7 @@ def group_frames(
         What they are about, and how they are drawn.
     """
     influence, performance = [], []
-    for number, level in enumerate(levels):
-        sums = resampling.sums(rows_of_group(rows, number))
+    for level, sums in group_sums(rows, levels, resampling):
         influence.append(influence_frame(sums, subject, resampling, level=level))
         performance.append(performance_frame(sums, subject, resampling, level=level))
     return influence, performance

@@ -23,7 +23,7 @@ from influence.evaluation import evaluate, sample_count
 from influence.evaluation_set import DataFacts, EvaluationSet
 from influence.forward import Trial
 from influence.gate import CleanScores, Expectation, check_scores, parse_expectation, reopen
-from influence.grouping import group_frames, name_groups
+from influence.grouping import group_frames, group_sums, name_groups
 from influence.interactions import explain_games, interactions_frame
 from influence.matching import match_metrics, match_scorers
 from influence.metrics import Wanted
@@ -334,6 +334,12 @@ def _tabulate(
         if info["measured"]["interactions"]:
             about["seed"] = resampling.seed
             interactions.append(interactions_frame(own, subject, resampling))
+            if groups:
+                parts = group_sums(rows[key], groups, resampling)
+                interactions += [
+                    interactions_frame(part, subject, resampling, level=level)
+                    for level, part in parts
+                ]
             interactions.append(interaction_scores(values, subject, **about))
     samples = [samples_frame(rows[k], s) for k, s in zip(keys, subjects, strict=True) if rows]
     return Run(

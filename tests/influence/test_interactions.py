@@ -18,7 +18,7 @@ from influence.errors import InfluenceError
 from influence.measurement import measure
 from influence.network import JointNetwork
 from influence.results import INTERACTIONS_COLUMNS, Run
-from tests.toy import CLASSES, toy
+from tests.toy import CLASSES, toy, write_toy_file
 
 Batches = list[tuple[dict[str, Tensor], dict[str, Tensor]]]
 
@@ -229,6 +229,21 @@ def test_one_site_is_a_game_of_one(toy_file: Path) -> None:
     assert list(frame["kind"]) == list(KINDS[:3])
     omega = at(run.influence, level="all", target="depth", metric="rms")["omega"]
     assert frame["value"].tolist() == pytest.approx(omega.tolist() * 3)
+
+
+def test_levels_are_those_of_omega(tmp_path: Path) -> None:
+    path = write_toy_file(tmp_path / "a.h5", groups=["kitchen", "bath"] * 6 + ["bath"])
+    run = measure(
+        toy(), path, mutes=["zero"], draws=20, interactions=True, levels=["region", "group"]
+    )
+    index = ["target", "metric", "level", "source"]
+    omegas = run.influence.set_index(index)["omega"]
+    found = at(run.interactions, kind="leave_one_out").rename(columns={"players": "source"})
+    assert {"region:border", "group:bath", "group:kitchen"} <= set(found["level"])
+    values = found.set_index(index)["value"]
+    pd.testing.assert_series_equal(
+        values.sort_index(), omegas.sort_index(), check_names=False, rtol=0, atol=1e-12
+    )
 
 
 @pytest.fixture(scope="module")
