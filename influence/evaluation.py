@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from influence.derangement import Derangement, agree_on_derangement
 from influence.edges import edges_of
 from influence.errors import InfluenceError
 from influence.evaluation_set import Batch, DataFacts, EvaluationSet
@@ -18,7 +19,6 @@ from influence.features import feature_keys
 from influence.forward import Trial
 from influence.loading import Follower, load_batches, load_pairs
 from influence.moments import Moments, lacking_moments, measure_moments, with_moments
-from influence.muting import cyclic_order
 from influence.network import JointNetwork, Modality
 from influence.places import FEATURES, chosen_samples, stride_of
 from influence.plan import AMP, Execution, Plan, choose_device
@@ -113,7 +113,12 @@ def evaluate(
     execution, processes = execution or Execution(), processes or Processes()
     assert shards or processes.count == 1, "several processes meet in the shards"
     count = sample_count(data, limit)
-    batches, cycle = cut(count, plans[0], execution.batch_size)
+    names = sorted({m.name for network in networks for m in network.inputs})
+    derangement = agree_on_derangement(
+        data, count, plans[0].shuffle, names=names, seed=plans[0].seed, shards=shards,
+        processes=processes,
+    )  # fmt: skip
+    batches = cut(count, execution.batch_size, derangement)
     pairs_of = list(zip(networks, plans, strict=True))
     lacking = set().union(*(lacking_moments(n, data, p.mutes, p.sites) for n, p in pairs_of))
     own = measure_moments(data, sorted(lacking), count) if processes.first else {}
@@ -132,7 +137,7 @@ def evaluate(
     pairs = load_pairs(
         data,
         [batches[number] for number in left],
-        cycle,
+        derangement,
         workers=execution.workers,
         pinned=choose_device(execution.device).type == "cuda",
     )
@@ -181,18 +186,14 @@ def evaluate(
 
 
 def cut(
-    count: int, plan: Plan, batch_size: int
-) -> tuple[list[NDArray[np.int64]], NDArray[np.int64] | None]:
-    """Cut the samples into batches, along the cycle of the shuffle mute where there is one.
+    count: int, batch_size: int, derangement: Derangement | None = None
+) -> list[NDArray[np.int64]]:
+    """Cut the samples into batches, along the cycles of a shuffle mute where there is one.
 
-    >>> from influence.muting import parse_mutes
-    >>> batches, cycle = cut(5, Plan(("x",), tuple(parse_mutes(["zero"])), {}), 2)
-    >>> [batch.tolist() for batch in batches], cycle
-    ([[0, 1], [2, 3], [4]], None)
+    >>> [batch.tolist() for batch in cut(5, 2)]
+    [[0, 1], [2, 3], [4]]
     """
-    cycle = cyclic_order(count, plan.seed) if plan.shuffles else None
-    order = np.arange(count) if cycle is None else cycle
-    return [order[i : i + batch_size] for i in range(0, count, batch_size)], cycle
+    return (derangement or Derangement((np.arange(count),))).cut(batch_size)
 
 
 def check_alone(plans: Sequence[Plan]) -> None:

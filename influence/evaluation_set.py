@@ -80,13 +80,18 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """Several samples stacked, with their positions, names and groups in the set."""
+    """Several samples stacked, with their positions, names and groups in the set.
+
+    `partners` says where in the batch the samples are whose inputs a shuffle mute shows in the
+    place of these, the last one's left out; `None` for the next one each.
+    """
 
     indices: NDArray[np.int64]
     inputs: dict[str, Tensor]
     targets: dict[str, Tensor]
     ids: Sequence[str] = ()
     groups: Sequence[Any] | None = None
+    partners: NDArray[np.int64] | None = None
 
     @classmethod
     def collate(cls, samples: Sequence[Sample]) -> Batch:

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from influence.derangement import Derangement
 from influence.errors import InfluenceError
 from influence.evaluation_set import Batch, EvaluationSet, Sample
 
 __all__ = ["Follower", "load_batches", "load_pairs", "with_followers"]
 
 Follower = Mapping[str, Tensor]
-"""The inputs of the sample that follows the last one of a batch."""
+"""The inputs of the sample that is the partner of the last one of a batch."""
 
 
 def load_batches(
@@ -54,16 +55,16 @@ def load_batches(
 def load_pairs(
     data: EvaluationSet,
     batches: Sequence[NDArray[np.int64]],
-    cycle: NDArray[np.int64] | None,
+    derangement: Derangement | None,
     *,
     workers: int = 0,
     pinned: bool = False,
 ) -> Iterator[tuple[Batch, Follower | None]]:
-    """Read batches; with a cycle, each with the sample that follows its last one there."""
+    """Read batches; with a derangement, each with the partner of its last sample."""
     loaded = load_batches(data, batches, workers=workers, pinned=pinned)
-    if cycle is None:
+    if derangement is None:
         return ((batch, None) for batch in loaded)
-    return with_followers(loaded, data, cycle)
+    return with_followers(loaded, data, derangement)
 
 
 class _Reader(Dataset[Sample | InfluenceError]):
@@ -85,11 +86,9 @@ def _collate(samples: Sequence[Sample | InfluenceError]) -> Batch | InfluenceErr
 
 
 def with_followers(
-    batches: Iterator[Batch], data: EvaluationSet, order: NDArray[np.int64]
+    batches: Iterator[Batch], data: EvaluationSet, derangement: Derangement
 ) -> Iterator[tuple[Batch, Follower]]:
-    """Yield each batch with the inputs of the sample that follows its last one on the cycle."""
-    follows = np.empty_like(order)
-    follows[order] = np.roll(order, -1)
+    """Yield each batch with the inputs of the partner of its last sample."""
     current = next(batches, None)
     if current is None:
         return
@@ -99,13 +98,18 @@ def with_followers(
         heads[int(batch.indices[0])] = {n: x[0].clone() for n, x in batch.inputs.items()}
 
     remember_head(current)
-    first = int(current.indices[0])
     for following in chain(batches, [None]):
         if following is not None:
             remember_head(following)
-        wanted = int(follows[current.indices[-1]])
-        # After a resume the neighbour may lie in a batch that was finished before.
-        yield current, heads[wanted] if wanted in heads else data[wanted].inputs
+        wanted = int(derangement.follows[current.indices[-1]])
+        inside = np.flatnonzero(current.indices == wanted)
+        if len(inside):
+            follower: Follower = {n: x[inside[0]] for n, x in current.inputs.items()}
+        else:  # after a resume the partner may lie in a batch that was finished before
+            follower = heads[wanted] if wanted in heads else data[wanted].inputs
+        yield replace(current, partners=derangement.partners(current.indices)), follower
         if following is not None:
             current = following
-            heads = {k: v for k, v in heads.items() if k in (first, int(current.indices[0]))}
+            # A cycle is read in one go, and the last sample on it wants the first.
+            start = int(derangement.starts[current.indices[0]])
+            heads = {k: v for k, v in heads.items() if k in (start, int(current.indices[0]))}

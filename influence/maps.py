@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from influence.data_sources import Data, open_data
+from influence.derangement import agree_on_derangement
 from influence.errors import InfluenceError
-from influence.evaluation import cut, make_runners, measure_edges, run_batches, sample_count
+from influence.evaluation import make_runners, measure_edges, run_batches, sample_count
 from influence.evaluation_file import EvaluationFile
 from influence.evaluation_set import Batch, EvaluationSet
 from influence.loading import load_pairs
@@ -185,9 +186,9 @@ def _run(
     device: str,
 ) -> tuple[list[Batch], list[tuple[Array, Array]]]:
     """Return the samples, and of each condition what is predicted and which places have truth."""
-    batches, cycle = cut(count, plan, 1)
-    own = {int(batch[0]): batch for batch in batches}
-    pairs = load_pairs(data, [own[position] for position in positions], cycle)
+    names = [m.name for m in network.inputs]
+    derangement = agree_on_derangement(data, count, plan.shuffle, names=names, seed=plan.seed)
+    pairs = load_pairs(data, [np.array([position]) for position in positions], derangement)
     lacking = sorted(lacking_moments(network, data, plan.mutes, plan.sites))
     moments = measure_moments(data, lacking, count)
     modalities, _ = with_moments(network, data, plan.mutes, plan.sites, moments)

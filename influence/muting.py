@@ -182,6 +182,19 @@ MUTES: dict[str, Mute] = {
             needs=frozenset({"partners"}),
         ),
         Mute(
+            "shuffle:groups",
+            _shuffle,
+            "the input of another sample of the same group, such as a scene",
+            needs=frozenset({"partners"}),
+        ),
+        Mute(
+            "shuffle:neighbours",
+            _shuffle,
+            "the input of a sample that is near by all inputs, so that what is shown together "
+            "could be real; it costs one more read of the inputs",
+            needs=frozenset({"partners"}),
+        ),
+        Mute(
             "noise",
             _noise,
             "white noise with the training set's mean and deviation a channel "
@@ -244,12 +257,22 @@ def parse_mutes(names: Iterable[str]) -> list[Mute]:
         raise InfluenceError(f"expected one mute or more, got none. Known: {', '.join(MUTES)}")
     if len({m.name for m in mutes}) < len(mutes):
         raise InfluenceError(f"expected mutes that differ, got {[m.name for m in mutes]}")
+    kinds = [mute.name for mute in mutes if "partners" in mute.needs]
+    if len(kinds) > 1:
+        raise InfluenceError(
+            f"expected one kind of shuffle in a run, got {' and '.join(kinds)}: each reads samples "
+            "in an order of its own. Measure one run for each"
+        )
     return mutes
 
 
 def _expanded(names: Sequence[str]) -> list[str]:
-    """Put the panel's mutes in its place, without those that are named beside it."""
-    panel = [name for name in PANEL if name not in names]
+    """Put the panel's mutes in its place, without those that are named beside it.
+
+    Another kind of shuffle takes the place of the panel's.
+    """
+    beside = {name.partition(":")[0] if name in MUTES else name for name in names}
+    panel = [name for name in PANEL if name not in beside]
     return [mute for name in names for mute in (panel if name == "panel" else [name])]
 
 

@@ -67,13 +67,18 @@ class Plan:
         self.conditions(network)
         if not isinstance(network.module, Program):
             check_modules(network, list(edges_of(self.sites).values()))
-        if self.shuffles and count is not None:
+        if self.shuffle and count is not None:
             cyclic_order(count, self.seed)
+        elif self.shuffle not in (None, "shuffle"):
+            raise InfluenceError(
+                f"mute {self.shuffle!r} reads samples in an order of its own, which a stream has "
+                "not. Give an evaluation file, or take the mute 'shuffle'"
+            )
 
     @property
-    def shuffles(self) -> bool:
-        """Whether a mute needs another sample's input."""
-        return any("partners" in mute.needs for mute in self.mutes)
+    def shuffle(self) -> str | None:
+        """The mute that needs another sample's input, if there is one."""
+        return next((mute.name for mute in self.mutes if "partners" in mute.needs), None)
 
 
 @dataclass(frozen=True)

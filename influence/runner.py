@@ -226,7 +226,15 @@ class Runner:
             for n in (m.name for m in self.network.inputs)
         }
         clean = {n: with_layout(x, channels_last=self.channels_last) for n, x in clean.items()}
-        return Signals(clean, batch.indices, self.modalities, self.mutes, follower, self.seed)
+        return Signals(
+            clean,
+            batch.indices,
+            self.modalities,
+            self.mutes,
+            follower,
+            self.seed,
+            batch.partners,
+        )
 
     def _failure(self, signals: Signals, error: Exception) -> InfluenceError:
         if isinstance(error, InfluenceError):

@@ -34,6 +34,9 @@ class Signals:
         The inputs of the sample that follows the last one, for `shuffle`.
     seed
         The run's seed.
+    partners
+        Where in the batch the samples are whose inputs `shuffle` shows in the place of these, the
+        last one's left out, whose partner is the follower; `None` for the next one each.
 
     Examples
     --------
@@ -51,6 +54,7 @@ class Signals:
     mutes: Mapping[str, Mute]
     follower: Mapping[str, Tensor] | None = None
     seed: int = 0
+    partners: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -76,9 +80,17 @@ class Signals:
         follower
             That of the sample that follows the last one, samples first, for `shuffle`.
         """
-        partners = None if follower is None else torch.cat([values[1:], follower.to(values)])
+        partners = None if follower is None else self.moved(values, follower.to(values))
         facts = self.modalities.get(point) or Modality(point)
         return self.mutes[mute].replace(Signal(values, facts, self.indices, partners, self.seed))
+
+    def moved(self, values: Tensor, follower: Tensor, axis: int = 0) -> Tensor:
+        """Return for each sample what is its partner's, with samples along an axis."""
+        if self.partners is None:
+            rest = values.narrow(axis, 1, len(self) - 1)
+        else:
+            rest = values.index_select(axis, torch.from_numpy(self.partners).to(values.device))
+        return torch.cat([rest, follower], dim=axis)
 
     def shown(self, setup: frozenset[str], mute: str) -> dict[str, Tensor]:
         """Return all inputs, those in the setup muted; a network may change them in place."""
@@ -98,9 +110,12 @@ class Signals:
     def head(self, count: int) -> Signals:
         """Return the first samples alone; a single one is repeated where more are asked for."""
         take = np.arange(count) % min(count, len(self))
-        follower = self.follower
+        follower, partners = self.follower, None
+        if self.partners is not None and count <= len(self):
+            partners = self.partners[: count - 1]
         if follower is not None and count < len(self):
-            follower = {name: x[count] for name, x in self.clean.items()}
+            last = count if self.partners is None else int(self.partners[count - 1])
+            follower = {name: x[last] for name, x in self.clean.items()}
         return Signals(
             {name: x[torch.from_numpy(take).to(x.device)] for name, x in self.clean.items()},
             self.indices[take],
@@ -108,4 +123,5 @@ class Signals:
             self.mutes,
             follower,
             self.seed,
+            partners,
         )

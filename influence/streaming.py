@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from influence.batch_stream import BatchStream
 from influence.bootstrap import Resampling
+from influence.derangement import agree_on_derangement
 from influence.errors import InfluenceError
 from influence.evaluation import (
     Pairs,
@@ -100,16 +101,19 @@ def evaluate_stream(
         check_limit(limit)
         measured, count = {}, None
         stream = _limited(data, limit)
-        whole: Pairs = _with_next(stream) if plans[0].shuffles else ((b, None) for b in stream)
+        whole: Pairs = _with_next(stream) if plans[0].shuffle else ((b, None) for b in stream)
         pairs: Pairs = islice(whole, processes.rank, None, processes.count)
     else:
         count = sample_count(data, limit)
         measured = measure_moments(data, lacking, count)
-        batches, cycle = cut(count, plans[0], execution.batch_size)
+        names = sorted({m.name for network in networks for m in network.inputs})
+        derangement = agree_on_derangement(
+            data, count, plans[0].shuffle, names=names, seed=plans[0].seed, processes=processes
+        )
         pairs = load_pairs(
             data,
-            processes.share(batches),
-            cycle,
+            processes.share(cut(count, execution.batch_size, derangement)),
+            derangement,
             workers=execution.workers,
             pinned=choose_device(execution.device).type == "cuda",
         )

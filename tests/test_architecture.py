@@ -22,6 +22,7 @@ LAYERS = (
         "slices",
         "shards",
         "loading",
+        "derangement",
         "moments",
         "panel",
         "constants",

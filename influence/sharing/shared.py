@@ -117,8 +117,7 @@ class SharedForward:
         """Return the clean value of the sample after each."""
         axis, origin = self.stages.axes[value], Value(value.node, CLEAN)
         clean = self._value(origin, values, signals)
-        rest = clean.narrow(axis, 1, len(signals) - 1)
-        return torch.cat([rest, following[origin]], dim=axis)
+        return signals.moved(clean, following[origin], axis)
 
     def _following_values(self, signals: Signals) -> dict[Value, Tensor]:
         stage = self.stages.following

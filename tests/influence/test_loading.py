@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from influence.derangement import Derangement
 from influence.errors import InfluenceError
 from influence.evaluation_file import EvaluationFile
 from influence.evaluation_set import MemorySet, Sample
@@ -27,6 +28,7 @@ def test_follower_is_the_next_sample_of_the_cycle(
     size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, order = numbered(11), cyclic_order(11, seed=1)
+    circle = Derangement((order,))
     reads: Counter[int] = Counter()
     plain = MemorySet.__getitem__
 
@@ -37,7 +39,7 @@ def test_follower_is_the_next_sample_of_the_cycle(
     monkeypatch.setattr(MemorySet, "__getitem__", counted)
     batches = [order[i : i + size] for i in range(0, 11, size)]
     seen, partners = [], []
-    for batch, follower in with_followers(load_batches(data, batches), data, order):
+    for batch, follower in with_followers(load_batches(data, batches), data, circle):
         seen += batch.indices.tolist()
         partners += [*batch.inputs["x"][1:].tolist(), follower["x"].item()]
     assert seen == order.tolist()
@@ -45,10 +47,35 @@ def test_follower_is_the_next_sample_of_the_cycle(
     assert reads == Counter(range(11))
 
 
+def test_cycles_longer_than_a_batch_are_closed_without_another_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cycles = (np.arange(7), np.array([8, 7]), np.array([9, 11, 10]), np.arange(12, 17))
+    data, found = numbered(17), Derangement(cycles)
+    reads: list[int] = []
+    plain = MemorySet.__getitem__
+
+    def counted(self: MemorySet, index: int) -> Sample:
+        reads.append(index)
+        return plain(self, index)
+
+    monkeypatch.setattr(MemorySet, "__getitem__", counted)
+    shown: dict[int, float] = {}
+    batches = found.cut(3)
+    assert [len(batch) for batch in batches] == [3, 3, 1, 2, 3, 3, 2]
+    for batch, follower in with_followers(load_batches(data, batches), data, found):
+        x = batch.inputs["x"]
+        inside = x[1:] if batch.partners is None else x[torch.from_numpy(batch.partners)]
+        own = [*inside.tolist(), follower["x"].item()]
+        shown |= dict(zip(batch.indices.tolist(), own, strict=True))
+    assert shown == dict(enumerate(found.follows.tolist()))
+    assert sorted(reads) == list(range(17))
+
+
 def test_follower_in_a_batch_that_is_not_loaded_is_read_apart() -> None:
     data, order = numbered(6), cyclic_order(6, seed=1)
     loaded = load_batches(data, [order[2:4]])  # resumed: the others are done
-    ((_, follower),) = with_followers(loaded, data, order)
+    ((_, follower),) = with_followers(loaded, data, Derangement((order,)))
     assert follower["x"].item() == order[4]
 
 

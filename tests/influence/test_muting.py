@@ -119,6 +119,16 @@ def test_panel_stands_for_its_mutes() -> None:
     assert set(PANEL) <= MUTES.keys()
 
 
+@pytest.mark.parametrize("kind", ["shuffle:groups", "shuffle:neighbours"])
+def test_one_kind_of_shuffle_a_run(kind: str) -> None:
+    with pytest.raises(
+        InfluenceError, match=f"one kind of shuffle in a run, got shuffle and {kind}"
+    ):
+        parse_mutes(["zero", "shuffle", kind])
+    named = [m.name for m in parse_mutes(["panel", kind])]
+    assert named == ["zero", "mean", "uniform", "noise", "optimal", kind]
+
+
 @pytest.mark.parametrize("text", ["constant:", "constant:x", "constant:nan", "constant"])
 def test_constant_takes_a_finite_number(text: str) -> None:
     with pytest.raises(InfluenceError, match="expected constant:VALUE, such as"):

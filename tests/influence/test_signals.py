@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -32,6 +34,21 @@ def test_shown_inputs_are_copies(signals: Signals) -> None:
 def test_shuffle_shows_the_next_sample(signals: Signals) -> None:
     assert signals.muted("x", "shuffle").tolist() == [[2, 3], [4, 5], [8, 9]]
     assert signals.muted("y", "shuffle").tolist() == [1, 2, 7]
+
+
+def test_shuffle_shows_the_partner(signals: Signals) -> None:
+    paired = replace(signals, partners=np.array([1, 0]))
+    assert paired.muted("y", "shuffle").tolist() == [1, 0, 7]
+    assert paired.muted("x", "shuffle").tolist() == [[2, 3], [0, 1], [8, 9]]
+    columns = paired.moved(torch.arange(6.0).reshape(2, 3), torch.tensor([[7.0], [8.0]]), axis=1)
+    assert columns.tolist() == [[1, 0, 7], [4, 3, 8]]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_head_shows_partners_as_the_batch_does(signals: Signals, count: int) -> None:
+    paired = replace(signals, partners=np.array([1, 0]))
+    head = paired.head(count)
+    assert torch.equal(head.muted("x", "shuffle"), paired.muted("x", "shuffle")[:count])
 
 
 def test_next_sample_stands_alone(signals: Signals) -> None:

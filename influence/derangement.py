@@ -1,0 +1,251 @@
+"""Derangements: whose input each sample is shown under a shuffle mute, and how samples are read.
+
+A sample gets the input of the one that follows it on its cycle. Reading along the cycles means that
+every sample is read once, and that only one sample beside each batch is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from influence.errors import InfluenceError
+from influence.evaluation_set import EvaluationSet
+from influence.muting import cyclic_order
+from influence.processes import Processes
+from influence.shards import ShardStore
+
+__all__ = ["Derangement", "agree_on_derangement", "derange", "describe_inputs", "near_tour"]
+
+Positions = NDArray[np.int64]
+
+MOST_NEIGHBOURS = 20_000
+"""Of more samples than this, all distances take too long."""
+
+CELLS = 4
+"""A map is described by the means of so many rows and columns of cells, for each channel."""
+
+
+@dataclass(frozen=True)
+class Derangement:
+    """Cycles through samples: nobody is shown its own input.
+
+    Parameters
+    ----------
+    cycles
+        Positions of two samples or more each, every sample on one cycle.
+
+    Examples
+    --------
+    >>> found = Derangement((np.array([2, 0]), np.array([1, 4, 3])))
+    >>> found.follows.tolist()
+    [2, 4, 0, 1, 3]
+    >>> [batch.tolist() for batch in found.cut(3)]
+    [[2, 0], [1, 4, 3]]
+    """
+
+    cycles: tuple[Positions, ...]
+
+    @cached_property
+    def follows(self) -> Positions:
+        """For each sample, by its position, the sample whose input it is shown."""
+        found = np.empty(sum(map(len, self.cycles)), dtype=np.int64)
+        for cycle in self.cycles:
+            found[cycle] = np.roll(cycle, -1)
+        return found
+
+    @cached_property
+    def starts(self) -> Positions:
+        """For each sample, by its position, the first one on its cycle."""
+        found = np.empty_like(self.follows)
+        for cycle in self.cycles:
+            found[cycle] = cycle[0]
+        return found
+
+    def cut(self, size: int) -> list[Positions]:
+        """Cut the samples into batches, such that all partners but that of the last one are inside.
+
+        A batch holds whole cycles, or a part of one that is longer than a batch.
+        """
+        batches: list[Positions] = []
+        whole: list[Positions] = []
+        for cycle in self.cycles:
+            if sum(map(len, whole)) + len(cycle) > size and whole:
+                batches.append(np.concatenate(whole))
+                whole = []
+            if len(cycle) > size:
+                batches += [cycle[i : i + size] for i in range(0, len(cycle), size)]
+            else:
+                whole.append(cycle)
+        return [*batches, np.concatenate(whole)] if whole else batches
+
+    def partners(self, batch: Positions) -> Positions | None:
+        """Return where in a batch the partners of its samples are, the last one's left out.
+
+        `None` if each has the next one in the batch.
+        """
+        place = {int(sample): i for i, sample in enumerate(batch)}
+        found = np.array([place[int(s)] for s in self.follows[batch[:-1]]], dtype=np.int64)
+        return None if (found == np.arange(1, len(batch))).all() else found
+
+
+def derange(
+    mute: str, data: EvaluationSet, count: int, *, names: Sequence[str], seed: int
+) -> Derangement:
+    """Draw whose input each sample is shown.
+
+    Parameters
+    ----------
+    mute
+        ``shuffle``, ``shuffle:groups`` or ``shuffle:neighbours``.
+    data, count
+        The samples, of which the first ones are used.
+    names
+        The inputs by which samples are near or far.
+    seed
+        The run's seed.
+
+    Raises
+    ------
+    InfluenceError
+        If there are too few samples, or too many for all distances, no groups, or a group of one.
+    """
+    order = cyclic_order(count, seed)
+    if mute == "shuffle:groups":
+        return Derangement(_group_cycles(data, order))
+    if mute != "shuffle:neighbours":
+        return Derangement((order,))
+    if count > MOST_NEIGHBOURS:
+        raise InfluenceError(
+            f"mute {mute!r} compares all samples, {MOST_NEIGHBOURS} at most, got {count}. Set a "
+            "limit, or take 'shuffle' or 'shuffle:groups'"
+        )
+    return Derangement((near_tour(describe_inputs(data, names, count), int(order[0])),))
+
+
+def agree_on_derangement(
+    data: EvaluationSet,
+    count: int,
+    mute: str | None,
+    *,
+    names: Sequence[str],
+    seed: int,
+    shards: ShardStore | None = None,
+    processes: Processes | None = None,
+) -> Derangement | None:
+    """Draw a derangement that is the same in all processes, and in a resumed run.
+
+    Parameters
+    ----------
+    data, count, mute, names, seed
+        As for `derange`; `None` for no shuffle mute.
+    shards
+        Where a tour of neighbours is kept: distances are rounded otherwise on another machine.
+    processes
+        The first one makes the tour and tells the others.
+    """
+    if mute is None:
+        return None
+    if mute != "shuffle:neighbours":
+        return derange(mute, data, count, names=names, seed=seed)
+    processes = processes or Processes()
+    tour = shards.kept("tour") if shards else None
+    if tour is None and processes.first:
+        tour = derange(mute, data, count, names=names, seed=seed).cycles[0].tolist()
+    tour = processes.broadcast(tour)
+    if shards and (not isinstance(tour, list) or set(tour) != set(range(count))):
+        raise InfluenceError(
+            f"{shards.folder / 'tour.json'}: expected the order in which an interrupted run read "
+            f"{count} samples, got something else. Start afresh without --resume"
+        )
+    if shards and processes.first:
+        shards.keep("tour", tour)
+    return Derangement((np.array(tour, dtype=np.int64),))
+
+
+def _group_cycles(data: EvaluationSet, order: Positions) -> tuple[Positions, ...]:
+    """Share an order of samples out to their groups."""
+    if data.groups is None:
+        raise InfluenceError(
+            f"mute 'shuffle:groups' shows the input of another sample of the same group, and "
+            f"{data.source} has no groups. Write it with groups=..., or take the mute 'shuffle'"
+        )
+    labels = data.groups[: len(order)].tolist()
+    members: dict[Any, list[int]] = {label: [] for label in labels}
+    for position in order.tolist():
+        members[labels[position]].append(position)
+    for label, own in members.items():
+        if len(own) < 2:
+            name = label.decode() if isinstance(label, bytes) else label
+            raise InfluenceError(
+                f"mute 'shuffle:groups' needs two samples or more in each group: of {data.source}, "
+                f"sample {data.ids[own[0]]!r} is alone in group {name!r}. Leave it out, or take "
+                "the mute 'shuffle'"
+            )
+    return tuple(np.array(own, dtype=np.int64) for own in members.values())
+
+
+def describe_inputs(data: EvaluationSet, names: Sequence[str], count: int) -> NDArray[np.float32]:
+    """Describe samples by their inputs, so that those which look alike are near.
+
+    Maps are averaged over four by four cells; each number is brought to unit deviation over the
+    samples, and each input weighs the same, whatever its channels. This reads the inputs once.
+
+    Returns
+    -------
+    NDArray
+        (samples, numbers).
+    """
+    rows: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
+    for index in range(count):
+        inputs = data[index].inputs
+        for name, own in rows.items():
+            own.append(_pooled(inputs[name]))
+    blocks = []
+    for own in rows.values():
+        block = np.stack(own).astype(np.float64)
+        deviation = block.std(0)
+        block = (block - block.mean(0)) / np.where(deviation > 0, deviation, 1.0)
+        blocks.append(block / np.sqrt(block.shape[1]))
+    return np.concatenate(blocks, axis=1).astype(np.float32)
+
+
+def _pooled(values: Tensor) -> NDArray[np.float32]:
+    values = values.float().nan_to_num(0.0, 0.0, 0.0)
+    if values.ndim < 2:
+        return values.reshape(-1).numpy()
+    maps = values if values.ndim == 3 else values.reshape(len(values), 1, -1)
+    height, width = (min(CELLS, length) for length in maps.shape[1:])
+    return F.adaptive_avg_pool2d(maps, (height, width)).reshape(-1).numpy()
+
+
+def near_tour(points: NDArray[np.float32], start: int) -> Positions:
+    """Go from each point to the nearest one that was not visited.
+
+    Parameters
+    ----------
+    points
+        (points, numbers).
+    start
+        The position of the first one.
+
+    Examples
+    --------
+    >>> near_tour(np.array([[0.0], [2.1], [1.0], [3.3]], np.float32), start=1).tolist()
+    [1, 2, 0, 3]
+    """
+    squares = np.square(points).sum(1)
+    tour = np.empty(len(points), dtype=np.int64)
+    tour[0] = start
+    for step in range(1, len(points)):
+        last = tour[step - 1]
+        squares[last] = np.inf  # visited
+        tour[step] = np.argmin(squares - 2 * (points @ points[last]))
+    return tour
