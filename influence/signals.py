@@ -64,9 +64,7 @@ class Signals:
         follower = None if self.follower is None else self.follower[site].unsqueeze(0)
         return self.replaced(site, mute, self.clean[site], follower)
 
-    def replaced(
-        self, point: str, mute: str, values: Tensor, follower: Tensor | None
-    ) -> Tensor:
+    def replaced(self, point: str, mute: str, values: Tensor, follower: Tensor | None) -> Tensor:
         """Return what a mute puts in the place of a tensor.
 
         Parameters
