@@ -107,7 +107,7 @@ class PlainForward:
         return outputs
 
     def _run(
-        self, run: Tapped, shown: Mapping[str, Tensor], replaced: Mapping[str, Tensor]
+        self, run: Tapped, shown: Mapping[str, Tensor | None], replaced: Mapping[str, Tensor]
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         with self.precision():
             return run(shown, replaced)
@@ -226,6 +226,8 @@ def try_network(
         return alone("its outputs change from one run to the next", notes), None
     if not wanted:
         return alone("not asked for"), None
+    if any(signals.mutes[c.mute].absent for c in conditions if c.setup):
+        return alone("the mute 'absent' shows no tensor, so that there is no graph of it"), None
     if not (isinstance(network.module, Program) or _worth_tracing(plain, signals, samples)):
         return alone("the work is too small to be worth a trace"), None
     try:

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from influence.edges import is_edge
 from influence.errors import InfluenceError, unknown
 from influence.network import Modality
 
@@ -87,6 +88,8 @@ class Mute:
         What the engine must fill in: ``mean``, ``std``, ``optimal`` or ``partners``.
     constant
         Whether every sample is replaced by the same.
+    absent
+        Whether the network gets `None` in place of a tensor, so that nothing is built.
     """
 
     name: str
@@ -95,10 +98,18 @@ class Mute:
     kinds: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
     constant: bool = False
+    absent: bool = False
 
     def applies_to(self, modality: Modality) -> bool:
-        """Say whether the mute is defined for an input of this kind."""
+        """Say whether the mute is defined for a site: an input of some kind, or an edge."""
+        if self.absent:
+            return not is_edge(modality.name)
         return not self.kinds or modality.kind in self.kinds
+
+    @property
+    def scope(self) -> str:
+        """Say for which inputs the mute is defined."""
+        return "inputs" + (f" of kind {' or '.join(sorted(self.kinds))}" if self.kinds else "")
 
 
 def _zero(signal: Signal) -> Tensor:
@@ -142,6 +153,10 @@ def _noise(signal: Signal) -> Tensor:
         noise = noise.clamp(min=1e-6)
         return noise / noise.sum(dim=1, keepdim=True)
     return noise
+
+
+def _absent(signal: Signal) -> Tensor:
+    raise AssertionError(f"the engine passes None in the place of {signal.modality.name!r}")
 
 
 def _constant(value: float) -> Mute:
@@ -207,6 +222,12 @@ MUTES: dict[str, Mute] = {
             "the constant that hurts least, one number a channel, learned on training data",
             needs=frozenset({"optimal"}),
             constant=True,
+        ),
+        Mute(
+            "absent",
+            _absent,
+            "None in place of a tensor, for networks that accept it; no work is shared",
+            absent=True,
         ),
     )
 }

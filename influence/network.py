@@ -150,13 +150,13 @@ class JointNetwork:
             self.module.eval()
         return self
 
-    def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def __call__(self, inputs: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
         """Run the module on a batch.
 
         Parameters
         ----------
         inputs
-            One tensor a modality, samples first.
+            One tensor a modality, samples first; `None` for one that is absent, but not for all.
 
         Returns
         -------
@@ -166,9 +166,17 @@ class JointNetwork:
         Raises
         ------
         InfluenceError
-            If what the module returns does not match the declared outputs.
+            If what the module returns does not match the declared outputs, or no input is there.
         """
         ordered = {m.name: inputs[m.name] for m in self.inputs}
+        present = [values for values in ordered.values() if values is not None]
+        if not present or (self.call == "channels" and len(present) < len(ordered)):
+            absent = [name for name, values in ordered.items() if values is None]
+            raise InfluenceError(
+                f"network {self.name!r}: expected a tensor for "
+                f"{'one input or more' if not present else 'each part of its channels'}, got None "
+                f"for {', '.join(absent)}"
+            )
         if self.call == "positional":
             returned = self.module(*ordered.values())
         elif self.call == "keyword":
@@ -178,8 +186,8 @@ class JointNetwork:
         elif self.call == "tuple":
             returned = self.module(tuple(ordered.values()))
         else:
-            returned = self.module(torch.cat(list(ordered.values()), dim=1))
-        return self._named(returned, batch=next(iter(ordered.values())).shape[0])
+            returned = self.module(torch.cat(present, dim=1))
+        return self._named(returned, batch=present[0].shape[0])
 
     def _named(self, returned: Any, *, batch: int) -> dict[str, Tensor]:
         names = [o.name for o in self.outputs]

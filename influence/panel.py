@@ -68,7 +68,7 @@ def _undefined(mute: Mute, network: JointNetwork, sites: Sequence[str], *, train
     """Say why a mute cannot be used, if it cannot."""
     known = {m.name: m for m in network.inputs}
     if not any(mute.applies_to(known.get(site, Modality(site))) for site in sites):
-        return f"it is for inputs of kind {' or '.join(sorted(mute.kinds))}"
+        return f"it is for {mute.scope}"
     if "optimal" not in mute.needs:
         return ""
     if edges := [site for site in sites if is_edge(site)]:

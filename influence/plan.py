@@ -53,11 +53,13 @@ class Plan:
         found = [Condition(NO_MUTE, FULL)]
         for mute in self.mutes:
             usable = [s for s in setups if all(mute.applies_to(known[site]) for site in s)]
+            if mute.absent:  # without any input there is nothing to compute
+                usable = [s for s in usable if len(s) < len(modalities)]
             if not usable:
                 kinds = {site: known[site].kind for site in self.sites}
                 raise InfluenceError(
-                    f"mute {mute.name!r} is defined for inputs of kind "
-                    f"{' or '.join(sorted(mute.kinds))}; network {network.name!r} has {kinds}"
+                    f"mute {mute.name!r} is defined for {mute.scope}; network {network.name!r} has "
+                    f"{kinds}"
                 )
             found += [Condition(mute.name, setup) for setup in usable]
         return found
@@ -67,6 +69,14 @@ class Plan:
         self.conditions(network)
         if not isinstance(network.module, Program):
             check_modules(network, list(edges_of(self.sites).values()))
+        program = isinstance(network.module, Program)
+        if any(mute.absent for mute in self.mutes) and (program or network.call == "channels"):
+            reason = "is an exported program" if program else "takes one tensor with all inputs"
+            raise InfluenceError(
+                f"mute 'absent' shows None in place of an input, and network {network.name!r} "
+                f"{reason}. Measure a module that accepts None (for a file of weights, --network "
+                "module:factory), or take another mute"
+            )
         if self.shuffle and count is not None:
             cyclic_order(count, self.seed)
         elif self.shuffle not in (None, "shuffle"):

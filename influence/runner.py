@@ -242,6 +242,8 @@ class Runner:
         shapes = {n: tuple(x.shape) for n, x in signals.clean.items()}
         if isinstance(error, torch.OutOfMemoryError):
             remedy = "Take a smaller batch size"
+        elif any(mute.absent for mute in self.mutes.values()):
+            remedy = "The mute 'absent' shows None in place of an input: does the network accept it?"
         else:
             remedy = (
                 "Check that the file's inputs have the shapes that the network was built for, "

@@ -90,10 +90,14 @@ class Signals:
             rest = values.index_select(axis, torch.from_numpy(self.partners).to(values.device))
         return torch.cat([rest, follower], dim=axis)
 
-    def shown(self, setup: frozenset[str], mute: str) -> dict[str, Tensor]:
+    def shown(self, setup: frozenset[str], mute: str) -> dict[str, Tensor | None]:
         """Return all inputs, those in the setup muted; a network may change them in place."""
+
+        def muted(name: str) -> Tensor | None:
+            return None if self.mutes[mute].absent else self.muted(name, mute)
+
         return {
-            name: self.muted(name, mute) if name in setup else values.clone()
+            name: muted(name) if name in setup else values.clone()
             for name, values in self.clean.items()
         }
 

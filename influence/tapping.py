@@ -18,7 +18,7 @@ from influence.signals import Signals
 __all__ = ["Tapped", "tap_network"]
 
 Tensors = dict[str, Tensor]
-Tapped = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], tuple[Tensors, Tensors]]
+Tapped = Callable[[Mapping[str, Tensor | None], Mapping[str, Tensor]], tuple[Tensors, Tensors]]
 """Takes inputs and what replaces points; returns outputs, with the places, and what points held."""
 
 
@@ -78,7 +78,7 @@ def _hooked(
     network: JointNetwork,
     paths: Mapping[str, str],
     edges_are_places: bool,
-    inputs: Mapping[str, Tensor],
+    inputs: Mapping[str, Tensor | None],
     replaced: Mapping[str, Tensor],
 ) -> tuple[Tensors, Tensors]:
     with tapped(network.module, paths, replaced) as seen:

@@ -27,13 +27,17 @@ def _metric_lines() -> list[str]:
 
 
 def _mute_lines() -> list[str]:
-    from influence.muting import MUTES
+    from influence.muting import MUTES, PANEL
 
     lines = []
     for mute in MUTES.values():
-        only = f" (inputs of kind {', '.join(sorted(mute.kinds))})" if mute.kinds else ""
-        lines.append(f"{mute.name:15s} {mute.summary}{only}")
-    return [*lines, f"{'constant:VALUE':15s} the value everywhere, such as constant:0.5"]
+        only = f" ({mute.scope})" if mute.kinds else ""
+        lines.append(f"{mute.name:18s} {mute.summary}{only}")
+    return [
+        *lines,
+        f"{'constant:VALUE':18s} the value everywhere, such as constant:0.5",
+        f"{'panel':18s} {', '.join(PANEL)}: those that are defined for the network",
+    ]
 
 
 def _data_lines(path: str) -> list[str]:

@@ -40,7 +40,10 @@ class TappedGraph:
     places: tuple[str, ...]
 
     def run(
-        self, network: JointNetwork, inputs: Mapping[str, Tensor], replaced: Mapping[str, Tensor]
+        self,
+        network: JointNetwork,
+        inputs: Mapping[str, Tensor | None],
+        replaced: Mapping[str, Tensor],
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Run the network node by node.
 

@@ -23,7 +23,10 @@ def signal(kind: str = "other", count: int = 4, start: int = 0, side: int = 8) -
     return Signal(values, facts, indices, partners=torch.ones_like(values), seed=3)
 
 
-@pytest.mark.parametrize("name", [*MUTES, "constant:0.5"])
+BUILT = [*(name for name, mute in MUTES.items() if not mute.absent), "constant:0.5"]
+
+
+@pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("kind", ["depth", "probabilities", "logits", "image"])
 def test_nothing_of_the_muted_input_leaks(name: str, kind: str) -> None:
     muted = parse_mute(name).replace(signal(kind))
@@ -31,7 +34,7 @@ def test_nothing_of_the_muted_input_leaks(name: str, kind: str) -> None:
     assert muted.shape == (4, 3, 8, 8)
 
 
-@pytest.mark.parametrize("name", [*MUTES, "constant:0.5"])
+@pytest.mark.parametrize("name", BUILT)
 def test_a_network_may_reshape_or_change_what_it_gets(name: str) -> None:
     parse_mute(name).replace(signal()).view(4, -1).add_(1.0)
 
@@ -50,6 +53,14 @@ def test_uniform_knows_nothing() -> None:
     np.testing.assert_allclose(uniform.replace(signal("logits")).softmax(1), 1 / 3, rtol=1e-6)
     assert not uniform.applies_to(Modality("x", "depth"))
     assert uniform.applies_to(Modality("x", "probabilities"))
+
+
+def test_absent_is_for_inputs_and_builds_nothing() -> None:
+    absent = MUTES["absent"]
+    assert absent.applies_to(Modality("x", "depth"))
+    assert not absent.applies_to(Modality("edge:encoder"))
+    with pytest.raises(AssertionError, match="None in the place of 'x'"):
+        absent.replace(signal())
 
 
 def test_noise_has_the_moments_and_does_not_depend_on_batches() -> None:
