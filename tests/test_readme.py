@@ -30,6 +30,7 @@ def recipes() -> dict[str, str]:
 
 
 RECIPES = recipes()
+ABSENT = "A network that accepts `None` for a missing input"
 COUNT = 12
 STREAM = torch.Generator().manual_seed(0)
 FIRST = torch.rand(COUNT, 3, 4, 5, generator=STREAM)
@@ -123,7 +124,8 @@ def executed(title: str, **given: Any) -> Run:
 
 
 def test_each_recipe_is_short_and_has_a_test() -> None:
-    assert set(RECIPES) == {*PREPARED, "A metric of your own", "A metric of torchmetrics"}
+    others = {ABSENT, "A metric of your own", "A metric of torchmetrics"}
+    assert set(RECIPES) == {*PREPARED, *others}
     for title, code in RECIPES.items():
         lines = [line for line in code.splitlines() if line.strip()]
         assert 0 < len(lines) < MOST_LINES, title
@@ -136,6 +138,35 @@ def test_a_network_of_another_build_is_measured_as_the_plain_one(title: str) -> 
     expected = plain((first, second))
     pd.testing.assert_frame_equal(run.influence, expected.influence, rtol=1e-6)
     assert (run.influence["omega"] != 0).any()
+
+
+class Tolerant(Core):
+    """Without an input it says what it says on zeros, but for a bias that tells that it is gone."""
+
+    def forward(self, first: Tensor | None, second: Tensor | None) -> Tensor:
+        known = first if first is not None else torch.zeros(len(second), 3, 1, 1)  # type: ignore[arg-type]
+        other = second if second is not None else torch.zeros(len(known), 1, 1, 1)
+        bias = torch.tensor([0.0, 0.0, float(first is None or second is None)])
+        return super().forward(known, other) + bias
+
+
+def test_a_network_that_accepts_none_gets_none() -> None:
+    net = Tolerant()
+    frame = executed(ABSENT, network=net, loader=[(FIRST, SECOND, LABELS)]).influence
+    frame = frame[frame["metric"] == "cross_entropy"].set_index(["mute", "source"])
+    zeros = torch.zeros_like(FIRST), torch.zeros_like(SECOND)
+    expected = {
+        ("absent", "rgb"): net(None, SECOND),
+        ("absent", "thermal"): net(FIRST, None),
+        ("zero", "rgb"): net(zeros[0], SECOND),
+        ("zero", "thermal"): net(FIRST, zeros[1]),
+    }
+    losses = {
+        key: nn.functional.cross_entropy(logits.double(), LABELS).item()
+        for key, logits in expected.items()
+    }
+    assert frame["muted"].to_dict() == pytest.approx(losses)
+    assert losses["absent", "rgb"] != pytest.approx(losses["zero", "rgb"], abs=1e-3)
 
 
 def test_a_metric_of_ones_own_is_what_it_says() -> None:

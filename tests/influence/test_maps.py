@@ -68,6 +68,16 @@ def test_maps_add_up_to_what_was_measured(toy_file: Path, source: str, limit: in
         assert np.any(values.gain != 0)
 
 
+@pytest.mark.parametrize("mute", ["shuffle:groups", "shuffle:neighbours"])
+def test_partners_of_a_kind_are_those_of_the_measurement(tmp_path: Path, mute: str) -> None:
+    path = write_toy_file(tmp_path / "toy.h5", groups=np.arange(13) % 3)
+    run = measure(toy(), path, metrics=METRICS, mutes=[mute], draws=9, seed=2, batch_size=4,
+                  device="cpu")  # fmt: skip
+    for target in METRICS:
+        maps = make(path, "semantic", target, mute=mute, seed=2)
+        assert maps.omega.tolist() == pytest.approx(omegas(run, maps), abs=1e-6)
+
+
 @pytest.mark.parametrize("source", ["edge:conv", "depth"])
 def test_an_edge_is_mapped_as_it_is_measured(toy_file: Path, source: str) -> None:
     run = measure(toy(), toy_file, metrics=METRICS, mutes=["mean", "shuffle"], draws=9,
@@ -158,14 +168,15 @@ def test_only_the_chosen_samples_are_read(toy_file: Path, reads: list[int]) -> N
 
 
 class Line(nn.Module):
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        return x + y
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        return x if y is None else x + y
 
 
-def test_any_number_of_axes_can_be_mapped() -> None:
+@pytest.mark.parametrize("mute", ["zero", "absent"])
+def test_any_number_of_axes_can_be_mapped(mute: str) -> None:
     x = torch.arange(6.0).reshape(3, 2)
     net = JointNetwork(Line(), ["x", "y"], ["z"])
-    maps = make([({"x": x, "y": x}, {"z": x})], "y", "z", net=net, ids=["1"])
+    maps = make([({"x": x, "y": x}, {"z": x})], "y", "z", net=net, ids=["1"], mute=mute)
     # |x - x| - |2x - x|: the source only hurts.
     assert maps.gain.tolist() == [[-2.0, -3.0]]
     assert maps.pictures is None
