@@ -1,0 +1,1 @@
+"""Worlds in which every influence is known in closed form, and what `influence` makes of them."""

@@ -1,0 +1,99 @@
+"""Judgement: the limits that were set beforehand, and whether they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["COVERAGE", "judge"]
+
+COVERAGE = (0.93, 0.97)
+"""Between these lies the share of intervals that hold the truth."""
+
+ALARMS = 0.06
+BIAS = 0.3
+POWER = 0.1
+
+EXACT = ("mse", "accuracy")
+"""Metrics that are means over places: what is measured has no bias at all."""
+
+CHANCE = 4.5
+"""Standard normal numbers by the thousand do not reach this."""
+
+
+def judge(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return one row a criterion: how much of it, its limits, and whether they are kept.
+
+    Parameters
+    ----------
+    tables
+        The studies' tables by name; a criterion whose table is missing is left out.
+    """
+    judges = {"bias": _bias, "coverage": _coverage, "false_alarms": _alarms, "power": _power,
+              "verdicts": _verdicts, "ranks": _ranks}  # fmt: skip
+    records = [r for name, of in judges.items() if name in tables for r in of(tables[name])]
+    return pd.DataFrame(records, columns=["what", "cases", "found", "wanted", "met"])
+
+
+def _row(what: str, cases: int, value: str, limit: str, met: Any) -> dict[str, Any]:
+    return {"what": what, "cases": cases, "found": value, "wanted": limit, "met": bool(met)}
+
+
+def _bias(bias: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    exact = bias[bias["metric"].isin(EXACT)]
+    reached = exact["z"].abs().max()
+    yield _row("bias of means over places, |z|", len(exact), f"at most {reached:.2f}",
+               f"at most {CHANCE}", reached <= CHANCE)  # fmt: skip
+    largest = bias["in_errors"].abs().max()
+    yield _row("bias of everything, in standard errors", len(bias), f"at most {largest:.2f}",
+               f"at most {BIAS}", largest <= BIAS)  # fmt: skip
+
+
+def _coverage(coverage: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    low, high = COVERAGE
+    for (metric, mute), own in coverage.groupby(["metric", "mute"], sort=False):
+        shares = own["coverage"]
+        yield _row(
+            f"coverage of 95% intervals, {metric}, {mute}", len(own),
+            f"{100 * shares.min():.1f} to {100 * shares.max():.1f}%",
+            f"{100 * low:.0f} to {100 * high:.0f}%", shares.between(low, high).all(),
+        )  # fmt: skip
+
+
+def _alarms(alarms: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    single, family = alarms[alarms["source"] != "any"], alarms[alarms["source"] == "any"]
+    each = single.groupby(["world", "mute", "data"])["raw"].mean()
+    for name, shares in (("each test alone", each), ("any test after Holm", family["holm"])):
+        most = float(shares.max())
+        yield _row(f"false alarms, {name}", len(shares), f"at most {100 * most:.1f}%",
+                   f"at most {100 * ALARMS:.0f}%", most <= ALARMS)  # fmt: skip
+
+
+def _power(power: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    apart = float((power["power"] - power["predicted"]).abs().max())
+    yield _row("power less what influence.power predicts", len(power),
+               f"at most {100 * apart:.1f} points", f"at most {100 * POWER:.0f}",
+               apart <= POWER)  # fmt: skip
+
+
+def _verdicts(verdicts: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    wanted = verdicts[verdicts["expected"]]
+    for source, verdict, share in zip(
+        wanted["source"], wanted["verdict"], wanted["share"].astype(float), strict=True
+    ):
+        yield _row(f"verdict on {source}: {verdict}", 1, f"{100 * share:.1f}% of sets", "most",
+                   share > 0.5)  # fmt: skip
+
+
+def _ranks(ranks: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    ladder = ranks["ladder"]
+    yield _row("ladder of constants: damage and distance grow together", len(ranks),
+               f"{100 * ladder.mean():.0f}%", "all", ladder.all())  # fmt: skip
+    for (data, training), own in ranks.groupby(["data", "training"], sort=False):
+        least = own["all"].min()
+        yield _row(f"distance ranks mutes as damage does, {data}, {training}", len(own),
+                   f"rank correlation {np.mean(own['all']):.2f}, least {least:.2f}", "above 0.8",
+                   least > 0.8)  # fmt: skip

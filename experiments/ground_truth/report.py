@@ -1,0 +1,184 @@
+"""Report: the tables of the README and the figures, from the CSVs alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.benchmarks.records import read_records
+from experiments.figures.readmes import write_blocks
+from experiments.ground_truth.artefacts import rank_mutes
+from experiments.ground_truth.drawing import draw_artefacts, draw_coverage
+from experiments.ground_truth.judgement import judge
+from experiments.ground_truth.worlds import WORLDS
+from influence.files import replace_on_success
+from influence.plots.style import FORMATS, save_figure
+
+__all__ = ["blocks", "write_report", "write_table"]
+
+FIGURES = {"coverage": draw_coverage, "artefacts": draw_artefacts}
+"""CSV -> what is drawn from it, into files of the same name."""
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> Path:
+    """Write a CSV with six digits, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replace_on_success(path) as aside:
+        frame.to_csv(aside, index=False, lineterminator="\n", float_format="%.6g")
+    return path
+
+
+def write_report(folder: Path) -> Iterator[Path]:
+    """Write what follows from the CSVs of the studies; yield the files as they are written."""
+    tables = _tables(folder)
+    if "artefacts" in tables:
+        ranks = pd.DataFrame(rank_mutes(tables["artefacts"]))
+        yield write_table(ranks, folder / "ranks.csv")
+    yield write_table(judge(_tables(folder)), folder / "judged.csv")
+    for name, draw in FIGURES.items():
+        for suffix in FORMATS if name in tables else ():
+            save_figure(draw(tables[name]), folder / f"{name}.{suffix}")
+            yield folder / f"{name}.{suffix}"
+    if (readme := folder / "README.md").exists():
+        yield write_blocks(readme, blocks(folder))
+
+
+def blocks(folder: Path) -> dict[str, str]:
+    """Return the README's tables by name; a table whose CSV is not there says so."""
+    makers: Mapping[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
+        "judged": ("judged", lambda frame: frame),
+        "bias": ("bias", _bias),
+        "coverage": ("coverage", _coverage),
+        "false_alarms": ("false_alarms", _false_alarms),
+        "power": ("power", _power),
+        "verdicts": ("verdicts", _verdicts),
+        "artefacts": ("artefacts", _artefacts),
+        "ranks": ("ranks", _ranks),
+    }
+    found, tables = {}, _tables(folder)
+    for block, (name, make) in makers.items():
+        known = name in tables
+        found[block] = _markdown(make(tables[name])) if known else "Not simulated yet."
+    return found
+
+
+def _tables(folder: Path) -> dict[str, pd.DataFrame]:
+    found = {path.stem: read_records(path) for path in sorted(folder.glob("*.csv"))}
+    return {name: frame for name, frame in found.items() if frame is not None}
+
+
+def _markdown(frame: pd.DataFrame) -> str:
+    shown = frame.copy()
+    for column in shown:
+        if shown[column].dtype == bool:
+            shown[column] = shown[column].map({True: "yes", False: "**no**"})
+    return str(shown.fillna("").to_markdown(index=False, floatfmt=".3g"))
+
+
+def _span(shares: Any) -> str:
+    """Show the least and the greatest of some shares, in per cent."""
+    low, high = 100 * np.min(shares), 100 * np.max(shares)
+    return f"{low:.1f}" if high - low < 0.05 else f"{low:.1f} to {high:.1f}"
+
+
+def _bias(bias: pd.DataFrame) -> pd.DataFrame:
+    """One row a world and metric, over all mutes, kinds and players."""
+    records = []
+    for (world, metric), own in bias.groupby(["world", "metric"], sort=False):
+        records.append(
+            {
+                "world": world,
+                "what it shows": WORLDS[str(world)].about,
+                "metric": metric,
+                "n": own["n"].iloc[0],
+                "sets": own["sets"].iloc[0],
+                "values": len(own),
+                "largest bias, in standard errors": own["in_errors"].abs().max(),
+                "mean of z": own["z"].mean(),
+                "deviation of z": own["z"].std(),
+            }
+        )
+    return pd.DataFrame(records)
+
+
+def _coverage(coverage: pd.DataFrame) -> pd.DataFrame:
+    """One row a metric, mute and layout, one column a kind."""
+    keys = ["metric", "world", "mute", "data", "groups", "sets"]
+    table = coverage.pivot_table(
+        index=keys, columns="kind", values="coverage", aggfunc=_span, sort=False
+    )
+    return table.reset_index().rename(columns=lambda name: str(name).replace("_", " "))
+
+
+def _false_alarms(alarms: pd.DataFrame) -> pd.DataFrame:
+    """One row a world, mute and layout."""
+    records = []
+    for key, own in alarms.groupby(["world", "mute", "data"], sort=False):
+        single, whole = own[own["source"] != "any"], own[own["source"] == "any"].iloc[0]
+        records.append(
+            {
+                **dict(zip(("world", "mute", "data"), key, strict=True)),
+                "groups": whole["groups"],
+                "sets": whole["sets"],
+                "tests": len(single),
+                "one test, %": _span(single["raw"]),
+                "any of them, %": _span([whole["raw"]]),
+                "any after Holm, %": _span([whole["holm"]]),
+            }
+        )
+    return pd.DataFrame(records)
+
+
+def _power(power: pd.DataFrame) -> pd.DataFrame:
+    """One row an effect, one column a layout: found, and predicted in brackets."""
+    shown = power.assign(
+        text=[
+            f"{100 * found:.0f} ({100 * told:.0f})"
+            for found, told in zip(power["power"], power["predicted"], strict=True)
+        ]
+    )
+    keys = ["metric", "omega", "sets"]
+    table = shown.pivot_table(
+        index=keys, columns="data", values="text", aggfunc="first", sort=False
+    )
+    return table.reset_index()
+
+
+def _verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """One row a source, one column a verdict."""
+    shown = verdicts.assign(share=100 * verdicts["share"])
+    expected = verdicts[verdicts["expected"]].set_index("source")["verdict"]
+    table = shown.pivot_table(
+        index=["source", "n", "sets"], columns="verdict", values="share", sort=False
+    ).reset_index()
+    table.insert(1, "wanted", table["source"].map(expected))
+    return table
+
+
+def _artefacts(artefacts: pd.DataFrame) -> pd.DataFrame:
+    """One row a network and mute: means over seeds, for the source x."""
+    own = artefacts[artefacts["source"] == "x"]
+    columns = ["omega", "taken", "damage", "distance", "outside"]
+    return own.groupby(["data", "training", "mute"], sort=False)[columns].mean().reset_index()
+
+
+def _ranks(ranks: pd.DataFrame) -> pd.DataFrame:
+    """One row a network: means over seeds and sources."""
+    grouped = ranks.groupby(["data", "training"], sort=False)
+    table = grouped.agg(
+        networks=("seed", "nunique"), panel=("panel", "mean"), worst=("panel", "min"),
+        all=("all", "mean"), worst_of_all=("all", "min"), ladder=("ladder", "all"),
+    )  # fmt: skip
+    return table.reset_index().rename(
+        columns={
+            "panel": "rank correlation, panel",
+            "worst": "worst",
+            "all": "rank correlation, all mutes",
+            "worst_of_all": "worst of all mutes",
+            "ladder": "ladder in order",
+        }
+    )

@@ -1,0 +1,72 @@
+"""The planted artefact, and the ranking of mutes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from experiments.ground_truth.artefacts import rank_mutes
+from experiments.ground_truth.planted import (
+    EXPECTED,
+    judge_planted,
+    planted_network,
+    planted_set,
+)
+from experiments.ground_truth.world import ANSWER
+
+
+def test_only_zeros_trip_the_network() -> None:
+    inputs, truth = planted_set(4000, np.random.default_rng(0))
+
+    def error(**changed: torch.Tensor) -> float:
+        answer = planted_network()({**inputs, **changed})[ANSWER]
+        return (answer - truth).square().mean().item()
+
+    tripped = inputs["tripped"]
+    plain = error()
+    assert plain == pytest.approx(0.2**2 + 0.6**2, abs=0.03)
+    assert error(tripped=tripped.flip(0)) == pytest.approx(plain, abs=0.05)
+    assert error(tripped=torch.full_like(tripped, 3.0)) == pytest.approx(plain, abs=0.05)
+    assert error(tripped=torch.zeros_like(tripped)) > 4 * plain
+    assert error(switch=torch.zeros_like(tripped)) == pytest.approx(plain, abs=0.05)
+
+
+def test_verdict_finds_the_planted_artefact() -> None:
+    found = pd.DataFrame(judge_planted(sets=4, samples=400))
+    shares = found[found["expected"]].set_index("source")["share"]
+    assert set(shares.index) == set(EXPECTED)
+    assert shares["views"] == shares["tripped"] == 1
+    assert shares["switch"] >= 0.5
+    assert found.groupby("source")["share"].sum().tolist() == [1, 1, 1]
+
+
+def ranked(**columns: list[float]) -> dict[str, object]:
+    frame = pd.DataFrame(
+        {
+            "data": "d", "training": "t", "seed": 0, "source": "x",
+            "mute": ["zero", "mean", "shuffle", "noise", "constant:1", "constant:2"],
+            "step": [np.nan, 0, np.nan, np.nan, 1, 2],
+            **columns,
+        }
+    )  # fmt: skip
+    (record,) = rank_mutes(frame)
+    return record
+
+
+def test_ranks_of_mutes() -> None:
+    damage = [9.0, 0.1, 0.4, 0.3, 2.0, 5.0]
+    same = ranked(damage=damage, distance=damage)
+    assert (same["panel"], same["all"], same["ladder"]) == (
+        pytest.approx(1),
+        pytest.approx(1),
+        True,
+    )
+    assert same["order_by_damage"] == same["order_by_distance"]
+    turned = ranked(damage=damage, distance=[-x for x in damage])
+    assert (turned["panel"], turned["all"]) == (pytest.approx(-1), pytest.approx(-1))
+    assert turned["ladder"] is False
+    # Ranks 4 1 3 2 against 4 1 2 3: 1 - 6 * 2 / (4 * 15).
+    swapped = ranked(damage=damage, distance=[9.0, 0.1, 0.3, 0.4, 2.0, 5.0])
+    assert swapped["panel"] == pytest.approx(0.8)

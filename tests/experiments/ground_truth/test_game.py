@@ -1,0 +1,35 @@
+"""The algebra of games by counting orders, beside that of the library."""
+
+from __future__ import annotations
+
+import pytest
+
+from experiments.ground_truth.game import true_values
+from experiments.ground_truth.worlds import WORLDS
+from influence.coalitions import exact
+from influence.metrics import METRICS
+
+
+@pytest.mark.parametrize("name", ["three sources", "three labels", "redundant"])
+@pytest.mark.parametrize("mute", ["zero", "shuffle"])
+def test_orders_give_what_weights_give(name: str, mute: str) -> None:
+    world = WORLDS[name]
+    (metric, *_) = world.metrics
+    sign = 1 if METRICS[metric].higher_is_better else -1
+    everybody = frozenset(world.sites)
+    found = true_values(world, metric, mute)
+    quantities = exact(world.sites)
+    assert len(found) == len(quantities)
+    for quantity in quantities:
+        expected = sum(
+            weight * sign * world.value(metric, mute, everybody - shown)
+            for shown, weight in quantity.terms()
+        )
+        assert found[quantity.kind, "+".join(quantity.players)] == pytest.approx(expected)
+
+
+def test_shapley_values_share_out_everything() -> None:
+    world = WORLDS["three sources"]
+    found = true_values(world, "rms", "mean")
+    whole = world.value("rms", "mean", frozenset("abc")) - world.value("rms", "mean", frozenset())
+    assert sum(found["shapley", site] for site in "abc") == pytest.approx(whole)
