@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from influence.derangement import derange
 from influence.errors import InfluenceError
+from influence.evaluation_file import EvaluationFile
 from influence.maps import map_samples
 from influence.measurement import measure
-from influence.muting import cyclic_order
 from influence.network import JointNetwork
 from influence.sample_maps import SampleMaps
 from tests.toy import CLASSES, Toy, toy, toy_arrays, write_toy_file
@@ -111,8 +112,9 @@ def by_hand(partner_of: dict[int, int]) -> tuple[Any, Any]:
 def test_the_partner_of_a_shuffle_is_that_of_the_measurement(
     toy_file: Path, limit: int | None, seed: int
 ) -> None:
-    cycle = cyclic_order(limit or 13, seed).tolist()
-    partner_of = {int(i): cycle[(cycle.index(int(i)) + 1) % len(cycle)] for i in IDS}
+    order = derange("shuffle", EvaluationFile(toy_file), limit or 13, names=["depth"], seed=seed)
+    partner_of = {int(i): int(order.follows[int(i)]) for i in IDS}
+    assert all(sample != partner for sample, partner in partner_of.items())
     labels, values = by_hand(partner_of)
     options: dict[str, Any] = {"mute": "shuffle", "limit": limit, "seed": seed}
     np.testing.assert_array_equal(make(toy_file, **options).gain, labels)
