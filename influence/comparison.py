@@ -22,7 +22,7 @@ from influence.pairing import Pair, Side, draw_pair
 from influence.results import Run
 from influence.rows import NO_MUTE, Condition
 from influence.setups import FULL
-from influence.subjects import find_resampling, find_subjects
+from influence.subjects import find_resampling, find_subjects, tabled_conditions
 from influence.sums import full_key
 
 __all__ = ["COMPARISON_COLUMNS", "compare", "data_notes"]
@@ -108,7 +108,7 @@ def compare(
             pair := draw_pair(run_a.rows[a], run_b.rows[b], resampling),
             subjects_a[a],
             subjects_b[b],
-            _conditions(run_a, pair),
+            [Condition(NO_MUTE, FULL), *tabled_conditions(run_a, pair.first.conditions())],
             resampling,
         )
         for a, b in _choose(run_a, run_b, pairs)
@@ -144,14 +144,6 @@ def _choose(run_a: Run, run_b: Run, pairs: Sequence[tuple[str, str]]) -> list[tu
         f"no network of {', '.join(run_a.rows)} is called as one of {', '.join(run_b.rows)}. Say "
         "which with which, such as --pair A=B"
     )
-
-
-def _conditions(run: Run, pair: Pair) -> list[Condition]:
-    """List what both networks were run under: nothing muted, then in the order of the table."""
-    order = run.influence[["mute", "source"]].drop_duplicates().itertuples(index=False)
-    muted = [Condition(mute, frozenset({source})) for mute, source in order]
-    found = pair.first.conditions()
-    return [c for c in (Condition(NO_MUTE, FULL), *muted) if c in found]
 
 
 def _tabulate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,9 +13,9 @@ from influence.errors import InfluenceError, unknown
 from influence.metrics import METRICS, Metric, Wanted, find_metrics, find_scorers
 from influence.omega import Subject, influence_frame
 from influence.results import Run
-from influence.rows import Rows
+from influence.rows import Condition, Rows
 
-__all__ = ["find_resampling", "find_subjects"]
+__all__ = ["find_resampling", "find_subjects", "tabled_conditions"]
 
 T = TypeVar("T")
 
@@ -76,6 +76,14 @@ def find_resampling(run: Run) -> Resampling:
             int(measured["draws"]), float(measured["confidence"]), int(measured["seed"])
         )
     )
+
+
+def tabled_conditions(run: Run, found: Iterable[Condition]) -> list[Condition]:
+    """List those of some conditions that mute one site, in the order of a run's table."""
+    order = run.influence[["mute", "source"]].drop_duplicates().itertuples(index=False)
+    known = set(found)
+    muted = [Condition(str(mute), frozenset({str(source)})) for mute, source in order]
+    return [condition for condition in muted if condition in known]
 
 
 def _facts(take: Callable[[], T]) -> T:

@@ -15,6 +15,7 @@ from influence.results import (
     PERFORMANCE_COLUMNS,
     SAMPLES_COLUMNS,
 )
+from influence.seeds import SEEDS_COLUMNS
 
 NETWORKS = ("jrn-cat1", "jrn-cat10", "jrn-cat5", "jrn-cat60", "jrn-sum60")
 CLASSES = ("ground", "vertical", "ceiling", "furniture", "object")
@@ -149,6 +150,21 @@ def interactions_frame(
                      value, value - scale, value + scale, 0.95, 120)
                 )  # fmt: skip
     return pd.DataFrame(rows, columns=list(INTERACTIONS_COLUMNS))
+
+
+def seeds_frame(networks: Sequence[str] = NETWORKS, seeds: int = 3) -> pd.DataFrame:
+    """Return the frame of `influence.seeds.aggregate_seeds`."""
+    numbers = np.random.default_rng(0)
+    one = influence_frame(networks).rename(columns={"omega_low": "low", "omega_high": "high"})
+    spread = (one["high"] - one["low"]) / 4
+    return one.assign(
+        seeds=seeds,
+        seed_sd=spread * 1.5,
+        training_variance=spread**2 * numbers.uniform(-1, 1, len(one)),
+        test_variance=(spread / 2) ** 2,
+        standard_error=spread,
+        basis="rows",
+    )[list(SEEDS_COLUMNS)]
 
 
 def write_run(

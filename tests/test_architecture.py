@@ -39,6 +39,8 @@ LAYERS = (
     {"interactions", "scores", "distance", "grouping", "subjects", "pairing"},
     {"measurement", "comparison"},
     {"run_tables", "display", "selection", "verdict", "table_formats"},
+    {"estimates"},
+    {"seeds", "power"},
     {"extremes", "sample_maps"},
     {"maps"},
     {"tables", "plots", "extreme_maps"},

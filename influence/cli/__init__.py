@@ -18,6 +18,7 @@ COMMANDS = {
     "measure": "Mute each input of trained networks and measure what each output loses.",
     "optimal": "Learn the constants that hurt a network least, on training data.",
     "plot": "Draw a figure from measured runs.",
+    "power": "Say which omega samples can detect, and how many an omega needs.",
     "show": "Show metrics, mutes, or what a checkpoint or an evaluation file holds.",
     "table": "Print a table from measured runs.",
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pandas as pd
 
 from influence.cli.plot import names
 from influence.run_tables import read_tables
@@ -33,14 +34,23 @@ def table(kind: str, runs: tuple[Path, ...], format: str, **options: Any) -> Non
 
     KIND is omega (what each input gives each output), mutes (each direction under every mute,
     and whether they agree), interactions (what inputs give alone and together), performance (all
-    metrics with nothing muted), classes (a metric class by class) or samples (those that each
-    input helps and hurts most). RUN is a directory that `influence measure` wrote; of several the
-    rows are put together.
+    metrics with nothing muted), classes (a metric class by class), samples (those that each
+    input helps and hurts most) or seeds (several trainings of one network, with what training and
+    samples add to the uncertainty). RUN is a directory that `influence measure` wrote; of several
+    the rows are put together.
     """
     chosen = TABLES[kind]
     given = {name: value for name, value in options.items() if value not in (None, ())}
     if foreign := sorted(given.keys() - signature(chosen.make).parameters.keys()):
         raise click.UsageError(f"the table {kind} has no option --{foreign[0]}")
     beside = {name: read_tables(runs, name, optional=True) for name in chosen.beside}
-    made = chosen.make(read_tables(runs, chosen.frame), **beside, **given)
-    click.echo(format_table(made, format), nl=False)
+    frame = read_seeds(runs) if chosen.frame == "seeds" else read_tables(runs, chosen.frame)
+    click.echo(format_table(chosen.make(frame, **beside, **given), format), nl=False)
+
+
+def read_seeds(runs: tuple[Path, ...]) -> pd.DataFrame:
+    """Aggregate the seeds of runs."""
+    from influence.estimates import read_estimates  # it needs torch, other tables do not
+    from influence.seeds import aggregate_seeds
+
+    return aggregate_seeds(read_estimates(runs))

@@ -14,7 +14,9 @@ from influence.tables.interactions import interactions_table
 from influence.tables.mutes import mutes_table
 from influence.tables.omega import omega_table
 from influence.tables.performance import class_table, performance_table
+from influence.tables.power import power_table
 from influence.tables.samples import samples_table
+from influence.tables.seeds import seeds_table
 
 __all__ = [
     "TABLES",
@@ -25,7 +27,9 @@ __all__ = [
     "mutes_table",
     "omega_table",
     "performance_table",
+    "power_table",
     "samples_table",
+    "seeds_table",
 ]
 
 
@@ -35,7 +39,8 @@ class Kind:
 
     Parameters
     ----------
-    frame : name of the file, without its suffix, whose frame the function takes first.
+    frame : name of the file, without its suffix, whose frame the function takes first; or `seeds`,
+        which `influence.seeds` computes.
     make : the function; its other arguments are keywords.
     beside : files that a run may lack, whose frames it takes by keyword.
     """
@@ -52,5 +57,6 @@ TABLES: Mapping[str, Kind] = {
     "performance": Kind("performance", performance_table),
     "classes": Kind("performance", class_table),
     "samples": Kind("samples", samples_table),
+    "seeds": Kind("seeds", seeds_table),
 }
 """The kinds of table by name."""

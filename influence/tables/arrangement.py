@@ -18,10 +18,12 @@ __all__ = [
     "checkpoints",
     "class_name",
     "describe",
+    "direction",
     "gain_heading",
     "in_metric_order",
     "records",
     "run_columns",
+    "under_heading",
     "value_heading",
     "write_headings",
 ]
@@ -75,6 +77,16 @@ def records(frame: pd.DataFrame) -> Iterator[Any]:
 def write_headings(frame: pd.DataFrame, heading: Callable[[Any], tuple[str, str]]) -> pd.Series:
     """Give each row of a frame its heading, a pair (group of columns, column)."""
     return pd.Series([heading(row) for row in records(frame)], index=frame.index, dtype=object)
+
+
+def under_heading(heading: tuple[str, str], frame: pd.DataFrame) -> pd.DataFrame:
+    """Put all rows of a frame into one column."""
+    return frame.assign(heading=write_headings(frame, lambda _: heading))
+
+
+def direction(row: Any) -> str:
+    """Name the source, the target and the oriented performance of a row."""
+    return f"{row.source} → {row.target}: {gain_heading(row)}"
 
 
 def gain_heading(row: Any) -> str:

@@ -17,7 +17,7 @@ from influence.tables.arrangement import (
     describe,
     gain_heading,
     records,
-    write_headings,
+    under_heading,
 )
 
 __all__ = ["comparison_table"]
@@ -104,11 +104,7 @@ def _cells(chosen: pd.DataFrame) -> list[pd.DataFrame]:
             value=chosen["difference"] * gain, marked=chosen["p_holm"] < SIGNIFICANT, **ends
         ),
     )
-    return [_under(heading, part) for heading, part in zip(HEADINGS, parts, strict=True)]
-
-
-def _under(heading: tuple[str, str], part: pd.DataFrame) -> pd.DataFrame:
-    return part.assign(heading=write_headings(part, lambda _: heading))
+    return [under_heading(heading, part) for heading, part in zip(HEADINGS, parts, strict=True)]
 
 
 def _networks(row: Any) -> str:

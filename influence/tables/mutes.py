@@ -16,9 +16,10 @@ from influence.tables.arrangement import (
     arrange,
     checkpoints,
     describe,
-    gain_heading,
+    direction,
     records,
     run_columns,
+    under_heading,
     write_headings,
 )
 from influence.verdict import in_words, verdicts
@@ -85,7 +86,7 @@ def mutes_table(
     """
     chosen = at_level(named(influence, "mute", mute), level)
     chosen = named(chosen, "metric", metric) if metric else headline(chosen)
-    chosen = chosen.assign(direction=[_direction(row) for row in records(chosen)])
+    chosen = chosen.assign(direction=[direction(row) for row in records(chosen)])
     far = _farthest(distance, chosen)
     omegas = _omegas(chosen, far)
     entries = _by_source([omegas, *_judged(chosen), *_distances(far)])
@@ -98,10 +99,6 @@ def mutes_table(
     )
     mutes = [(OMEGA, name) for name in chosen["mute"].unique()]
     return replace(table, headings=(*mutes, *RANGE.values(), VERDICT))
-
-
-def _direction(row: Any) -> str:
-    return f"{row.source} → {row.target}: {gain_heading(row)}"
 
 
 def _farthest(distance: pd.DataFrame | None, chosen: pd.DataFrame) -> pd.DataFrame:
@@ -139,8 +136,8 @@ def _judged(chosen: pd.DataFrame) -> Iterator[pd.DataFrame]:
     digits = display.map(lambda shown: shown.gain_digits)
     for end, heading in RANGE.items():
         value = judged[end] * display.map(lambda shown: shown.gain)
-        yield _under(heading, judged).assign(value=value, digits=digits)
-    yield _under(VERDICT, judged).assign(text=[in_words(row) for row in records(judged)])
+        yield under_heading(heading, judged).assign(value=value, digits=digits)
+    yield under_heading(VERDICT, judged).assign(text=[in_words(row) for row in records(judged)])
 
 
 def _distances(far: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -153,10 +150,6 @@ def _distances(far: pd.DataFrame) -> Iterator[pd.DataFrame]:
             digits=digits,
             warned=far["warning"],
         )
-
-
-def _under(heading: tuple[str, str], frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(heading=write_headings(frame, lambda _: heading))
 
 
 def _mute(row: Any) -> tuple[str, str]:

@@ -8,10 +8,16 @@ import pytest
 from click.testing import CliRunner
 
 from influence.cli import main
+from influence.estimates import read_estimates
+from influence.measurement import measure
+from influence.results import DISTANCE_COLUMNS
 from influence.run_tables import read_tables
+from influence.seeds import aggregate_seeds
 from influence.table_formats import FORMATS, format_table
-from influence.tables import TABLES, omega_table
+from influence.tables import TABLES, mutes_table, omega_table, seeds_table
+from tests.influence.tables.test_mutes import distances
 from tests.tables_of_runs import influence_frame, performance_frame, write_run
+from tests.toy import Toy, joint
 
 
 @pytest.mark.parametrize("kind", TABLES)
@@ -61,5 +67,25 @@ def test_bad_input_ends_with_a_clear_message(
 
 
 def test_the_help_explains_every_kind() -> None:
-    text = CliRunner().invoke(main, ["table", "--help"]).output
+    text = " ".join(CliRunner().invoke(main, ["table", "--help"]).output.split())
     assert all(f"{kind} (" in text for kind in TABLES)
+
+
+def test_distances_stand_beside_the_omegas_of_runs_that_have_them(tmp_path: Path) -> None:
+    run = write_run(tmp_path, influence_frame(["a"]))
+    without = CliRunner().invoke(main, ["table", "mutes", str(run)]).output
+    assert "distance" not in without.lower()
+    distances()[list(DISTANCE_COLUMNS)].to_csv(run / "distance.csv", index=False)
+    result = CliRunner().invoke(main, ["table", "mutes", str(run), "--format", "csv"])
+    expected = mutes_table(read_tables([run], "influence"), distance=distances())
+    assert result.output == format_table(expected, "csv")
+    assert "distance from the data" in result.output
+
+
+def test_seeds_come_from_the_rows_where_a_run_keeps_them(tmp_path: Path, toy_file: Path) -> None:
+    networks = [joint(Toy(seed), seed=seed) for seed in range(3)]
+    measure(networks, toy_file, mutes=["zero"], draws=50).write(tmp_path / "run")
+    result = CliRunner().invoke(main, ["table", "seeds", str(tmp_path / "run")])
+    expected = seeds_table(aggregate_seeds(read_estimates([tmp_path / "run"])))
+    assert result.output == format_table(expected, "text")
+    assert "Without rows.h5" not in result.output

@@ -8,6 +8,7 @@ from tests.tables_of_runs import (
     interactions_frame,
     performance_frame,
     samples_frame,
+    seeds_frame,
 )
 
 
@@ -17,6 +18,7 @@ def test_every_kind_takes_the_frame_that_the_registry_names() -> None:
         "interactions": interactions_frame(),
         "performance": performance_frame(),
         "samples": samples_frame(),
+        "seeds": seeds_frame(),
     }
     for kind in TABLES.values():
         assert len(kind.make(frames[kind.frame]).entries) > 0
