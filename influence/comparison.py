@@ -155,6 +155,8 @@ def _tabulate(
     for condition in conditions:
         for cell in list_cells(pair.first, shared, condition, "all"):
             metric = cell.metric
+            if condition.setup == FULL and not metric.needs_truth:
+                continue  # nothing muted changes nothing
             sides = [_quantity(cell, side) for side in pair.observed()]
             difference, drawn, swapped = (
                 metric.oriented(_quantity(cell, first) - _quantity(cell, second))

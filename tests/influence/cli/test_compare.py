@@ -54,6 +54,20 @@ def test_two_networks_of_one_run(runs: Path) -> None:
     assert "one − two" in result.output
 
 
+def test_changes_are_compared_under_mutes_alone(tmp_path: Path, toy_file: Path) -> None:
+    metrics = {"semantic": ["mean_iou", "changed_labels"], "depth": ["absolute_change"]}
+    for name, seed in (("a", 0), ("b", 1)):
+        run = measure(joint(Toy(seed)), toy_file, mutes=["zero"], draws=50, metrics=metrics)
+        run.write(tmp_path / name)
+    found = compare(*(read_run(tmp_path / name, rows=True) for name in "ab"))
+    by_quantity = found.groupby("quantity")["metric"].unique().map(set).to_dict()
+    assert by_quantity == {
+        "performance": {"mean_iou"},
+        "omega": {"mean_iou", "changed_labels", "absolute_change"},
+    }
+    assert found["p_value"].notna().all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
