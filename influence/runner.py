@@ -243,7 +243,9 @@ class Runner:
         if isinstance(error, torch.OutOfMemoryError):
             remedy = "Take a smaller batch size"
         elif any(mute.absent for mute in self.mutes.values()):
-            remedy = "The mute 'absent' shows None in place of an input: does the network accept it?"
+            remedy = (
+                "The mute 'absent' shows None in place of an input: does the network accept it?"
+            )
         else:
             remedy = (
                 "Check that the file's inputs have the shapes that the network was built for, "
