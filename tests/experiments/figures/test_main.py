@@ -50,9 +50,9 @@ def test_it_writes_everything_and_skips_a_study_that_is_not_there(
 ) -> None:
     reports, output = written
     assert f"skipped {reports / 'rooms'}: no influence.csv there" in output
-    tables = {"influence.csv", "performance.csv", "inputs.csv"}
+    kept = ("influence.csv", "performance.csv", "interactions.csv", "samples.csv.gz", "inputs.csv")
     files = {path.name for path in (reports / "nyuv2").iterdir()}
-    assert files == {*FIGURES, *TABLES, *tables, "README.md"}
+    assert files == {*FIGURES, *TABLES, *kept, "README.md"}
     assert {path.name for path in (reports / "published").iterdir()} >= FIGURES
 
 
