@@ -11,6 +11,7 @@ import torch
 
 from influence.checkpoints import export_checkpoint, load_checkpoint
 from influence.measurement import measure
+from influence.optimal import learn_optimal
 from tests.toy import toy
 
 pytestmark = [
@@ -71,6 +72,15 @@ def test_edges_and_distances_are_those_of_the_cpu(toy_file: Path, checkpoint: Pa
     pd.testing.assert_series_equal(cuda, cpu, atol=1e-4, rtol=0)
     near, far = (run.distance[["distance", "outside"]] for run in runs)
     pd.testing.assert_frame_equal(far, near, rtol=1e-3, atol=0)
+
+
+def test_constants_learned_are_those_of_the_cpu(toy_file: Path, checkpoint: Path) -> None:
+    cpu, cuda = (
+        learn_optimal(load_checkpoint(checkpoint), toy_file, steps=30, device=device)
+        for device in ("cpu", "cuda")
+    )
+    for site, constant in cpu.items():
+        assert cuda[site] == pytest.approx(constant, abs=1e-3)
 
 
 def test_mixed_precision_stays_near(toy_file: Path) -> None:
