@@ -95,6 +95,7 @@ def counts(stderr: str) -> list[int]:
     [
         (2, ["--batch-size", "5", "--mute", "zero,mean,shuffle,noise"]),  # nobody knows the means
         (3, ["--batch-size", "8", "--mute", "zero,shuffle,noise"]),  # two batches
+        (2, ["--batch-size", "4", "--mute", "shuffle:neighbours"]),
     ],
 )
 def test_the_bytes_are_those_of_one_process(
