@@ -9,7 +9,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constr
 # The main job: five joint networks on the embedded scenes, into reports/rooms/.
 measure: $(VENV)/installed
 	$(BIN)/influence measure --ckpt experiments/rooms/checkpoints/*.pt2 \
-	    --data experiments/rooms/test.h5 --mute zero,mean,shuffle --out reports/rooms
+	    --data experiments/rooms/test.h5 --mute panel --interactions --out reports/rooms
 
 # One thread a process: processes with more threads than cores wait for each other.
 test: $(VENV)/installed-dev

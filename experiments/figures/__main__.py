@@ -12,10 +12,17 @@ from experiments.benchmarks.report import summary, write_report
 from experiments.figures.beside import beside_published
 from experiments.figures.published import write_published
 from experiments.figures.readmes import write_blocks
-from experiments.figures.studies import STUDY_TABLES, Study, read_study, write_figure7, write_table
+from experiments.figures.studies import (
+    STUDY_TABLES,
+    Study,
+    read_study,
+    write_figure7,
+    write_mutes_figure,
+    write_table,
+)
 from influence.errors import InfluenceError
-from influence.table_formats import format_table
-from influence.tables import omega_table
+from influence.table_formats import Table, format_table
+from influence.tables import interactions_table, mutes_table, omega_table
 
 REPORTS = Path(__file__).parents[2] / "reports"
 STUDIES = {"rooms": "make measure", "nyuv2": "python -m experiments.nyuv2 measure"}
@@ -36,19 +43,25 @@ def write_all(reports: Path) -> Iterator[str]:
             yield f"skipped {folder}: no influence.csv there; `{command}` writes it"
             continue
         yield from map(_wrote, write_figure7(study, folder))
+        yield from map(_wrote, write_mutes_figure(study, folder))
         for stem, make in STUDY_TABLES.items():
             for suffix in ("md", "tex"):
                 yield _wrote(write_table(make(study), folder / f"{stem}.{suffix}"))
         if (folder / "README.md").exists():
             blocks = _tables(study)
             if name == BESIDE_PUBLISHED:
-                blocks = {"published": beside_published(study, published)}
+                blocks = {
+                    "published": beside_published(study, published),
+                    "mutes": format_table(STUDY_TABLES["mutes"](study), "md"),
+                    "interactions": format_table(_both_ways(study), "md"),
+                }
                 if (other := read_study(folder / "scaled_start")) is not None:
                     blocks["scaled_start"] = format_table(omega_table(other.influence), "md")
             yield _wrote(write_blocks(folder / "README.md", blocks))
         if name == IN_README and (reports.parent / "README.md").exists():
-            omega = format_table(omega_table(study.influence, mute=["zero"]), "md")
-            yield _wrote(write_blocks(reports.parent / "README.md", {"rooms": omega}))
+            cross = study.influence[study.influence["source"] != study.influence["target"]]
+            judged = format_table(mutes_table(cross, interval=False), "md")
+            yield _wrote(write_blocks(reports.parent / "README.md", {"rooms": judged}))
     benchmarks = reports / "benchmarks"
     if (benchmarks / "rounds.csv").exists():
         yield from map(_wrote, write_report(benchmarks))
@@ -60,7 +73,14 @@ def write_all(reports: Path) -> Iterator[str]:
 
 
 def _tables(study: Study) -> dict[str, str]:
-    return {stem: format_table(make(study), "md") for stem, make in STUDY_TABLES.items()}
+    blocks = {stem: format_table(make(study), "md") for stem, make in STUDY_TABLES.items()}
+    return blocks | {"interactions": format_table(_both_ways(study), "md")}
+
+
+def _both_ways(study: Study) -> Table:
+    """Return the interactions under the mute that stays within the data, if there, for a page."""
+    mutes = [mute for mute in ["shuffle"] if mute in set(study.interactions["mute"])]
+    return interactions_table(study.interactions, mute=mutes)
 
 
 def _wrote(path: Path) -> str:

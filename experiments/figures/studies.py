@@ -1,4 +1,4 @@
-"""Figure 7 and Tables I and III of a study, from the CSVs that its folder in `reports/` keeps."""
+"""The figures and tables of a study, from the CSVs that its folder in `reports/` keeps."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from influence.files import replace_on_success
+from influence.plots.mutes import draw_mutes
 from influence.plots.performance import draw_performance
 from influence.plots.style import FORMATS, save_figure
 from influence.results import read_table
 from influence.run_tables import read_tables
 from influence.table_formats import Table, format_table
-from influence.tables import class_table, omega_table, performance_table
+from influence.tables import (
+    class_table,
+    interactions_table,
+    mutes_table,
+    omega_table,
+    performance_table,
+)
 
 __all__ = [
     "GROUPS",
@@ -24,6 +32,7 @@ __all__ = [
     "paper_metrics",
     "read_study",
     "write_figure7",
+    "write_mutes_figure",
     "write_table",
 ]
 
@@ -51,10 +60,14 @@ class Study:
     influence : frame with the columns of `influence.csv`.
     performance : frame with the columns of `performance.csv`. The single-task predictions come
         first, as a network called `input`, where `inputs.csv` gives them.
+    distance : frame with the columns of `distance.csv`; empty for printed numbers.
+    interactions : frame with the columns of `interactions.csv`; empty for printed numbers.
     """
 
     influence: pd.DataFrame
     performance: pd.DataFrame
+    distance: pd.DataFrame
+    interactions: pd.DataFrame
 
 
 def read_study(folder: Path) -> Study | None:
@@ -71,7 +84,15 @@ def read_study(folder: Path) -> Study | None:
     if (folder / "inputs.csv").exists():
         inputs = read_table(folder / "inputs.csv", "performance")
         performance = pd.concat([inputs, performance], ignore_index=True)
-    return Study(in_order(read_tables([folder], "influence")), in_order(performance))
+    distance, interactions = (
+        read_tables([folder], name, optional=True) for name in ("distance", "interactions")
+    )
+    return Study(
+        in_order(read_tables([folder], "influence")),
+        in_order(performance),
+        in_order(distance),
+        in_order(interactions),
+    )
 
 
 def in_order(frame: pd.DataFrame) -> pd.DataFrame:
@@ -82,6 +103,8 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
     >>> list(in_order(pd.DataFrame({"network": ["jrn-cat1", "mine", "jrn-cat60"]}))["network"])
     ['jrn-cat60', 'jrn-cat1', 'mine']
     """
+    if frame.empty:
+        return frame
     places = {network: place for place, network in enumerate(["input", *GROUPS])}
     place = frame["network"].map(lambda network: places.get(network, len(places)))
     return frame.iloc[place.argsort(kind="stable")].reset_index(drop=True)
@@ -95,6 +118,8 @@ def paper_metrics(performance: pd.DataFrame) -> list[str]:
 
 STUDY_TABLES: Mapping[str, Callable[[Study], Table]] = {
     "omega": lambda study: omega_table(study.influence),
+    "mutes": lambda study: mutes_table(study.influence, distance=study.distance),
+    "interactions": lambda study: interactions_table(study.interactions),
     "table1": lambda study: performance_table(
         study.performance, metric=paper_metrics(study.performance)
     ),
@@ -108,8 +133,17 @@ def write_figure7(study: Study, folder: Path) -> Iterator[Path]:
     networks = set(study.influence["network"])
     groups = {network: group for network, group in GROUPS.items() if network in networks}
     figure = draw_performance(study.influence, study.performance, groups=groups)
+    yield from _save(figure, folder, "figure7")
+
+
+def write_mutes_figure(study: Study, folder: Path) -> Iterator[Path]:
+    """Draw omega under every mute; yield the files as they are written."""
+    yield from _save(draw_mutes(study.influence, distance=study.distance), folder, "mutes")
+
+
+def _save(figure: Figure, folder: Path, stem: str) -> Iterator[Path]:
     for suffix in FORMATS:
-        path = folder / f"figure7.{suffix}"
+        path = folder / f"{stem}.{suffix}"
         save_figure(figure, path)
         yield path
 

@@ -144,7 +144,7 @@ def measure(
     from influence.measurement import measure as measure_networks
     from influence.processes import join_processes
     from influence.table_formats import format_table
-    from influence.tables import interactions_table, omega_table
+    from influence.tables import interactions_table, mutes_table, omega_table
 
     with join_processes(device) as processes:
         run = measure_networks(
@@ -179,6 +179,8 @@ def measure(
             run.write(out)
             shutil.rmtree(out / "unfinished", ignore_errors=True)
             click.echo(format_table(omega_table(run.influence), "text"))
+            if run.influence["mute"].nunique() > 1:
+                click.echo(format_table(mutes_table(run.influence, interval=False), "text"))
             if interactions:
                 click.echo(format_table(interactions_table(run.interactions), "text"))
             for name, notes in run.info["notes"].items():

@@ -14,9 +14,15 @@ from experiments.figures.__main__ import figures
 from experiments.figures.published import PUBLISHED
 from tests.tables_of_runs import influence_frame, performance_frame, write_run
 
-FIGURES = {"figure7.png", "figure7.pdf", "figure7.svg"}
+FIGURE7, MUTES = (
+    {f"{stem}.{suffix}" for suffix in ("png", "pdf", "svg")} for stem in ("figure7", "mutes")
+)
 ROOT = PUBLISHED.parents[1]
-TABLES = {f"{name}.{suffix}" for name in ("omega", "table1", "table3") for suffix in ("md", "tex")}
+TABLES = {
+    f"{name}.{suffix}"
+    for name in ("omega", "mutes", "interactions", "table1", "table3")
+    for suffix in ("md", "tex")
+}
 
 
 def _lay_out(folder: Path) -> Path:
@@ -25,7 +31,9 @@ def _lay_out(folder: Path) -> Path:
     for path in PUBLISHED.glob("jrn_*.csv"):
         shutil.copy(path, folder / "published")
     write_run(folder / "nyuv2")
-    text = "# Measured\n<!-- published:begin -->old<!-- published:end -->\nBehind.\n"
+    names = ("published", "mutes", "interactions")
+    blocks = [f"<!-- {name}:begin -->old<!-- {name}:end -->\n" for name in names]
+    text = f"# Measured\n{''.join(blocks)}Behind.\n"
     (folder / "nyuv2" / "README.md").write_text(text)
     inputs = performance_frame(["input"], []).query("setup == 'depth+semantic'")
     inputs.to_csv(folder / "nyuv2" / "inputs.csv", index=False)
@@ -52,8 +60,10 @@ def test_it_writes_everything_and_skips_a_study_that_is_not_there(
     assert f"skipped {reports / 'rooms'}: no influence.csv there" in output
     kept = ("influence.csv", "performance.csv", "interactions.csv", "samples.csv.gz", "inputs.csv")
     files = {path.name for path in (reports / "nyuv2").iterdir()}
-    assert files == {*FIGURES, *TABLES, *kept, "README.md"}
-    assert {path.name for path in (reports / "published").iterdir()} >= FIGURES
+    assert files == {*FIGURE7, *MUTES, *TABLES, *kept, "README.md"}
+    found = {path.name for path in (reports / "published").iterdir()}
+    assert found >= FIGURE7
+    assert not found & MUTES
 
 
 def test_a_second_run_changes_no_byte_and_does_not_import_torch(
@@ -78,9 +88,9 @@ def test_measured_stands_beside_published_for_every_network_and_mute(
     reports, _ = written
     page = (reports / "nyuv2" / "README.md").read_text(encoding="utf-8")
     assert page.startswith("# Measured\n")
-    assert page.endswith("<!-- published:end -->\nBehind.\n")
+    assert page.endswith("<!-- interactions:end -->\nBehind.\n")
     assert ">old<" not in page
-    table1, table3, omega = page.split("\n### ")[1:]
+    table1, table3, omega = page.partition("<!-- published:end -->")[0].split("\n### ")[1:]
     networks = ["jrn-cat60", "jrn-sum60", "jrn-cat10", "jrn-cat5", "jrn-cat1"]
     rows = [line.split("|")[1].strip() for line in table1.splitlines() if line.startswith("| ")][1:]
     assert rows == [name for name in ["input", *networks] for _ in range(2)]
