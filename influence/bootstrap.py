@@ -1,9 +1,10 @@
 """Paired bootstrap and sign-flip test on rows: an interval is ``weights @ rows``.
 
-Samples (or whole groups, where samples of a group are not independent) are drawn with replacement;
-both sides of an omega use the same draw. The interval takes the percentiles that give a mean of
-normal data its t interval (Hesterberg, The American Statistician 2015, the expanded percentile
-interval); plain percentiles are too narrow for few samples.
+Samples are drawn with replacement, or whole units where samples are not independent: groups, and
+the pairs that exchange their inputs under a shuffle. Both sides of an omega use the same draw. The
+interval takes the percentiles that give a mean of normal data its t interval (Hesterberg, The
+American Statistician 2015, the expanded percentile interval); plain percentiles are too narrow for
+few samples.
 """
 
 from __future__ import annotations
@@ -72,8 +73,9 @@ class Resampling:
         Never all draws of all samples are held: beside the rows and their sums this needs memory
         for a block of draws, and for one statistic's rows.
         """
-        count = int(rows.groups.max()) + 1
-        by_group = {key: _add_up(values, rows.groups) for key, values in rows.values.items()}
+        units = rows.drawn_together
+        count = int(units.max()) + 1
+        by_group = {key: _add_up(values, units) for key, values in rows.values.items()}
         drawn = {key: np.empty((self.draws, v.shape[1])) for key, v in by_group.items()}
         for block, weights in self._weights(count):
             for key, values in by_group.items():

@@ -2,6 +2,11 @@
 
 A sample gets the input of the one that follows it on its cycle. Reading along the cycles means that
 every sample is read once, and that only one sample beside each batch is needed.
+
+Under a shuffle the rows of two samples are not independent where one is shown the other's input:
+along one cycle through all samples each is tied to the next. So samples exchange their inputs in
+pairs, and whole pairs are drawn (`Derangement.units`): between them nothing is shared. Where inputs
+tell nothing, rows before and after the exchange are exchangeable, and the test is exact.
 """
 
 from __future__ import annotations
@@ -9,10 +14,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse import csgraph
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -22,7 +30,14 @@ from influence.muting import cyclic_order
 from influence.processes import Processes
 from influence.shards import ShardStore
 
-__all__ = ["Derangement", "agree_on_derangement", "derange", "describe_inputs", "near_tour"]
+__all__ = [
+    "Derangement",
+    "agree_on_derangement",
+    "derange",
+    "describe_inputs",
+    "near_tour",
+    "pair_up",
+]
 
 Positions = NDArray[np.int64]
 
@@ -69,6 +84,29 @@ class Derangement:
             found[cycle] = cycle[0]
         return found
 
+    def units(self, groups: Positions) -> Positions:
+        """Number what samples have to be drawn with: all that a cycle or a group ties to them.
+
+        Parameters
+        ----------
+        groups
+            For each sample the number of its group.
+
+        Examples
+        --------
+        >>> found = Derangement((np.array([0, 2]), np.array([1, 3]), np.array([4, 5])))
+        >>> found.units(np.array([0, 1, 2, 0, 3, 4])).tolist()  # samples 0 and 3 are of one group
+        [0, 0, 0, 0, 1, 1]
+        """
+        count = len(self.follows)
+        ends = np.concatenate([self.follows, count + groups])
+        size = count + int(groups.max()) + 1
+        links = sparse.coo_array(
+            (np.ones(len(ends)), (np.tile(np.arange(count), 2), ends)), shape=(size, size)
+        )
+        _, parts = csgraph.connected_components(links, directed=False)
+        return np.asarray(parts[:count], dtype=np.int64)
+
     def cut(self, size: int) -> list[Positions]:
         """Cut the samples into batches, such that all partners but that of the last one are inside.
 
@@ -96,6 +134,44 @@ class Derangement:
         return None if (found == np.arange(1, len(batch))).all() else found
 
 
+def pair_up(order: Positions, groups: Positions | None = None) -> Derangement:
+    """Let samples exchange their inputs in pairs, and the last three in a ring if one is left.
+
+    Groups exchange as a whole, each with one of about its size: as far as that goes, nobody is
+    shown an input of its own group.
+
+    Parameters
+    ----------
+    order
+        All samples, in random order.
+    groups
+        For each sample the number of its group; each its own by default.
+
+    Examples
+    --------
+    >>> [cycle.tolist() for cycle in pair_up(np.array([3, 0, 4, 1, 2])).cycles]
+    [[3, 0], [4, 1, 2]]
+    >>> found = pair_up(np.array([3, 0, 4, 1, 2]), np.array([0, 0, 1, 1, 1]))
+    >>> [cycle.tolist() for cycle in found.cycles]
+    [[0, 3], [1, 4, 2]]
+    """
+    members: dict[int, list[int]] = {}
+    for sample in order.tolist():
+        members.setdefault(sample if groups is None else int(groups[sample]), []).append(sample)
+    sets = sorted(members.values(), key=len)
+    cycles: list[list[int]] = []
+    for place in range(0, max(len(sets) - 1, 1), 2):
+        together = sets[place:] if place + 3 >= len(sets) else sets[place : place + 2]
+        first = len(cycles)
+        for column in zip_longest(*together):
+            ring = [sample for sample in column if sample is not None]
+            if len(ring) > 1 or len(cycles) == first:
+                cycles.append(ring)
+            else:
+                cycles[-1] += ring
+    return Derangement(tuple(np.array(cycle, dtype=np.int64) for cycle in cycles))
+
+
 def derange(
     mute: str, data: EvaluationSet, count: int, *, names: Sequence[str], seed: int
 ) -> Derangement:
@@ -121,13 +197,15 @@ def derange(
     if mute == "shuffle:groups":
         return Derangement(_group_cycles(data, order))
     if mute != "shuffle:neighbours":
-        return Derangement((order,))
+        if data.groups is None:
+            return pair_up(order)
+        return pair_up(order, np.unique(data.groups[:count], return_inverse=True)[1])
     if count > MOST_NEIGHBOURS:
         raise InfluenceError(
             f"mute {mute!r} compares all samples, {MOST_NEIGHBOURS} at most, got {count}. Set a "
             "limit, or take 'shuffle' or 'shuffle:groups'"
         )
-    return Derangement((near_tour(describe_inputs(data, names, count), int(order[0])),))
+    return pair_up(near_tour(describe_inputs(data, names, count), int(order[0])))
 
 
 def agree_on_derangement(
@@ -158,7 +236,8 @@ def agree_on_derangement(
     processes = processes or Processes()
     tour = shards.kept("tour") if shards else None
     if tour is None and processes.first:
-        tour = derange(mute, data, count, names=names, seed=seed).cycles[0].tolist()
+        found = derange(mute, data, count, names=names, seed=seed)
+        tour = np.concatenate(found.cycles).tolist()
     tour = processes.broadcast(tour)
     if shards and (not isinstance(tour, list) or set(tour) != set(range(count))):
         raise InfluenceError(
@@ -167,7 +246,7 @@ def agree_on_derangement(
         )
     if shards and processes.first:
         shards.keep("tour", tour)
-    return Derangement((np.array(tour, dtype=np.int64),))
+    return pair_up(np.array(tour, dtype=np.int64))
 
 
 def _group_cycles(data: EvaluationSet, order: Positions) -> tuple[Positions, ...]:

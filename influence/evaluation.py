@@ -162,13 +162,16 @@ def evaluate(
             collector.add(indices, shards.load(number))
         collector.finish(range(len(batches)))
         processes.barrier()  # before anybody takes the shards away
+    groups = group_numbers(None if data.groups is None else data.groups[:count], count)
+    units = derangement.units(groups) if derangement else None
     return Evaluation(
         [
             Rows(
                 ids=list(data.ids)[:count],
-                groups=group_numbers(None if data.groups is None else data.groups[:count], count),
+                groups=groups,
                 values={key: collector.values[f"{i}/{key}"] for key in runner.row_keys()},
                 notes=(*notes[i], *runner.notes),
+                units=units,
             )
             for i, runner in enumerate(runners)
         ],

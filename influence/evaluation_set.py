@@ -83,7 +83,8 @@ class Batch:
     """Several samples stacked, with their positions, names and groups in the set.
 
     `partners` says where in the batch the samples are whose inputs a shuffle mute shows in the
-    place of these, the last one's left out; `None` for the next one each.
+    place of these, the last one's left out; `None` for the next one each. `tied` names for each
+    sample the first one of those that it exchanges its input with, where all are in the batch.
     """
 
     indices: NDArray[np.int64]
@@ -92,6 +93,7 @@ class Batch:
     ids: Sequence[str] = ()
     groups: Sequence[Any] | None = None
     partners: NDArray[np.int64] | None = None
+    tied: Sequence[str] | None = None
 
     @classmethod
     def collate(cls, samples: Sequence[Sample]) -> Batch:
@@ -102,6 +104,17 @@ class Batch:
         }
         indices = np.array([s.index for s in samples], dtype=np.int64)
         return cls(indices, stack["inputs"], stack["targets"])
+
+    @classmethod
+    def join(cls, one: Batch, other: Batch) -> Batch:
+        """Put the samples of two batches together; both have groups, or none."""
+        inputs, targets = (
+            {n: torch.cat([x, second[n]]) for n, x in first.items()}
+            for first, second in ((one.inputs, other.inputs), (one.targets, other.targets))
+        )
+        groups = None if one.groups is None else [*one.groups, *(other.groups or ())]
+        indices = np.concatenate([one.indices, other.indices])
+        return cls(indices, inputs, targets, [*one.ids, *other.ids], groups)
 
     def head(self, count: int) -> Batch:
         """Return the first samples alone."""

@@ -298,10 +298,9 @@ def _expanded(names: Sequence[str]) -> list[str]:
 
 
 def cyclic_order(count: int, seed: int) -> NDArray[np.int64]:
-    """Draw the order in which `shuffle` walks the set: each sample gets the next one's input.
+    """Draw the order of all samples in which `shuffle` pairs them off to exchange their inputs.
 
-    Following one random cycle through all samples is a derangement (nobody gets its own input),
-    and reading in that order means that every sample is read once and only its neighbour kept.
+    See `influence.derangement.pair_up`.
 
     Raises
     ------

@@ -50,7 +50,7 @@ def match_samples(rows: Rows, like: Rows) -> Rows:
             "evaluation file"
         )
     values = {key: found[order] for key, found in rows.values.items()}
-    return Rows(like.ids, like.groups, values, rows.notes)
+    return Rows(like.ids, like.groups, values, rows.notes, like.units)
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,6 @@ def draw_pair(rows_a: Rows, rows_b: Rows, resampling: Resampling) -> Pair:
         resampling.sums(first),
         resampling.sums(second),
         resampling.exchange(
-            {key: (first.values[key], second.values[key]) for key in keys}, rows_a.groups
+            {key: (first.values[key], second.values[key]) for key in keys}, rows_a.drawn_together
         ),
     )

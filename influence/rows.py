@@ -65,12 +65,21 @@ class Rows:
         One float64 array (samples, k) for every condition, output and statistic.
     notes
         What was found out about the network on the way.
+    units
+        For each sample the number of what it is drawn with, 0, 1, ...: its group, with those that a
+        shuffle ties to it (`influence.derangement.Derangement.units`); its group by default.
     """
 
     ids: Sequence[str]
     groups: NDArray[np.int64]
     values: Mapping[RowKey, NDArray[np.float64]]
     notes: tuple[str, ...] = ()
+    units: NDArray[np.int64] | None = None
+
+    @property
+    def drawn_together(self) -> NDArray[np.int64]:
+        """For each sample the number of its unit: units are independent, samples need not be."""
+        return self.groups if self.units is None else self.units
 
     def __getitem__(self, key: tuple[Condition, str, str]) -> NDArray[np.float64]:
         return self.values[RowKey(*key)]
@@ -123,6 +132,8 @@ def write_rows(path: str | os.PathLike[str], rows: Mapping[str, Rows]) -> None:
         first = next(iter(rows.values()))
         file.create_dataset("ids", data=list(first.ids), dtype=h5py.string_dtype())
         file.create_dataset("groups", data=first.groups)
+        if first.units is not None:
+            file.create_dataset("units", data=first.units)
 
 
 def read_rows(path: str | os.PathLike[str]) -> dict[str, Rows]:
@@ -144,7 +155,7 @@ def read_rows(path: str | os.PathLike[str]) -> dict[str, Rows]:
     """
     try:
         with h5py.File(path) as file:
-            ids, groups = _read_samples(file)
+            ids, groups, units = _read_samples(file)
             found = [_read_network(file[f"rows/{i}"], len(ids)) for i in range(len(file["rows"]))]
             if len({network for network, _ in found}) < len(found):
                 raise ValueError("two networks of one name")
@@ -153,16 +164,25 @@ def read_rows(path: str | os.PathLike[str]) -> dict[str, Rows]:
             f"{os.fspath(path)}: expected the rows that influence measure writes beside its tables "
             f"(a streamed run keeps none), got {error}. Measure again, or copy the file again"
         ) from error
-    return {network: Rows(ids, groups, values) for network, values in found}
+    return {network: Rows(ids, groups, values, units=units) for network, values in found}
 
 
-def _read_samples(file: h5py.File) -> tuple[list[str], NDArray[np.int64]]:
-    ids, groups = file["ids"].asstr()[...], file["groups"][...]
-    if ids.ndim != 1 or groups.shape != ids.shape or not len(ids):
-        raise ValueError(f"ids of shape {ids.shape} beside groups of shape {groups.shape}")
-    if not np.array_equal(np.unique(groups), np.arange(groups.max() + 1)):
-        raise ValueError("groups that are not numbered 0, 1, ...")
-    return ids.tolist(), groups.astype(np.int64)
+def _read_samples(
+    file: h5py.File,
+) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64] | None]:
+    ids = file["ids"].asstr()[...]
+    groups = _read_numbers(file, "groups", ids.shape)
+    units = _read_numbers(file, "units", ids.shape) if "units" in file else None
+    return ids.tolist(), groups, units
+
+
+def _read_numbers(file: h5py.File, name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    numbers = file[name][...]
+    if len(shape) != 1 or numbers.shape != shape or not len(numbers):
+        raise ValueError(f"ids of shape {shape} beside {name} of shape {numbers.shape}")
+    if not np.array_equal(np.unique(numbers), np.arange(numbers.max() + 1)):
+        raise ValueError(f"{name} that are not numbered 0, 1, ...")
+    return np.asarray(numbers, dtype=np.int64)
 
 
 def _read_network(group: h5py.Group, samples: int) -> tuple[str, dict[RowKey, NDArray[np.float64]]]:

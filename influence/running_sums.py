@@ -64,6 +64,7 @@ class RunningSums:
     def __init__(self, resampling: Resampling) -> None:
         self.resampling = resampling
         self.n = 0
+        self._tied = 0
         self._groups: set[int] = set()
         self._totals: ByKey = {}
         self._drawn: ByKey = {}
@@ -74,6 +75,7 @@ class RunningSums:
         rows: Mapping[RowKey, Array],
         ids: Sequence[str],
         groups: Sequence[Any] | NDArray[Any] | None = None,
+        tied: Sequence[str] | None = None,
     ) -> None:
         """Add the rows (samples, k) of a batch.
 
@@ -86,10 +88,14 @@ class RunningSums:
         groups
             For each sample the label of its group, if samples are not independent: samples of a
             group have the same draws, in whichever batch they come. In all batches or in none.
+        tied
+            For each sample the id of the first one of those that it is drawn with, if these are
+            not its group; they are all in this batch.
         """
         assert self.n == 0 or bool(self._groups) == (groups is not None)
         assert not self._totals or self._totals.keys() == rows.keys()
-        labels = ids if groups is None else groups
+        names = ids if tied is None else tied
+        labels = names if groups is None else groups
         assert {len(labels), *map(len, rows.values())} == {len(ids)}
         keys = [_hash(self.resampling.seed, label) for label in labels]
         for start in range(0, len(keys), CHUNK):
@@ -103,6 +109,7 @@ class RunningSums:
                     change = values - part[full_key(key)]
                     _accumulate(self._exchanged, key, flips.T @ change)
         self.n += len(keys)
+        self._tied += len(names) - len(set(names))
         if groups is not None:
             self._groups.update(_short(key) for key in keys)
 
@@ -123,6 +130,7 @@ class RunningSums:
             for key, values in theirs.items():
                 _accumulate(own, key, values.copy())
         self.n += other.n
+        self._tied += other._tied
         self._groups |= other._groups
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -134,6 +142,7 @@ class RunningSums:
         }
         return {
             "n": np.array(self.n),
+            "tied": np.array(self._tied),
             "groups": np.array(sorted(self._groups), dtype=np.int64),
             **sums,
         }
@@ -144,7 +153,7 @@ class RunningSums:
     ) -> RunningSums:
         """Rebuild running sums from `arrays` and the keys of their rows."""
         found = cls(resampling)
-        found.n = int(arrays["n"])
+        found.n, found._tied = int(arrays["n"]), int(arrays["tied"])
         found._groups = set(arrays["groups"].tolist())
         for key in keys:
             for part, sums in found._parts().items():
@@ -163,7 +172,7 @@ class RunningSums:
                 for part, found in self._parts().items()
             },
             n=self.n,
-            groups=len(self._groups) or self.n,
+            groups=len(self._groups) or self.n - self._tied,
         )
 
 

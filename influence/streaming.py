@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain, islice
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from influence.batch_stream import BatchStream
 from influence.bootstrap import Resampling
-from influence.derangement import agree_on_derangement
+from influence.derangement import agree_on_derangement, pair_up
 from influence.errors import InfluenceError
 from influence.evaluation import (
     Pairs,
@@ -34,7 +34,7 @@ from influence.network import JointNetwork
 from influence.places import stride_of
 from influence.plan import Execution, Plan, choose_device
 from influence.processes import Processes
-from influence.rows import RowKey
+from influence.rows import RowKey, group_numbers
 from influence.running_sums import RunningSums
 from influence.scoring import Scores
 from influence.sums import Sums
@@ -66,9 +66,9 @@ def evaluate_stream(
 ) -> StreamedEvaluation:
     """Run networks on data of any length, and keep nothing but sums.
 
-    Draws and flips are those of `influence.running_sums`. In a stream, `shuffle` shows each sample
-    the input of the one that follows, and the last that of the first; in a set with random access
-    it is the same derangement as without streaming.
+    Draws and flips are those of `influence.running_sums`. Under `shuffle`, samples of a stream
+    exchange their inputs with the next one of their batch; in a set with random access it is the
+    same derangement as without streaming.
 
     Parameters
     ----------
@@ -99,9 +99,9 @@ def evaluate_stream(
                 "read twice to find it. Give it in the network's facts: Modality(mean=..., std=...)"
             )
         check_limit(limit)
-        measured, count = {}, None
+        measured, count, units = {}, None, None
         stream = _limited(data, limit)
-        whole: Pairs = _with_next(stream) if plans[0].shuffle else ((b, None) for b in stream)
+        whole: Pairs = _in_pairs(stream) if plans[0].shuffle else ((b, None) for b in stream)
         pairs: Pairs = islice(whole, processes.rank, None, processes.count)
     else:
         count = sample_count(data, limit)
@@ -110,6 +110,8 @@ def evaluate_stream(
         derangement = agree_on_derangement(
             data, count, plans[0].shuffle, names=names, seed=plans[0].seed, processes=processes
         )
+        groups = group_numbers(None if data.groups is None else data.groups[:count], count)
+        units = derangement.units(groups) if derangement else None
         pairs = load_pairs(
             data,
             processes.share(cut(count, execution.batch_size, derangement)),
@@ -130,7 +132,8 @@ def evaluate_stream(
     for batch, rows in results:
         for sums, seen, own in zip(running, features, rows, strict=True):
             seen.take(batch.indices, own)
-            sums.add(own, batch.ids, batch.groups)
+            together = batch.groups if units is None else units[batch.indices]
+            sums.add(own, batch.ids, together, batch.tied)
         if advance and processes.first:
             # The others are as far, more or less; of a stream, this one has read all before.
             turn = done + len(batch) * processes.count
@@ -183,19 +186,35 @@ def _limited(stream: BatchStream, limit: int | None) -> Iterator[Batch]:
         left = None if left is None else left - len(batch)
 
 
-def _with_next(batches: Iterator[Batch]) -> Iterator[tuple[Batch, Follower]]:
-    """Yield each batch with the inputs of the sample after it, or of the first after the last."""
-    current = next(batches)
-    first = {name: x[0].clone() for name, x in current.inputs.items()}
-    total = len(current)
-    for following in chain(batches, [None]):
-        if following is not None:
-            yield current, {name: x[0] for name, x in following.inputs.items()}
-            current = following
-            total += len(current)
-    if total < 2:
-        raise InfluenceError(f"mute 'shuffle' needs two samples or more, got {total}")
-    yield current, first
+def _in_pairs(batches: Iterator[Batch]) -> Iterator[tuple[Batch, Follower]]:
+    """Yield batches whose samples exchange their inputs in pairs, with the partner of the last.
+
+    A batch of one sample is put together with the one after it, or at the end of the stream before
+    it.
+    """
+    ready = current = None
+    for batch in batches:
+        current = batch if current is None else Batch.join(current, batch)
+        if len(current) > 1:
+            if ready is not None:
+                yield _exchanged(ready)
+            ready, current = current, None
+    if current is not None:
+        if ready is None:
+            raise InfluenceError("mute 'shuffle' needs two samples or more, got 1")
+        ready = Batch.join(ready, current)
+    assert ready is not None, "a stream has a batch"
+    yield _exchanged(ready)
+
+
+def _exchanged(batch: Batch) -> tuple[Batch, Follower]:
+    found = pair_up(np.arange(len(batch)))
+    last = int(found.follows[-1])
+    tied = [batch.ids[int(start)] for start in found.starts]
+    return (
+        replace(batch, partners=found.follows[:-1], tied=tied),
+        {name: x[last] for name, x in batch.inputs.items()},
+    )
 
 
 def _merged(running: RunningSums, keys: Sequence[RowKey], processes: Processes) -> Sums:

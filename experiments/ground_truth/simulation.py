@@ -15,6 +15,7 @@ from torch import Tensor
 
 from experiments.ground_truth.world import ANSWER, World
 from influence.bootstrap import Resampling
+from influence.derangement import pair_up
 from influence.evaluation_set import Field
 from influence.metrics import Metric, Prediction, find_metrics
 from influence.muting import Signal, cyclic_order, parse_mute
@@ -114,16 +115,20 @@ class Simulation:
         ids = [str(i) for i in range(len(self.groups))]
         for number in range(sets // CHUNK):
             resampling = Resampling(draws, seed=seed + number)
-            rows = Rows(ids, self.groups, self._rows(np.random.default_rng([seed, number])))
-            yield Simulated(resampling.sums(rows), CHUNK, resampling)
+            stream = np.random.default_rng([seed, number])
+            derangement = pair_up(cyclic_order(len(ids), number), self.groups)
+            units = derangement.units(self.groups) if self.mute == "shuffle" else None
+            rows = self._rows(stream, derangement.follows)
+            sums = resampling.sums(Rows(ids, self.groups, rows, units=units))
+            yield Simulated(sums, CHUNK, resampling)
 
-    def _rows(self, stream: np.random.Generator) -> dict[RowKey, Array]:
+    def _rows(self, stream: np.random.Generator, follows: NDArray[np.int64]) -> dict[RowKey, Array]:
         """Draw the rows of `CHUNK` sets, (samples, sets times k)."""
         network, samples = self.world.network(), len(self.groups)
         groups = np.arange(CHUNK)[:, None] * (self.groups.max() + 1) + self.groups
         drawn = self.world.draw(stream, groups.ravel())
         clean = {site: drawn.inputs[site].float() for site in self.world.sites}
-        muted = self._muted(clean, int(stream.integers(2**31)))
+        muted = self._muted(clean, follows, int(stream.integers(2**31)))
         field = Field(tuple(drawn.target.shape[1:]), not drawn.target.is_floating_point())
         found = {}
         for setup in choose_setups(self.world.sites, self.world.sites, self.setups):
@@ -135,13 +140,11 @@ class Simulation:
                 found[key_of(metric, condition)] = rows.swapaxes(0, 1).reshape(samples, -1)
         return found
 
-    def _muted(self, clean: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
-        """Mute every site; the partners of shuffle are within each set."""
-        samples = len(self.groups)
-        order = cyclic_order(samples, seed)
-        follows = np.empty_like(order)
-        follows[order] = np.roll(order, -1)
-        partners = (np.arange(CHUNK)[:, None] * samples + follows).ravel()
+    def _muted(
+        self, clean: Mapping[str, Tensor], follows: NDArray[np.int64], seed: int
+    ) -> dict[str, Tensor]:
+        """Mute every site; the partners of shuffle are within each set, and the same in all."""
+        partners = (np.arange(CHUNK)[:, None] * len(follows) + follows).ravel()
         replace = parse_mute(self.mute).replace
         return {
             m.name: replace(

@@ -60,14 +60,47 @@ def test_groups_exchange_among_themselves(groups: list[int], seed: int, size: in
 
 
 @given(count=st.integers(2, 50), size=st.integers(1, 60), seed=st.integers(0, 99))
-def test_plain_shuffle_is_one_cycle_in_plain_batches(count: int, size: int, seed: int) -> None:
+def test_plain_shuffle_exchanges_in_pairs(count: int, size: int, seed: int) -> None:
     found = drawn("shuffle", in_memory(count=count), seed)
     order = cyclic_order(count, seed)
-    batches = found.cut(size)
-    assert [b.tolist() for b in batches] == [
-        order[i : i + size].tolist() for i in range(0, count, size)
-    ]
-    assert all(found.partners(batch) is None for batch in batches)
+    assert np.concatenate(found.cycles).tolist() == order.tolist()
+    assert [len(cycle) for cycle in found.cycles[:-1]] == [2] * (count // 2 - 1)
+    assert len(found.cycles[-1]) == 2 + count % 2
+    assert max(map(len, found.cut(size))) <= size
+    units = found.units(np.arange(count))
+    for cycle in found.cycles:
+        assert len(set(units[cycle])) == 1
+    assert sorted(set(units)) == list(range(count // 2))
+
+
+@given(groups=st.lists(st.integers(0, 12), min_size=2, max_size=60), seed=st.integers(0, 10**6))
+def test_groups_exchange_with_groups_of_about_their_size(groups: list[int], seed: int) -> None:
+    data, labels = in_memory(groups), np.array(groups)
+    found, samples = drawn("shuffle", data, seed), np.arange(len(groups))
+    assert (found.follows != samples).all()
+    assert sorted(found.follows) == sorted(samples)
+    _, numbers, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    units = found.units(numbers)
+    members = [set(numbers[units == unit]) for unit in range(units.max() + 1)]
+    assert sorted(i for own in members for i in own) == sorted(set(numbers))  # whole groups
+    count = len(sizes)
+    assert (
+        sorted(map(len, members)) == [2] * (count // 2 - count % 2) + [3] * (count % 2)
+        if (count > 1)
+        else [1]
+    )
+    # Nobody sees its own group, but for what the larger one has more.
+    inside = (labels[found.follows] == labels).sum()
+    more = sum(max(sizes[list(own)]) - sorted(sizes[list(own)])[-2] for own in members
+               if len(own) > 1)  # fmt: skip
+    assert count == 1 or inside <= more
+
+
+def test_units_are_tied_by_cycles_and_groups_alike() -> None:
+    found = Derangement((np.array([0, 1]), np.array([2, 3]), np.array([4, 5])))
+    units = found.units(np.array([0, 1, 2, 0, 3, 4]))
+    assert (units[0] == units[[1, 2, 3]]).all()
+    assert units[4] == units[5] != units[0]
 
 
 def test_seed_rules_who_is_shown() -> None:
@@ -102,7 +135,8 @@ def test_neighbours_are_nearer_than_others() -> None:
 def test_neighbours_are_found_by_hand() -> None:
     points = torch.tensor([0.0, 10.0, 1.0, 11.0, 5.0])
     found = drawn("shuffle:neighbours", in_memory(x=points))
-    (tour,) = found.cycles
+    tour = np.concatenate(found.cycles)
+    assert [len(cycle) for cycle in found.cycles] == [2, 3]
     left = set(range(5)) - {int(tour[0])}
     for last, chosen in pairwise(tour.tolist()):
         assert chosen == min(left, key=lambda i: abs(points[i] - points[last]))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from influence import forward
 from influence.checkpoints import export_checkpoint, load_checkpoint
+from influence.derangement import pair_up
 from influence.errors import InfluenceError
 from influence.measurement import measure
 from influence.muting import cyclic_order
@@ -111,10 +112,8 @@ def test_a_batch_muted_by_zero_equals_that_of_a_hook_to_the_bit(
     assert np.array_equal(rows.values[key][:, 1], expected)
 
 
-def test_shuffle_shows_what_the_next_sample_has_there(net: JointNetwork, data: list[Any]) -> None:
-    order = cyclic_order(30, seed=0)
-    partner = np.empty(30, dtype=np.int64)
-    partner[order] = np.roll(order, -1)
+def test_shuffle_shows_what_the_partner_has_there(net: JointNetwork, data: list[Any]) -> None:
+    partner = pair_up(cyclic_order(30, seed=0)).follows
     expected = by_hand(net, data, "left", lambda out: out[torch.from_numpy(partner)])
     assert omegas(measured(net, data))["shuffle", "edge:left"] == pytest.approx(expected, rel=1e-5)
 

@@ -17,6 +17,7 @@ from torchmetrics import MeanSquaredError
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from influence.bootstrap import Resampling, holm
+from influence.derangement import pair_up
 from influence.evaluation_file import EvaluationFile
 from influence.measurement import measure
 from influence.metrics.labels import CLASS_COUNTS, MEAN_IOU
@@ -63,13 +64,12 @@ def test_linear_network_agrees_with_the_closed_form() -> None:
         seed=5,
         draws=10,
     )
-    order = cyclic_order(40, seed=5)
-    partner = dict(zip(order.tolist(), np.roll(order, -1).tolist(), strict=True))
+    partner = pair_up(cyclic_order(40, seed=5)).follows
     for source, values, weights in (("x", x, a), ("y", y, b)):
         replaced = {
             "zero": torch.zeros_like(values),
             "mean": values.mean(0, keepdim=True),
-            "shuffle": values[[partner[i] for i in range(40)]],
+            "shuffle": values[torch.from_numpy(partner)],
             "constant:0.25": torch.full_like(values, 0.25),
         }
         for mute, by in replaced.items():

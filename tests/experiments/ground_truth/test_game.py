@@ -10,7 +10,7 @@ from influence.coalitions import exact
 from influence.metrics import METRICS
 
 
-@pytest.mark.parametrize("name", ["three sources", "three labels", "redundant"])
+@pytest.mark.parametrize("name", ["lens", "three labels", "redundant"])
 @pytest.mark.parametrize("mute", ["zero", "shuffle"])
 def test_orders_give_what_weights_give(name: str, mute: str) -> None:
     world = WORLDS[name]
@@ -29,7 +29,7 @@ def test_orders_give_what_weights_give(name: str, mute: str) -> None:
 
 
 def test_shapley_values_share_out_everything() -> None:
-    world = WORLDS["three sources"]
+    world = WORLDS["lens"]
     found = true_values(world, "rms", "mean")
     whole = world.value("rms", "mean", frozenset("abc")) - world.value("rms", "mean", frozenset())
     assert sum(found["shapley", site] for site in "abc") == pytest.approx(whole)
