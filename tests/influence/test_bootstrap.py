@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from itertools import product
 from zlib import crc32
 
@@ -44,6 +45,19 @@ def dense(groups: NDArray[np.int64], draws: int, seed: int = 0) -> tuple[Array, 
     weights = streams[b"bootstrap"].multinomial(count, np.full(count, 1 / count), size=draws)
     flips = streams[b"flips"].integers(0, 2, size=(draws, count))
     return weights[:, groups].astype(np.float64), flips[:, groups].astype(np.float64)
+
+
+def test_units_are_drawn_and_flipped_as_a_whole() -> None:
+    full, left = np.random.default_rng(0).normal(size=(2, 6, 2))
+    units = np.array([0, 1, 1, 2, 0, 2])
+    rows = rows_of(full, left, groups=np.array([0, 1, 2, 3, 0, 4]))
+    resampling = Resampling(40, seed=1)
+    found = resampling.sums(replace(rows, units=units))
+    expected = resampling.sums(replace(rows, groups=units))
+    assert (found.n, found.groups) == (6, 3)
+    for part in ("drawn", "exchanged"):
+        for key, values in getattr(expected, part).items():
+            assert np.array_equal(getattr(found, part)[key], values)
 
 
 @pytest.mark.parametrize("block", [1, 100, 10**6])  # one draw at a time, some, all

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,15 @@ def test_what_was_written_is_read_to_the_bit(tmp_path: Path) -> None:
         assert all(np.array_equal(found[name].values[k], v) for k, v in rows.values.items())
 
 
+def test_units_are_written_where_there_are_any(tmp_path: Path) -> None:
+    for units in (None, np.array([0, 1, 1])):
+        rows = replace(some_rows(), units=units)
+        write_rows(tmp_path / "rows.h5", {"net": rows})
+        found = read_rows(tmp_path / "rows.h5")["net"]
+        assert np.array_equal(found.drawn_together, rows.groups if units is None else units)
+        assert np.array_equal(found.groups, rows.groups)
+
+
 def replaced(name: str, data: Any) -> Callable[[h5py.File], None]:
     """Return what replaces a dataset of a file."""
 
@@ -106,6 +116,7 @@ FULL_ROWS = "rows/0/full/y/errors"
         (replaced("ids", [1, 2, 3]), "expected the rows"),
         (replaced("groups", [0, 0]), r"groups of shape \(2,\)"),
         (replaced("groups", [0, 2, 0]), "groups that are not numbered"),
+        (lambda file: file.create_dataset("units", data=[0, 2, 2]), "units that are not numbered"),
         (replaced("groups", [0, -1, 0]), "groups that are not numbered"),
         (replaced(FULL_ROWS, np.ones((3, 5))), "without rows of the same shape"),
         (replaced(FULL_ROWS, np.ones((2, 2))), r"shape \(2, 2\)"),

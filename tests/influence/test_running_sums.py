@@ -65,6 +65,24 @@ def values_of(count: int, seed: int = 0) -> Values:
     return values
 
 
+def test_what_is_tied_is_drawn_together_and_counted_once() -> None:
+    values = values_of(9)
+    ids = [f"{i}" for i in range(9)]
+    tied = ["0", "0", "2", "2", "4", "4", "6", "6", "6"]
+    found, expected = RunningSums(Resampling(30)), RunningSums(Resampling(30))
+    for some in (slice(0, 4), slice(4, 9)):
+        part = {key: rows[some] for key, rows in values.items()}
+        found.add(part, ids[some], tied=tied[some])
+        expected.add(part, ids[some], groups=tied[some])
+    again = RunningSums.from_arrays(Resampling(30), KEYS, found.arrays())
+    for sums in (found.sums(), again.sums()):
+        assert (sums.n, sums.groups) == (9, 4)
+        for key in KEYS:
+            assert np.array_equal(sums.drawn[key], expected.sums().drawn[key])
+    found.merge(again)
+    assert found.sums().groups == 8
+
+
 def run(
     values: Values,
     resampling: Resampling,
