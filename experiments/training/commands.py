@@ -19,7 +19,8 @@ from models.jrn import VARIANTS
 
 __all__ = ["run", "study_commands"]
 
-MUTES = "panel"
+ASKED = ["--mute", "panel", "--by", "depth=2,4,region", "--interactions"]
+"""What is measured in every study; the Makefile asks the same of the rooms."""
 JOBS = click.option(
     "--jobs", default=1, show_default=True, help="Trainings at once, each in one process."
 )
@@ -147,7 +148,7 @@ def study_commands(
 
         checkpoints = [str(checkpoint_path(study, variant)) for variant in VARIANTS]
         data = ["--data", str(study.work / test_set), "--out", str(study.reports)]
-        main(["measure", *checkpoints, *data, "--mute", MUTES, "--interactions", *options])
+        main(["measure", *checkpoints, *data, *ASKED, *options])
 
     return steps
 
