@@ -20,6 +20,7 @@ from experiments.figures.studies import (
     write_mutes_figure,
     write_table,
 )
+from experiments.ground_truth.report import write_report as write_ground_truth
 from influence.errors import InfluenceError
 from influence.table_formats import Table, format_table
 from influence.tables import interactions_table, mutes_table, omega_table
@@ -70,11 +71,17 @@ def write_all(reports: Path) -> Iterator[str]:
             yield _wrote(write_blocks(reports.parent / "README.md", block))
     else:
         yield f"skipped {benchmarks}: no rounds.csv there; `make bench` writes it"
+    ground_truth = reports / "ground_truth"
+    if (ground_truth / "coverage.csv").exists():
+        yield from map(_wrote, write_ground_truth(ground_truth))
+    else:
+        yield f"skipped {ground_truth}: no coverage.csv there; `make ground-truth` writes it"
 
 
 def _tables(study: Study) -> dict[str, str]:
-    blocks = {stem: format_table(make(study), "md") for stem, make in STUDY_TABLES.items()}
-    return blocks | {"interactions": format_table(_both_ways(study), "md")}
+    made = {stem: STUDY_TABLES[stem](study) for stem in ("mutes", "table1", "table3")}
+    made["interactions"] = _both_ways(study)
+    return {stem: format_table(table, "md") for stem, table in made.items()}
 
 
 def _both_ways(study: Study) -> Table:
