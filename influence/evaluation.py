@@ -16,7 +16,6 @@ from influence.edges import edges_of
 from influence.errors import InfluenceError
 from influence.evaluation_set import Batch, DataFacts, EvaluationSet
 from influence.features import feature_keys
-from influence.forward import Trial
 from influence.loading import Follower, load_batches, load_pairs
 from influence.moments import Moments, lacking_moments, measure_moments, with_moments
 from influence.network import JointNetwork, Modality
@@ -27,6 +26,7 @@ from influence.rows import RowKey, Rows, group_numbers
 from influence.runner import Runner
 from influence.scoring import Scores
 from influence.shards import ShardStore
+from influence.trial import Trial
 
 __all__ = [
     "Evaluation",

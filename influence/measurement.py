@@ -21,7 +21,6 @@ from influence.edges import edges_of
 from influence.errors import InfluenceError
 from influence.evaluation import evaluate, sample_count
 from influence.evaluation_set import DataFacts, EvaluationSet
-from influence.forward import Trial
 from influence.gate import CleanScores, Expectation, check_scores, parse_expectation, reopen
 from influence.grouping import group_frames, group_sums, name_groups
 from influence.interactions import explain_games, interactions_frame
@@ -51,6 +50,7 @@ from influence.slices import match_slices
 from influence.streaming import evaluate_stream
 from influence.sums import Sums
 from influence.training import Constants, learn_lacking, open_training, tell_origins
+from influence.trial import Trial
 
 __all__ = ["Checkpointing", "measure"]
 

@@ -15,14 +15,7 @@ from torch import Tensor
 
 from influence.errors import InfluenceError
 from influence.evaluation_set import Batch, DataFacts
-from influence.forward import (
-    Forward,
-    PlainForward,
-    Trial,
-    TriedForward,
-    trial_size,
-    try_network,
-)
+from influence.forward import Forward, PlainForward, TriedForward
 from influence.layout import lay_out, suits_channels_last, with_layout
 from influence.metrics import Metric, Scorer
 from influence.muting import Mute
@@ -35,6 +28,7 @@ from influence.sharing import SharedForward, share
 from influence.signals import Signals
 from influence.slices import Slicing
 from influence.tapping import Tapped, tap_network
+from influence.trial import Trial, trial_size, try_network
 
 __all__ = ["Runner"]
 

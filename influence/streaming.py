@@ -27,7 +27,6 @@ from influence.evaluation import (
 )
 from influence.evaluation_set import Batch, EvaluationSet
 from influence.features import Features, feature_keys
-from influence.forward import Trial
 from influence.loading import Follower, load_pairs
 from influence.moments import lacking_moments, measure_moments, with_moments
 from influence.network import JointNetwork
@@ -38,6 +37,7 @@ from influence.rows import RowKey, group_numbers
 from influence.running_sums import RunningSums
 from influence.scoring import Scores
 from influence.sums import Sums
+from influence.trial import Trial
 
 __all__ = ["StreamedEvaluation", "evaluate_stream"]
 

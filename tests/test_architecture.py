@@ -32,6 +32,7 @@ LAYERS = (
     {"losses", "sums", "sharing", "plan", "features"},
     {"descent", "bootstrap", "tapping", "provenance", "scoring"},
     {"forward"},
+    {"trial"},
     {"running_sums", "runner"},
     {"evaluation"},  # the only loop that runs a network
     {"streaming", "results", "optimal"},

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor, nn
 
-from influence import forward
 from influence.distance import FEWEST, THRESHOLD, distance_frame, distance_of, shrunk_covariance
 from influence.errors import InfluenceError
 from influence.features import Features, feature_keys
@@ -168,7 +167,7 @@ def fusion() -> tuple[JointNetwork, list[Any]]:
 def test_measured_where_modalities_meet(
     fusion: tuple[JointNetwork, list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forward, "WORTH_TRACING", -1.0)
+    monkeypatch.setattr("influence.trial.WORTH_TRACING", -1.0)
     net, data = fusion
     run = measure(net, data, mutes=["zero", "shuffle"], batch_size=9, draws=5)
     found = run.distance.set_index(["mute", "source"])
@@ -192,7 +191,7 @@ def test_batches_and_the_place_that_is_named(
 ) -> None:
     net, data = fusion
     named = measure(net, data, mutes=["zero"], meeting="head", draws=5)  # by a hook
-    monkeypatch.setattr(forward, "WORTH_TRACING", -1.0)
+    monkeypatch.setattr("influence.trial.WORTH_TRACING", -1.0)
     traced = measure(net, data, mutes=["zero"], meeting="head", draws=5, batch_size=7)
     assert named.info["paths"] != traced.info["paths"]
     pd.testing.assert_frame_equal(named.distance, traced.distance, rtol=1e-3)

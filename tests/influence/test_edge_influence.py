@@ -12,7 +12,6 @@ import torch
 from captum.attr import LayerFeatureAblation
 from torch import Tensor, nn
 
-from influence import forward
 from influence.checkpoints import export_checkpoint, load_checkpoint
 from influence.derangement import pair_up
 from influence.errors import InfluenceError
@@ -144,7 +143,7 @@ def test_every_way_gives_the_same(
     plain = measured(net, data, setups="all")
     assert "too small" in plain.info["paths"]["network"]
     runs = [measured(program, data, setups="all"), measured(program, data, setups="all", share=0)]
-    monkeypatch.setattr(forward, "WORTH_TRACING", -1.0)
+    monkeypatch.setattr("influence.trial.WORTH_TRACING", -1.0)
     runs.append(measured(net, data, setups="all"))
     assert [run.info["paths"]["network"] for run in runs[::2]] == ["shared", "shared"]
     for run in runs:
