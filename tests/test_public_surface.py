@@ -12,9 +12,9 @@ import pytest
 import influence
 
 SIGNATURES = {
-    "measure": "networks, data, *, metrics, levels, mutes, sites, setups, meeting, interactions, device, draws, "
-    "confidence, seed, batch_size, workers, amp, share, compile, channels_last, stream, limit, "
-    "expect, training, progress, checkpointing, processes",
+    "measure": "networks, data, *, metrics, levels, mutes, sites, setups, meeting, interactions, "
+    "device, draws, confidence, seed, batch_size, workers, amp, share, compile, channels_last, "
+    "stream, limit, expect, training, progress, checkpointing, processes",
     "metric": "*, higher_is_better, unit, name",
     "write_evaluation_file": "path, inputs, targets, *, ids, groups, images, name, attributes",
     "read_run": "directory, *, rows",

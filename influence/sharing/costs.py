@@ -81,8 +81,7 @@ def count_costs(network: JointNetwork, signals: Signals, conditions: Sequence[Co
     --------
     >>> import numpy as np
     >>> from influence.muting import MUTES
-    >>> from influence.edges import PREFIX
-from influence.network import Modality
+    >>> from influence.network import Modality
     >>> class TwoLayers(torch.nn.Module):
     ...     def __init__(self):
     ...         super().__init__()

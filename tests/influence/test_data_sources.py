@@ -30,4 +30,4 @@ def test_batches_are_collected_or_left_to_be_read_once() -> None:
 
 def test_data_of_no_known_form_is_refused() -> None:
     with pytest.raises(InfluenceError, match=r"path of an evaluation file or an iterable .* int"):
-        open_data(5)  # type: ignore[arg-type]
+        open_data(5)  # type: ignore[call-overload]

@@ -24,8 +24,10 @@ def signals() -> Signals:
 def test_shown_inputs_are_copies(signals: Signals) -> None:
     shown = signals.shown(frozenset({"y"}), "mean")
     assert list(shown) == ["x", "y"]
-    assert shown["y"].tolist() == [0.5] * 3
-    for values in shown.values():
+    for name, expected in (("x", [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]), ("y", [0.5] * 3)):
+        values = shown[name]
+        assert values is not None
+        assert values.tolist() == expected
         values.zero_()
     assert signals.clean["x"].sum() == 15
     assert signals.clean["y"].sum() == 3
