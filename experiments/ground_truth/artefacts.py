@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from experiments.ground_truth.fusion import MEETING, Scene, train
+from experiments.ground_truth.ranking import PANEL
 from experiments.ground_truth.world import ANSWER
 from influence.measurement import measure
 
-__all__ = ["DROPOUTS", "LADDER", "PANEL", "SCENES", "SEEDS", "damage_of", "rank_mutes"]
+__all__ = ["DROPOUTS", "LADDER", "SCENES", "SEEDS", "damage_of"]
 
 SCENES = {"centred": Scene("centred", 0.0), "off centre": Scene("off centre", 6.0)}
 """Data whose mean is zero, and data from which zeros are six deviations away."""
 
 DROPOUTS = {"without dropout": 0.0, "with dropout": 0.25}
 
-PANEL = ("zero", "mean", "shuffle", "noise")
 SEEDS = (0, 1, 2)
 """Of trainings and data."""
 
-NETWORK = ["data", "training", "seed", "source"]
-DISTANCE = ["mute", "source", "place", "distance", "outside", "warning"]
+DISTANCE = ["mute", "source", "place", "distance", "outside", "threshold"]
 LADDER = (1, 2, 4, 8)
 """Constants so many deviations above the mean of every channel."""
 
@@ -66,37 +61,6 @@ def damage_of(scene: str, training: str, *, samples: int = 2000, seed: int = 0) 
             "place": found["place"],
             "distance": found["distance"].astype(float),
             "outside": found["outside"].astype(float),
-            "warning": found["warning"],
+            "threshold": found["threshold"].astype(float),
         }
     )
-
-
-def rank_mutes(artefacts: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Yield for each network, seed and source how well distance ranks the mutes by damage.
-
-    `panel` and `all` are Spearman's rank correlations, over the mutes of the panel and over all;
-    `ladder` says whether both damage and distance grow from step to step.
-    """
-    for key, own in artefacts.groupby(NETWORK, sort=False):
-        panel = own[own["mute"].isin(PANEL)]
-        ladder = own.dropna(subset="step").sort_values("step")
-        grows = all(ladder[column].is_monotonic_increasing for column in ("damage", "distance"))
-        yield {
-            **dict(zip(NETWORK, key, strict=True)),
-            "panel": _rank_correlation(panel["damage"], panel["distance"]),
-            "all": _rank_correlation(own["damage"], own["distance"]),
-            "mutes": len(own),
-            "ladder": grows,
-            "order_by_damage": _in_order(own, "damage"),
-            "order_by_distance": _in_order(own, "distance"),
-        }
-
-
-def _in_order(own: pd.DataFrame, column: str) -> str:
-    return " < ".join(own.sort_values(column, kind="stable")["mute"])
-
-
-def _rank_correlation(one: pd.Series[float], other: pd.Series[float]) -> float:
-    # Mutes that are the same, such as zero and mean of centred data, differ by rounding alone.
-    a, b = (stats.rankdata(np.round(x.to_numpy(np.float64), 6)) for x in (one, other))
-    return float(stats.pearsonr(a, b).statistic)

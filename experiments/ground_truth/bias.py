@@ -37,6 +37,7 @@ def find_bias(world: World, *, sets: int, samples: int = 100) -> Iterator[dict[s
         varies = spread > ROUNDING
         yield {
             "world": world.name,
+            "about": world.about,
             "mute": mute,
             "metric": metric,
             "kind": kind,

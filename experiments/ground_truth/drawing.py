@@ -6,7 +6,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.ground_truth.judgement import COVERAGE
-from influence.distance import THRESHOLD
 from influence.plots.style import COLUMN_WIDTH, GREY, inks, styled
 
 __all__ = ["draw_artefacts", "draw_coverage"]
@@ -14,6 +13,7 @@ __all__ = ["draw_artefacts", "draw_coverage"]
 
 def draw_coverage(coverage: pd.DataFrame) -> Figure:
     """Draw a point a quantity: one panel a metric and mute, one line a layout."""
+    coverage = coverage[coverage["judged"]]
     panels = list(coverage.groupby(["metric", "mute"], sort=False))
     layouts = list(dict.fromkeys(coverage["data"]))
     signs = inks(coverage["kind"])
@@ -50,7 +50,7 @@ def draw_artefacts(artefacts: pd.DataFrame) -> Figure:
                 shown = own[names[own.index] == name]
                 axes.plot(shown["distance"], shown["damage"], ink.marker, color=ink.colour,
                           markersize=2.5, label=name, linestyle="none")  # fmt: skip
-            axes.axvline(THRESHOLD, color=GREY, linewidth=0.6, linestyle=":")
+            axes.axvline(own["threshold"].iloc[0], color=GREY, linewidth=0.6, linestyle=":")
             axes.set_xscale("log")
             axes.set_yscale("symlog", linthresh=0.1)
             for axis in (axes.xaxis, axes.yaxis):

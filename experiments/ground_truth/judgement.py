@@ -54,7 +54,8 @@ def _bias(bias: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 def _coverage(coverage: pd.DataFrame) -> Iterator[dict[str, Any]]:
     low, high = COVERAGE
-    for (metric, mute), own in coverage.groupby(["metric", "mute"], sort=False):
+    judged = coverage[coverage["judged"]]
+    for (metric, mute), own in judged.groupby(["metric", "mute"], sort=False):
         shares = own["coverage"]
         yield _row(
             f"coverage of 95% intervals, {metric}, {mute}", len(own),

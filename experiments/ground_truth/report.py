@@ -11,10 +11,9 @@ import pandas as pd
 
 from experiments.benchmarks.records import read_records
 from experiments.figures.readmes import write_blocks
-from experiments.ground_truth.artefacts import rank_mutes
 from experiments.ground_truth.drawing import draw_artefacts, draw_coverage
 from experiments.ground_truth.judgement import judge
-from experiments.ground_truth.worlds import WORLDS
+from experiments.ground_truth.ranking import rank_mutes
 from influence.files import replace_on_success
 from influence.plots.style import FORMATS, save_figure
 
@@ -88,11 +87,11 @@ def _span(shares: Any) -> str:
 def _bias(bias: pd.DataFrame) -> pd.DataFrame:
     """One row a world and metric, over all mutes, kinds and players."""
     records = []
-    for (world, metric), own in bias.groupby(["world", "metric"], sort=False):
+    for (world, about, metric), own in bias.groupby(["world", "about", "metric"], sort=False):
         records.append(
             {
                 "world": world,
-                "what it shows": WORLDS[str(world)].about,
+                "what it shows": about,
                 "metric": metric,
                 "n": own["n"].iloc[0],
                 "sets": own["sets"].iloc[0],

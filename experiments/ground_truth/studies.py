@@ -65,7 +65,7 @@ STUDIES: Mapping[str, Study] = {
             partial(find_power, effect, name, sets=sets) for effect in EFFECTS for name in LAYOUTS
         ],
     ),
-    "verdicts": Study(200, lambda sets: [partial(judge_planted, sets=sets)]),
+    "verdicts": Study(100, lambda sets: [partial(judge_planted, sets=sets)]),
     "artefacts": Study(
         len(SEEDS),
         lambda sets: [

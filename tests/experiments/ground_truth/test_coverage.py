@@ -14,7 +14,9 @@ LEAST = stats.binom.ppf(1e-4, SETS, 0.95) / SETS
 """An interval of 95% holds the truth less often than this once in ten thousand times."""
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.metric}, {case.mute}")
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if c.judged], ids=lambda c: f"{c.metric}, {c.mute}"
+)
 @pytest.mark.parametrize("layout", ["100 samples", "100 samples in groups of 1 to 5"])
 def test_intervals_hold_the_truth(case: Case, layout: str) -> None:
     found = list(cover(case, layout, sets=SETS, draws=400))
