@@ -1,75 +1,68 @@
-"""The only loop that runs a network: every condition on every sample, one read of the data."""
+"""Evaluation: every condition on every sample, one read of the data, one row a sample."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from itertools import chain
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from influence.derangement import Derangement, agree_on_derangement
-from influence.edges import edges_of
-from influence.errors import InfluenceError
-from influence.evaluation_set import Batch, DataFacts, EvaluationSet
+from influence.evaluation_set import EvaluationSet
 from influence.features import feature_keys
-from influence.loading import Follower, load_batches, load_pairs
-from influence.moments import Moments, lacking_moments, measure_moments, with_moments
-from influence.network import JointNetwork, Modality
+from influence.loop import (
+    BatchRows,
+    check_alone,
+    cut,
+    make_runners,
+    order_samples,
+    read_batches,
+    run_batches,
+    sample_count,
+)
+from influence.network import JointNetwork
 from influence.places import FEATURES, chosen_samples, stride_of
-from influence.plan import AMP, Execution, Plan, choose_device
+from influence.plan import Execution, Plan
 from influence.processes import Json, Processes
 from influence.rows import RowKey, Rows, group_numbers
-from influence.runner import Runner
 from influence.scoring import Scores
 from influence.shards import ShardStore
+from influence.sums import Sums
 from influence.trial import Trial
 
-__all__ = [
-    "Evaluation",
-    "check_alone",
-    "check_limit",
-    "cut",
-    "evaluate",
-    "make_runners",
-    "run_batches",
-    "sample_count",
-]
-
-Pairs = Iterator[tuple[Batch, Follower | None]]
-BatchRows = list[dict[RowKey, NDArray[np.float64]]]
-"""For each network, the rows of one batch."""
-
-EDGE_SAMPLES = 64
-"""On so many samples, evenly spread, the moments of edges are measured."""
+__all__ = ["Evaluation", "evaluate"]
 
 GLANCE = 1.0
 """The first process looks no more often what the others have done, in seconds: a long list."""
 
-
-def sample_count(data: EvaluationSet, limit: int | None = None) -> int:
-    """Return the number of samples to use: all, or the first `limit`; see `check_limit`."""
-    check_limit(limit)
-    return len(data) if limit is None else min(len(data), limit)
-
-
-def check_limit(limit: int | None) -> None:
-    """Raise InfluenceError if a limit is below one sample."""
-    if limit is not None and limit < 1:
-        raise InfluenceError(f"expected a limit of one sample or more, got {limit}")
+Kept = TypeVar("Kept", bound=Rows | Sums, covariant=True)
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """The rows, the scores and the features of each network, and how it was run."""
+class Evaluation(Generic[Kept]):
+    """What came of running one network.
 
-    rows: list[Rows]
-    trials: list[Trial]
-    scores: list[Scores]
-    features: list[dict[RowKey, NDArray[np.float64]]]
+    Parameters
+    ----------
+    kept
+        The rows of its samples; where they are streamed, their sums.
+    notes
+        What was found out about it on the way.
+    trial
+        What it did on the first samples, and so which way it was run.
+    scores
+        The values of metrics that keep their own state.
+    features
+        What its places held, (samples, channels) for every condition and place.
+    """
+
+    kept: Kept
+    notes: tuple[str, ...]
+    trial: Trial
+    scores: Scores
+    features: Mapping[RowKey, NDArray[np.float64]]
 
 
 def evaluate(
@@ -82,7 +75,7 @@ def evaluate(
     shards: ShardStore | None = None,
     processes: Processes | None = None,
     advance: Callable[[int], None] | None = None,
-) -> Evaluation:
+) -> list[Evaluation[Rows]]:
     """Run networks on a data set under every condition of their plans.
 
     Each sample is read once, whatever the number of networks and conditions. Statistics are
@@ -104,6 +97,11 @@ def evaluate(
     advance
         Called with the number of samples that were finished, for a progress bar.
 
+    Returns
+    -------
+    list
+        One record a network, with its rows.
+
     Raises
     ------
     InfluenceError
@@ -113,34 +111,16 @@ def evaluate(
     execution, processes = execution or Execution(), processes or Processes()
     assert shards or processes.count == 1, "several processes meet in the shards"
     count = sample_count(data, limit)
-    names = sorted({m.name for network in networks for m in network.inputs})
-    derangement = agree_on_derangement(
-        data, count, plans[0].shuffle, names=names, seed=plans[0].seed, shards=shards,
-        processes=processes,
-    )  # fmt: skip
+    derangement = order_samples(networks, data, plans, count, shards=shards, processes=processes)
     batches = cut(count, execution.batch_size, derangement)
-    pairs_of = list(zip(networks, plans, strict=True))
-    lacking = set().union(*(lacking_moments(n, data, p.mutes, p.sites) for n, p in pairs_of))
-    own = measure_moments(data, sorted(lacking), count) if processes.first else {}
-    measured = cast(Moments, processes.broadcast(cast(Json, own)))
-    found = [with_moments(n, data, p.mutes, p.sites, measured) for n, p in pairs_of]
-    runners = make_runners(networks, data, plans, execution, [m for m, _ in found], count)
-    measure_edges(runners, data, plans, count, execution)
-    notes = [sources for _, sources in found]
-
+    runners = make_runners(networks, data, plans, execution, count=count, processes=processes)
     finished = shards.finished() if shards else []
     if finished or processes.count > 1:
         check_alone(plans)
     left = sorted(set(range(len(batches))).difference(finished))
     # Looked up by one: another might find what is being finished meanwhile.
     left = processes.share(cast(list[int], processes.broadcast(cast(Json, left))))
-    pairs = load_pairs(
-        data,
-        [batches[number] for number in left],
-        derangement,
-        workers=execution.workers,
-        pinned=choose_device(execution.device).type == "cuda",
-    )
+    pairs = read_batches(data, [batches[number] for number in left], derangement, execution)
     collector = _Collector(count, [len(b) for b in batches], advance if processes.first else None)
     collector.finish(finished)
     others, looked = processes.first and processes.count > 1, time.monotonic()
@@ -164,152 +144,17 @@ def evaluate(
         processes.barrier()  # before anybody takes the shards away
     groups = group_numbers(None if data.groups is None else data.groups[:count], count)
     units = derangement.units(groups) if derangement else None
-    return Evaluation(
-        [
-            Rows(
-                ids=list(data.ids)[:count],
-                groups=groups,
-                values={key: collector.values[f"{i}/{key}"] for key in runner.row_keys()},
-                notes=(*notes[i], *runner.notes),
-                units=units,
-            )
-            for i, runner in enumerate(runners)
-        ],
-        trials,
-        [runner.scores() for runner in runners],
-        [
-            {
-                key: collector.values[f"{i}/{key}"]
-                for key in feature_keys(runner.conditions, trial.places)
-                if f"{i}/{key}" in collector.values
-            }
-            for i, (runner, trial) in enumerate(zip(runners, trials, strict=True))
-        ],
-    )
-
-
-def cut(
-    count: int, batch_size: int, derangement: Derangement | None = None
-) -> list[NDArray[np.int64]]:
-    """Cut the samples into batches, along the cycles of a shuffle mute where there is one.
-
-    >>> [batch.tolist() for batch in cut(5, 2)]
-    [[0, 1], [2, 3], [4]]
-    """
-    return (derangement or Derangement((np.arange(count),))).cut(batch_size)
-
-
-def check_alone(plans: Sequence[Plan]) -> None:
-    """Raise InfluenceError if a metric's state would be spread, or was lost with its process."""
-    for plan in plans:
-        for scorer in chain(*plan.scorers.values()):
-            raise InfluenceError(
-                f"metric {scorer.name!r} keeps its own state from batch to batch: it cannot be "
-                "measured by several processes, nor go on from an interrupted run. Start afresh "
-                "without --resume, in one process, or score by other metrics"
-            )
-
-
-def make_runners(
-    networks: Sequence[JointNetwork],
-    data: DataFacts,
-    plans: Sequence[Plan],
-    execution: Execution,
-    modalities: Sequence[Mapping[str, Modality]],
-    count: int | None,
-) -> list[Runner]:
-    """Make one runner a network; `modalities` are their inputs with the moments filled in.
-
-    `count` is the number of samples, `None` for a stream.
-    """
+    ids = list(data.ids)[:count]
     return [
-        Runner(
-            network,
-            data,
-            plan.conditions(network),
-            modalities=known,
-            mutes={mute.name: mute for mute in plan.mutes},
-            metrics=plan.metrics,
-            scorers=plan.scorers,
-            slices=plan.slices,
-            device=choose_device(execution.device),
-            amp=AMP[execution.amp],
-            seed=plan.seed,
-            compiled=execution.compile,
-            channels_last=execution.channels_last,
-            meeting=plan.meeting,
-            stride=stride_of(count),
+        Evaluation(
+            Rows(ids, groups, collector.rows(i, runner.row_keys()), units),
+            tuple(runner.notes),
+            trial,
+            runner.scores(),
+            collector.features(i, feature_keys(runner.conditions, trial.places)),
         )
-        for network, plan, known in zip(networks, plans, modalities, strict=True)
+        for i, (runner, trial) in enumerate(zip(runners, trials, strict=True))
     ]
-
-
-def measure_edges(
-    runners: Sequence[Runner],
-    data: EvaluationSet,
-    plans: Sequence[Plan],
-    count: int,
-    execution: Execution,
-) -> None:
-    """Measure the moments of muted edges on some samples, where a mute needs them."""
-    indices = np.unique(np.linspace(0, count - 1, min(count, EDGE_SAMPLES)).astype(np.int64))
-    size = execution.batch_size
-    for runner, plan in zip(runners, plans, strict=True):
-        if needs_edge_moments(plan):
-            cuts = [indices[i : i + size] for i in range(0, len(indices), size)]
-            runner.measure_edges(load_batches(data, cuts))
-
-
-def needs_edge_moments(plan: Plan) -> bool:
-    """Say whether a mute of a plan needs the mean or the deviation of an edge."""
-    needs = set().union(*(mute.needs for mute in plan.mutes))
-    return bool(edges_of(plan.sites)) and not needs.isdisjoint({"mean", "std"})
-
-
-def run_batches(
-    runners: Sequence[Runner],
-    pairs: Pairs,
-    execution: Execution,
-    *,
-    samples: int | None,
-    shards: ShardStore | None = None,
-    processes: Processes,
-) -> tuple[list[Trial], Iterator[tuple[Batch, BatchRows]]]:
-    """Try the networks on the first batch, then run them on this and all others.
-
-    All processes go the same way for each network: that which the first one found, or an earlier
-    process of an interrupted run.
-    """
-    first = next(pairs, None)
-    trials = shards.kept("trials") if shards else None
-    if trials is None and processes.first:
-        assert first is not None, "the first batch is the first process's"
-        trials = [
-            asdict(runner.try_out(*first, samples=samples, wanted=execution.share))
-            for runner in runners
-        ]
-    told = cast(list[dict[str, Any]], processes.broadcast(trials))
-    try:
-        trials = [Trial(**trial) for trial, _ in zip(told, runners, strict=True)]
-    except (TypeError, ValueError) as error:
-        assert shards, "what comes from here has its form"
-        raise InfluenceError(
-            f"{shards.folder}: expected what an interrupted run found out about {len(runners)} "
-            f"networks, got something else, perhaps of another version ({error}). Start afresh "
-            "without --resume"
-        ) from error
-    if shards and processes.first:
-        shards.keep("trials", [asdict(trial) for trial in trials])
-    if first is None:
-        return trials, iter(())
-    for runner, trial in zip(runners, trials, strict=True):
-        runner.prepare(trial, *first)
-
-    def run() -> Iterator[tuple[Batch, BatchRows]]:
-        for batch, follower in chain([first], pairs):
-            yield batch, [runner.run(batch, follower) for runner in runners]
-
-    return trials, run()
 
 
 class _Collector:
@@ -339,6 +184,14 @@ class _Collector:
         if self.advance:
             for number in sorted(new):
                 self.advance(self.sizes[number])
+
+    def rows(self, i: int, keys: Iterable[RowKey]) -> dict[RowKey, NDArray[np.float64]]:
+        """Return the rows of a network."""
+        return {key: self.values[f"{i}/{key}"] for key in keys}
+
+    def features(self, i: int, keys: Iterable[RowKey]) -> dict[RowKey, NDArray[np.float64]]:
+        """Return the features of a network: a place may not be reached under every condition."""
+        return self.rows(i, (key for key in keys if f"{i}/{key}" in self.values))
 
 
 def _flat(rows: BatchRows) -> dict[str, NDArray[np.float64]]:

@@ -15,6 +15,7 @@ from typing import Any
 from influence.batch_stream import BatchStream
 from influence.bootstrap import Resampling
 from influence.errors import InfluenceError, unknown
+from influence.evaluation import Evaluation
 from influence.evaluation_set import EvaluationSet
 from influence.matching import match_metrics, match_scorers
 from influence.metrics import Metric, Scorer, Wanted
@@ -22,7 +23,6 @@ from influence.network import JointNetwork
 from influence.plan import Execution, Plan
 from influence.processes import Processes
 from influence.rows import NO_MUTE, Condition, RowKey
-from influence.scoring import Scores
 from influence.setups import FULL
 from influence.streaming import evaluate_stream
 from influence.sums import Sums
@@ -214,17 +214,18 @@ def check_scores(
         advance=advance,
     )
     scores = []
-    for (key, metrics), sums, own in zip(asked.items(), found.sums, found.scores, strict=True):
+    for (key, metrics), own in zip(asked.items(), found, strict=True):
         for expectation, metric in metrics.items():
-            value = _value(metric, expectation.output, sums, own)
+            value = _value(metric, expectation.output, own)
             scores.append(asdict(expectation) | {"network": key, "found": value})
-    n = found.sums[0].n
+    n = found[0].kept.n
     if wrong := [_described(score) for score in scores if not _is_right(score)]:
         raise InfluenceError(
             f"with nothing muted on {n} samples of {data.source}: {'; '.join(wrong)}. "
             f"{WHAT_TO_CHECK}"
         )
-    return CleanScores(scores, n, dict(zip(asked, found.notes, strict=True)))
+    notes = {key: own.notes for key, own in zip(asked, found, strict=True)}
+    return CleanScores(scores, n, notes)
 
 
 def _metrics(
@@ -265,11 +266,11 @@ def _clean_plan(metrics: Mapping[Expectation, Metric | Scorer]) -> Plan:
     )
 
 
-def _value(metric: Metric | Scorer, output: str, sums: Sums, scores: Scores) -> float:
+def _value(metric: Metric | Scorer, output: str, found: Evaluation[Sums]) -> float:
     clean = Condition(NO_MUTE, FULL)
     if isinstance(metric, Scorer):
-        return scores[RowKey(clean, output, metric.name)]
-    return float(metric.formula(sums.totals[RowKey(clean, output, metric.statistic.name)]))
+        return found.scores[RowKey(clean, output, metric.name)]
+    return float(metric.formula(found.kept.totals[RowKey(clean, output, metric.statistic.name)]))
 
 
 def _is_right(score: Mapping[str, Any]) -> bool:

@@ -16,19 +16,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from influence.data_sources import Data, open_data
-from influence.derangement import agree_on_derangement
 from influence.errors import InfluenceError
-from influence.evaluation import make_runners, measure_edges, run_batches, sample_count
 from influence.evaluation_file import EvaluationFile
 from influence.evaluation_set import Batch, EvaluationSet
-from influence.loading import load_pairs
+from influence.loop import (
+    make_runners,
+    order_samples,
+    read_batches,
+    run_batches,
+    sample_count,
+)
 from influence.matching import match_metrics
 from influence.metrics import METRICS, Metric, Prediction, Statistic
-from influence.moments import lacking_moments, measure_moments, with_moments
 from influence.muting import parse_mute
 from influence.network import JointNetwork
 from influence.plan import Execution, Plan
-from influence.processes import Processes
 from influence.rows import RowKey
 from influence.sample_maps import SampleMaps
 from influence.setups import select_sites
@@ -186,18 +188,12 @@ def _run(
     device: str,
 ) -> tuple[list[Batch], list[tuple[Array, Array]]]:
     """Return the samples, and of each condition what is predicted and which places have truth."""
-    names = [m.name for m in network.inputs]
-    derangement = agree_on_derangement(data, count, plan.shuffle, names=names, seed=plan.seed)
-    pairs = load_pairs(data, [np.array([position]) for position in positions], derangement)
-    lacking = sorted(lacking_moments(network, data, plan.mutes, plan.sites))
-    moments = measure_moments(data, lacking, count)
-    modalities, _ = with_moments(network, data, plan.mutes, plan.sites, moments)
     execution = Execution(device=device, batch_size=1, share=False)
-    runners = make_runners([network], data, [plan], execution, [modalities], count)
-    measure_edges(runners, data, [plan], count, execution)
-    _, results = run_batches(
-        runners, pairs, execution, samples=len(positions), processes=Processes()
-    )
+    derangement = order_samples([network], data, [plan], count)
+    batches = [np.array([position]) for position in positions]
+    pairs = read_batches(data, batches, derangement, execution)
+    runners = make_runners([network], data, [plan], execution, count=count)
+    _, results = run_batches(runners, pairs, execution, samples=len(positions))
     found = list(results)
     (output,) = plan.metrics
     keys = [RowKey(c, output, PLACES.statistic.name) for c in plan.conditions(network)]

@@ -19,11 +19,12 @@ from influence.distance import distance_frame
 from influence.divisions import parse_levels
 from influence.edges import edges_of
 from influence.errors import InfluenceError
-from influence.evaluation import evaluate, sample_count
+from influence.evaluation import Evaluation, evaluate
 from influence.evaluation_set import DataFacts, EvaluationSet
 from influence.gate import CleanScores, Expectation, check_scores, parse_expectation, reopen
 from influence.grouping import group_frames, group_sums, name_groups
 from influence.interactions import explain_games, interactions_frame
+from influence.loop import sample_count
 from influence.matching import match_metrics, match_scorers
 from influence.metrics import Wanted
 from influence.network import JointNetwork
@@ -263,14 +264,12 @@ def measure(
         info["learned"] = dict(zip(keys, constants, strict=True))
     start = time.monotonic()
     with progress_bar(count, show=progress and processes.first) as advance:
+        found: Sequence[Evaluation[Rows | Sums]]
         if stream:
-            streamed = evaluate_stream(
+            found = evaluate_stream(
                 networks, dataset, plans, resampling,
                 execution=execution, limit=limit, processes=processes, advance=advance,
             )  # fmt: skip
-            rows: dict[str, Rows] = {}
-            sums, notes, trials = streamed.sums, streamed.notes, streamed.trials
-            scores, features = streamed.scores, streamed.features
         else:
             assert not isinstance(dataset, BatchStream)
             found = evaluate(
@@ -278,12 +277,12 @@ def measure(
                 execution=execution, limit=limit, processes=processes, advance=advance,
                 shards=shards,
             )  # fmt: skip
-            rows = dict(zip(keys, found.rows, strict=True))
-            notes, trials = [r.notes for r in found.rows], found.trials
-            scores, features = found.scores, found.features
     evaluated = time.monotonic()
-    if rows:
-        sums = [resampling.sums(own) for own in rows.values()]
+    kept = [own.kept for own in found]
+    rows = {key: own for key, own in zip(keys, kept, strict=True) if isinstance(own, Rows)}
+    sums = [own if isinstance(own, Sums) else resampling.sums(own) for own in kept]
+    scores, features = [own.scores for own in found], [own.features for own in found]
+    notes, trials = [own.notes for own in found], [own.trial for own in found]
     subjects = [
         _subject(network, dataset, plan) for network, plan in zip(networks, plans, strict=True)
     ]

@@ -21,8 +21,8 @@ from torch import nn
 from influence.data_sources import Data, open_data
 from influence.descent import Descent
 from influence.errors import InfluenceError
-from influence.evaluation import sample_count
 from influence.evaluation_set import EvaluationSet
+from influence.loop import sample_count
 from influence.losses import Losses
 from influence.moments import lacking_moments, measure_moments, with_moments
 from influence.muting import MUTES

@@ -50,7 +50,7 @@ def match_samples(rows: Rows, like: Rows) -> Rows:
             "evaluation file"
         )
     values = {key: found[order] for key, found in rows.values.items()}
-    return Rows(like.ids, like.groups, values, rows.notes, like.units)
+    return Rows(like.ids, like.groups, values, like.units)
 
 
 @dataclass(frozen=True)

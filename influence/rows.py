@@ -63,8 +63,6 @@ class Rows:
         For each sample the number of its group, 0, 1, ...; each sample its own by default.
     values
         One float64 array (samples, k) for every condition, output and statistic.
-    notes
-        What was found out about the network on the way.
     units
         For each sample the number of what it is drawn with, 0, 1, ...: its group, with those that a
         shuffle ties to it (`influence.derangement.Derangement.units`); its group by default.
@@ -73,7 +71,6 @@ class Rows:
     ids: Sequence[str]
     groups: NDArray[np.int64]
     values: Mapping[RowKey, NDArray[np.float64]]
-    notes: tuple[str, ...] = ()
     units: NDArray[np.int64] | None = None
 
     @property

@@ -55,6 +55,8 @@ class Runner:
         `None` where that suits it.
     meeting, stride
         Where features are looked at, and of which samples; see `influence.places`.
+    notes
+        What the user has to know of where the moments come from.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Runner:
         channels_last: bool | None = None,
         meeting: str = "off",
         stride: int = 1,
+        notes: Sequence[str] = (),
     ) -> None:
         self.network, self.data, self.conditions = network, data, conditions
         self.modalities, self.mutes, self.metrics = dict(modalities), mutes, metrics
@@ -82,7 +85,7 @@ class Runner:
         self.compiled, self.wanted_layout, self.channels_last = compiled, channels_last, False
         outputs = {o.name: o for o in network.outputs}
         self.scoring = Scoring(outputs, data, metrics, scorers, slices, device)
-        self.notes: list[str] = self.scoring.notes()
+        self.notes = [*notes, *self.scoring.notes()]
         if network.module.training and not isinstance(network.module, torch.fx.GraphModule):
             self.notes.append("the network came in training mode and was set to evaluation mode")
         network.to(device)
@@ -108,8 +111,8 @@ class Runner:
         return self.scoring.scores()
 
     @torch.inference_mode()
-    def measure_edges(self, batches: Iterable[Batch]) -> None:
-        """Fill in the moments of the edges, where a mute needs them, with nothing muted."""
+    def see_edges(self, batches: Iterable[Batch]) -> list[Mapping[str, Tensor]]:
+        """Return for each batch what flows along the edges with nothing muted."""
         run: Tapped | None = None
         seen: list[Mapping[str, Tensor]] = []
         for batch in batches:
@@ -117,16 +120,12 @@ class Runner:
             run = run or tap_network(self.network, signals, self.plain.edges, "off")
             with self._precision():
                 seen.append(run(signals.clean, {})[1])
-        for point in seen[0]:
-            values = torch.cat([found[point] for found in seen]).double()
-            places = values.movedim(1, 0).flatten(1) if values.ndim > 1 else values.unsqueeze(0)
-            mean, std = (x.tolist() for x in (places.mean(1), places.std(1, correction=0)))
-            self.modalities[point] = Modality(point, mean=tuple(mean), std=tuple(std))
-        count = sum(len(next(iter(found.values()))) for found in seen)
-        self.notes.append(
-            f"mean and std of {', '.join(self.plain.edges)} come from {count} samples of "
-            f"{self.data.source}, which are not training data"
-        )
+        return seen
+
+    def learn(self, modalities: Mapping[str, Modality], note: str) -> None:
+        """Take in facts of sites, and a note that says where they come from."""
+        self.modalities |= modalities
+        self.notes.append(note)
 
     @torch.inference_mode()
     def try_out(

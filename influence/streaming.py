@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -12,45 +12,32 @@ from numpy.typing import NDArray
 
 from influence.batch_stream import BatchStream
 from influence.bootstrap import Resampling
-from influence.derangement import agree_on_derangement, pair_up
+from influence.derangement import pair_up
 from influence.errors import InfluenceError
-from influence.evaluation import (
+from influence.evaluation import Evaluation
+from influence.evaluation_set import Batch, EvaluationSet
+from influence.features import Features, feature_keys
+from influence.loading import Follower
+from influence.loop import (
     Pairs,
     check_alone,
     check_limit,
     cut,
     make_runners,
-    measure_edges,
-    needs_edge_moments,
+    order_samples,
+    read_batches,
     run_batches,
     sample_count,
 )
-from influence.evaluation_set import Batch, EvaluationSet
-from influence.features import Features, feature_keys
-from influence.loading import Follower, load_pairs
-from influence.moments import lacking_moments, measure_moments, with_moments
 from influence.network import JointNetwork
 from influence.places import stride_of
-from influence.plan import Execution, Plan, choose_device
+from influence.plan import Execution, Plan
 from influence.processes import Processes
 from influence.rows import RowKey, group_numbers
 from influence.running_sums import RunningSums
-from influence.scoring import Scores
 from influence.sums import Sums
-from influence.trial import Trial
 
-__all__ = ["StreamedEvaluation", "evaluate_stream"]
-
-
-@dataclass(frozen=True)
-class StreamedEvaluation:
-    """The sums, the notes, the scores and the features of each network, and how it was run."""
-
-    sums: list[Sums]
-    notes: list[tuple[str, ...]]
-    trials: list[Trial]
-    scores: list[Scores]
-    features: list[dict[RowKey, NDArray[np.float64]]]
+__all__ = ["evaluate_stream"]
 
 
 def evaluate_stream(
@@ -63,7 +50,7 @@ def evaluate_stream(
     limit: int | None = None,
     processes: Processes | None = None,
     advance: Callable[[int], None] | None = None,
-) -> StreamedEvaluation:
+) -> list[Evaluation[Sums]]:
     """Run networks on data of any length, and keep nothing but sums.
 
     Draws and flips are those of `influence.running_sums`. Under `shuffle`, samples of a stream
@@ -80,6 +67,11 @@ def evaluate_stream(
     resampling
         Draws and seed of intervals and tests.
 
+    Returns
+    -------
+    list
+        One record a network, with its sums.
+
     Raises
     ------
     InfluenceError
@@ -88,43 +80,20 @@ def evaluate_stream(
     execution, processes = execution or Execution(), processes or Processes()
     if processes.count > 1:
         check_alone(plans)
-    pairs_of = list(zip(networks, plans, strict=True))
-    lacking = sorted(
-        set().union(*(lacking_moments(n, data, p.mutes, p.sites) for n, p in pairs_of))
-    )
+    check_limit(limit)
+    count, units = None, None
     if isinstance(data, BatchStream):
-        if lacking:
-            raise InfluenceError(
-                f"a mute needs the mean of the inputs {', '.join(lacking)}, and a stream cannot be "
-                "read twice to find it. Give it in the network's facts: Modality(mean=..., std=...)"
-            )
-        check_limit(limit)
-        measured, count, units = {}, None, None
         stream = _limited(data, limit)
         whole: Pairs = _in_pairs(stream) if plans[0].shuffle else ((b, None) for b in stream)
         pairs: Pairs = islice(whole, processes.rank, None, processes.count)
     else:
         count = sample_count(data, limit)
-        measured = measure_moments(data, lacking, count)
-        names = sorted({m.name for network in networks for m in network.inputs})
-        derangement = agree_on_derangement(
-            data, count, plans[0].shuffle, names=names, seed=plans[0].seed, processes=processes
-        )
+        derangement = order_samples(networks, data, plans, count, processes=processes)
         groups = group_numbers(None if data.groups is None else data.groups[:count], count)
         units = derangement.units(groups) if derangement else None
-        pairs = load_pairs(
-            data,
-            processes.share(cut(count, execution.batch_size, derangement)),
-            derangement,
-            workers=execution.workers,
-            pinned=choose_device(execution.device).type == "cuda",
-        )
-    found = [with_moments(n, data, p.mutes, p.sites, measured) for n, p in pairs_of]
-    runners = make_runners(networks, data, plans, execution, [m for m, _ in found], count)
-    if isinstance(data, BatchStream):
-        _refuse_edge_moments(plans)
-    else:
-        measure_edges(runners, data, plans, sample_count(data, limit), execution)
+        batches = processes.share(cut(count, execution.batch_size, derangement))
+        pairs = read_batches(data, batches, derangement, execution)
+    runners = make_runners(networks, data, plans, execution, count=count, processes=processes)
     trials, results = run_batches(runners, pairs, execution, samples=count, processes=processes)
     running = [RunningSums(resampling) for _ in networks]
     features = [Features(stride_of(count)) for _ in networks]
@@ -140,29 +109,19 @@ def evaluate_stream(
             reached = int(batch.indices[-1]) + 1 if count is None else min(turn, count)
             advance(reached - done)
             done = reached
-    merged = [
-        _merged(sums, runner.row_keys(), processes)
-        for sums, runner in zip(running, runners, strict=True)
+    found = [
+        Evaluation(
+            _merged(sums, runner.row_keys(), processes),
+            tuple(runner.notes),
+            trial,
+            runner.scores(),
+            _gathered(seen, feature_keys(runner.conditions, trial.places), processes),
+        )
+        for sums, seen, runner, trial in zip(running, features, runners, trials, strict=True)
     ]
     if advance and processes.first:
-        advance(merged[0].n - done)
-    looked_at = [
-        _gathered(seen, feature_keys(runner.conditions, trial.places), processes)
-        for seen, runner, trial in zip(features, runners, trials, strict=True)
-    ]
-    notes = [(*where, *runner.notes) for (_, where), runner in zip(found, runners, strict=True)]
-    return StreamedEvaluation(
-        merged, notes, trials, [runner.scores() for runner in runners], looked_at
-    )
-
-
-def _refuse_edge_moments(plans: Sequence[Plan]) -> None:
-    """Raise InfluenceError if a mute needs the moments of an edge, which are measured first."""
-    if any(needs_edge_moments(plan) for plan in plans):
-        raise InfluenceError(
-            "a mute needs the mean of an internal edge, and a stream cannot be read twice to find "
-            "it. Mute edges of a stream by zero or shuffle, or measure on an evaluation file"
-        )
+        advance(found[0].kept.n - done)
+    return found
 
 
 def _gathered(

@@ -230,9 +230,9 @@ def test_rows_are_those_of_a_gather(
     plan = Plan(("x", "y"), tuple(parse_mutes([mute])), {"z": tuple(find_metrics(["mse"]))}, seed=4)
     execution = Execution(batch_size=batch_size, share=share)
     found = evaluate([net], data, [plan], execution=execution)
-    assert found.trials[0].shared == share
+    assert found[0].trial.shared == share
     assert len(reads) == 31 * (1 + (mute == "shuffle:neighbours"))
-    for key, rows in found.rows[0].values.items():
+    for key, rows in found[0].kept.values.items():
         if key.condition.setup:
             (site,) = key.condition.setup
             np.testing.assert_allclose(rows[:, 1], expected[site], rtol=1e-5, atol=1e-9)

@@ -1,4 +1,4 @@
-"""The loop: one read of each sample; batch size and workers change nothing."""
+"""Evaluation: one read of each sample; batch size and workers change nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def plan(*mutes: str) -> Plan:
 
 
 def run(net: JointNetwork, path: Path, mutes: tuple[str, ...] = ALL_MUTES, **options: Any) -> Rows:
-    return evaluate([net], EvaluationFile(path), [plan(*mutes)], **options).rows[0]
+    return evaluate([net], EvaluationFile(path), [plan(*mutes)], **options)[0].kept
 
 
 @pytest.mark.parametrize(("batch_size", "workers"), [(1, 0), (3, 2), (16, 0)])
@@ -76,12 +76,6 @@ def test_limit_takes_the_first_samples(net: JointNetwork, toy_file: Path) -> Non
         np.testing.assert_allclose(rows, whole.values[key][:5], rtol=1e-6)
 
 
-@pytest.mark.parametrize("limit", [0, -1])
-def test_limit_below_one_is_refused(net: JointNetwork, toy_file: Path, limit: int) -> None:
-    with pytest.raises(InfluenceError, match=f"a limit of one sample or more, got {limit}"):
-        run(net, toy_file, limit=limit)
-
-
 @pytest.mark.parametrize("mutes", [("zero",), ("shuffle", "noise")])
 def test_resumed_evaluation_equals_an_uninterrupted_one(
     net: JointNetwork, toy_file: Path, tmp_path: Path, mutes: tuple[str, ...]
@@ -103,16 +97,6 @@ def test_resumed_evaluation_equals_an_uninterrupted_one(
     assert sum(done[2:]) == 13
     for key, rows in whole.values.items():
         np.testing.assert_array_equal(resumed.values[key], rows)
-
-
-@pytest.mark.parametrize("found", [[], {}, 5, [{"share": True}], [{"shared": False}] * 2])
-def test_trials_of_another_form_are_told(
-    net: JointNetwork, toy_file: Path, tmp_path: Path, found: Any
-) -> None:
-    store = ShardStore(tmp_path / "shards", {})
-    store.keep("trials", found)
-    with pytest.raises(InfluenceError, match=r"shards: .* perhaps of another version .* afresh"):
-        run(net, toy_file, ("zero",), shards=store)
 
 
 def test_groups_come_from_the_data(net: JointNetwork, toy_file: Path) -> None:
@@ -178,10 +162,10 @@ def test_way_of_computing_changes_nothing(
     found = evaluate(
         [load_checkpoint(exported)], data, plans, execution=Execution(share=share, **options)
     )
-    assert found.trials[0].shared == share
-    assert found.trials[0].channels_last == options.get("channels_last", True)
+    assert found[0].trial.shared == share
+    assert found[0].trial.channels_last == options.get("channels_last", True)
     for key, rows in reference.values.items():
-        np.testing.assert_allclose(found.rows[0].values[key], rows, rtol=1e-6, err_msg=str(key))
+        np.testing.assert_allclose(found[0].kept.values[key], rows, rtol=1e-6, err_msg=str(key))
 
 
 def test_several_networks_share_one_read(exported: Path, toy_file: Path, reads: list[int]) -> None:
@@ -189,7 +173,7 @@ def test_several_networks_share_one_read(exported: Path, toy_file: Path, reads: 
     networks = [load_checkpoint(exported), load_checkpoint(exported)]
     found = evaluate(networks, EvaluationFile(toy_file), plans, execution=Execution(batch_size=4))
     assert sorted(reads) == list(range(13))
-    one, other = found.rows
+    one, other = (own.kept for own in found)
     assert len(one.conditions()) == 1 + 2 * 2
     assert len(other.conditions()) == 1 + 2 * 3
     for key, rows in one.values.items():

@@ -75,6 +75,6 @@ def test_network_that_needs_the_usual_order_gets_it(toy_file: Path, wanted: bool
     for module in (Toy(), Viewing()):
         found = evaluate([joint(module)], EvaluationFile(toy_file), [plan],
                          execution=Execution(channels_last=wanted))  # fmt: skip
-        used[type(module)] = found.trials[0].channels_last
-        assert found.trials[0].runs
+        used[type(module)] = found[0].trial.channels_last
+        assert found[0].trial.runs
     assert used == {Toy: wanted is not False, Viewing: False}
