@@ -30,6 +30,9 @@ K = TypeVar("K")
 BLOCK = 2**21
 """How many weights are held at a time."""
 
+FEWEST = 100
+"""Of fewer sign flips the variance is not taken."""
+
 
 @dataclass(frozen=True)
 class Resampling:
@@ -151,12 +154,32 @@ class Resampling:
     def p_value(self, observed: Array, flipped: Array, groups: int) -> Array:
         """Two-sided p-values of omegas (...) among their sign flips (draws, ...).
 
-        The observed omega is itself counted in; flips that are NaN are left out.
+        The observed omega is itself counted in; flips that are NaN are left out. Where no flip
+        reaches it, counting says no more than 1 / (1 + draws), which Holm's adjustment over many
+        tests would take for what it is not; there `_tail` bounds the p-value.
         """
         # Equal values can differ in the last bits, depending on the order of summation.
-        reached = np.abs(flipped) >= np.abs(observed) * (1 - 1e-9)
-        p = (1 + reached.sum(0)) / (1 + (~np.isnan(flipped)).sum(0))
+        reached = (np.abs(flipped) >= np.abs(observed) * (1 - 1e-9)).sum(0)
+        p = (1 + reached) / (1 + (~np.isnan(flipped)).sum(0))
+        p = np.where(reached == 0, np.minimum(p, _tail(observed, flipped, groups)), p)
         return np.where(np.isnan(observed) | (groups < 2), np.nan, p)
+
+
+def _tail(observed: Array, flipped: Array, groups: int) -> Array:
+    """Bound the share of all sign flips that reach an omega, from the variance of some of them.
+
+    A sum with random signs exceeds z standard deviations, on either side, at most
+    2 exp(-z^2 / 2) times (Hoeffding, Probability Inequalities for Sums of Bounded Random Variables,
+    1963, theorem 2); of metrics that are no sums this holds to first order. Flipping nothing and
+    flipping all always reach it. Of few flips the variance is not known: the bound is one.
+    """
+    known = np.isfinite(flipped)
+    count = known.sum(0)
+    variance = np.square(np.where(known, flipped, 0.0)).sum(0) / np.maximum(count, 1)
+    usable = (count >= FEWEST) & (variance > 0) & np.isfinite(observed)
+    z_square = np.where(usable, observed, 0.0) ** 2 / np.where(usable, variance, 1.0)
+    bound = np.maximum(2 * np.exp(-z_square / 2), 2.0 ** (1 - groups))
+    return np.where(usable & known.all(0), bound, 1.0)
 
 
 def _add_up(values: Array, groups: NDArray[np.int64]) -> Array:

@@ -175,6 +175,28 @@ def test_p_values_are_uniform_where_muting_makes_no_difference() -> None:
     assert 0.03 < np.mean(p <= 0.05) < 0.07
 
 
+def test_p_values_below_what_flips_can_count_bound_those_of_all_flips() -> None:
+    difference = np.random.default_rng(8).normal(1.0, 0.2, 20)
+    signs = np.array(list(product([1, -1], repeat=20)), dtype=np.int8)
+    exact = float((np.abs(signs @ difference) >= difference.sum() - 1e-12).mean())
+    resampling = Resampling(draws=500)
+    full, muted = resampling.sums(rows_of(difference[:, None], np.zeros((20, 1)))).swapped(LEFT)
+    p = float(resampling.p_value(difference.sum(), (full - muted)[:, 0], 20))
+    assert exact == 2 / 2**20
+    assert exact <= p < 1 / 501
+    many = holm([p] * 150)  # such as 13 classes, 5 ranges of depth and 2 regions
+    assert max(many) < 0.05
+    few = resampling.p_value(difference.sum(), (full - muted)[:99, 0], 20)
+    assert few == 1 / 100  # too few to tell their variance
+
+
+def test_no_p_value_is_below_that_of_flipping_all_or_nothing() -> None:
+    resampling = Resampling(draws=2000)
+    flipped = np.random.default_rng(0).normal(size=2000)
+    assert resampling.p_value(np.float64(50.0), flipped, 14) == 2 / 2**14
+    assert resampling.p_value(np.float64(50.0), flipped, 5) == 1 / 2001
+
+
 def test_p_value_counts_the_observation_and_is_never_zero() -> None:
     flipped = np.array([0.1, -0.2, np.nan, 0.3, -3.0])[:, None]
     observed = np.array([2.0, 9.0, np.nan, np.inf])
