@@ -140,7 +140,8 @@ def interactions_frame(
     `influence.omega.performance_frame`; the seed of `resampling` is that of the setups.
     """
     records = []
-    for game in find_games(sums.conditions(), muted_sites(sums.conditions()), resampling.seed):
+    sites = muted_sites(sums.conditions(), subject)
+    for game in find_games(sums.conditions(), sites, resampling.seed):
         drawn_shares = shares(
             len(game.estimates), resampling.draws, resampling.confidence,
             resampling.stream(b"circles"),
@@ -169,9 +170,13 @@ def interactions_frame(
     return pd.DataFrame(records, columns=list(INTERACTIONS_COLUMNS))
 
 
-def muted_sites(conditions: Sequence[Condition]) -> list[str]:
-    """List the sites that are muted alone, in the order of the conditions."""
-    return list(dict.fromkeys(site for c in muting_one(conditions) for site in c.setup))
+def muted_sites(conditions: Sequence[Condition], subject: Subject) -> list[str]:
+    """List the sites that are muted alone, in the order in which they were seated on circles.
+
+    Conditions may come in another one: a mute need not be defined for all sites.
+    """
+    muted = {site for c in muting_one(conditions) for site in c.setup}
+    return [site for site in subject.modalities if site in muted]
 
 
 def interaction_record(

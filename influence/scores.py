@@ -85,7 +85,7 @@ def interaction_scores(
     conditions = list_conditions(scores)
     found: dict[str, Any] = {"low": UNKNOWN, "high": UNKNOWN, "confidence": confidence, "n": n}
     records = []
-    for game in find_games(conditions, muted_sites(conditions), seed):
+    for game in find_games(conditions, muted_sites(conditions, subject), seed):
         for output, scorer in _scored(subject):
             keys = game.keys(RowKey(Condition(NO_MUTE, FULL), output, scorer.name))
             values = np.array([scorer.oriented(scores[key]) for key in keys])

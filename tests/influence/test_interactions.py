@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from influence.coalitions import KINDS
 from influence.errors import InfluenceError
 from influence.measurement import measure
-from influence.network import JointNetwork
+from influence.network import JointNetwork, Modality
 from influence.results import INTERACTIONS_COLUMNS, Run
 from tests.toy import CLASSES, toy, write_toy_file
 
@@ -287,3 +287,14 @@ def test_sample_is_told_in_a_note(many: dict[str, Run]) -> None:
     assert f"9 sites are estimated from {count} of 512 subsets" in note
     assert many["each"].info["measured"]["setups"] == "sampled"
     assert notes["all"] == []
+
+
+def test_a_mute_for_some_sites_does_not_change_which_coalitions_are_sought() -> None:
+    net, data = mixed(9), mixed_data(9)
+    kinds = ["vector", "logits"] + ["vector"] * 7
+    inputs = [Modality(m.name, kind) for m, kind in zip(net.inputs, kinds, strict=True)]
+    net = JointNetwork(net.module, inputs, ("y", "label"))
+    asked: dict[str, Any] = {"metrics": {"y": ["mse"]}, "draws": 20, "interactions": True}
+    both, one = (measure(net, data, mutes=m, **asked) for m in (["uniform", "zero"], ["zero"]))
+    assert len(one.interactions) == 3 * 9 + 36
+    pd.testing.assert_frame_equal(both.interactions, one.interactions)
