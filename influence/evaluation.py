@@ -64,6 +64,11 @@ class Evaluation(Generic[Kept]):
     scores: Scores
     features: Mapping[RowKey, NDArray[np.float64]]
 
+    @property
+    def n(self) -> int:
+        """The number of samples."""
+        return self.kept.n if isinstance(self.kept, Sums) else len(self.kept.ids)
+
 
 def evaluate(
     networks: Sequence[JointNetwork],

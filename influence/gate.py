@@ -6,8 +6,6 @@ an influence for each of its inputs, and it means nothing.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -17,6 +15,7 @@ from influence.bootstrap import Resampling
 from influence.errors import InfluenceError, unknown
 from influence.evaluation import Evaluation
 from influence.evaluation_set import EvaluationSet
+from influence.expectations import Expectation
 from influence.matching import match_metrics, match_scorers
 from influence.metrics import Metric, Scorer, Wanted
 from influence.network import JointNetwork
@@ -27,82 +26,13 @@ from influence.setups import FULL
 from influence.streaming import evaluate_stream
 from influence.sums import Sums
 
-__all__ = ["CleanScores", "Expectation", "check_scores", "parse_expectation", "reopen"]
+__all__ = ["CleanScores", "check_scores", "reopen"]
 
-FORM = re.compile(
-    r"(?:(?P<network>.+)/)?(?P<output>[^:/=]+):(?P<metric>[^=]+)"
-    r"=(?P<value>.+?)(?:\+-|±)(?P<tolerance>.+)"
-)
 WHAT_TO_CHECK = (
     "Nothing was measured. Check that the checkpoint is the one that reaches this, the "
     "preprocessing of the inputs (unit, scale, order of channels), the labels (order of classes), "
     "'ignore' and 'range', and that the value is in natural units (mean IoU in 0..1, metres)"
 )
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """A score that a network is known to reach with nothing muted.
-
-    Parameters
-    ----------
-    output, metric
-        What is scored, and by what: a name of a metric.
-    value, tolerance
-        The score in natural units, and how far from it is still right.
-    network
-        The one that it is said of; `None` for all that are measured.
-
-    Raises
-    ------
-    InfluenceError
-        If the value is not finite, or the tolerance not a finite number from 0.
-    """
-
-    output: str
-    metric: str
-    value: float
-    tolerance: float
-    network: str | None = None
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.value) and 0 <= self.tolerance < math.inf):
-            raise InfluenceError(
-                f"expected a finite score of {self.output!r} and a tolerance of 0 or more, got "
-                f"{self.value:g} and {self.tolerance:g}"
-            )
-
-    def said_of(self, network: JointNetwork, key: str) -> bool:
-        """Say whether a network, which the results call `key`, is meant."""
-        return self.network in (None, network.name, key)
-
-
-def parse_expectation(text: str) -> Expectation:
-    """Read ``output:metric=value+-tolerance``, with ``network/`` before it for one of several.
-
-    The sign ± may stand for ``+-``.
-
-    Raises
-    ------
-    InfluenceError
-        If the text has another form, or its numbers make no sense.
-
-    Examples
-    --------
-    >>> parse_expectation("semantic:mean_iou=0.542+-0.005")
-    Expectation(output='semantic', metric='mean_iou', value=0.542, tolerance=0.005, network=None)
-    """
-    found = FORM.fullmatch(text)
-    try:
-        if found is None:
-            raise ValueError("another form")
-        value, tolerance = float(found["value"]), float(found["tolerance"])
-    except ValueError as error:
-        raise InfluenceError(
-            "expected output:metric=value+-tolerance, such as semantic:mean_iou=0.542+-0.005, got "
-            f"{text!r}"
-        ) from error
-    return Expectation(found["output"], found["metric"], value, tolerance, found["network"])
 
 
 @dataclass(frozen=True)
@@ -184,6 +114,7 @@ def check_scores(
     --------
     >>> import torch
     >>> from influence.evaluation_set import MemorySet
+    >>> from influence.expectations import parse_expectation
     >>> class Sum(torch.nn.Module):
     ...     def forward(self, x, y):
     ...         return x + y
@@ -218,7 +149,7 @@ def check_scores(
         for expectation, metric in metrics.items():
             value = _value(metric, expectation.output, own)
             scores.append(asdict(expectation) | {"network": key, "found": value})
-    n = found[0].kept.n
+    n = found[0].n
     if wrong := [_described(score) for score in scores if not _is_right(score)]:
         raise InfluenceError(
             f"with nothing muted on {n} samples of {data.source}: {'; '.join(wrong)}. "

@@ -6,15 +6,37 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from influence.batch_stream import BatchStream
 from influence.bootstrap import Resampling
-from influence.omega import Subject, influence_frame, performance_frame
+from influence.errors import InfluenceError
+from influence.evaluation_set import EvaluationSet
 from influence.rows import Rows
 from influence.sums import Sums
 
-__all__ = ["group_frames", "group_sums", "name_groups", "rows_of_group"]
+__all__ = ["find_groups", "group_sums", "name_groups", "rows_of_group"]
+
+
+def find_groups(data: EvaluationSet | BatchStream, count: int | None, *, stream: bool) -> list[str]:
+    """Return the levels of the groups of the first samples.
+
+    Raises
+    ------
+    InfluenceError
+        If the samples have no groups, or are streamed: that keeps no rows.
+    """
+    if stream or isinstance(data, BatchStream):
+        raise InfluenceError(
+            "results by group need the rows of every sample, and a stream keeps none. Leave out "
+            "the level 'group', or measure without streaming"
+        )
+    if data.groups is None:
+        raise InfluenceError(
+            f"{data.source} says of no sample to which group it belongs. Leave out the level "
+            "'group', or write the file with groups=..."
+        )
+    return name_groups(data.groups[:count])
 
 
 def name_groups(labels: NDArray[Any]) -> list[str]:
@@ -51,15 +73,7 @@ def rows_of_group(rows: Rows, number: int) -> Rows:
 def group_sums(
     rows: Rows, levels: Sequence[str], resampling: Resampling
 ) -> Iterator[tuple[str, Sums]]:
-    """Yield the level and the sums of each group, one after the other: they take memory."""
-    for number, level in enumerate(levels):
-        yield level, resampling.sums(rows_of_group(rows, number))
-
-
-def group_frames(
-    rows: Rows, levels: Sequence[str], subject: Subject, resampling: Resampling
-) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
-    """Tabulate the influences and the performances in each group.
+    """Yield the level and the sums of each group, one after the other: they take memory.
 
     Within a group the samples are drawn one by one, for it is the only group there is: an interval
     says what other samples of this group would give, and one sample has none.
@@ -70,11 +84,8 @@ def group_frames(
         Of all samples.
     levels
         As from `name_groups`, for the groups in the order of their numbers.
-    subject, resampling
-        What they are about, and how they are drawn.
+    resampling
+        How they are drawn.
     """
-    influence, performance = [], []
-    for level, sums in group_sums(rows, levels, resampling):
-        influence.append(influence_frame(sums, subject, resampling, level=level))
-        performance.append(performance_frame(sums, subject, resampling, level=level))
-    return influence, performance
+    for number, level in enumerate(levels):
+        yield level, resampling.sums(rows_of_group(rows, number))

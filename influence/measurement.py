@@ -3,55 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
 from influence.batch_stream import BatchStream
 from influence.bootstrap import Resampling
 from influence.data_sources import Data, open_data
-from influence.distance import distance_frame
 from influence.divisions import parse_levels
-from influence.edges import edges_of
 from influence.errors import InfluenceError
 from influence.evaluation import Evaluation, evaluate
-from influence.evaluation_set import DataFacts, EvaluationSet
-from influence.gate import CleanScores, Expectation, check_scores, parse_expectation, reopen
-from influence.grouping import group_frames, group_sums, name_groups
-from influence.interactions import explain_games, interactions_frame
+from influence.evaluation_set import EvaluationSet
+from influence.expectations import Expectation, read_expectations
+from influence.gate import CleanScores, check_scores, reopen
+from influence.grouping import find_groups
 from influence.loop import sample_count
-from influence.matching import match_metrics, match_scorers
 from influence.metrics import Wanted
 from influence.network import JointNetwork
-from influence.omega import (
-    Subject,
-    adjusted,
-    influence_frame,
-    performance_frame,
-    samples_frame,
-)
-from influence.optimal import with_optimal
-from influence.panel import choose_mutes
-from influence.plan import Execution, Plan, choose_device
+from influence.plan import Execution, choose_device
 from influence.processes import Processes, process_device
 from influence.progress import progress_bar
 from influence.provenance import describe
-from influence.results import Run, check_free, check_writable, empty_table
-from influence.rows import RowKey, Rows
-from influence.scores import influence_scores, interaction_scores, performance_scores
-from influence.scoring import Scores
-from influence.setups import coalition_setups, select_sites
+from influence.results import Run, check_free, check_writable
+from influence.rows import Rows
 from influence.shards import ShardStore
-from influence.slices import match_slices
 from influence.streaming import evaluate_stream
 from influence.sums import Sums
-from influence.training import Constants, learn_lacking, open_training, tell_origins
-from influence.trial import Trial
+from influence.tabulation import tabulate
+from influence.tasks import Task, make_tasks
+from influence.training import Constants, learn_lacking, open_training
 
 __all__ = ["Checkpointing", "measure"]
 
@@ -183,41 +164,19 @@ def measure(
     True
     """
     networks = [networks] if isinstance(networks, JointNetwork) else list(networks)
-    keys = _keys(networks)
-    expect = [expect] if isinstance(expect, str) else expect
-    expectations = [parse_expectation(e) if isinstance(e, str) else e for e in expect]
+    expectations = read_expectations(expect)
     dataset = open_data(data, stream=stream)
-    divided = parse_levels(levels)
-    chosen_sites = [select_sites(sites, [m.name for m in network.inputs]) for network in networks]
-    chosen_metrics = [match_metrics(network, dataset, metrics) for network in networks]
-    panels = [
-        choose_mutes(mutes, network, own, training=training is not None)
-        for network, own in zip(networks, chosen_sites, strict=True)
-    ]
-    plans = [
-        Plan(
-            sites=tuple(own),
-            mutes=chosen,
-            metrics=matched,
-            scorers=match_scorers(metrics),
-            slices=match_slices(network, dataset, divided.divisions, list(matched)),
-            seed=seed,
-            setups=coalition_setups(own) if interactions and setups != "all" else setups,
-            meeting=meeting,
-        )
-        for network, own, (chosen, _), matched in zip(
-            networks, chosen_sites, panels, chosen_metrics, strict=True
-        )
-    ]
-    groups = _group_levels(dataset, limit, stream=stream) if divided.by_group else []
-    training_set = None if training is None else open_training(training, plans)
     count = None if isinstance(dataset, BatchStream) else sample_count(dataset, limit)
-    for network, plan in zip(networks, plans, strict=True):
-        plan.check(network, count)
-    games = [
-        explain_games(plan.conditions(network), plan.sites, seed) if interactions else []
-        for network, plan in zip(networks, plans, strict=True)
-    ]
+    divided = parse_levels(levels)
+    groups = find_groups(dataset, count, stream=stream) if divided.by_group else []
+    tasks = make_tasks(
+        networks, dataset,
+        count=count, metrics=metrics, divisions=divided.divisions, mutes=mutes, sites=sites,
+        setups=setups, meeting=meeting, interactions=interactions, training=training is not None,
+        seed=seed,
+    )  # fmt: skip
+    plans = [task.plan for task in tasks]
+    training_set = None if training is None else open_training(training, plans)
     resampling = Resampling(draws, confidence, seed)
     processes = processes or Processes()
     execution = Execution(
@@ -230,186 +189,86 @@ def measure(
         channels_last=channels_last,
     )
     info = describe(
-        networks, dataset, plans, execution,
-        count=limit if count is None else count, stream=stream, processes=processes.count,
+        networks, dataset, plans, execution, resampling,
+        count=limit if count is None else count, interactions=interactions, levels=list(divided),
+        training=training_set, stream=stream, processes=processes.count,
     )  # fmt: skip
-    info["measured"] |= {
-        "draws": draws, "confidence": confidence, "interactions": interactions,
-    }  # fmt: skip
-    if by := list(divided):
-        info["measured"]["levels"] = by
+    _check_target(checkpointing, info, stream=stream, processes=processes)
+    options: Any = {"execution": execution, "limit": limit, "processes": processes}
+    shown = progress and processes.first
+    clean = CleanScores()
+    if expectations:
+        by_key = {task.key: task.network for task in tasks}
+        with progress_bar(count, show=shown) as advance:
+            clean = check_scores(
+                expectations, by_key, plans, reopen(data, dataset), advance=advance, **options
+            )
+    tasks = [task.noted(clean.notes.get(task.key, ())) for task in tasks]
+    shards = None if stream else _open_shards(checkpointing, info, processes)
+    learned: list[Constants] = [{} for _ in tasks]
     if training_set is not None:
-        info["measured"]["training"] = {
-            "name": training_set.name, "sha256": training_set.sha256, "n": len(training_set),
-        }  # fmt: skip
+        learned = learn_lacking(
+            networks, plans, training_set,
+            execution=execution, shards=shards, processes=processes, progress=shown,
+        )  # fmt: skip
+        info["learned"] = {task.key: own for task, own in zip(tasks, learned, strict=True)}
+    tasks = [task.informed(own, training_set) for task, own in zip(tasks, learned, strict=True)]
+    start = time.monotonic()
+    with progress_bar(count, show=shown) as advance:
+        found = _evaluate(
+            tasks, dataset, resampling, shards, stream=stream, advance=advance, **options
+        )
+    evaluated = time.monotonic()
+    clean.check_length(found[0].n)
+    subjects = [task.subject(dataset) for task in tasks]
+    tables = tabulate(found, subjects, resampling, groups=groups, interactions=interactions)
+    results = {task.key: own for task, own in zip(tasks, found, strict=True)}
+    info |= {
+        "notes": {task.key: task.noted(results[task.key].notes).told() for task in tasks},
+        "expected": list(clean.scores),
+        "paths": {key: own.trial.path for key, own in results.items()},
+        # Metrics that keep their own state have no value of one sample.
+        "samples": bool(len(tables["samples"])),
+        "seconds": {
+            "evaluate": round(evaluated - start, 3),
+            "statistics": round(time.monotonic() - evaluated, 3),
+        },
+        "samples_per_second": round(found[0].n / max(evaluated - start, 1e-9), 2),
+    }
+    rows = {key: own.kept for key, own in results.items() if isinstance(own.kept, Rows)}
+    return Run(**tables, info=info, rows=rows)
+
+
+def _check_target(
+    checkpointing: Checkpointing | None,
+    info: Mapping[str, Any],
+    *,
+    stream: bool,
+    processes: Processes,
+) -> None:
+    """Refuse a run directory that holds another run, or cannot be written."""
     if checkpointing and checkpointing.target:
         check_free(checkpointing.target, info)
         if stream and processes.first:  # otherwise the shards tell
             check_writable(checkpointing.target)
-    clean = CleanScores()
-    if expectations:
-        with progress_bar(count, show=progress and processes.first) as advance:
-            clean = check_scores(
-                expectations, dict(zip(keys, networks, strict=True)), plans, reopen(data, dataset),
-                execution=execution, limit=limit, processes=processes, advance=advance,
-            )  # fmt: skip
-    shards = None if stream else _shards(checkpointing, info, processes)
-    constants: list[Constants] = [{} for _ in networks]
-    if training_set is not None:
-        constants = learn_lacking(
-            networks, plans, training_set, execution=execution, shards=shards, processes=processes,
-            progress=progress and processes.first,
-        )  # fmt: skip
-        networks = [with_optimal(n, own) for n, own in zip(networks, constants, strict=True)]
-        info["learned"] = dict(zip(keys, constants, strict=True))
-    start = time.monotonic()
-    with progress_bar(count, show=progress and processes.first) as advance:
-        found: Sequence[Evaluation[Rows | Sums]]
-        if stream:
-            found = evaluate_stream(
-                networks, dataset, plans, resampling,
-                execution=execution, limit=limit, processes=processes, advance=advance,
-            )  # fmt: skip
-        else:
-            assert not isinstance(dataset, BatchStream)
-            found = evaluate(
-                networks, dataset, plans,
-                execution=execution, limit=limit, processes=processes, advance=advance,
-                shards=shards,
-            )  # fmt: skip
-    evaluated = time.monotonic()
-    kept = [own.kept for own in found]
-    rows = {key: own for key, own in zip(keys, kept, strict=True) if isinstance(own, Rows)}
-    sums = [own if isinstance(own, Sums) else resampling.sums(own) for own in kept]
-    scores, features = [own.scores for own in found], [own.features for own in found]
-    notes, trials = [own.notes for own in found], [own.trial for own in found]
-    subjects = [
-        _subject(network, dataset, plan) for network, plan in zip(networks, plans, strict=True)
-    ]
-    run = _tabulate(sums, scores, features, subjects, resampling, rows, keys, info, groups)
-    origins = [
-        tell_origins(*of, training_set) for of in zip(networks, plans, constants, strict=True)
-    ]
-    info["notes"] = {
-        key: list(dict.fromkeys([*left_out, *game, *clean.notes.get(key, ()), *where, *own]))
-        for key, own, game, where, (_, left_out) in zip(
-            keys, notes, games, origins, panels, strict=True
-        )
-    }
-    info["expected"] = list(clean.scores)
-    info["paths"] = {key: _path(trial) for key, trial in zip(keys, trials, strict=True)}
-    # Metrics that keep their own state have no value of one sample.
-    info["samples"] = bool(len(run.samples))
-    info["seconds"] = {
-        "evaluate": round(evaluated - start, 3),
-        "statistics": round(time.monotonic() - evaluated, 3),
-    }
-    samples = sums[0].n
-    clean.check_length(samples)
-    info["samples_per_second"] = round(samples / max(evaluated - start, 1e-9), 2)
-    return run
 
 
-def _tabulate(
-    sums: Sequence[Sums],
-    scores: Sequence[Scores],
-    features: Sequence[Mapping[RowKey, NDArray[np.float64]]],
-    subjects: Sequence[Subject],
+def _evaluate(
+    tasks: Sequence[Task],
+    data: EvaluationSet | BatchStream,
     resampling: Resampling,
-    rows: Mapping[str, Rows],
-    keys: Sequence[str],
-    info: Mapping[str, Any],
-    groups: Sequence[str],
-) -> Run:
-    influence, performance, interactions = [], [], []
-    for key, own, values, subject in zip(keys, sums, scores, subjects, strict=True):
-        by_group = group_frames(rows[key], groups, subject, resampling) if groups else ([], [])
-        whole = influence_frame(own, subject, resampling)
-        influence.append(adjusted(_stack([whole, *by_group[0]])) if groups else whole)
-        performance += [performance_frame(own, subject, resampling), *by_group[1]]
-        about: Any = {"n": own.n, "confidence": resampling.confidence}
-        influence.append(influence_scores(values, subject, **about))
-        performance.append(performance_scores(values, subject, **about))
-        if info["measured"]["interactions"]:
-            about["seed"] = resampling.seed
-            interactions.append(interactions_frame(own, subject, resampling))
-            if groups:
-                parts = group_sums(rows[key], groups, resampling)
-                interactions += [
-                    interactions_frame(part, subject, resampling, level=level)
-                    for level, part in parts
-                ]
-            interactions.append(interaction_scores(values, subject, **about))
-    samples = [samples_frame(rows[k], s) for k, s in zip(keys, subjects, strict=True) if rows]
-    return Run(
-        influence=_stack(influence),
-        performance=_stack(performance),
-        samples=_stack(samples) if rows else empty_table("samples"),
-        info=info,
-        interactions=_stack(interactions) if interactions else empty_table("interactions"),
-        distance=_stack(distance_frame(f, s) for f, s in zip(features, subjects, strict=True)),
-        rows=rows,
-    )
-
-
-def _group_levels(
-    data: EvaluationSet | BatchStream, limit: int | None, *, stream: bool
-) -> list[str]:
+    shards: ShardStore | None,
+    *,
+    stream: bool,
+    **options: Any,
+) -> Sequence[Evaluation[Rows | Sums]]:
+    networks, plans = [task.network for task in tasks], [task.plan for task in tasks]
     if stream or isinstance(data, BatchStream):
-        raise InfluenceError(
-            "results by group need the rows of every sample, and a stream keeps none. Leave out "
-            "the level 'group', or measure without streaming"
-        )
-    if data.groups is None:
-        raise InfluenceError(
-            f"{data.source} says of no sample to which group it belongs. Leave out the level "
-            "'group', or write the file with groups=..."
-        )
-    return name_groups(data.groups[: sample_count(data, limit)])
+        return evaluate_stream(networks, data, plans, resampling, **options)
+    return evaluate(networks, data, plans, shards=shards, **options)
 
 
-def _path(trial: Trial) -> str:
-    return "shared" if trial.shared else f"each setup by itself: {trial.reason}"
-
-
-def _stack(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    found = list(frames)
-    # A network without a row, such as of samples, is passed over, unless none has any.
-    return pd.concat([f for f in found if len(f)] or found[:1], ignore_index=True)
-
-
-def _keys(networks: Sequence[JointNetwork]) -> list[str]:
-    """Name each network's rows: by its name, with the seed where several share a name."""
-    if not networks:
-        raise InfluenceError("expected one network or more to measure, got none")
-    names = [n.name for n in networks]
-    keys = [n.name if names.count(n.name) == 1 else f"{n.name}-seed{n.seed}" for n in networks]
-    if len(set(keys)) < len(keys):
-        twice = next(k for k in keys if keys.count(k) > 1)
-        raise InfluenceError(
-            f"two networks are called {twice!r}: rows in the tables could not be told apart. "
-            "Give them other names or seeds in their facts, or name each checkpoint once"
-        )
-    return keys
-
-
-def _subject(network: JointNetwork, data: DataFacts, plan: Plan) -> Subject:
-    classes = {o.name: o.classes or data.targets[o.name].classes for o in network.outputs
-               if o.name in data.targets}  # fmt: skip
-    return Subject(
-        network=network.name,
-        seed=network.seed,
-        dataset=data.name,
-        modalities=(*(m.name for m in network.inputs), *edges_of(plan.sites)),
-        metrics=plan.metrics,
-        scorers=plan.scorers,
-        classes=classes,
-        units={name: field.unit for name, field in data.targets.items()},
-        checkpoint_sha256=network.sha256,
-    )
-
-
-def _shards(
+def _open_shards(
     checkpointing: Checkpointing | None, info: Mapping[str, Any], processes: Processes
 ) -> ShardStore | None:
     if checkpointing is None:

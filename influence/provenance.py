@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from influence.evaluation_set import DataFacts
+from influence.bootstrap import Resampling
+from influence.evaluation_set import DataFacts, EvaluationSet
 from influence.network import JointNetwork
 from influence.plan import Execution, Plan
 
@@ -21,8 +22,12 @@ def describe(
     data: DataFacts,
     plans: Sequence[Plan],
     execution: Execution,
+    resampling: Resampling,
     *,
     count: int | None,
+    interactions: bool = False,
+    levels: Sequence[str] = (),
+    training: EvaluationSet | None = None,
     stream: bool = False,
     processes: int = 1,
 ) -> dict[str, Any]:
@@ -30,10 +35,13 @@ def describe(
 
     Parameters
     ----------
-    networks, data, plans, execution
+    networks, data, plans, execution, resampling
         What is measured, and how.
     count
         The samples to be used, at most; `None` for a whole stream, whose length nobody knows.
+    interactions, levels, training
+        Whether sites are also worth something together, by what results are divided, and from what
+        optimal constants are learned.
     stream
         Whether running sums take the place of rows.
     processes
@@ -67,6 +75,11 @@ def describe(
             "seed": plans[0].seed,
             "amp": execution.amp,
             "stream": stream,
+            "draws": resampling.draws,
+            "confidence": resampling.confidence,
+            "interactions": interactions,
+            **({"levels": list(levels)} if levels else {}),
+            **_training(training),
         },
         "execution": {
             "device": execution.device.partition(":")[0],
@@ -89,6 +102,12 @@ def describe(
             "p_value": "sign flips of samples or groups, two-sided; Holm over one network, mute",
         },
     }
+
+
+def _training(data: EvaluationSet | None) -> dict[str, Any]:
+    if data is None:
+        return {}
+    return {"training": {"name": data.name, "sha256": data.sha256, "n": len(data)}}
 
 
 def _scorers(plan: Plan) -> dict[str, Any]:

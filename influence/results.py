@@ -22,6 +22,7 @@ from influence.files import replace_on_success
 from influence.rows import Rows, read_rows, write_rows
 
 __all__ = [
+    "COLUMNS",
     "DISTANCE_COLUMNS",
     "INFLUENCE_COLUMNS",
     "INTERACTIONS_COLUMNS",

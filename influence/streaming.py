@@ -120,7 +120,7 @@ def evaluate_stream(
         for sums, seen, runner, trial in zip(running, features, runners, trials, strict=True)
     ]
     if advance and processes.first:
-        advance(found[0].kept.n - done)
+        advance(found[0].n - done)
     return found
 
 

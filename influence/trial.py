@@ -58,6 +58,11 @@ class Trial:
     channels_last: bool = False
     places: tuple[str, ...] = ()
 
+    @property
+    def path(self) -> str:
+        """Which way the network is run, and why, for people."""
+        return "shared" if self.shared else f"each setup by itself: {self.reason}"
+
 
 @torch.inference_mode()
 def try_network(

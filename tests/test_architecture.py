@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"errors", "progress", "circles"},
     {"files", "factories", "network", "processes", "layout", "places", "edges", "divisions"},
-    {"setups", "coalitions", "hooks", "facts", "weights", "programs"},
+    {"setups", "coalitions", "hooks", "facts", "weights", "programs", "expectations"},
     {"checkpoints", "evaluation_set", "muting"},
     {
         "evaluation_file",
@@ -40,6 +40,7 @@ LAYERS = (
     {"streaming", "results", "optimal"},
     {"training", "omega", "gate"},
     {"interactions", "scores", "distance", "grouping", "subjects", "pairing"},
+    {"tasks", "tabulation"},
     {"measurement", "comparison"},
     {"run_tables", "display", "selection", "verdict", "table_formats"},
     {"estimates"},
