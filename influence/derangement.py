@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import zip_longest
-from typing import Any
+from itertools import chain, zip_longest
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ __all__ = [
     "agree_on_derangement",
     "derange",
     "describe_inputs",
+    "near_groups",
     "near_tour",
     "pair_up",
 ]
@@ -158,7 +159,11 @@ def pair_up(order: Positions, groups: Positions | None = None) -> Derangement:
     members: dict[int, list[int]] = {}
     for sample in order.tolist():
         members.setdefault(sample if groups is None else int(groups[sample]), []).append(sample)
-    sets = sorted(members.values(), key=len)
+    return _exchange(sorted(members.values(), key=len))
+
+
+def _exchange(sets: Sequence[Sequence[int]]) -> Derangement:
+    """Let sets of samples exchange their inputs two by two, and the last three if one is left."""
     cycles: list[list[int]] = []
     for place in range(0, max(len(sets) - 1, 1), 2):
         together = sets[place:] if place + 3 >= len(sets) else sets[place : place + 2]
@@ -205,7 +210,53 @@ def derange(
             f"mute {mute!r} compares all samples, {MOST_NEIGHBOURS} at most, got {count}. Set a "
             "limit, or take 'shuffle' or 'shuffle:groups'"
         )
-    return pair_up(near_tour(describe_inputs(data, names, count), int(order[0])))
+    points = describe_inputs(data, names, count)
+    groups = None if data.groups is None else np.unique(data.groups[:count], return_inverse=True)[1]
+    if groups is None or groups.max() == 0:
+        return pair_up(near_tour(points, int(order[0])))
+    return near_groups(points, groups, order)
+
+
+def near_groups(points: NDArray[np.float32], groups: Positions, order: Positions) -> Derangement:
+    """Let groups exchange their inputs with a group that is near, sample by near sample.
+
+    Neighbours wherever they are would tie each group to several others, until all are one.
+
+    Parameters
+    ----------
+    points
+        (samples, numbers).
+    groups
+        For each sample the number of its group: 0, 1, ...
+    order
+        All samples in random order; the first one's group is where the tour of groups begins.
+
+    Examples
+    --------
+    >>> points = np.array([[0.0], [9.0], [1.1], [10.2], [1.2], [10.1], [0.1], [9.1]], np.float32)
+    >>> groups = np.array([0, 1, 2, 3, 2, 3, 0, 1])
+    >>> [cycle.tolist() for cycle in near_groups(points, groups, np.arange(8)).cycles]
+    [[0, 2], [6, 4], [1, 5], [7, 3]]
+    """
+    members = [order[groups[order] == number] for number in range(int(groups.max()) + 1)]
+    means = np.stack([points[own].mean(0) for own in members])
+    sets: list[list[int]] = []
+    for place, group in enumerate(near_tour(means, int(groups[order[0]])).tolist()):
+        second = place % 2 == 1 or place == len(members) - 1  # or the third of the last
+        sets.append(_nearest_first(points, members[group].tolist(), sets[-1] if second else []))
+    return _exchange(sets)
+
+
+def _nearest_first(
+    points: NDArray[np.float32], samples: Sequence[int], partners: Sequence[int]
+) -> list[int]:
+    """Order samples such that each is near to the partner on its place."""
+    left = sorted(samples)
+    found = []
+    for partner in partners[: len(left)]:
+        apart = np.square(points[left] - points[partner]).sum(1)
+        found.append(left.pop(int(np.argmin(apart))))
+    return found + left
 
 
 def agree_on_derangement(
@@ -234,19 +285,28 @@ def agree_on_derangement(
     if mute != "shuffle:neighbours":
         return derange(mute, data, count, names=names, seed=seed)
     processes = processes or Processes()
-    tour = shards.kept("tour") if shards else None
+    tour: Any = shards.kept("tour") if shards else None
     if tour is None and processes.first:
         found = derange(mute, data, count, names=names, seed=seed)
-        tour = np.concatenate(found.cycles).tolist()
-    tour = processes.broadcast(tour)
-    if shards and (not isinstance(tour, list) or set(tour) != set(range(count))):
+        tour = [cycle.tolist() for cycle in found.cycles]
+    tour = cast(Any, processes.broadcast(tour))
+    if shards and not _covers(tour, count):
         raise InfluenceError(
-            f"{shards.folder / 'tour.json'}: expected the order in which an interrupted run read "
+            f"{shards.folder / 'tour.json'}: expected the cycles in which an interrupted run read "
             f"{count} samples, got something else. Start afresh without --resume"
         )
     if shards and processes.first:
         shards.keep("tour", tour)
-    return pair_up(np.array(tour, dtype=np.int64))
+    return Derangement(tuple(np.array(cycle, dtype=np.int64) for cycle in tour))
+
+
+def _covers(cycles: Any, count: int) -> bool:
+    """Say whether something that was read are cycles, on one of which every sample is once."""
+    try:
+        found = sorted(chain.from_iterable(cycles))
+        return found == list(range(count)) and all(len(cycle) > 1 for cycle in cycles)
+    except TypeError:
+        return False
 
 
 def _group_cycles(data: EvaluationSet, order: Positions) -> tuple[Positions, ...]:

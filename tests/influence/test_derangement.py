@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from influence.checkpoints import export_checkpoint, load_checkpoint
-from influence.derangement import Derangement, agree_on_derangement, derange, describe_inputs
+from influence.derangement import (
+    Derangement,
+    agree_on_derangement,
+    derange,
+    describe_inputs,
+    near_groups,
+    pair_up,
+)
 from influence.errors import InfluenceError
 from influence.evaluation import evaluate
 from influence.evaluation_file import EvaluationFile, write_evaluation_file
@@ -294,11 +301,31 @@ def test_a_resumed_run_reads_in_the_same_order(
     assert run.influence.equals(whole.influence)
 
 
-@pytest.mark.parametrize("found", [5, [], [0, 1, 2, 3, 4, 4]])
+@pytest.mark.parametrize(
+    "found", [5, [], [0, 1, 2, 3, 4, 5], [[0, 1, 2], [3, 4, 4]], [[0], [1, 2, 3, 4, 5]]]
+)
 def test_tours_of_another_form_are_told(tmp_path: Path, found: Any) -> None:
     store = ShardStore(tmp_path, {})
     store.keep("tour", found)
-    with pytest.raises(InfluenceError, match=r"tour\.json: expected the order in which .* afresh"):
+    with pytest.raises(InfluenceError, match=r"tour\.json: expected the cycles in which .* afresh"):
         agree_on_derangement(
             in_memory(), 6, "shuffle:neighbours", names=["x"], seed=0, shards=store
         )
+
+
+@pytest.mark.parametrize("groups", [61, 62])
+def test_neighbours_of_groups_are_of_one_other_group_and_near(groups: int) -> None:
+    numbers = np.random.default_rng(0)
+    of = numbers.permutation(np.repeat(np.arange(groups), 3))
+    middles = numbers.normal(size=(groups, 2)) * 10
+    points = (middles[of] + numbers.normal(size=(3 * groups, 2))).astype(np.float32)
+    order = numbers.permutation(3 * groups)
+    found = near_groups(points, of, order)
+    assert sorted(np.concatenate(found.cycles)) == list(range(3 * groups))
+    units = found.units(of)
+    assert units.max() + 1 == groups // 2  # intervals have something to draw from
+    assert (of[found.follows] != of).all()
+    assert {len(set(of[units == unit])) for unit in range(units.max() + 1)} <= {2, 3}
+    far = pair_up(order, of).follows
+    near, other = (np.linalg.norm(points - points[f], axis=1) for f in (found.follows, far))
+    assert np.median(near) < 0.5 * np.median(other)
