@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from influence.errors import InfluenceError
-from influence.selection import headline, named
+from influence.selection import named, scored_by
 
 __all__ = ["SIDES", "extreme_samples"]
 
@@ -70,7 +70,7 @@ def extreme_samples(
     chosen = samples
     for column, names in wanted.items():
         chosen = named(chosen, column, names)
-    chosen = named(chosen, "metric", metric) if metric else headline(chosen)
+    chosen = scored_by(chosen, metric)
     chosen = chosen.assign(place=_groups(chosen).ngroup())
     sides = []
     for name, sign in SIDES.items():

@@ -9,7 +9,7 @@ import pandas as pd
 
 from influence.errors import unknown
 
-__all__ = ["at_level", "headline", "named", "nothing_muted"]
+__all__ = ["at_level", "choose", "headline", "named", "nothing_muted", "scored_by"]
 
 HEADLINE_METRICS = ("mean_iou", "sqr_rel")  # those of Fig. 7 of arXiv 1702.08009
 
@@ -66,6 +66,39 @@ def headline(frame: pd.DataFrame) -> pd.DataFrame:
         return next((metric for metric in HEADLINE_METRICS if metric in present), present[0])
 
     return frame[frame["metric"] == frame.groupby("target")["metric"].transform(preferred)]
+
+
+def scored_by(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of some metrics; those of `headline` if none is named."""
+    return named(frame, "metric", metrics) if metrics else headline(frame)
+
+
+def choose(
+    frame: pd.DataFrame, *, metric: Sequence[str] = (), mute: Sequence[str] = (), level: str = "all"
+) -> pd.DataFrame:
+    """Return the rows that a table or a plot is asked for.
+
+    Parameters
+    ----------
+    frame : with the columns mute, target, metric and level.
+    metric : names; by default one per target, as from `headline`.
+    mute : names; all by default.
+    level : one, or a pattern; see `at_level`.
+
+    Raises
+    ------
+    InfluenceError
+        If a name or a level is not in the frame.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({
+    ...     "mute": "zero", "target": "a", "metric": ["rms", "rms", "sqr_rel", "sqr_rel"],
+    ...     "level": ["all", "class:bed"] * 2})
+    >>> choose(frame).index.tolist(), choose(frame, metric=["rms"], level="class:*").index.tolist()
+    ([2], [1])
+    """
+    return scored_by(at_level(named(frame, "mute", mute), level), metric)
 
 
 def nothing_muted(performance: pd.DataFrame) -> pd.DataFrame:

@@ -27,7 +27,7 @@ from influence.plots.style import (
     styled,
     write_legend,
 )
-from influence.selection import at_level, headline, named
+from influence.selection import choose
 from influence.verdict import INDISTINGUISHABLE, STABLE, UNSTABLE, verdicts
 
 __all__ = ["MutePanel", "draw_mutes", "mute_panels"]
@@ -79,8 +79,7 @@ def mute_panels(
     InfluenceError
         If a name is unknown, no direction is left, or a mute occurs twice in a direction.
     """
-    omega = at_level(named(influence, "mute", mutes), level)
-    omega = named(omega, "metric", metric) if metric else headline(omega)
+    omega = choose(influence, metric=metric, mute=mutes, level=level)
     if directions == "cross":
         omega = omega[omega["source"] != omega["target"]]
     if omega.empty:

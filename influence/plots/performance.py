@@ -29,7 +29,7 @@ from influence.plots.style import (
     styled,
     write_legend,
 )
-from influence.selection import at_level, headline, named, nothing_muted
+from influence.selection import choose, nothing_muted
 
 __all__ = ["Panel", "draw_performance", "performance_panels"]
 
@@ -75,8 +75,7 @@ def performance_panels(
     InfluenceError
         If a name is unknown, no direction is left, or a network has no performance.
     """
-    omega = at_level(named(influence, "mute", [mute]), level)
-    omega = named(omega, "metric", metric) if metric else headline(omega)
+    omega = choose(influence, metric=metric, mute=[mute], level=level)
     if directions == "cross":
         omega = omega[omega["source"] != omega["target"]]
     if omega.empty:

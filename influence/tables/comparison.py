@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from influence.display import display_of
-from influence.selection import at_level, headline, named
+from influence.selection import at_level, named, scored_by
 from influence.table_formats import Table
 from influence.tables.arrangement import (
     SIGNIFICANT,
@@ -65,7 +65,7 @@ def comparison_table(
     if mute:
         muted = named(chosen[chosen["quantity"] == "omega"], "mute", mute)
         chosen = pd.concat([chosen[chosen["quantity"] != "omega"], muted]).sort_index()
-    chosen = named(chosen, "metric", metric) if metric else headline(chosen)
+    chosen = scored_by(chosen, metric)
     entries = pd.concat(_cells(chosen), ignore_index=True)
     notes = [
         "A − B in the unit behind the direction, on the same samples; positive: the source helps "

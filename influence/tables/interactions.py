@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from influence.display import display_of
-from influence.selection import at_level, headline, named
+from influence.selection import choose
 from influence.table_formats import Table
 from influence.tables.arrangement import (
     arrange,
@@ -65,8 +65,7 @@ def interactions_table(
     >>> print(*format_table(interactions_table(frame), "text").splitlines()[5].split())
     a zero depth+rgb – -1.20 [-2.00, 0.00]
     """
-    chosen = at_level(named(interactions, "mute", mute), level)
-    chosen = named(chosen, "metric", metric) if metric else headline(chosen)
+    chosen = choose(interactions, metric=metric, mute=mute, level=level)
     shown = chosen["metric"].map(display_of)
     gain = shown.map(lambda display: display.gain)
     # The file's values are turned so that more is better, whatever the metric.

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from influence.display import display_of
-from influence.selection import at_level, headline, named
+from influence.selection import choose
 from influence.table_formats import Table
 from influence.tables.arrangement import (
     SIGNIFICANT,
@@ -84,8 +84,7 @@ def mutes_table(
     >>> print(*text.splitlines()[4].split())
     a depth → semantic: mean IoU, % 0.94* 0.03 0.03 0.94 unstable sign: + zero; 0 mean
     """
-    chosen = at_level(named(influence, "mute", mute), level)
-    chosen = named(chosen, "metric", metric) if metric else headline(chosen)
+    chosen = choose(influence, metric=metric, mute=mute, level=level)
     chosen = chosen.assign(direction=[direction(row) for row in records(chosen)])
     far = _farthest(distance, chosen)
     omegas = _omegas(chosen, far)

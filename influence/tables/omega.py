@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from influence.display import display_of
-from influence.selection import at_level, headline, named
+from influence.selection import choose
 from influence.table_formats import Table
 from influence.tables.arrangement import (
     SIGNIFICANT,
@@ -59,8 +59,7 @@ def omega_table(
     >>> print(format_table(omega_table(frame), "text").splitlines()[4])
     a          zero                 0.94 [0.10, 2.00]*
     """
-    chosen = at_level(named(influence, "mute", mute), level)
-    chosen = named(chosen, "metric", metric) if metric else headline(chosen)
+    chosen = choose(influence, metric=metric, mute=mute, level=level)
     shown = chosen["metric"].map(display_of)
     gain = shown.map(lambda display: display.gain)
     entries = chosen.assign(

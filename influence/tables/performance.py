@@ -9,7 +9,7 @@ import pandas as pd
 
 from influence.display import display_of
 from influence.errors import InfluenceError
-from influence.selection import at_level, headline, named, nothing_muted
+from influence.selection import at_level, named, nothing_muted, scored_by
 from influence.table_formats import Table
 from influence.tables.arrangement import (
     arrange,
@@ -98,7 +98,7 @@ def class_table(
             "expected rows at levels 'class:...', which a metric on named classes gives; found "
             "none. Measure such a metric (mean_iou) on an output with classes"
         )
-    by_class = named(by_class, "metric", metric) if metric else headline(by_class)
+    by_class = scored_by(by_class, metric)
     keys = ["network", "dataset", "target"]
     overall = performance.merge(by_class[keys].drop_duplicates(), on=keys)
     wholes = overall["metric"].isin([*by_class["metric"], "pixel_accuracy"])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from influence.display import display_of
-from influence.selection import at_level, headline, named
+from influence.selection import choose
 from influence.table_formats import Table
 from influence.tables.arrangement import (
     arrange,
@@ -59,8 +59,7 @@ def power_table(
     >>> print(*format_table(power_table(frame), "text").splitlines()[4].split())
     a depth → semantic: mean IoU, % zero 2.00 1.00 1.40 2.00 197
     """
-    chosen = at_level(named(power, "mute", mute), level)
-    chosen = named(chosen, "metric", metric) if metric else headline(chosen)
+    chosen = choose(power, metric=metric, mute=mute, level=level)
     entries = pd.concat(_cells(chosen), ignore_index=True)
     return arrange(
         entries,
@@ -101,13 +100,16 @@ def _notes(chosen: pd.DataFrame) -> list[str]:
     wished = "ω as large as measured" if (chosen["wished"] == chosen["omega"]).all() else "that ω"
     notes = [
         f"Two-sided test at level {first['alpha']:g}, power {first['power']:.0%}, normal "
-        f"approximation. Detectable: by {planned} independent samples. n needed: for {wished}."
+        f"approximation. Detectable: by {planned} samples. n needed: for {wished}."
     ]
     if (chosen["units"] != chosen["n"]).any():
-        counts = " or ".join(str(count) for count in chosen["units"].unique())
-        notes.append(f"Samples form {counts} groups, and both numbers count groups.")
-    if (chosen["needed"] < FEW).any():
-        notes.append(f"Below about {FEW} the approximation is too hopeful.")
+        sizes = (chosen["n"] / chosen["units"]).map(lambda size: f"{size:.3g}").unique()
+        notes.append(
+            f"Samples are drawn by {' or '.join(sizes)} (groups, pairs of a shuffle); those of the "
+            "next measurement are taken to be, too."
+        )
+    if (chosen["needed"] * chosen["units"] < FEW * chosen["n"]).any():
+        notes.append(f"Below about {FEW} that are drawn alone, the approximation is too hopeful.")
     if (chosen["basis"] != "rows").any():
         notes.append(
             "Without rows.h5 the standard errors come from the intervals, as if each sample were "

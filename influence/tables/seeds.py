@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from influence.display import display_of
-from influence.selection import at_level, headline, named
+from influence.selection import choose
 from influence.table_formats import Table
 from influence.tables.arrangement import (
     arrange,
@@ -66,8 +66,7 @@ def seeds_table(
     >>> print(*format_table(seeds_table(frame), "text").splitlines()[4].split())
     a depth → semantic: mean IoU, % zero 5 2.00 [-2.00, 6.00] 1.00 1.00 2.00 2.00
     """
-    chosen = at_level(named(seeds, "mute", mute), level)
-    chosen = named(chosen, "metric", metric) if metric else headline(chosen)
+    chosen = choose(seeds, metric=metric, mute=mute, level=level)
     chosen = chosen.assign(
         training_sd=np.sqrt(chosen["training_variance"].clip(lower=0)),
         test_error=np.sqrt(chosen["test_variance"]),
