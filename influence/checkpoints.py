@@ -14,15 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
-from influence.facts import FACTS, add_optimal, read_facts
+from influence.facts import FACTS, read_facts
 from influence.files import replace_on_success
 from influence.network import JointNetwork, Modality
-from influence.programs.archive import with_text
 from influence.programs.export import input_shapes, pack_program, trace_program
-from influence.programs.program import Axis, Program, read_program
+from influence.programs.program import Axis, read_program
 from influence.weights import find_network, load_weights
 
-__all__ = ["check_refill", "export_checkpoint", "load_checkpoint", "refill_checkpoint"]
+__all__ = ["export_checkpoint", "load_checkpoint", "read_network"]
 
 _SUFFIXES = (".pt2", ".safetensors", ".pt", ".pth")
 
@@ -97,7 +96,7 @@ def _load(path: Path, data: bytes, network: str | JointNetwork | None) -> JointN
             f"expected a name that ends in {', '.join(_SUFFIXES)}, got {path.suffix!r}"
         )
     if path.suffix == ".pt2":
-        return _name_program(read_program(data))
+        return read_network(data)
     if network is None:
         raise InfluenceError(
             "a file of weights needs the network that they are for. Name it with --network "
@@ -109,8 +108,15 @@ def _load(path: Path, data: bytes, network: str | JointNetwork | None) -> JointN
     return net
 
 
-def _name_program(program: Program) -> JointNetwork:
-    """Put a program behind the names in its facts, and check that they fit."""
+def read_network(data: bytes) -> JointNetwork:
+    """Read the bytes of a `.pt2` file: a program behind the names in its facts, which must fit.
+
+    Raises
+    ------
+    InfluenceError
+        If they do not, or the bytes hold something else.
+    """
+    program = read_program(data)
     if FACTS not in program.texts:
         raise InfluenceError(
             f"it has no {FACTS}, so the names of its inputs and outputs are unknown. Export the "
@@ -223,61 +229,6 @@ def export_checkpoint(
         aside.write_bytes(data)
 
 
-def refill_checkpoint(
-    path: str | os.PathLike[str],
-    out: str | os.PathLike[str],
-    constants: Mapping[str, Sequence[float]],
-) -> None:
-    """Write a `.pt2` checkpoint again, with optimal constants in its facts.
-
-    The network's graph and weights stay the same to the byte.
-
-    Parameters
-    ----------
-    path
-        A file of `export_checkpoint`.
-    out
-        The new file, which must not be there yet.
-    constants
-        Input -> constant, as `influence.optimal.learn_optimal` returns them.
-
-    Raises
-    ------
-    InfluenceError
-        If `path` is no such file or `out` is there, or an input is unknown.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> net = JointNetwork(torch.nn.Linear(3, 2), inputs=("x",), outputs=("y",))
-    >>> export_checkpoint(net, folder / "old.pt2", {"x": torch.zeros(2, 3)})
-    >>> refill_checkpoint(folder / "old.pt2", folder / "new.pt2", {"x": (1, 2, 3)})
-    >>> load_checkpoint(folder / "new.pt2").inputs[0].optimal
-    (1.0, 2.0, 3.0)
-    """
-    check_refill(path, out)
-    load_checkpoint(path)  # says what is wrong with it
-    data = Path(path).read_bytes()
-    text = add_optimal(read_program(data).texts[FACTS], constants)
-    filled = with_text(data, FACTS, text)
-    _name_program(read_program(filled))  # what cannot be loaded is never written
-    with replace_on_success(out) as aside:
-        aside.write_bytes(filled)
-
-
-def check_refill(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
-    """Raise InfluenceError unless one file can be filled anew and written to the other."""
-    for name in (path, out):
-        if Path(name).suffix != ".pt2":
-            raise InfluenceError(
-                f"expected a file name that ends in .pt2, got {str(name)!r}: files of weights hold "
-                "no facts. Give constants to their network: Modality(name, optimal=...)"
-            )
-    if Path(out).exists():
-        raise InfluenceError(f"{out} is there, and is not written over. Choose another name")
-
-
 @contextmanager
 def _evaluation_mode(module: nn.Module) -> Iterator[None]:
     modes = {part: part.training for part in module.modules()}
@@ -314,7 +265,7 @@ def _export(net: JointNetwork, examples: dict[str, Tensor]) -> bytes:
 def _check_export(data: bytes, examples: dict[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     """Read the file back and compare, so that what cannot be loaded is never written."""
     device = next(iter(examples.values())).device
-    found = _name_program(read_program(data)).to(device)(examples)
+    found = read_network(data).to(device)(examples)
     for name, value in expected.items():
         if not torch.allclose(
             value.double(), found[name].double(), rtol=1e-4, atol=1e-5, equal_nan=True

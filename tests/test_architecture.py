@@ -17,6 +17,7 @@ LAYERS = (
     {"checkpoints", "evaluation_set", "muting"},
     {
         "evaluation_file",
+        "refilling",
         "batch_stream",
         "metrics",
         "slices",
