@@ -1,7 +1,8 @@
 """Power: the smallest omega that n samples can detect, and the n that an omega needs.
 
-An estimate of omega from m independent samples (groups, where samples of a group belong together)
-is nearly normal, with the standard error sigma / sqrt(m). A two-sided test at level alpha then
+An estimate of omega from m samples is nearly normal, with the standard error sigma / sqrt(m); where
+samples are not independent (groups, the pairs of a shuffle), sigma is what it is for units of the
+same size. A two-sided test at level alpha then
 finds an omega with the probability `power` if
 
     |omega| = (z(1 - alpha / 2) + z(power)) sigma / sqrt(m)
@@ -22,20 +23,20 @@ from scipy import stats
 from influence.errors import InfluenceError
 from influence.estimates import CELL, Estimates
 
-__all__ = ["POWER_COLUMNS", "detectable_omega", "needed_units", "plan_samples"]
+__all__ = ["POWER_COLUMNS", "detectable_omega", "needed_samples", "plan_samples"]
 
 POWER_COLUMNS = (
     *CELL, "omega", "standard_error", "units", "alpha", "power", "planned", "detectable", "wished",
     "needed", "basis", "n",
 )  # fmt: skip
-"""`units` are the independent samples, or groups, that were measured; `planned` as many as are
-planned. `detectable` is the smallest omega that these detect; `needed` is how many the omega
-`wished` needs."""
+"""`units` is how many independent units the `n` samples formed: each its own, groups, or the pairs
+of a shuffle. `planned` samples detect the omega `detectable`; the omega `wished` needs the samples
+`needed`. Both are taken to form units of the same size."""
 
 
 def detectable_omega(
     standard_error: ArrayLike,
-    units: ArrayLike,
+    count: ArrayLike,
     *,
     planned: ArrayLike | None = None,
     alpha: float = 0.05,
@@ -47,8 +48,8 @@ def detectable_omega(
     ----------
     standard_error
         Of an omega that was measured.
-    units
-        Independent samples or groups that it was measured on.
+    count
+        Samples that it was measured on.
     planned
         As many as the next measurement shall have; by default the same.
     alpha, power
@@ -64,28 +65,28 @@ def detectable_omega(
     >>> detectable_omega(0.01, 100, planned=[100, 400]).round(5).tolist()
     [0.02802, 0.01401]
     """
-    sigma = np.asarray(standard_error, dtype=np.float64) * np.sqrt(units)
-    return np.asarray(_reach(alpha, power) * sigma / np.sqrt(units if planned is None else planned))
+    sigma = np.asarray(standard_error, dtype=np.float64) * np.sqrt(count)
+    return np.asarray(_reach(alpha, power) * sigma / np.sqrt(count if planned is None else planned))
 
 
-def needed_units(
+def needed_samples(
     standard_error: ArrayLike,
-    units: ArrayLike,
+    count: ArrayLike,
     omega: ArrayLike,
     *,
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> NDArray[np.float64]:
-    """Return how many independent samples or groups an omega needs: whole numbers, as floats.
+    """Return how many samples an omega needs: whole numbers, as floats.
 
     Parameters are those of `detectable_omega`; an omega of zero needs infinitely many.
 
     Examples
     --------
-    >>> needed_units(0.01, 100, [0.02802, 0.01401]).tolist()
+    >>> needed_samples(0.01, 100, [0.02802, 0.01401]).tolist()
     [100.0, 400.0]
     """
-    sigma = np.asarray(standard_error, dtype=np.float64) * np.sqrt(units)
+    sigma = np.asarray(standard_error, dtype=np.float64) * np.sqrt(count)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.ceil((_reach(alpha, power) * sigma / np.abs(omega)) ** 2))
 
@@ -105,7 +106,7 @@ def plan_samples(
     estimates
         From `influence.estimates`.
     planned
-        Independent samples or groups of the next measurement; by default as many as measured.
+        Samples of the next measurement; by default as many as measured.
     omega
         An omega that is wished to be detected, in the unit of the file (0.01 is one point of mean
         IoU); by default the one that was measured.
@@ -133,15 +134,15 @@ def plan_samples(
     if planned is not None and planned < 2:
         raise InfluenceError(f"expected a plan of two samples or more, got {planned}")
     cells = estimates.cells
-    error, units = cells["standard_error"], cells["units"]
+    error, count = cells["standard_error"], cells["n"]
     wished = cells["omega"] if omega is None else omega
     chosen = {"alpha": alpha, "power": power}
     return cells.assign(
         **chosen,
-        planned=units if planned is None else planned,
-        detectable=detectable_omega(error, units, planned=planned, **chosen),
+        planned=count if planned is None else planned,
+        detectable=detectable_omega(error, count, planned=planned, **chosen),
         wished=wished,
-        needed=needed_units(error, units, wished, **chosen),
+        needed=needed_samples(error, count, wished, **chosen),
     )[list(POWER_COLUMNS)]
 
 

@@ -16,7 +16,7 @@ __all__ = ["power"]
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("--power", "chance", default=0.8, show_default=True, help="Probability to detect.")
 @click.option("--alpha", default=0.05, show_default=True, help="Level of the two-sided test.")
-@click.option("--n", "planned", type=click.IntRange(min=2), help="Independent samples or groups.")
+@click.option("--n", "planned", type=click.IntRange(min=2), help="Samples that are planned.")
 @click.option("--omega", type=float, help="A wished omega, as in the files: 0.01 of mean IoU.")
 @click.option("--metric", callback=names, help="Only these, or module:name; joined by commas.")
 @click.option("--mute", callback=names, help="Show only these mutes, joined by commas.")

@@ -13,7 +13,7 @@ from influence.bootstrap import Resampling
 from influence.errors import InfluenceError
 from influence.estimates import estimate_runs
 from influence.metrics import METRICS
-from influence.power import POWER_COLUMNS, detectable_omega, needed_units, plan_samples
+from influence.power import POWER_COLUMNS, detectable_omega, needed_samples, plan_samples
 from influence.results import Run
 from influence.rows import Rows
 from tests.runs_of_rows import accuracy_rows, error_rows, run_of
@@ -34,12 +34,14 @@ def test_the_smallest_omega_is_where_the_test_has_the_power(alpha: float, power:
     assert found == pytest.approx(exact, rel=0.005)  # the wrong side is left out
     planned = detectable_omega(0.06, 50, planned=200, alpha=alpha, power=power)
     assert planned == pytest.approx(float(found))
-    assert needed_units(0.03, 50, found, alpha=alpha, power=power) == pytest.approx(50, abs=1)
-    assert needed_units(0.03, 50, -found / 2, alpha=alpha, power=power) == pytest.approx(200, abs=1)
+    assert needed_samples(0.03, 50, found, alpha=alpha, power=power) == pytest.approx(50, abs=1)
+    assert needed_samples(0.03, 50, -found / 2, alpha=alpha, power=power) == pytest.approx(
+        200, abs=1
+    )
 
 
 def test_zero_needs_infinitely_many() -> None:
-    assert needed_units(0.1, 10, 0.0) == np.inf
+    assert needed_samples(0.1, 10, 0.0) == np.inf
 
 
 @pytest.mark.parametrize(
@@ -101,17 +103,31 @@ def grouped(groups: int) -> Run:
     return run_of({"net": rows}, resampling=Resampling(5000))
 
 
-def test_groups_are_what_counts() -> None:
+def test_samples_are_planned_and_groups_are_what_counts() -> None:
     found = plan_samples(estimate_runs([grouped(80)]), omega=0.5).iloc[0]
     assert tuple(found.index) == POWER_COLUMNS
-    assert (found["n"], found["units"], found["planned"]) == (240, 80, 80)
+    assert (found["n"], found["units"], found["planned"]) == (240, 80, 240)
     gain = np.random.default_rng(1).normal(1, 1, 80)
     exact = 2.8016 * gain.std(ddof=1)
     assert found["detectable"] == pytest.approx(exact / np.sqrt(80), rel=0.05)
-    assert found["needed"] == pytest.approx((exact / 0.5) ** 2, rel=0.1)
+    assert found["needed"] == pytest.approx(3 * (exact / 0.5) ** 2, rel=0.1)
+    twice = plan_samples(estimate_runs([grouped(80)]), planned=480).iloc[0]
+    assert twice["detectable"] == pytest.approx(found["detectable"] / np.sqrt(2))
     assert plan_samples(estimate_runs([grouped(80)])).iloc[0]["wished"] == pytest.approx(
         gain.mean()
     )
+
+
+def test_pairs_of_a_shuffle_do_not_halve_the_samples_that_are_needed() -> None:
+    rows = squares(0.3, 400, np.random.default_rng(3))
+    paired = replace(rows, units=np.arange(400) // 2)
+    alone, together = (
+        plan_samples(estimate_runs([run_of({"net": own}, ["mse"])]), planned=1000).iloc[0]
+        for own in (rows, paired)
+    )
+    assert (alone["units"], together["units"]) == (400, 200)
+    for column in ("detectable", "needed"):
+        assert together[column] == pytest.approx(alone[column], rel=0.2)
 
 
 def test_a_plan_of_one_sample_is_refused() -> None:

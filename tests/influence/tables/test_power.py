@@ -37,13 +37,13 @@ def test_every_format(format: str) -> None:
 def test_the_notes_say_what_was_planned_and_how() -> None:
     text = format_table(power_table(FRAME), "text")
     assert "level 0.05, power 80%" in text
-    assert "by 400 independent samples. n needed: for ω as large as measured." in text
+    assert "by 400 samples. n needed: for ω as large as measured." in text
     assert "Without rows.h5" in text
-    assert "groups, and both numbers" not in text
+    assert "Samples are drawn by" not in text
     wished = plan_samples(ESTIMATES, omega=0.01)
     grouped = format_table(power_table(wished.assign(units=30, basis="rows")), "text")
     assert "for that ω" in grouped
-    assert "Samples form 30 groups, and both numbers count groups" in grouped
+    assert f"Samples are drawn by {wished['n'].iloc[0] / 30:.3g} (groups" in grouped
     assert "Without rows.h5" not in grouped
 
 
