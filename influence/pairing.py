@@ -24,7 +24,8 @@ def match_samples(rows: Rows, like: Rows) -> Rows:
     Raises
     ------
     InfluenceError
-        If the ids are not the same, or come twice, or the groups are others.
+        If the ids are not the same, or come twice, or the groups are others, or other samples
+        exchange their inputs under a shuffle that both have.
 
     Examples
     --------
@@ -49,8 +50,20 @@ def match_samples(rows: Rows, like: Rows) -> Rows:
             "the samples are grouped in another way in the second run. Measure both on one "
             "evaluation file"
         )
+    if shuffled := sorted(_shuffles(rows) & _shuffles(like)):
+        units = [group_numbers(x, len(order)) for x in (rows.drawn_together[order],
+                                                        like.drawn_together)]  # fmt: skip
+        if (units[0] != units[1]).any():
+            raise InfluenceError(
+                f"under {shuffled[0]!r} the samples exchange their inputs with others in the "
+                "second run: no draw fits both. Measure both with the same --seed"
+            )
     values = {key: found[order] for key, found in rows.values.items()}
     return Rows(like.ids, like.groups, values, like.units)
+
+
+def _shuffles(rows: Rows) -> set[str]:
+    return {key.condition.mute for key in rows.values if key.condition.mute.startswith("shuffle")}
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,19 @@ def test_other_samples_are_refused_with_the_number_that_match(ids: list[str], co
         match_samples(replace(rows, ids=ids), ROWS)
 
 
+def test_other_exchanges_are_refused_where_both_runs_shuffle() -> None:
+    units = [np.repeat(np.arange(6), 2), np.tile(np.arange(6), 2)]
+    for mute, refused in (("shuffle", True), ("zero", False)):
+        one, other = (replace(error_rows(FULL, {(mute, "x"): MUTED}), units=u) for u in units)
+        moved = replace(reordered(one, np.arange(12)[::-1]), units=one.drawn_together[::-1])
+        assert np.array_equal(match_samples(moved, one).drawn_together, units[0])
+        if refused:
+            with pytest.raises(InfluenceError, match=r"exchange their inputs .* the same --seed"):
+                match_samples(other, one)
+        else:
+            assert np.array_equal(match_samples(other, one).drawn_together, units[0])
+
+
 def test_other_groups_are_refused() -> None:
     for groups in (np.arange(12), np.zeros(12, dtype=np.int64), np.tile(np.arange(4), 3)):
         with pytest.raises(InfluenceError, match="grouped in another way"):
