@@ -15,11 +15,20 @@ import pandas as pd
 from influence.errors import InfluenceError
 from influence.selection import at_level
 
-__all__ = ["INDISTINGUISHABLE", "STABLE", "UNSTABLE", "VERDICT_COLUMNS", "in_words", "verdicts"]
+__all__ = [
+    "INDISTINGUISHABLE",
+    "STABLE",
+    "UNSTABLE",
+    "UNTESTED",
+    "VERDICT_COLUMNS",
+    "in_words",
+    "verdicts",
+]
 
 STABLE = "stable sign"
 UNSTABLE = "unstable sign"
 INDISTINGUISHABLE = "not distinguishable from zero"
+UNTESTED = "no verdict"
 
 DIRECTION = ("network", "seed", "dataset", "source", "target", "metric", "level")
 SIDES = {"helps": "+", "hurts": "−", "undecided": "0"}
@@ -31,7 +40,9 @@ def verdicts(influence: pd.DataFrame, *, level: str = "all") -> pd.DataFrame:
 
     The sign is stable if the interval of every mute excludes zero on the same side; omega is not
     distinguishable from zero if that of none does; otherwise the sign is unstable. An omega
-    without an interval excludes nothing.
+    without an interval excludes nothing. Where no omega has an interval and a p-value there is no
+    verdict: metrics that keep their own state have none, and how much outputs change is never below
+    zero, whatever the source.
 
     Parameters
     ----------
@@ -69,7 +80,10 @@ def verdicts(influence: pd.DataFrame, *, level: str = "all") -> pd.DataFrame:
             "name of its own (influence.json)"
         )
     sides = [chosen["omega_low"] > 0, chosen["omega_high"] < 0]
-    chosen = chosen.assign(side=np.select(sides, ["helps", "hurts"], "undecided"))
+    tested = chosen["omega_low"].notna()
+    if "p_value" in chosen:
+        tested &= chosen["p_value"].notna()
+    chosen = chosen.assign(side=np.select(sides, ["helps", "hurts"], "undecided"), tested=tested)
     grouped = chosen.groupby(list(DIRECTION), sort=False, dropna=False)
     return pd.DataFrame([_judge(key, own) for key, own in grouped], columns=list(VERDICT_COLUMNS))
 
@@ -77,7 +91,9 @@ def verdicts(influence: pd.DataFrame, *, level: str = "all") -> pd.DataFrame:
 def _judge(key: Hashable, own: pd.DataFrame) -> dict[str, Any]:
     assert isinstance(key, tuple)
     said = {side: ", ".join(own.loc[own["side"] == side, "mute"]) for side in SIDES}
-    if own["side"].nunique() > 1:
+    if not own["tested"].any():
+        verdict, said = UNTESTED, dict.fromkeys(SIDES, "")
+    elif own["side"].nunique() > 1:
         verdict = UNSTABLE
     else:
         verdict = INDISTINGUISHABLE if said["undecided"] else STABLE
@@ -105,4 +121,4 @@ def in_words(judged: Any) -> str:
         return f"{STABLE}: {next(iter(said))}"
     if judged.verdict == UNSTABLE:
         return f"{UNSTABLE}: " + "; ".join(f"{SIDES[side]} {mutes}" for side, mutes in said.items())
-    return INDISTINGUISHABLE
+    return str(judged.verdict)

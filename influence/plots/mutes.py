@@ -28,7 +28,7 @@ from influence.plots.style import (
     write_legend,
 )
 from influence.selection import choose
-from influence.verdict import INDISTINGUISHABLE, STABLE, UNSTABLE, verdicts
+from influence.verdict import INDISTINGUISHABLE, STABLE, UNSTABLE, UNTESTED, verdicts
 
 __all__ = ["MutePanel", "draw_mutes", "mute_panels"]
 
@@ -38,6 +38,7 @@ POINT: dict[str, Any] = {"markersize": 3.5, "markeredgewidth": 0.8, "zorder": 3}
 WORDS = {
     INDISTINGUISHABLE: "not distinguishable\nfrom zero",
     UNSTABLE: "unstable sign",
+    UNTESTED: "no verdict",
     "helps": "stable sign:\nhelps",
     "hurts": "stable sign:\nhurts",
 }

@@ -22,7 +22,7 @@ from influence.tables.arrangement import (
     under_heading,
     write_headings,
 )
-from influence.verdict import in_words, verdicts
+from influence.verdict import UNTESTED, in_words, verdicts
 
 __all__ = ["mutes_table"]
 
@@ -174,6 +174,11 @@ def _notes(entries: pd.DataFrame, far: pd.DataFrame) -> list[str]:
         "The sign is stable if the interval of every mute excludes zero on the same side (+ helps, "
         "− hurts, 0 includes zero).",
     ]
+    if (entries["text"] == UNTESTED).any():
+        notes.append(
+            f"{UNTESTED.capitalize()} on metrics without a test; how much outputs change is never "
+            "below zero, and says that they depend on the source, not that it helps."
+        )
     if entries["marked"].any():
         notes.append(f"* p < {SIGNIFICANT:g} (sign-flip test, Holm).")
     if len(far):

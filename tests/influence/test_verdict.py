@@ -13,6 +13,7 @@ from influence.verdict import (
     INDISTINGUISHABLE,
     STABLE,
     UNSTABLE,
+    UNTESTED,
     VERDICT_COLUMNS,
     in_words,
     verdicts,
@@ -46,6 +47,15 @@ def test_by_hand(intervals: list[tuple[float, float]], verdict: str, words: str)
     row = verdicts(panel(*intervals)).iloc[0]
     assert row["verdict"] == verdict
     assert in_words(row) == words
+
+
+def test_no_verdict_on_what_is_not_tested() -> None:
+    nothing = panel((np.nan, np.nan), (np.nan, np.nan))  # such as Cohen's kappa by torchmetrics
+    change = panel((1, 2), (0.1, 3)).assign(p_value=np.nan)  # such as the share of changed labels
+    for frame in (nothing, change):
+        row = verdicts(frame).iloc[0]
+        assert row["verdict"] == in_words(row) == UNTESTED
+        assert not row["helps"] + row["hurts"] + row["undecided"]
 
 
 ENDS = st.tuples(st.integers(-3, 3), st.integers(-3, 3)).map(sorted).map(tuple)
