@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from influence.errors import InfluenceError
 from influence.evaluation_set import Batch, DataFacts
+from influence.faults import Faults
 from influence.forward import Forward, PlainForward, TriedForward
 from influence.layout import lay_out, suits_channels_last, with_layout
 from influence.metrics import Metric, Scorer
@@ -31,6 +31,9 @@ from influence.tapping import Tapped, tap_network
 from influence.trial import Trial, trial_size, try_network
 
 __all__ = ["Runner"]
+
+Array = NDArray[np.float64]
+Tensors = dict[RowKey, Tensor]
 
 
 class Runner:
@@ -79,7 +82,8 @@ class Runner:
         stride: int = 1,
         notes: Sequence[str] = (),
     ) -> None:
-        self.network, self.data, self.conditions = network, data, conditions
+        self.network, self.conditions = network, conditions
+        self.faults = Faults(network.name, data.source)
         self.modalities, self.mutes, self.metrics = dict(modalities), mutes, metrics
         self.device, self.amp, self.seed = device, amp, seed
         self.compiled, self.wanted_layout, self.channels_last = compiled, channels_last, False
@@ -169,45 +173,44 @@ class Runner:
             self.forward.compile()
 
     @torch.inference_mode()
-    def run(
-        self, batch: Batch, follower: Mapping[str, Tensor] | None
-    ) -> dict[RowKey, NDArray[np.float64]]:
+    def run(self, batch: Batch, follower: Mapping[str, Tensor] | None) -> dict[RowKey, Array]:
         """Return the rows of one batch."""
         signals = self._signals(batch, follower)
+        rows, finite, features = self._reduce(batch, signals)
+        table, (found, flags, seen) = _to_host([rows, finite, features])
+        for key, values in flags.items():
+            self.faults.check_outputs(batch, key, values[:, 0] > 0)
+        if not np.isfinite(table).all():
+            self.faults.check_rows(batch, found)
+        for key, values in found.items():
+            if key.condition.setup == FULL and key.level == "all":
+                statistics = {s.name: s for s in self.scoring.statistics(key.output)}
+                self.faults.check_truth(batch, key, statistics[key.statistic], values)
+        chosen = chosen_samples(batch.indices, self.stride)
+        return found | {key: values[chosen] for key, values in seen.items()}
+
+    def _reduce(self, batch: Batch, signals: Signals) -> tuple[Tensors, Tensors, Tensors]:
+        """Return the rows, which samples' outputs are finite, and the features, on the device."""
         scoring = self.scoring.of_batch(batch)
-        rows: dict[RowKey, Tensor] = {}
-        finite: dict[tuple[Condition, str], Tensor] = {}
-        features: dict[RowKey, Tensor] = {}
+        rows: Tensors = {}
+        finite: Tensors = {}
+        features: Tensors = {}
         passes = self.forward(signals)
         for _ in self.conditions:
             try:
                 condition, outputs = next(passes)
             except Exception as error:
-                raise self._failure(signals, error) from error
+                absent = any(mute.absent for mute in self.mutes.values())
+                raise self.faults.of_forward(signals, error, absent=absent) from error
             for name in self.metrics:
                 values = outputs[name]
-                finite[condition, name] = values.isfinite().reshape(len(batch), -1).all(dim=1)
+                known = values.isfinite().reshape(len(batch), -1).all(dim=1, keepdim=True)
+                finite[RowKey(condition, name, "finite")] = known.double()
                 rows.update(scoring.reduce(condition, name, values))
             for name in filter(is_place, outputs):
                 features[RowKey(condition, name, FEATURES)] = outputs[name].double()
             del outputs, values  # before the next condition asks for memory
-        # The only time that the host waits for the device.
-        flags_of = [flags.double().unsqueeze(1) for flags in finite.values()]
-        columns = [*rows.values(), *flags_of, *features.values()]
-        table = torch.cat(columns, dim=1).cpu().numpy()
-        widths = np.cumsum([column.shape[1] for column in columns])[:-1]
-        parts = np.split(table, widths, axis=1)
-        for (condition, name), flags in zip(finite, parts[len(rows) :], strict=False):
-            self._check_finite(condition, batch, name, flags[:, 0] > 0)
-        found = dict(zip(rows, parts, strict=False))
-        if not np.isfinite(table).all():
-            self._complain(batch, found)
-        for key in found:
-            if key.condition.setup == FULL and key.level == "all":
-                self._check_valid(batch, key, found[key])
-        chosen = chosen_samples(batch.indices, self.stride)
-        seen = zip(features, parts[len(rows) + len(finite) :], strict=True)
-        return found | {key: values[chosen] for key, values in seen}
+        return rows, finite, features
 
     def _lay_out(self, channels_last: bool) -> None:
         lay_out(self.network.module, channels_last=channels_last)
@@ -229,57 +232,11 @@ class Runner:
             batch.partners,
         )
 
-    def _failure(self, signals: Signals, error: Exception) -> InfluenceError:
-        if isinstance(error, InfluenceError):
-            return error
-        shapes = {n: tuple(x.shape) for n, x in signals.clean.items()}
-        if isinstance(error, torch.OutOfMemoryError):
-            remedy = "Take a smaller batch size"
-        elif any(mute.absent for mute in self.mutes.values()):
-            remedy = (
-                "The mute 'absent' shows None in place of an input: does the network accept it?"
-            )
-        else:
-            remedy = (
-                "Check that the file's inputs have the shapes that the network was built for, "
-                "and that it takes batches of any size"
-            )
-        return InfluenceError(
-            f"network {self.network.name!r} failed on inputs of shape {shapes} from "
-            f"{self.data.source}: {type(error).__name__}: {str(error).strip()[:500]}. {remedy}"
-        )
 
-    def _check_finite(
-        self, condition: Condition, batch: Batch, name: str, finite: NDArray[np.bool_]
-    ) -> None:
-        if finite.all():
-            return
-        sample = batch.ids[int(np.flatnonzero(~finite)[0])]
-        raise InfluenceError(
-            f"network {self.network.name!r} returned NaN or infinity in output {name!r} for "
-            f"sample {sample!r} of {self.data.source} under {condition}. Look for NaN in that "
-            "sample's inputs, or for a division or logarithm in the network"
-        )
-
-    def _complain(self, batch: Batch, rows: Mapping[RowKey, NDArray[np.float64]]) -> None:
-        """Raise InfluenceError for a statistic that is NaN or infinite."""
-        for key, values in rows.items():
-            for i in np.flatnonzero(~np.isfinite(values).all(axis=1))[:1]:
-                raise InfluenceError(
-                    f"{self.data.source}: what {key.output!r} is scored by ({key.statistic}) is "
-                    f"NaN or infinite for sample {batch.ids[int(i)]!r} under {key.condition}. A "
-                    "function that returns one number a sample has to leave out the places without "
-                    "ground truth itself (-1 or NaN)"
-                )
-
-    def _check_valid(self, batch: Batch, key: RowKey, rows: NDArray[np.float64]) -> None:
-        statistics = {s.name: s for s in self.scoring.statistics(key.output)}
-        scored = statistics[key.statistic].valid(rows)
-        if (scored > 0).all() or statistics[key.statistic].against == "full":
-            return
-        sample = batch.ids[int(np.flatnonzero(scored == 0)[0])]
-        raise InfluenceError(
-            f"{self.data.source}: sample {sample!r} has no valid ground truth in "
-            f"targets/{key.output}. Leave the sample out, or correct the attributes 'ignore' and "
-            "'range'"
-        )
+def _to_host(groups: Sequence[Tensors]) -> tuple[Array, list[dict[RowKey, Array]]]:
+    """Copy tensors (samples, k) at once: the only time that the host waits for the device."""
+    columns = [values for group in groups for values in group.values()]
+    table = torch.cat(columns, dim=1).cpu().numpy()
+    ends = np.cumsum([column.shape[1] for column in columns])[:-1]
+    parts = iter(np.split(table, ends, axis=1))
+    return table, [{key: next(parts) for key in group} for group in groups]

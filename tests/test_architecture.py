@@ -32,7 +32,7 @@ LAYERS = (
     {"rows", "matching", "data_sources"},
     {"losses", "sums", "sharing", "plan", "features"},
     {"descent", "bootstrap", "tapping", "provenance", "scoring"},
-    {"forward"},
+    {"forward", "faults"},
     {"trial"},
     {"running_sums", "runner"},
     {"edge_moments"},
