@@ -13,14 +13,13 @@ __all__ = ["draw_artefacts", "draw_coverage"]
 
 def draw_coverage(coverage: pd.DataFrame) -> Figure:
     """Draw a point a quantity: one panel a metric and mute, one line a layout."""
-    coverage = coverage[coverage["judged"]]
-    panels = list(coverage.groupby(["metric", "mute"], sort=False))
+    panels = list(coverage.groupby(["metric", "mute", "world"], sort=False))
     layouts = list(dict.fromkeys(coverage["data"]))
     signs = inks(coverage["kind"])
     with styled():
-        figure = Figure(figsize=(2 * COLUMN_WIDTH, 3.6), layout="constrained")
+        figure = Figure(figsize=(2 * COLUMN_WIDTH + 2, 3.6), layout="constrained")
         grid = figure.subplots(2, -(-len(panels) // 2), sharex=True, sharey=True, squeeze=False)
-        for axes, ((metric, mute), own) in zip(grid.ravel(), panels, strict=False):
+        for axes, ((metric, mute, world), own) in zip(grid.ravel(), panels, strict=False):
             axes.axvspan(*COVERAGE, color="0.92", zorder=0)
             axes.axvline(0.95, color=GREY, linewidth=0.6, linestyle=":")
             for step, (kind, ink) in enumerate(signs.items()):
@@ -28,7 +27,7 @@ def draw_coverage(coverage: pd.DataFrame) -> Figure:
                 places = [layouts.index(name) + 0.15 * (step - 1.5) for name in shown["data"]]
                 axes.plot(shown["coverage"], places, ink.marker, color=ink.colour, markersize=2.5,
                           label=kind.replace("_", " "), linestyle="none")  # fmt: skip
-            axes.set_title(f"{metric}, {mute}")
+            axes.set_title(f"{metric}, {mute}, {world}")
             axes.set_xlabel("coverage")
         grid[0, 0].set_yticks(range(len(layouts)), layouts)
         grid[0, 0].invert_yaxis()

@@ -54,20 +54,26 @@ def _bias(bias: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 def _coverage(coverage: pd.DataFrame) -> Iterator[dict[str, Any]]:
     low, high = COVERAGE
-    judged = coverage[coverage["judged"]]
-    for (metric, mute), own in judged.groupby(["metric", "mute"], sort=False):
+    keys = ["metric", "mute", "world"]
+    for (metric, mute, world), own in coverage.groupby(keys, sort=False):
         shares = own["coverage"]
         yield _row(
-            f"coverage of 95% intervals, {metric}, {mute}", len(own),
+            f"coverage of 95% intervals, {metric}, {mute}, world {world}", len(own),
             f"{100 * shares.min():.1f} to {100 * shares.max():.1f}%",
-            f"{100 * low:.0f} to {100 * high:.0f}%", shares.between(low, high).all(),
+            f"{100 * low:.0f} to {100 * high:.0f}%",
+            shares.between(low, high).all(),
         )  # fmt: skip
 
 
 def _alarms(alarms: pd.DataFrame) -> Iterator[dict[str, Any]]:
     single, family = alarms[alarms["source"] != "any"], alarms[alarms["source"] == "any"]
     each = single.groupby(["world", "mute", "data"])["raw"].mean()
-    for name, shares in (("each test alone", each), ("any test after Holm", family["holm"])):
+    kinds = {
+        "each test alone": single["raw"],
+        "tests alone, mean of a world, mute and layout": each,
+        "any test after Holm": family["holm"],
+    }
+    for name, shares in kinds.items():
         most = float(shares.max())
         yield _row(f"false alarms, {name}", len(shares), f"at most {100 * most:.1f}%",
                    f"at most {100 * ALARMS:.0f}%", most <= ALARMS)  # fmt: skip

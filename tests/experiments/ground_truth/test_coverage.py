@@ -15,7 +15,7 @@ LEAST = stats.binom.ppf(1e-4, SETS, 0.95) / SETS
 
 
 @pytest.mark.parametrize(
-    "case", [c for c in CASES if c.judged], ids=lambda c: f"{c.metric}, {c.mute}"
+    "case", [c for c in CASES if c.world != "lens"], ids=lambda c: f"{c.metric}, {c.mute}"
 )
 @pytest.mark.parametrize("layout", ["100 samples", "100 samples in groups of 1 to 5"])
 def test_intervals_hold_the_truth(case: Case, layout: str) -> None:
