@@ -23,6 +23,7 @@ LAYERS = (
         "slices",
         "shards",
         "loading",
+        "neighbours",
         "derangement",
         "moments",
         "panel",

@@ -20,7 +20,6 @@ from influence.derangement import (
     Derangement,
     agree_on_derangement,
     derange,
-    describe_inputs,
     near_groups,
     pair_up,
 )
@@ -148,17 +147,6 @@ def test_neighbours_are_found_by_hand() -> None:
     for last, chosen in pairwise(tour.tolist()):
         assert chosen == min(left, key=lambda i: abs(points[i] - points[last]))
         left.remove(int(chosen))
-
-
-def test_inputs_weigh_the_same_whatever_their_channels() -> None:
-    stream = torch.Generator().manual_seed(0)
-    many = torch.rand(200, 40, 9, 7, generator=stream) * 1000
-    one, number = (torch.rand(200, *shape, generator=stream) for shape in ((1, 9, 7), ()))
-    data = in_memory(x=one, many=many, number=number)
-    rows = describe_inputs(data, ["x", "many", "number"], 200)
-    assert rows.shape == (200, 16 + 40 * 16 + 1)
-    parts = np.split(rows, [16, 16 + 640], axis=1)
-    np.testing.assert_allclose([np.square(p).sum(1).mean() for p in parts], 1.0, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
