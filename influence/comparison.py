@@ -22,7 +22,12 @@ from influence.pairing import Pair, Side, draw_pair
 from influence.results import Run
 from influence.rows import NO_MUTE, Condition
 from influence.setups import FULL
-from influence.subjects import find_resampling, find_subjects, tabled_conditions
+from influence.subjects import (
+    find_data_hash,
+    find_resampling,
+    find_subjects,
+    tabled_conditions,
+)
 from influence.sums import full_key
 
 __all__ = ["COMPARISON_COLUMNS", "compare", "data_notes"]
@@ -123,7 +128,7 @@ def compare(
 
 def data_notes(run_a: Run, run_b: Run) -> list[str]:
     """Say so if two runs were measured on evaluation files that are not the same to the byte."""
-    hashes = [run.info["measured"]["data"]["sha256"] for run in (run_a, run_b)]
+    hashes = [find_data_hash(run) for run in (run_a, run_b)]
     if hashes[0] == hashes[1] or not all(hashes):
         return []
     return ["the evaluation files of the two runs differ; samples were matched by their ids"]

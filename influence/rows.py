@@ -177,7 +177,8 @@ def _read_numbers(file: h5py.File, name: str, shape: tuple[int, ...]) -> NDArray
     numbers = file[name][...]
     if len(shape) != 1 or numbers.shape != shape or not len(numbers):
         raise ValueError(f"ids of shape {shape} beside {name} of shape {numbers.shape}")
-    if not np.array_equal(np.unique(numbers), np.arange(numbers.max() + 1)):
+    found = np.unique(numbers)
+    if not np.array_equal(found, np.arange(len(found))):
         raise ValueError(f"{name} that are not numbered 0, 1, ...")
     return np.asarray(numbers, dtype=np.int64)
 

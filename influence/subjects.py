@@ -15,9 +15,12 @@ from influence.omega import Subject, influence_frame
 from influence.results import Run
 from influence.rows import Condition, Rows
 
-__all__ = ["find_resampling", "find_subjects", "tabled_conditions"]
+__all__ = ["find_data_hash", "find_resampling", "find_subjects", "tabled_conditions"]
 
 T = TypeVar("T")
+
+MOST_DRAWS = 10**6
+"""Nobody measures with more; a file that others wrote may say anything."""
 
 
 def find_subjects(run: Run, metrics: Sequence[Wanted] = ()) -> dict[str, Subject]:
@@ -71,11 +74,26 @@ def find_resampling(run: Run) -> Resampling:
         If its provenance does not tell.
     """
     measured = _facts(lambda: run.info["measured"])
+    if _facts(lambda: int(measured["draws"])) > MOST_DRAWS:
+        raise InfluenceError(
+            f"run.json: expected {MOST_DRAWS} draws at most, got {measured['draws']}. Measure again"
+        )
     return _facts(
         lambda: Resampling(
             int(measured["draws"]), float(measured["confidence"]), int(measured["seed"])
         )
     )
+
+
+def find_data_hash(run: Run) -> str:
+    """Return the SHA-256 of the evaluation file of a run; empty if there was none.
+
+    Raises
+    ------
+    InfluenceError
+        If its provenance does not tell.
+    """
+    return _facts(lambda: str(run.info["measured"]["data"]["sha256"] or ""))
 
 
 def tabled_conditions(run: Run, found: Iterable[Condition]) -> list[Condition]:

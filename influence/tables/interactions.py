@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from influence.display import display_of
+from influence.errors import unknown
 from influence.selection import choose
 from influence.table_formats import Table
 from influence.tables.arrangement import (
@@ -66,6 +67,8 @@ def interactions_table(
     a zero depth+rgb – -1.20 [-2.00, 0.00]
     """
     chosen = choose(interactions, metric=metric, mute=mute, level=level)
+    if strange := [kind for kind in chosen["kind"].unique() if kind not in KINDS]:
+        raise unknown("kind of interaction", str(strange[0]), KINDS)
     shown = chosen["metric"].map(display_of)
     gain = shown.map(lambda display: display.gain)
     # The file's values are turned so that more is better, whatever the metric.

@@ -117,6 +117,7 @@ FULL_ROWS = "rows/0/full/y/errors"
         (replaced("groups", [0, 0]), r"groups of shape \(2,\)"),
         (replaced("groups", [0, 2, 0]), "groups that are not numbered"),
         (lambda file: file.create_dataset("units", data=[0, 2, 2]), "units that are not numbered"),
+        (lambda file: file.create_dataset("units", data=[0, 1, 2**45]), "units that are not"),
         (replaced("groups", [0, -1, 0]), "groups that are not numbered"),
         (replaced(FULL_ROWS, np.ones((3, 5))), "without rows of the same shape"),
         (replaced(FULL_ROWS, np.ones((2, 2))), r"shape \(2, 2\)"),

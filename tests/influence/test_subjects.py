@@ -14,7 +14,7 @@ from influence.measurement import measure
 from influence.network import JointNetwork
 from influence.omega import influence_frame
 from influence.results import Run, read_run
-from influence.subjects import find_resampling, find_subjects
+from influence.subjects import find_data_hash, find_resampling, find_subjects
 from tests.toy import Toy, joint
 
 DRAWS = 50
@@ -86,3 +86,13 @@ def test_files_of_several_runs_are_noticed(directory: Path) -> None:
     for name, value in (("draws", "many"), ("confidence", None), ("seed", [])):
         with pytest.raises(InfluenceError, match=r"run\.json"):
             find_resampling(measured(run, **{name: value}))
+
+
+def test_what_run_json_does_not_tell_or_nobody_asks_for_is_refused(directory: Path) -> None:
+    run = read_run(directory, rows=True)
+    assert find_data_hash(run) == run.info["measured"]["data"]["sha256"]
+    bare = replace(run, info={"measured": {"draws": 10**12, "confidence": 0.95, "seed": 0}})
+    with pytest.raises(InfluenceError, match=r"run\.json: expected what .* KeyError: 'data'"):
+        find_data_hash(bare)
+    with pytest.raises(InfluenceError, match="1000000 draws at most, got 1000000000000"):
+        find_resampling(bare)

@@ -77,3 +77,9 @@ def test_table_from_the_shell(tmp_path: Path) -> None:
     assert result.stdout == format_table(interactions_table(FRAME, metric=["rms"]), "text")
     missing = CliRunner().invoke(main, ["table", "interactions", str(tmp_path / "gone")])
     assert missing.exit_code == 1
+
+
+def test_kinds_of_another_version_are_refused() -> None:
+    frame = interactions_frame().assign(kind="banzhaf")
+    with pytest.raises(InfluenceError, match="unknown kind of interaction 'banzhaf'"):
+        interactions_table(frame)
