@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from influence.errors import InfluenceError
 from influence.muting import Mute, Signal
 from influence.network import Modality
 
@@ -77,7 +78,24 @@ class Signals:
             The clean tensor, samples first.
         follower
             That of the sample that follows the last one, samples first, for `shuffle`.
+
+        Raises
+        ------
+        InfluenceError
+            If the tensor has not one entry a sample along its first axis, or holds integers where
+            the mute is made of a mean.
         """
+        if values.ndim == 0 or len(values) != len(self):
+            raise InfluenceError(
+                f"{point}: expected a tensor with the {len(self)} samples first, got the shape "
+                f"{tuple(values.shape)}. Name a module before or after it, whose output has them "
+                "first"
+            )
+        if self.mutes[mute].needs & {"mean", "std"} and not values.is_floating_point():
+            raise InfluenceError(
+                f"{point}: holds {values.dtype}, of which a mean is no value. Take the mute zero "
+                "or shuffle"
+            )
         partners = None if follower is None else self.moved(values, follower.to(values))
         facts = self.modalities.get(point) or Modality(point)
         return self.mutes[mute].replace(Signal(values, facts, self.indices, partners, self.seed))

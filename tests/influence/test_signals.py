@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from influence.errors import InfluenceError
 from influence.muting import MUTES
 from influence.network import Modality
 from influence.signals import Signals
@@ -71,3 +72,18 @@ def test_head_repeats_a_single_sample(signals: Signals) -> None:
     head = signals.head(1).head(2)
     assert head.indices.tolist() == [4, 4]
     assert head.clean["x"].tolist() == [[0, 1], [0, 1]]
+
+
+@pytest.mark.parametrize("mute", ["zero", "mean", "shuffle"])
+def test_samples_come_first(signals: Signals, mute: str) -> None:
+    steps = torch.ones(5, 3, 2)  # such as of a transformer that is not batch_first
+    with pytest.raises(InfluenceError, match=r"edge:e: .* the 3 samples first, got .*\(5, 3, 2\)"):
+        signals.replaced("edge:e", mute, steps, steps[:, :1])
+
+
+def test_integers_have_no_mean(signals: Signals) -> None:
+    labels = torch.ones(3, 2, dtype=torch.int64)
+    assert signals.replaced("edge:e", "zero", labels, None).tolist() == [[0, 0]] * 3
+    for mute in ("mean", "noise"):
+        with pytest.raises(InfluenceError, match=r"edge:e: holds torch\.int64"):
+            signals.replaced("edge:e", mute, labels, None)
