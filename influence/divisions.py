@@ -105,7 +105,8 @@ class Regions:
         return dict(zip(self.levels(), (border, seen & ~border), strict=True))
 
     def _highest(self, maps: Tensor) -> Tensor:
-        width, around = 2 * self.radius + 1, self.radius
+        around = min(self.radius, max(maps.shape[1:]))  # farther away there is nothing
+        width = 2 * around + 1
         rows = max_pool2d(maps.unsqueeze(1), (1, width), stride=1, padding=(0, around))
         return max_pool2d(rows, (width, 1), stride=1, padding=(around, 0)).squeeze(1)
 

@@ -76,3 +76,9 @@ def test_levels_are_read_from_a_text_or_a_sequence() -> None:
 def test_levels_that_cannot_be(wanted: str | list[str], message: str) -> None:
     with pytest.raises(InfluenceError, match=message):
         parse_levels(wanted)
+
+
+def test_window_of_any_size() -> None:
+    labels = torch.tensor([[[0, 0, 0, 0, 0, 1], [-1] * 6]])
+    border = Regions(10**12).masks(labels)["region:border"]
+    assert border.squeeze().int().tolist() == [[1] * 6, [0] * 6]
