@@ -7,16 +7,17 @@ NeurIPS 2021). Influence under a mute whose features lie far from the clean ones
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from influence.omega import Subject
-from influence.places import MARK
+from influence.places import FEATURES, MARK
 from influence.results import DISTANCE_COLUMNS
-from influence.rows import RowKey
+from influence.rows import Condition, RowKey
 from influence.sums import full_key
 
 __all__ = ["THRESHOLD", "distance_frame", "distance_of"]
@@ -49,7 +50,9 @@ def distance_frame(
     """
     records = []
     for key, source, clean, muted in _pairs(features):
-        distance, outside = distance_of(clean, muted)
+        distance, outside = distance_of(
+            clean, muted, trained=_trained(features, key.output, subject.missing)
+        )
         records.append(
             subject.identity()
             | {
@@ -78,7 +81,21 @@ def _pairs(features: Mapping[RowKey, Array]) -> Iterator[tuple[RowKey, str, Arra
             yield key, next(iter(key.condition.setup)), clean[known], muted[known]
 
 
-def distance_of(clean: Array, muted: Array) -> tuple[float, float]:
+def _trained(
+    features: Mapping[RowKey, Array], place: str, missing: Mapping[str, str]
+) -> list[Array]:
+    """Return the features of what the network saw in training where an input was missing."""
+    keys = [
+        RowKey(Condition(mute, frozenset({site})), place, FEATURES)
+        for site, mute in missing.items()
+    ]
+    found = [features[key] for key in keys if key in features]
+    return [values[np.isfinite(values).all(1)] for values in found]
+
+
+def distance_of(
+    clean: Array, muted: Array, *, trained: Sequence[Array] = ()
+) -> tuple[float, float]:
     """Measure how far muted features lie from clean ones.
 
     The distance is the root mean square of the Mahalanobis distance from the clean mean, over that
@@ -92,6 +109,9 @@ def distance_of(clean: Array, muted: Array) -> tuple[float, float]:
     ----------
     clean, muted
         Features (samples, channels) of the same samples.
+    trained
+        Features of whatever else the network was trained on, such as a missing input: each sample
+        counts by its distance from the nearest of these and of the clean features.
 
     Returns
     -------
@@ -107,21 +127,48 @@ def distance_of(clean: Array, muted: Array) -> tuple[float, float]:
     >>> [round(x, 1) for x in distance_of(clean, np.full_like(clean, 5.0))]  # sqrt(25 / 1)
     [5.1, 1.0]
     """
-    squares = {"clean": 0.0, "muted": 0.0}
-    outside = 0.0
+    squares, outside = 0.0, 0
     for start in (0, 1):
-        fitted, rest = clean[start::2], slice(1 - start, None, 2)
+        known = [
+            _Known.of(values[start::2], values[1 - start :: 2]) for values in (clean, *trained)
+        ]
+        rest = muted[1 - start :: 2]
+        squares += np.min([of.square(rest) for of in known], axis=0).sum()
+        outside += np.logical_and.reduce([of.outside(rest) for of in known]).sum()
+    return float(np.sqrt(squares / len(muted))), float(outside / muted.size)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Features that a network knows: their mean, scale, covariance, range, and own distance."""
+
+    mean: Array
+    scale: Array
+    inverse: Array
+    low: Array
+    high: Array
+    own: float = 1.0
+
+    @classmethod
+    def of(cls, fitted: Array, rest: Array) -> _Known:
+        """Fit to some features, and find out how far the rest of them are."""
         mean, deviation = fitted.mean(0), fitted.std(0)
-        scale = np.maximum(deviation, FLOOR * _typical(deviation))
+        scale: Array = np.maximum(deviation, FLOOR * _typical(deviation))
         inverse = np.linalg.inv(shrunk_covariance((fitted - mean) / scale))
-        for name, values in (("clean", clean[rest]), ("muted", muted[rest])):
-            apart = (values - mean) / scale
-            squares[name] += np.einsum("ij,jk,ik->", apart, inverse, apart)
-        low, high = fitted.min(0), fitted.max(0)
-        outside += ((muted[rest] < low) | (muted[rest] > high)).sum()
-    if squares["clean"] == 0:  # features that never change: whatever differs is beyond measure
-        return float("inf") if squares["muted"] else 1.0, float(outside / muted.size)
-    return float(np.sqrt(squares["muted"] / squares["clean"])), float(outside / muted.size)
+        found = cls(mean, scale, inverse, fitted.min(0), fitted.max(0))
+        return replace(found, own=float(found.square(rest).mean()))
+
+    def square(self, values: Array) -> Array:
+        """Return the squared distance of each sample, in units of that of the known features."""
+        apart = (values - self.mean) / self.scale
+        found: Array = np.einsum("ij,jk,ik->i", apart, self.inverse, apart)
+        if self.own == 0:  # they never change: whatever differs is beyond measure
+            return np.where(found == 0, 1.0, np.inf)
+        return found / self.own
+
+    def outside(self, values: Array) -> NDArray[np.bool_]:
+        """Say which channels of which samples are outside the range of the known features."""
+        return (values < self.low) | (values > self.high)
 
 
 def _typical(deviations: Array) -> float:

@@ -96,6 +96,7 @@ def _modality(item: _Fields) -> Modality:
         mean=item.numbers("mean"),
         std=item.numbers("std"),
         optimal=item.numbers("optimal"),
+        missing=item.text("missing", ""),
     )
 
 

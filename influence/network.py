@@ -37,6 +37,9 @@ class Modality:
     optimal
         The constant, one number a channel, that hurts the network least on the training set; see
         `influence.optimal.learn_optimal`.
+    missing
+        The mute that the network saw in training where this input was missing, such as ``zero``;
+        empty if it never was. Features under that mute are no distance from the data.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Modality:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     optimal: tuple[float, ...] | None = None
+    missing: str = ""
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ class Subject:
     classes: Mapping[str, Sequence[str]]
     units: Mapping[str, str]
     checkpoint_sha256: str = ""
+    missing: Mapping[str, str] = dataclass_field(default_factory=dict)
     scorers: Mapping[str, Sequence[Scorer]] = dataclass_field(default_factory=dict)
 
     def identity(self) -> dict[str, Any]:

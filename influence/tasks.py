@@ -69,6 +69,7 @@ class Task:
             scorers=self.plan.scorers,
             classes={o.name: o.classes or data.targets[o.name].classes for o in outputs},
             units={name: field.unit for name, field in data.targets.items()},
+            missing={m.name: m.missing for m in self.network.inputs if m.missing},
             checkpoint_sha256=self.network.sha256,
         )
 

@@ -24,7 +24,7 @@ SIGNATURES = {
     "progress",
     "with_optimal": "network, constants",
     "JointNetwork": "module, inputs, outputs, *, name, seed, trained_on, notes, call",
-    "Modality": "name, kind, shape, unit, mean, std, optimal",
+    "Modality": "name, kind, shape, unit, mean, std, optimal, missing",
     "Output": "name, kind, classes",
     "Run": "influence, performance, samples, info, interactions, distance, rows",
 }

@@ -130,7 +130,10 @@ def train(scene: Scene, *, dropout: float, steps: int = 2000, seed: int = 0) -> 
     mean, std = (scene.centre,) * CHANNELS, (1.0,) * CHANNELS
     return JointNetwork(
         module,
-        [Modality(source, "vector", mean=mean, std=std) for source in SEES],
+        [
+            Modality(source, "vector", mean=mean, std=std, missing="zero" if dropout else "")
+            for source in SEES
+        ],
         [Output(ANSWER, "vector")],
         name=f"{scene.name}, {'dropout' if dropout else 'no dropout'}",
         seed=seed,

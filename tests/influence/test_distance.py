@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,32 @@ def test_shrinkage_comes_near_the_best_there_is() -> None:
         errors.append((np.square(shrunk_covariance(rows) - truth).sum(), best))
     found, best = np.mean(errors, axis=0)
     assert best <= found < 1.1 * best
+
+
+def test_what_the_network_was_trained_on_is_not_far() -> None:
+    """A token that it knows is as near as the data; what lies between both is far from either."""
+    clean = np.random.default_rng(0).standard_normal((400, 3))
+    token = np.column_stack([np.full(400, -20.0), clean[:, 1:]])
+    between = np.column_stack([np.full(400, -10.0), clean[:, 1:]])
+    assert distance_of(clean, token)[0] > 10
+    assert distance_of(clean, token, trained=[token])[0] == pytest.approx(1.0, abs=0.1)
+    assert distance_of(clean, between, trained=[token])[0] > 5
+    assert distance_of(clean, clean, trained=[token])[0] == pytest.approx(1.0, abs=0.1)
+    assert distance_of(clean, token, trained=[token])[1] < 0.01
+
+
+def test_the_mute_that_a_network_was_trained_with_is_declared() -> None:
+    stream = np.random.default_rng(0)
+    clean, other = stream.standard_normal((2, 60, 3))
+    features = {
+        RowKey(FULL, "at:fuse.add", "features"): clean,
+        RowKey(NO_X, "at:fuse.add", "features"): other + 30,
+    }
+    warned = [
+        bool(distance_frame(features, replace(SUBJECT, missing=missing))["warning"].item())
+        for missing in ({}, {"x": "zero"}, {"x": "mean"})
+    ]
+    assert warned == [True, False, True]
 
 
 def test_dead_channels_are_no_division_by_zero() -> None:
