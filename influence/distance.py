@@ -153,7 +153,7 @@ class _Known:
     def of(cls, fitted: Array, rest: Array) -> _Known:
         """Fit to some features, and find out how far the rest of them are."""
         mean, deviation = fitted.mean(0), fitted.std(0)
-        scale: Array = np.maximum(deviation, FLOOR * _typical(deviation))
+        scale = np.asarray(np.maximum(deviation, FLOOR * _typical(deviation)), dtype=np.float64)
         inverse = np.linalg.inv(shrunk_covariance((fitted - mean) / scale))
         found = cls(mean, scale, inverse, fitted.min(0), fitted.max(0))
         return replace(found, own=float(found.square(rest).mean()))

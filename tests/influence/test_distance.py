@@ -107,7 +107,7 @@ def test_what_the_network_was_trained_on_is_not_far() -> None:
     assert distance_of(clean, token, trained=[token])[0] == pytest.approx(1.0, abs=0.1)
     assert distance_of(clean, between, trained=[token])[0] > 5
     assert distance_of(clean, clean, trained=[token])[0] == pytest.approx(1.0, abs=0.1)
-    assert distance_of(clean, token, trained=[token])[1] < 0.01
+    assert distance_of(clean, token, trained=[token])[1] < 0.05
 
 
 def test_the_mute_that_a_network_was_trained_with_is_declared() -> None:
