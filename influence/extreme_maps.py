@@ -14,6 +14,7 @@ from influence.evaluation_set import DataFacts
 from influence.extremes import extreme_samples
 from influence.maps import map_samples
 from influence.network import JointNetwork
+from influence.optimal import with_optimal
 from influence.results import read_run
 from influence.sample_maps import SampleMaps
 
@@ -85,6 +86,8 @@ def map_extremes(
             f"{run}: {source!r} helps and hurts no sample of {target!r} under {mute!r}. Choose "
             "another metric, or name samples by their ids"
         )
+    if mute == "optimal":
+        network = _learned(run, found.info, network)
     return map_samples(
         network, dataset, extremes["id"].tolist(), source=source, target=target, mute=mute,
         seed=seed, limit=count, device=device,
@@ -115,6 +118,20 @@ def _settings(
             "measured, or name samples by their ids"
         )
     return seed, count
+
+
+def _learned(
+    run: str | PathLike[str], info: Mapping[str, Any], network: JointNetwork
+) -> JointNetwork:
+    """Return the network with the constants that the run learned, where it did."""
+    learned = info.get("learned", {})
+    try:
+        constants = learned.get(network.name) or learned.get(f"{network.name}-seed{network.seed}")
+        return with_optimal(network, constants or {})
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InfluenceError(
+            f"{run}/run.json: expected the constants that were learned, got {error}. Measure again"
+        ) from error
 
 
 def _samples(

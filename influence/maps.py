@@ -28,8 +28,8 @@ from influence.loop import (
 )
 from influence.matching import match_metrics
 from influence.metrics import METRICS, Metric, Prediction, Statistic
-from influence.muting import parse_mute
 from influence.network import JointNetwork
+from influence.panel import choose_mutes
 from influence.plan import Execution, Plan
 from influence.rows import RowKey
 from influence.sample_maps import SampleMaps
@@ -175,7 +175,8 @@ def _plan(
     if field.integer and field.scale is None:
         plain = METRICS["pixel_accuracy"]
     # The metric comes first: it says what is wrong if shapes or labels do not fit.
-    return Plan((site,), (parse_mute(mute),), {target: (plain, PLACES)}, seed)
+    (chosen,), _ = choose_mutes([mute], network, [site])
+    return Plan((site,), (chosen,), {target: (plain, PLACES)}, seed)
 
 
 def _run(

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from influence.derangement import derange
 from influence.errors import InfluenceError
 from influence.evaluation_file import EvaluationFile
+from influence.extreme_maps import map_extremes
 from influence.maps import map_samples
 from influence.measurement import measure
 from influence.network import JointNetwork
+from influence.optimal import with_optimal
 from influence.sample_maps import SampleMaps
 from tests.toy import CLASSES, Toy, toy, toy_arrays, write_toy_file
 
@@ -229,3 +231,16 @@ def test_a_sample_without_truth_and_a_network_that_fails_are_named(tmp_path: Pat
         make(path, ids=["3"])
     with pytest.raises(InfluenceError, match=r"NaN or infinity in output .* for sample '0'"):
         make(path, ids=["0"])
+
+
+def test_constants_that_a_run_learned_are_those_of_its_maps(toy_file: Path, tmp_path: Path) -> None:
+    run = measure(toy(), toy_file, metrics=METRICS, mutes=["optimal"], training=toy_file, draws=9)
+    run.write(tmp_path / "run")
+    mapped = map_extremes(
+        tmp_path / "run", toy(), toy_file, source="depth", target="depth", mute="optimal", top=2
+    )
+    learned = with_optimal(toy(), run.info["learned"]["toy"])
+    again = make(toy_file, "depth", "depth", mute="optimal", net=learned, ids=list(mapped.ids))
+    np.testing.assert_array_equal(mapped.gain, again.gain)
+    with pytest.raises(InfluenceError, match="the facts hold no optimal constant of depth"):
+        make(toy_file, mute="optimal")
