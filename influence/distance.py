@@ -153,8 +153,9 @@ class _Known:
     def of(cls, fitted: Array, rest: Array) -> _Known:
         """Fit to some features, and find out how far the rest of them are."""
         mean, deviation = fitted.mean(0), fitted.std(0)
-        scale = np.asarray(np.maximum(deviation, FLOOR * _typical(deviation)), dtype=np.float64)
-        inverse = np.linalg.inv(shrunk_covariance((fitted - mean) / scale))
+        scale = np.maximum(deviation, FLOOR * _typical(deviation))
+        covariance = shrunk_covariance((fitted - mean) / scale)
+        inverse = np.asarray(np.linalg.inv(covariance), dtype=np.float64)
         found = cls(mean, scale, inverse, fitted.min(0), fitted.max(0))
         return replace(found, own=float(found.square(rest).mean()))
 
