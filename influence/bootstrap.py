@@ -170,15 +170,15 @@ def _tail(observed: Array, flipped: Array, groups: int) -> Array:
 
     A sum with random signs exceeds z standard deviations, on either side, at most
     2 exp(-z^2 / 2) times (Hoeffding, Probability Inequalities for Sums of Bounded Random Variables,
-    1963, theorem 2); of metrics that are no sums this holds to first order. Flipping nothing and
-    flipping all always reach it. Of few flips the variance is not known: the bound is one.
+    1963, theorem 2), and z^2 is at most the number of its terms; of metrics that are no sums this
+    holds to first order. Of few flips the variance is not known: the bound is one.
     """
     known = np.isfinite(flipped)
     count = known.sum(0)
     variance = np.square(np.where(known, flipped, 0.0)).sum(0) / np.maximum(count, 1)
     usable = (count >= FEWEST) & (variance > 0) & np.isfinite(observed)
     z_square = np.where(usable, observed, 0.0) ** 2 / np.where(usable, variance, 1.0)
-    bound = np.maximum(2 * np.exp(-z_square / 2), 2.0 ** (1 - groups))
+    bound = 2 * np.exp(-np.minimum(z_square, groups) / 2)
     return np.where(usable & known.all(0), bound, 1.0)
 
 
