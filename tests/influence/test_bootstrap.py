@@ -193,9 +193,9 @@ def test_p_values_below_what_flips_can_count_bound_those_of_all_flips() -> None:
 def test_no_p_value_is_below_that_of_samples_that_all_change_alike() -> None:
     resampling = Resampling(draws=2000)
     flipped = np.random.default_rng(0).normal(size=2000)
-    found = resampling.p_value(np.float64(50.0), flipped, 20)
+    found = resampling.p_value(np.array(50.0), flipped, 20)
     assert float(found) == pytest.approx(2 * np.exp(-10))  # z^2 is 20, and all flips 2 / 2**20
-    assert resampling.p_value(np.float64(50.0), flipped, 5) == 1 / 2001
+    assert resampling.p_value(np.array(50.0), flipped, 5) == 1 / 2001
 
 
 def test_p_value_counts_the_observation_and_is_never_zero() -> None:
