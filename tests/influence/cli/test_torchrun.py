@@ -22,7 +22,7 @@ from tests.toy import Toy, toy_arrays, write_toy_file
 
 ROOT = Path(__file__).parents[3]
 TABLES = ("influence.csv", "performance.csv", "samples.csv.gz")
-TITLE = "Cross-modality influence"
+TITLE = "Cross-modality influence ω\n"  # of all mutes, not "by mute"
 CONDITIONS = 1 + 2 * 4
 """Nothing muted, and each of two inputs under four mutes: a pass for each, of every batch."""
 
