@@ -116,14 +116,14 @@ class Batch:
         indices = np.concatenate([one.indices, other.indices])
         return cls(indices, inputs, targets, [*one.ids, *other.ids], groups)
 
-    def head(self, count: int) -> Batch:
-        """Return the first samples alone."""
+    def part(self, some: slice) -> Batch:
+        """Return some of the samples alone."""
         return Batch(
-            self.indices[:count],
-            {n: x[:count] for n, x in self.inputs.items()},
-            {n: x[:count] for n, x in self.targets.items()},
-            self.ids[:count],
-            None if self.groups is None else self.groups[:count],
+            self.indices[some],
+            {n: x[some] for n, x in self.inputs.items()},
+            {n: x[some] for n, x in self.targets.items()},
+            self.ids[some],
+            None if self.groups is None else self.groups[some],
         )
 
     def pin_memory(self) -> Batch:

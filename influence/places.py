@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from influence.errors import InfluenceError
+
 __all__ = [
     "FEATURES",
     "MARK",
+    "check_first",
     "chosen_samples",
     "is_place",
     "place_name",
@@ -64,6 +67,15 @@ def pool_channels(values: Tensor) -> Tensor:
     rows = values.reshape(len(values), -1, *values.shape[2:])
     step = -(-rows.shape[1] // MOST_CHANNELS)
     return rows[:, ::step].reshape(len(values), -(-rows.shape[1] // step), -1).float().mean(2)
+
+
+def check_first(point: str, values: Tensor, samples: int) -> None:
+    """Raise InfluenceError unless what a module returned has the samples first."""
+    if values.ndim == 0 or len(values) != samples:
+        raise InfluenceError(
+            f"{point}: holds shape {tuple(values.shape)}, expected {samples} samples first. Name "
+            "another module"
+        )
 
 
 def stride_of(count: int | None) -> int:

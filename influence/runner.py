@@ -20,7 +20,7 @@ from influence.layout import lay_out, suits_channels_last, with_layout
 from influence.metrics import Metric, Scorer
 from influence.muting import Mute
 from influence.network import JointNetwork, Modality
-from influence.places import FEATURES, chosen_samples, is_place
+from influence.places import FEATURES, check_first, chosen_samples, is_place
 from influence.rows import Condition, RowKey
 from influence.scoring import Scores, Scoring
 from influence.setups import FULL
@@ -124,6 +124,8 @@ class Runner:
             run = run or tap_network(self.network, signals, self.plain.edges, "off")
             with self._precision():
                 seen.append(run(signals.clean, {})[1])
+            for point, values in seen[-1].items():
+                check_first(point, values, len(batch))
         return seen
 
     def learn(self, modalities: Mapping[str, Modality], note: str) -> None:

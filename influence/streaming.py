@@ -139,7 +139,7 @@ def _limited(stream: BatchStream, limit: int | None) -> Iterator[Batch]:
     left = limit
     for batch in stream:
         if left is not None and len(batch) >= left:
-            yield batch.head(left)
+            yield batch.part(slice(left))
             return
         yield batch
         left = None if left is None else left - len(batch)
@@ -148,22 +148,27 @@ def _limited(stream: BatchStream, limit: int | None) -> Iterator[Batch]:
 def _in_pairs(batches: Iterator[Batch]) -> Iterator[tuple[Batch, Follower]]:
     """Yield batches whose samples exchange their inputs in pairs, with the partner of the last.
 
-    A batch of one sample is put together with the one after it, or at the end of the stream before
-    it.
+    The first sample of the stream does with the second, the third with the fourth, and so on: of an
+    odd batch the last one waits for the next batch. Of an odd stream the last three form a ring.
     """
-    ready = current = None
+    ready = left = None
     for batch in batches:
-        current = batch if current is None else Batch.join(current, batch)
-        if len(current) > 1:
+        if batch.groups is not None:
+            raise InfluenceError(
+                "under shuffle the groups of samples that exchange their inputs are drawn "
+                "together, and a stream cannot tell which these will be. Leave out the groups or the mute "
+                "shuffle, or measure on an evaluation file"
+            )
+        whole = batch if left is None else Batch.join(left, batch)
+        even = len(whole) // 2 * 2
+        left = whole.part(slice(even, None)) if even < len(whole) else None
+        if even:
             if ready is not None:
                 yield _exchanged(ready)
-            ready, current = current, None
-    if current is not None:
-        if ready is None:
-            raise InfluenceError("mute 'shuffle' needs two samples or more, got 1")
-        ready = Batch.join(ready, current)
-    assert ready is not None, "a stream has a batch"
-    yield _exchanged(ready)
+            ready = whole.part(slice(even))
+    if ready is None:
+        raise InfluenceError("mute 'shuffle' needs two samples or more, got 1")
+    yield _exchanged(ready if left is None else Batch.join(ready, left))
 
 
 def _exchanged(batch: Batch) -> tuple[Batch, Follower]:

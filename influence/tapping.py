@@ -10,7 +10,7 @@ from torch import Tensor
 from influence.errors import InfluenceError
 from influence.hooks import check_modules, tapped
 from influence.network import JointNetwork
-from influence.places import is_place, place_name, pool_channels
+from influence.places import check_first, is_place, place_name, pool_channels
 from influence.programs.program import Program
 from influence.sharing.tapped_graph import tap_graph
 from influence.signals import Signals
@@ -83,9 +83,11 @@ def _hooked(
 ) -> tuple[Tensors, Tensors]:
     with tapped(network.module, paths, replaced) as seen:
         outputs = network(inputs)
+    samples = next(len(x) for x in inputs.values() if x is not None)
     for point, values in seen.items():
         if is_place(point):
+            check_first(point, values, samples)
             outputs[point] = pool_channels(values)
-        elif edges_are_places:
+        elif edges_are_places and values.ndim and len(values) == samples:
             outputs[place_name(point)] = pool_channels(values)
     return outputs, {point: values for point, values in seen.items() if not is_place(point)}

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, fx
 
+from influence.errors import InfluenceError
 from influence.hooks import check_fired
 from influence.network import JointNetwork
 from influence.programs.program import Program
@@ -121,5 +122,10 @@ def tap_graph(
         for name, node in find_places(graph.graph, dependence, names, meeting).items()
         if [shapes[node][:1] for shapes in observed.shapes if node in shapes] == [(1,), (2,)]
     }
+    if not places and meeting not in ("auto", "off"):
+        raise InfluenceError(
+            f"{meeting}: returns no tensor with the samples first, of which a distance could be "
+            "measured. Name another module"
+        )
     add_places(graph, places)
     return TappedGraph(graph, find_dependence(graph.graph, names), observed, tuple(places))

@@ -201,3 +201,40 @@ def test_edges_of_a_stream(program: JointNetwork, data: list[Any]) -> None:
     pd.testing.assert_series_equal(omegas(streamed), omegas(whole).loc[["zero"]])
     with pytest.raises(InfluenceError, match="needs the mean of an internal edge, and a stream"):
         measured(program, iter(data), mutes=["noise"], stream=True, sites=["edge:left"])
+
+
+class Turned(nn.Module):
+    """A module in the middle returns its tensor with the samples last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turn, self.back = Turn(), Turn()
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        turned: Tensor = self.back(self.turn(x + y))[:, :2]
+        return turned
+
+
+class Turn(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.T
+
+
+@pytest.mark.parametrize("kind", ["module", "program"])
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"sites": ["edge:turn"], "mutes": ["mean"]}, "edge:turn: .*samples first"),
+        ({"sites": ["edge:turn"], "mutes": ["zero"]}, "edge:turn: .*samples first"),
+        ({"meeting": "turn", "sites": ["x"], "mutes": ["zero"]}, "turn: .*samples first"),
+    ],
+)
+def test_a_tensor_without_the_samples_first_is_refused(
+    data: list[Any], tmp_path: Any, kind: str, options: dict[str, Any], error: str
+) -> None:
+    net = JointNetwork(Turned().eval(), inputs=("x", "y"), outputs=("t",))
+    if kind == "program":
+        export_checkpoint(net, tmp_path / "net.pt2", {n: x[:2] for n, x in data[0][0].items()})
+        net = load_checkpoint(tmp_path / "net.pt2")
+    with pytest.raises(InfluenceError, match=error):
+        measured(net, data, **options)

@@ -146,23 +146,17 @@ def squared_error(depth: Tensor, semantic: Tensor, truth: Tensor) -> float:
     return float((guess - truth)[~truth.isnan()].double().square().mean())
 
 
-def partners_by_hand(size: int, count: int) -> list[int]:
-    """Of single samples two make a batch, and one that is left over joins the batch before."""
-    starts = list(range(0, count, max(size, 2)))
-    if count - starts[-1] == 1:
-        del starts[-1]
-    partner = list(range(count))
-    for start, stop in zip(starts, [*starts[1:], count], strict=True):
-        for i in range(start, stop - 1, 2):
-            partner[i], partner[i + 1] = i + 1, i
-        if (stop - start) % 2:
-            partner[stop - 3 : stop] = stop - 2, stop - 1, stop - 3
+def partners_by_hand(count: int) -> list[int]:
+    """The first exchanges with the second, and so on; the last three in a ring if they are odd."""
+    partner = [i + 1 - 2 * (i % 2) for i in range(count)]
+    if count % 2:
+        partner[-3:] = count - 2, count - 1, count - 3
     return partner
 
 
 @pytest.mark.parametrize("limit", [None, 5, 8])
-@pytest.mark.parametrize("size", [1, 4, 13])
-def test_shuffle_exchanges_inputs_in_pairs_within_batches(size: int, limit: int | None) -> None:
+@pytest.mark.parametrize("size", [1, 3, 4, 13])
+def test_shuffle_exchanges_inputs_in_pairs_of_any_batches(size: int, limit: int | None) -> None:
     (depth, semantic), (truth, _) = (
         tuple(torch.cat([b[part][n] for b in batches()]) for n in ("depth", "semantic"))
         for part in (0, 1)
@@ -170,7 +164,7 @@ def test_shuffle_exchanges_inputs_in_pairs_within_batches(size: int, limit: int 
     parts = [slice(i, i + size) for i in range(0, 13, size)]
     chunks = [({"depth": depth[p], "semantic": semantic[p]}, {"depth": truth[p]}) for p in parts]
     run = measure(toy(), iter(chunks), **QUICK | {"mutes": ["shuffle"], "limit": limit})
-    some, partner = slice(limit), partners_by_hand(size, limit or 13)
+    some, partner = slice(limit), partners_by_hand(limit or 13)
     following = {n: x[partner] for n, x in (("depth", depth), ("semantic", semantic))}
     clean = {"depth": depth[some], "semantic": semantic[some]}
     found = run.influence.set_index("source")
@@ -284,6 +278,8 @@ def test_maps_may_change_their_size() -> None:
                          batches()[3][1])], ["zero"],
          r"network 'toy' failed on inputs of shape .*\(1, 2, 5, 6\).* from the stream of batches"),
         (5, ["zero"], "expected the path of an evaluation file or an iterable of batches"),
+        ([(*batches()[0], {"ids": list("abcd"), "groups": list("aabb")})], ["shuffle"],
+         "the groups of samples that exchange their inputs are drawn together, and a stream"),
     ],
 )  # fmt: skip
 def test_bad_streams_end_with_one_clear_error(data: Any, mutes: list[str], message: str) -> None:
