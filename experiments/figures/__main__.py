@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import pandas as pd
 
 from experiments.benchmarks.report import summary, write_report
 from experiments.figures.beside import beside_published
@@ -50,6 +51,7 @@ def write_all(reports: Path) -> Iterator[str]:
                 yield _wrote(write_table(make(study), folder / f"{stem}.{suffix}"))
         if (folder / "README.md").exists():
             blocks = _tables(study)
+            where = _where(study)
             if name == BESIDE_PUBLISHED:
                 blocks = {
                     "published": beside_published(study, published),
@@ -58,10 +60,9 @@ def write_all(reports: Path) -> Iterator[str]:
                 }
                 if (other := read_study(folder / "scaled_start")) is not None:
                     blocks["scaled_start"] = format_table(omega_table(other.influence), "md")
-            yield _wrote(write_blocks(folder / "README.md", blocks))
+            yield _wrote(write_blocks(folder / "README.md", blocks | where))
         if name == IN_README and (reports.parent / "README.md").exists():
-            cross = study.influence[study.influence["source"] != study.influence["target"]]
-            judged = format_table(mutes_table(cross, interval=False), "md")
+            judged = format_table(mutes_table(_cross(study), interval=False), "md")
             yield _wrote(write_blocks(reports.parent / "README.md", {"rooms": judged}))
     benchmarks = reports / "benchmarks"
     if (benchmarks / "rounds.csv").exists():
@@ -82,6 +83,18 @@ def _tables(study: Study) -> dict[str, str]:
     made = {stem: STUDY_TABLES[stem](study) for stem in ("mutes", "table1", "table3")}
     made["interactions"] = _both_ways(study)
     return {stem: format_table(table, "md") for stem, table in made.items()}
+
+
+def _where(study: Study) -> dict[str, str]:
+    """Return the influence by region and depth across modalities, if it was measured so."""
+    if not study.influence["level"].str.startswith("region:").any():
+        return {}
+    table = omega_table(_cross(study), mute=["shuffle"], level="[dr]e*:*")
+    return {"where": format_table(table, "md")}
+
+
+def _cross(study: Study) -> pd.DataFrame:
+    return study.influence[study.influence["source"] != study.influence["target"]]
 
 
 def _both_ways(study: Study) -> Table:
