@@ -156,8 +156,8 @@ def _in_pairs(batches: Iterator[Batch]) -> Iterator[tuple[Batch, Follower]]:
         if batch.groups is not None:
             raise InfluenceError(
                 "under shuffle the groups of samples that exchange their inputs are drawn "
-                "together, and a stream cannot tell which these will be. Leave out the groups or the mute "
-                "shuffle, or measure on an evaluation file"
+                "together, and a stream cannot tell which these will be. Leave out the groups or "
+                "the mute shuffle, or measure on an evaluation file"
             )
         whole = batch if left is None else Batch.join(left, batch)
         even = len(whole) // 2 * 2
