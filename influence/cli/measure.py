@@ -180,7 +180,8 @@ def measure(
             shutil.rmtree(out / "unfinished", ignore_errors=True)
             click.echo(format_table(omega_table(run.influence), "text"))
             if run.influence["mute"].nunique() > 1:
-                click.echo(format_table(mutes_table(run.influence, interval=False), "text"))
+                judged = mutes_table(run.influence, distance=run.distance, interval=False)
+                click.echo(format_table(judged, "text"))
             if interactions:
                 click.echo(format_table(interactions_table(run.interactions), "text"))
             for name, notes in run.info["notes"].items():
