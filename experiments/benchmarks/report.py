@@ -56,7 +56,7 @@ def summary(folder: Path) -> str:
     return (
         f"Time over that of one plain evaluation pass with torchmetrics ({facts['cpu']}, "
         f"{facts['threads']} threads, torch {facts['torch']}; median of "
-        f"{rounds['round'].nunique()} rounds; more in "
+        f"{_span(rounds.groupby('case')['round'].nunique())} rounds; more in "
         f"[reports/benchmarks](reports/benchmarks/README.md)):\n\n{_table(table)}"
     )
 
@@ -77,6 +77,11 @@ def blocks(folder: Path) -> dict[str, str]:
         frame = read_records(folder / f"{name}.csv")
         found[block] = "Not measured yet." if frame is None else _table(make(frame))
     return found
+
+
+def _span(counts: pd.Series) -> str:
+    least, most = counts.min(), counts.max()
+    return f"{most}" if least == most else f"{least} to {most}"
 
 
 def _table(frame: pd.DataFrame) -> str:
