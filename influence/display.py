@@ -92,6 +92,10 @@ def _percent(label: str, definition: str) -> Display:
 DISPLAYS = {
     "mean_iou": _percent("mean IoU", "intersection over union, mean over the classes"),
     "pixel_accuracy": _percent("pixel accuracy", "share of labelled pixels that are right"),
+    "pixel_accuracy_without_other": _percent(
+        "pixel accuracy without other",
+        "share of the pixels of other classes than 'other' that are right",
+    ),
     "class_accuracy": _percent("class accuracy", "recall, mean over the classes"),
     "accuracy": _percent("accuracy", "share of samples that are right"),
     "abs_rel": Display("rel", "mean of |d − d*| / d*"),

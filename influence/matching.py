@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from influence.errors import InfluenceError, unknown
-from influence.evaluation_set import DataFacts
+from influence.evaluation_set import DataFacts, Field
+from influence.metric_sets import SETS, Part, spell_out
 from influence.metrics import (
     METRICS,
     Metric,
@@ -15,9 +16,41 @@ from influence.metrics import (
     find_metrics,
     find_scorers,
 )
-from influence.network import JointNetwork
+from influence.network import JointNetwork, Output
 
-__all__ = ["match_metrics", "match_scorers"]
+__all__ = ["expand_sets", "match_metrics", "match_scorers"]
+
+
+def expand_sets(
+    network: JointNetwork, data: DataFacts, wanted: Mapping[str, Sequence[Wanted]] | None
+) -> dict[str, list[Wanted]] | None:
+    """Put the metrics of a set, such as ``hybridnet``, in the place of its name.
+
+    An output gets those of labels or those of values, as it is or as its ground truth is.
+    Parameters are those of `match_metrics`.
+
+    Raises
+    ------
+    InfluenceError
+        If a set has no metric of what an output is.
+    """
+    outputs = {o.name: o for o in network.outputs}
+    found: dict[str, list[Wanted]] = {}
+    for name, own in (wanted or {}).items():
+        part = _part(outputs.get(name, Output(name)), data.targets.get(name))
+        for metric in own:
+            if isinstance(metric, str) and metric in SETS and not SETS[metric].names(part):
+                raise InfluenceError(
+                    f"output {name!r} holds {part}, and the set {metric!r} has no metric of such. "
+                    "Name another set or metric: influence show metrics"
+                )
+        found[name] = spell_out(own, part)
+    return found or None
+
+
+def _part(output: Output, truth: Field | None) -> Part:
+    integer = output.kind != "depth" and truth is not None and truth.integer
+    return "labels" if integer or output.kind in ("probabilities", "logits") else "values"
 
 
 def match_metrics(

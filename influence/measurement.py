@@ -90,7 +90,8 @@ def measure(
         mapping name -> tensor with samples first.
     metrics
         For each output to score, metrics by name, as records, by ``module:name``, or objects of
-        torchmetrics; see `influence.metrics.find_metrics`. By default all outputs, with
+        torchmetrics; see `influence.metrics.find_metrics`. A set of `influence.metric_sets`, such
+        as ``hybridnet``, stands for its metrics. By default all outputs, with
         `influence.metrics.default_metrics`.
     levels
         What every result is divided by, beside the classes: ``depth`` or ``depth=1,2,4`` (true

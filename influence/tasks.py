@@ -10,7 +10,7 @@ from influence.edges import edges_of
 from influence.errors import InfluenceError
 from influence.evaluation_set import DataFacts, EvaluationSet
 from influence.interactions import explain_games
-from influence.matching import match_metrics, match_scorers
+from influence.matching import expand_sets, match_metrics, match_scorers
 from influence.metrics import Wanted
 from influence.network import JointNetwork
 from influence.omega import Subject
@@ -112,13 +112,14 @@ def make_tasks(
     tasks = []
     for key, network in zip(_keys(networks), networks, strict=True):
         own = select_sites(sites, [m.name for m in network.inputs])
-        matched = match_metrics(network, data, metrics)
+        wanted = expand_sets(network, data, metrics)
+        matched = match_metrics(network, data, wanted)
         chosen, left_out = choose_mutes(mutes, network, own, training=training)
         plan = Plan(
             sites=tuple(own),
             mutes=chosen,
             metrics=matched,
-            scorers=match_scorers(metrics),
+            scorers=match_scorers(wanted),
             slices=match_slices(network, data, divisions, list(matched)),
             seed=seed,
             setups=coalition_setups(own) if interactions and setups != "all" else setups,

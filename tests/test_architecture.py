@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    {"errors", "progress", "circles"},
+    {"errors", "progress", "circles", "metric_sets"},
     {"files", "factories", "network", "processes", "layout", "places", "edges", "divisions"},
     {"setups", "coalitions", "hooks", "facts", "weights", "programs", "expectations"},
     {"checkpoints", "evaluation_set", "muting"},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from influence.cli.plot import names
+from influence.cli.plot import metric_names, names
 from influence.table_formats import FORMATS
 
 __all__ = ["compare"]
@@ -35,7 +35,9 @@ def _pairs(
     metavar="A=B",
     help="Which network with which; by default those of one name. May be repeated.",
 )
-@click.option("--metric", callback=names, help="Only these, or module:name; joined by commas.")
+@click.option(
+    "--metric", callback=metric_names, help="Only these, or module:name; joined by commas."
+)
 @click.option("--mute", callback=names, help="Show only these mutes, joined by commas.")
 @click.option("--level", default="all", show_default=True, help="A slice or a pattern to show.")
 @click.option("--format", default="text", show_default=True, type=click.Choice(list(FORMATS)))

@@ -35,7 +35,7 @@ def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
     "--mute", default="zero,mean", show_default=True, help="Mutes, joined by commas; panel for all."
 )
 @click.option("--metric", multiple=True, metavar="OUTPUT=NAME,...",
-              help="What to score by; module:name for metrics of your own.")  # fmt: skip
+              help="Metrics or sets of them; module:name for metrics of your own.")  # fmt: skip
 @click.option("--by", default="", metavar="LEVEL,...",
               help="Divide results: depth or depth=1,2,4; region or region=3; group.")  # fmt: skip
 @click.option(

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
+from influence.metric_sets import spell_out
 from influence.plots import PLOTS
 
-__all__ = ["names", "plot", "split"]
+__all__ = ["metric_names", "names", "plot", "split"]
 
 FRAMES = {"influence": False, "performance": False, "distance": True}
 """Tables of a run that plots take by these names, and whether a run may lack them."""
@@ -19,6 +20,13 @@ FRAMES = {"influence": False, "performance": False, "distance": True}
 def names(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
     """Split the value of an option at its commas."""
     return split(text or "")
+
+
+def metric_names(
+    context: click.Context, parameter: click.Parameter, text: str | None
+) -> tuple[str, ...]:
+    """Split names of metrics at commas; a set stands for all of its metrics."""
+    return tuple(spell_out(split(text or "")))
 
 
 def split(text: str) -> tuple[str, ...]:
@@ -47,7 +55,7 @@ def _groups(
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help=".png, .pdf or .svg")
 @click.option("--mute", help="Which mute, by default the first; for mutes several, by commas.")
-@click.option("--metric", callback=names, help="Metrics, joined by commas.")
+@click.option("--metric", callback=metric_names, help="Metrics, joined by commas.")
 @click.option("--level", default="all", show_default=True, help="all, or a slice (class:floor).")
 @click.option(
     "--directions",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from influence.cli.plot import names
+from influence.cli.plot import metric_names, names
 from influence.table_formats import FORMATS
 
 __all__ = ["power"]
@@ -18,7 +18,9 @@ __all__ = ["power"]
 @click.option("--alpha", default=0.05, show_default=True, help="Level of the two-sided test.")
 @click.option("--n", "planned", type=click.IntRange(min=2), help="Samples that are planned.")
 @click.option("--omega", type=float, help="A wished omega, as in the files: 0.01 of mean IoU.")
-@click.option("--metric", callback=names, help="Only these, or module:name; joined by commas.")
+@click.option(
+    "--metric", callback=metric_names, help="Only these, or module:name; joined by commas."
+)
 @click.option("--mute", callback=names, help="Show only these mutes, joined by commas.")
 @click.option("--level", default="all", show_default=True, help="A slice or a pattern to show.")
 @click.option("--format", default="text", show_default=True, type=click.Choice(list(FORMATS)))

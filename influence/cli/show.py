@@ -16,14 +16,21 @@ __all__ = ["show"]
 
 
 def _metric_lines() -> list[str]:
+    from influence.metric_sets import SETS
     from influence.metrics import METRICS
 
-    return [
-        f"{m.name:20s} {'higher' if m.higher_is_better else 'lower':6s} is better"
+    lines = [
+        f"{m.name:28s} {'higher' if m.higher_is_better else 'lower':6s} is better"
         + (f"  [{m.unit.format(unit='unit of the truth')}]" if m.unit else "")
         + ("" if m.needs_truth else "  needs no ground truth")
         for m in METRICS.values()
     ]
+    for name, known in SETS.items():
+        lines.append(f"{name:28s} a set, of {known.source}")
+        for part, names in (("labels", known.labels), ("values", known.values)):
+            told = ", ".join(f"{m} ({printed})" if printed else m for m, printed in names.items())
+            lines += [f"  of {part}: {told}"] if told else []
+    return lines
 
 
 def _mute_lines() -> list[str]:

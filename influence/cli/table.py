@@ -9,7 +9,7 @@ from typing import Any
 import click
 import pandas as pd
 
-from influence.cli.plot import names
+from influence.cli.plot import metric_names, names
 from influence.run_tables import read_tables
 from influence.table_formats import FORMATS, format_table
 from influence.tables import TABLES
@@ -22,7 +22,7 @@ __all__ = ["table"]
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("--format", default="text", show_default=True, type=click.Choice(list(FORMATS)))
 @click.option("--mute", callback=names, help="Only these mutes, joined by commas.")
-@click.option("--metric", callback=names, help="Only these metrics, joined by commas.")
+@click.option("--metric", callback=metric_names, help="Only these metrics, joined by commas.")
 @click.option("--source", callback=names, help="Only these muted sites, joined by commas.")
 @click.option("--target", callback=names, help="Only these outputs, joined by commas.")
 @click.option("--top", type=click.IntRange(min=1), help="How many samples a side; 10 by default.")

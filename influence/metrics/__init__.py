@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from influence.errors import InfluenceError, unknown
 from influence.evaluation_set import Field
 from influence.factories import is_factory, make
+from influence.metric_sets import SETS
 from influence.metrics.change import CHANGE_METRICS
 from influence.metrics.labels import (
     ACCURACY,
@@ -14,6 +15,7 @@ from influence.metrics.labels import (
     CROSS_ENTROPY,
     MEAN_IOU,
     PIXEL_ACCURACY,
+    PIXEL_ACCURACY_WITHOUT_OTHER,
 )
 from influence.metrics.metric import Metric, Prediction, Statistic
 from influence.metrics.scorer import Accumulator, Scorer, is_accumulator, make_scorer
@@ -41,6 +43,7 @@ METRICS: dict[str, Metric] = {
         *DEPTH_METRICS,
         MEAN_IOU,
         PIXEL_ACCURACY,
+        PIXEL_ACCURACY_WITHOUT_OTHER,
         CLASS_ACCURACY,
         ACCURACY,
         CROSS_ENTROPY,
@@ -98,9 +101,12 @@ def _look_up(wanted: Iterable[Wanted]) -> list[Metric | Scorer]:
 
 
 def _look_up_one(wanted: object) -> Metric | Scorer:
+    if isinstance(wanted, str) and wanted in SETS:
+        members = ", ".join(SETS[wanted].names())
+        raise InfluenceError(f"expected one metric, got the set {wanted!r}. Name one of {members}")
     if isinstance(wanted, str) and not is_factory(wanted):
         if wanted not in METRICS:
-            raise unknown("metric", wanted, METRICS)
+            raise unknown("metric", wanted, [*METRICS, *SETS])
         return METRICS[wanted]
     metric = _make(wanted) if isinstance(wanted, str) else wanted
     if is_accumulator(metric):

@@ -14,7 +14,17 @@ from torch import Tensor
 from influence.errors import InfluenceError
 from influence.metrics.metric import Array, Metric, Prediction, Statistic, ratio
 
-__all__ = ["ACCURACY", "CLASS_ACCURACY", "CROSS_ENTROPY", "MEAN_IOU", "PIXEL_ACCURACY"]
+__all__ = [
+    "ACCURACY",
+    "CLASS_ACCURACY",
+    "CROSS_ENTROPY",
+    "MEAN_IOU",
+    "PIXEL_ACCURACY",
+    "PIXEL_ACCURACY_WITHOUT_OTHER",
+]
+
+OTHER = "other"
+"""The name of the class that holds what has no class of its own."""
 
 
 def _checked_target(prediction: Prediction) -> Tensor:
@@ -97,6 +107,28 @@ def _overall(sums: Array) -> Array:
 CLASS_COUNTS = Statistic("class_counts", _class_counts, valid=lambda rows: _split(rows)[1].sum(-1))
 
 
+def _places_without_other(prediction: Prediction) -> Tensor:
+    """Count, per sample, places whose true class is not 'other': right, all; and labelled ones."""
+    target, other = _checked_target(prediction), _index_of_other(prediction)
+    counted = prediction.of_truth("places without other", lambda: (target >= 0) & (target != other))
+    right = counted & (prediction.labels() == target)
+    columns = (right, counted, target >= 0)
+    return torch.stack([c.reshape(len(c), -1).sum(1).double() for c in columns], dim=1)
+
+
+def _index_of_other(prediction: Prediction) -> int:
+    classes = prediction.output.classes or prediction.field.classes
+    names = [name.casefold() for name in classes]
+    if OTHER not in names:
+        raise InfluenceError(
+            f"output {prediction.output.name!r}: pixel_accuracy_without_other needs a class "
+            f"{OTHER!r}, got {', '.join(classes) or 'classes without names'}. Name the classes in "
+            "the network's facts or in the attribute 'classes' of the ground truth, or leave the "
+            "metric out"
+        )
+    return names.index(OTHER)
+
+
 def _likelihood(prediction: Prediction) -> Tensor:
     """Sum the negative log likelihood of the truth, in nats, and the places, per sample."""
     target = _checked_target(prediction)
@@ -113,6 +145,13 @@ def _likelihood(prediction: Prediction) -> Tensor:
 
 MEAN_IOU = Metric("mean_iou", CLASS_COUNTS, lambda s: _nanmean(_iou(s)), True, "", per_class=_iou)
 PIXEL_ACCURACY = Metric("pixel_accuracy", CLASS_COUNTS, _overall, True)
+PIXEL_ACCURACY_WITHOUT_OTHER = Metric(
+    "pixel_accuracy_without_other",
+    # A sample that is all 'other' has a ground truth, but no value of its own.
+    Statistic("places_without_other", _places_without_other, valid=lambda rows: rows[..., 2]),
+    lambda s: ratio(s[..., 0], s[..., 1]),
+    True,
+)
 CLASS_ACCURACY = Metric(
     "class_accuracy", CLASS_COUNTS, lambda s: _nanmean(_recall(s)), True, "", per_class=_recall
 )

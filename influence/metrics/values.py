@@ -2,7 +2,8 @@
 
 Depth metrics are those of Eigen, Puhrsch and Fergus (NIPS 2014), pooled over all valid pixels of
 the data set. `sqr_rel` divides by the true depth, which is what the tables of arXiv 1702.08009
-hold; what its text prints (the square of the true depth) is `sqr_rel_normalised`.
+hold; what its text prints (the square of the true depth) is `sqr_rel_normalised`. `si_log` is the
+root of their scale-invariant error D (Eqn 1), in which each sample loses a mean of its own.
 """
 
 from __future__ import annotations

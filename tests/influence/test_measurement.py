@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from influence.comparison import compare
 from influence.errors import InfluenceError
 from influence.evaluation_file import EvaluationFile
 from influence.evaluation_set import Sample
@@ -16,7 +19,7 @@ from influence.measurement import Checkpointing, measure
 from influence.network import JointNetwork, Modality, Output
 from influence.optimal import learn_optimal, with_optimal
 from influence.results import Run
-from tests.toy import CLASSES, Toy, batches, joint, toy, write_toy_file
+from tests.toy import CLASSES, Toy, batches, joint, toy, toy_arrays, write_toy_file
 
 QUICK: dict[str, Any] = {"mutes": ["zero"], "draws": 20, "metrics": {"depth": ["rms"]}}
 
@@ -232,3 +235,75 @@ def test_constants_of_another_form_are_told(toy_file: Path, tmp_path: Path, foun
     (tmp_path / "optimal.json").write_text(json.dumps(found))
     with pytest.raises(InfluenceError, match=r"optimal\.json.* Start afresh without --resume"):
         measure(toy(), toy_file, **options, checkpointing=Checkpointing(tmp_path, resume=True))
+
+
+WITH_OTHER = ("floor", "other", "thing")
+WITHOUT_OTHER: dict[str, Any] = {
+    "metrics": {"semantic": ["arora"]}, "mutes": ["zero"], "levels": "depth=3", "draws": 20,
+}  # fmt: skip
+
+
+def arrays_with_other() -> dict[str, Any]:
+    """Return toy arrays whose fifth sample is all 'other'."""
+    arrays = toy_arrays()
+    arrays["targets"]["semantic"][4] = WITH_OTHER.index("other")
+    return arrays
+
+
+def nameless(seed: int = 0, name: str = "network") -> JointNetwork:
+    """A network of whose outputs only the names are known; the data name the classes."""
+    return JointNetwork(Toy(seed), ("depth", "semantic"), ("depth", "semantic"), name=name)
+
+
+@pytest.fixture(scope="module")
+def file_with_other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("other") / "toy.h5"
+    attributes = {"targets/semantic": {"ignore": 255, "classes": WITH_OTHER}}
+    return write_toy_file(path, **arrays_with_other(), attributes=attributes)
+
+
+def without_other(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["metric"] == "pixel_accuracy_without_other"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_accuracy_without_other_is_that_of_plain_counts(
+    file_with_other: Path, stream: bool
+) -> None:
+    arrays = arrays_with_other()
+    labels, depth = (arrays["targets"][name] for name in ("semantic", "depth"))
+    inputs = {name: torch.from_numpy(x) for name, x in arrays["inputs"].items()}
+    right = nameless()(inputs)["semantic"].argmax(1).numpy() == labels
+    counted = (labels != 255) & (labels != WITH_OTHER.index("other"))
+    with np.errstate(invalid="ignore"):
+        places = {"all": counted, "depth:0-3": counted & (depth < 3),
+                  "depth:3-inf": counted & (depth >= 3)}  # fmt: skip
+    run = measure(nameless(), file_with_other, batch_size=4, stream=stream, **WITHOUT_OTHER)
+    found = without_other(run.performance[run.performance["mute"] == "none"])
+    assert found.set_index("level")["value"].to_dict() == pytest.approx(
+        {level: right[chosen].mean() for level, chosen in places.items()}
+    )
+    assert (found["low"] < found["high"]).all()
+
+
+def test_a_sample_that_is_all_other_is_measured_and_has_no_value(file_with_other: Path) -> None:
+    run = measure(nameless(), file_with_other, **WITHOUT_OTHER)
+    own = without_other(run.samples)
+    assert own["full"].isna().tolist() == 2 * [i == 4 for i in range(13)]
+    assert without_other(run.influence)["omega"].notna().all()
+
+
+def test_accuracy_without_other_is_compared(file_with_other: Path) -> None:
+    networks = [nameless(0, "a"), nameless(1, "b")]
+    run = measure(networks, file_with_other, **WITHOUT_OTHER)
+    found = compare(run, pairs=[("a", "b")], metrics=["pixel_accuracy_without_other"])
+    found = found[(found["quantity"] == "performance") & (found["level"] == "all")]
+    full = without_other(run.performance[run.performance["mute"] == "none"])
+    value = full[full["level"] == "all"].set_index("network")["value"]
+    assert found["difference"].tolist() == pytest.approx([value["a"] - value["b"]])
+
+
+def test_accuracy_without_other_needs_names_of_classes(toy_file: Path) -> None:
+    message = r"toy.h5: output 'semantic': .* needs a class 'other', got floor, wall, thing\. Name"
+    with pytest.raises(InfluenceError, match=message):
+        measure(toy(), toy_file, **WITHOUT_OTHER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import signal
 import subprocess
@@ -15,7 +16,9 @@ import torch
 from click.testing import CliRunner, Result
 
 from influence.cli import main
+from influence.display import display_of
 from influence.evaluation_file import write_evaluation_file
+from influence.metric_sets import SETS
 from influence.results import INFLUENCE_COLUMNS, INTERACTIONS_COLUMNS
 from tests.toy import Toy, toy_arrays, write_toy_file
 
@@ -71,6 +74,29 @@ def test_options_arrive(weights: Path, toy_file: Path, tmp_path: Path) -> None:
     assert network["metrics"] == {"depth": ["rms", "abs_rel"]}
     assert (network["sites"], measured["seed"]) == (["semantic"], 7)
     assert (measured["data"]["n"], measured["confidence"]) == (5, 0.9)
+
+
+def test_a_set_is_measured_by_its_metrics_and_tabled_in_their_order(
+    weights: Path, toy_file: Path, tmp_path: Path
+) -> None:
+    more = ["--metric", "semantic=hybridnet,cross_entropy", "--metric", "depth=mae,hybridnet",
+            "--mute", "zero"]  # fmt: skip
+    result = call(arguments(weights, toy_file, tmp_path, *more))
+    assert result.exit_code == 0, result.output
+    known = SETS["hybridnet"]
+    run = json.loads((tmp_path / "run.json").read_text())["measured"]["networks"][0]
+    assert run["metrics"] == {
+        "semantic": [*known.labels, "cross_entropy"], "depth": ["mae", *known.values],
+    }  # fmt: skip
+    table = call(
+        ["table", "performance", str(tmp_path), "--metric", "hybridnet", "--format", "csv"]
+    )
+    assert table.exit_code == 0, table.output
+    headings = next(csv.reader(table.stdout.splitlines()))
+    shown = [h for h in headings if ": " in h and not h.endswith((" low", " high"))]
+    expected = [f"semantic: {display_of(name).label}" for name in known.labels]
+    expected += [f"depth: {display_of(name).label}" for name in known.values]
+    assert [h[: len(e)] for h, e in zip(shown, expected, strict=True)] == expected
 
 
 def test_metrics_of_ones_own(weights: Path, toy_file: Path, tmp_path: Path) -> None:

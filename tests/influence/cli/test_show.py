@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from influence.checkpoints import export_checkpoint
 from influence.cli import main
 from influence.files import sha256_of
+from influence.metric_sets import SETS
 from influence.metrics import METRICS
 from influence.muting import MUTES
 from tests.toy import CLASSES, toy, toy_arrays, write_toy_file
@@ -31,6 +32,13 @@ def test_registries_are_listed_one_a_line(what: str, names: dict[str, object]) -
 def test_metrics_that_need_no_truth_say_so() -> None:
     told = {line.split()[0] for line in shown("metrics").splitlines() if "no ground truth" in line}
     assert told == {"kl_divergence", "changed_labels", "relative_change", "absolute_change"}
+
+
+def test_sets_are_listed_after_the_metrics_with_the_printed_names() -> None:
+    lines = shown("metrics").splitlines()[len(METRICS) :]
+    assert [line.split()[0] for line in lines if "a set" in line] == list(SETS)
+    assert "  of labels: pixel_accuracy (G), class_accuracy (C), mean_iou (IoUclass)" in lines
+    assert any(line.endswith("rms_log (RMSE-log), si_log (SIE)") for line in lines)
 
 
 def test_evaluation_file(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from influence.metrics import METRICS
 from tests.toy import rows_of, score
 
 MEAN_IOU, CLASS_ACCURACY = METRICS["mean_iou"], METRICS["class_accuracy"]
+WITHOUT_OTHER = METRICS["pixel_accuracy_without_other"]
+CLASSES = ("wall", "floor", "Other", "bed", "chair")
 TABLE_3 = Path(__file__).parents[3] / "reports" / "published" / "jrn_table3.csv"
 TABLE_3_CLASSES = ("Ground", "Vertical", "Ceiling", "Furniture", "Object")
 
@@ -85,9 +87,10 @@ def test_class_that_is_only_predicted_has_iou_zero_and_no_recall() -> None:
 def test_ignored_places_count_for_nothing() -> None:
     values, labels = drawn(4)
     changed = np.where(labels[:, None] < 0, -values, values)
-    for name in ("mean_iou", "class_accuracy", "cross_entropy"):
+    for name in ("mean_iou", "class_accuracy", "cross_entropy", "pixel_accuracy_without_other"):
         np.testing.assert_array_equal(
-            rows_of(METRICS[name], values, labels), rows_of(METRICS[name], changed, labels)
+            rows_of(METRICS[name], values, labels, classes=CLASSES),
+            rows_of(METRICS[name], changed, labels, classes=CLASSES),
         )
 
 
@@ -96,6 +99,49 @@ def test_sample_without_truth_gives_a_row_of_zeros_and_nan() -> None:
     rows = rows_of(MEAN_IOU, values[:1], np.full_like(labels[:1], -1))
     assert not rows.any()
     assert np.isnan(MEAN_IOU.formula(rows.sum(0)))
+
+
+def test_accuracy_without_other_agrees_with_torchmetrics() -> None:
+    values, labels = drawn(7)
+    elsewhere = np.where(labels == CLASSES.index("Other"), -1, labels)
+    reference = MulticlassAccuracy(5, average="micro", ignore_index=-1)
+    expected = reference(torch.from_numpy(values), torch.from_numpy(elsewhere)).item()
+    found = score(WITHOUT_OTHER, values, labels, classes=CLASSES)
+    assert found == pytest.approx(expected, abs=1e-7)
+
+
+def test_accuracy_is_that_without_other_and_the_recall_of_other_by_their_shares() -> None:
+    values, labels = drawn(8)
+    other = CLASSES.index("Other")
+    share = (labels == other).sum() / (labels >= 0).sum()
+    assert CLASS_ACCURACY.per_class is not None
+    recall = CLASS_ACCURACY.per_class(rows_of(CLASS_ACCURACY, values, labels).sum(0))[other]
+    rest = score(WITHOUT_OTHER, values, labels, classes=CLASSES)
+    assert score(METRICS["pixel_accuracy"], values, labels) == pytest.approx(
+        share * recall + (1 - share) * rest
+    )
+
+
+def test_other_does_not_count_as_truth_and_is_wrong_as_a_prediction() -> None:
+    predicted = np.eye(3)[[0, 0, 1, 2, 2]]  # other, other, wall, bed, bed
+    found = score(WITHOUT_OTHER, predicted, [0, 1, 0, 2, -1], classes=("other", "wall", "bed"))
+    assert found == 0.5  # of wall, bed
+
+
+def test_a_sample_that_is_all_other_has_a_truth_and_no_value() -> None:
+    row = rows_of(WITHOUT_OTHER, np.eye(2), [0, 0], classes=("other", "wall")).sum(0)
+    assert WITHOUT_OTHER.statistic.valid(row) == 2
+    assert np.isnan(WITHOUT_OTHER.formula(row))
+
+
+@pytest.mark.parametrize(
+    ("classes", "told"), [((), "classes without names"), (("otherprop", "bed"), "otherprop, bed")]
+)
+def test_accuracy_without_other_needs_a_class_of_that_name(
+    classes: tuple[str, ...], told: str
+) -> None:
+    with pytest.raises(InfluenceError, match=f"'y': .* needs a class 'other', got {told}. Name"):
+        score(WITHOUT_OTHER, np.eye(2), [0, 1], classes=classes)
 
 
 @pytest.mark.parametrize("kind", ["logits", "probabilities"])
@@ -120,13 +166,14 @@ def test_cross_entropy_of_an_impossible_truth_is_finite() -> None:
 def test_rows_do_not_depend_on_batches_or_order(seed: int, cut: int) -> None:
     values, labels = drawn(seed)
     order = np.random.default_rng(seed).permutation(len(labels))
-    for name in ("mean_iou", "cross_entropy"):
-        whole = rows_of(METRICS[name], values, labels)
-        parts = [rows_of(METRICS[name], v, y) for v, y in
+    for name in ("mean_iou", "cross_entropy", "pixel_accuracy_without_other"):
+        whole = rows_of(METRICS[name], values, labels, classes=CLASSES)
+        parts = [rows_of(METRICS[name], v, y, classes=CLASSES) for v, y in
                  ((values[:cut], labels[:cut]), (values[cut:], labels[cut:]))]  # fmt: skip
         np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-12)
-        np.testing.assert_array_equal(rows_of(METRICS[name], values[order], labels[order]),
-                                      whole[order])  # fmt: skip
+        np.testing.assert_array_equal(
+            rows_of(METRICS[name], values[order], labels[order], classes=CLASSES), whole[order]
+        )
 
 
 @pytest.mark.parametrize(

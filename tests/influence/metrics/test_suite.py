@@ -18,8 +18,10 @@ DEPTH = np.full((2, 3), 2.0)
 @pytest.mark.parametrize("name", [n for n, m in METRICS.items() if n != "psnr" and m.needs_truth])
 def test_direction_points_to_the_perfect_prediction(name: str) -> None:
     metric = METRICS[name]
-    if metric.statistic.name in ("class_counts", "likelihood"):
-        perfect, spoilt = score(metric, CERTAIN, LABELS), score(metric, CERTAIN[[1, 0]], LABELS)
+    if metric.statistic.name in ("class_counts", "likelihood", "places_without_other"):
+        classes = ("other", "floor")
+        perfect = score(metric, CERTAIN, LABELS, classes=classes)
+        spoilt = score(metric, CERTAIN[[1, 0]], LABELS, classes=classes)
     else:
         perfect, spoilt = score(metric, DEPTH, DEPTH), score(metric, DEPTH * [0.3, 1, 3], DEPTH)
     assert perfect == pytest.approx(1.0 if metric.higher_is_better else 0.0, abs=1e-12)

@@ -1,0 +1,90 @@
+"""Metric sets: the measures of a published table under one name.
+
+Which metrics a set stands for depends on what is scored: labels or values such as depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+__all__ = ["SETS", "MetricSet", "Part", "spell_out"]
+
+Part = Literal["labels", "values"]
+W = TypeVar("W")
+
+
+@dataclass(frozen=True)
+class MetricSet:
+    """The metrics of a publication, each with the name that is printed there, in printed order.
+
+    Parameters
+    ----------
+    source
+        What prints them.
+    labels, values
+        Metrics of label maps, and of depth maps; an empty name is printed nowhere.
+    """
+
+    source: str
+    labels: Mapping[str, str]
+    values: Mapping[str, str]
+
+    def names(self, part: Part | None = None) -> list[str]:
+        """List the metrics of one part, or of both."""
+        parts = {"labels": self.labels, "values": self.values}
+        return [name for key, own in parts.items() if part in (None, key) for name in own]
+
+
+SETS: Mapping[str, MetricSet] = {
+    "hybridnet": MetricSet(
+        "HybridNet (Sánchez-Escobedo, Lin, Casas, Pardàs), Tables 1 and 2",
+        labels={"pixel_accuracy": "G", "class_accuracy": "C", "mean_iou": "IoUclass"},
+        values={
+            "delta_1": "gamma<1.25",
+            "delta_2": "gamma<1.25^2",
+            "delta_3": "gamma<1.25^3",
+            "abs_rel": "ARD",
+            "sqr_rel": "SRD",
+            "rms": "RMSE-linear",
+            "rms_log": "RMSE-log",
+            # The scale-invariant error D of Eigen et al. (2014), Eqn 1, is a square, and at most
+            # that of RMSE-log. What is printed is more, and less than RMSE-log: the root of D.
+            "si_log": "SIE",
+        },
+    ),
+    "arora": MetricSet(
+        "Arora, Patil, Nguyen, whose accuracy counts the class 'other'",
+        labels={"pixel_accuracy": "validation accuracy", "pixel_accuracy_without_other": ""},
+        values={},
+    ),
+}
+"""The sets by name."""
+
+
+def spell_out(wanted: Iterable[W], part: Part | None = None) -> list[W | str]:
+    """Put the metrics of a set in the place of its name, except those that are named anyway.
+
+    Parameters
+    ----------
+    wanted
+        Names of metrics and of sets, and what else stands for a metric.
+    part
+        What is scored; `None` for both parts of a set.
+
+    Examples
+    --------
+    >>> spell_out(["rms", "hybridnet", "arora"], "labels")[1:]
+    ['pixel_accuracy', 'class_accuracy', 'mean_iou', 'pixel_accuracy_without_other']
+    """
+    asked = list(wanted)
+    named: set[str] = {metric for metric in asked if isinstance(metric, str)}
+    found: list[W | str] = []
+    for metric in asked:
+        if isinstance(metric, str) and metric in SETS:
+            found += [name for name in SETS[metric].names(part) if name not in named]
+            named.update(SETS[metric].names(part))
+        else:
+            found.append(metric)
+    return found
