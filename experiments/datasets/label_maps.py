@@ -5,6 +5,9 @@ Gupta's mapping files (github ankurhanda/nyuv2-meta-data); `geo5_wang`, the five
 arXiv 1702.08009 after Wang et al. (CVPR 2015), from a third party's list (github jackd/nyu), since
 neither paper prints it; `geo5_silberman` derived from the four structural classes by splitting the
 ceiling off. From 40 classes `geo5_wang` is an approximation: 14 raw labels end in the wrong class.
+`arora38` and `arora6` are those of Arora et al.: the first 37, or 5, of the 40 classes, counted
+from 1, and 0 for everything else, also for unlabelled pixels, as a class of its own. That the 6
+classes are these is an inference ("most frequent labels"); the 38 are in the authors' code.
 """
 
 from __future__ import annotations
@@ -30,6 +33,9 @@ LABEL_MAPS = {
     "geo5_silberman": ("geo5_silberman_derived", "geo5_silberman_derived", "geo5_silberman_name"),
 }
 
+# name -> how many of the 40 classes are kept beside "other"
+OTHER_FIRST = {"arora38": 37, "arora6": 5}
+
 
 def label_map(name: str, *, source: int = 894) -> NDArray[np.uint8]:
     """Return the lookup table from the numbers in a label file to class indices.
@@ -37,20 +43,24 @@ def label_map(name: str, *, source: int = 894) -> NDArray[np.uint8]:
     Parameters
     ----------
     name
-        One of `LABEL_MAPS`.
+        One of `LABEL_MAPS` or `OTHER_FIRST`.
     source
         894 for the raw labels of the official file, 40 for maps of 40 classes.
 
     Returns
     -------
     uint8 (source + 1,): entry i is the class, counted from 0, of label i; entry 0, which means
-    unlabelled, is `IGNORE`. Use it as an index: ``label_map("geo5_wang")[labels]``.
+    unlabelled, is `IGNORE`, or the class "other" if there is one. Use it as an index:
+    ``label_map("geo5_wang")[labels]``.
 
     Examples
     --------
     >>> label_map("geo5_wang")[[0, 21, 11, 4]].tolist()  # unlabelled, wall, floor, ceiling
     [255, 1, 0, 2]
     """
+    if name in OTHER_FIRST:
+        classes = label_map("nyu40", source=source).astype(np.intp) + 1
+        return np.where(classes <= OTHER_FIRST[name], classes, 0).astype(np.uint8)
     column = _columns(name)[0 if source == 894 else 1]
     numbers = [int(row[column]) - 1 for row in _table(source)]
     return np.array([IGNORE, *numbers], dtype=np.uint8)
@@ -62,6 +72,8 @@ def class_names(name: str) -> tuple[str, ...]:
     >>> class_names("geo5_wang")
     ('ground', 'vertical', 'ceiling', 'furniture', 'object')
     """
+    if name in OTHER_FIRST:
+        return ("other", *class_names("nyu40")[: OTHER_FIRST[name]])
     number, _, text = _columns(name)
     names = {int(row[number]): row[text].lower() for row in _table(894)}
     return tuple(names[key] for key in sorted(names))
@@ -69,7 +81,7 @@ def class_names(name: str) -> tuple[str, ...]:
 
 def _columns(name: str) -> tuple[str, str, str]:
     if name not in LABEL_MAPS:
-        raise unknown("label map", name, LABEL_MAPS)
+        raise unknown("label map", name, [*LABEL_MAPS, *OTHER_FIRST])
     return LABEL_MAPS[name]
 
 

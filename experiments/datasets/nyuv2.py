@@ -13,12 +13,11 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 from scipy.io import loadmat
 
 from experiments.datasets.label_maps import label_map
 from experiments.datasets.sample import Sample, SampleSet
+from experiments.datasets.source_files import read_picture
 from influence.errors import InfluenceError
 
 __all__ = ["NYUv2File", "NYUv2Folder", "official_split", "open_nyuv2"]
@@ -26,6 +25,7 @@ __all__ = ["NYUv2File", "NYUv2Folder", "official_split", "open_nyuv2"]
 OFFICIAL_FILE = "nyu_depth_v2_labeled.mat"
 OFFICIAL_SPLIT = "splits.mat"
 SPLITS = ("train", "test")
+LABELS = {"wang": "geo5_wang", "silberman": "geo5_silberman"}  # short names of the five classes
 
 
 def official_split(split: str, root: str | os.PathLike[str] | None = None) -> list[int]:
@@ -60,7 +60,7 @@ def open_nyuv2(
     split
         "train" or "test".
     classes
-        "wang" or "silberman": the version of the five classes.
+        "wang" or "silberman": the version of the five classes; or another set of `label_maps`.
     """
     root = root or os.environ.get("NYUV2_ROOT")
     if root is None:
@@ -87,7 +87,7 @@ class NYUv2File:
 
     def __init__(self, root: str | os.PathLike[str], split: str, *, classes: str = "wang") -> None:
         self.path = Path(root) / OFFICIAL_FILE
-        self._classes = label_map(f"geo5_{classes}", source=894)
+        self._classes = label_map(LABELS.get(classes, classes), source=894)
         self._indices = official_split(split, root)
         self.ids = tuple(f"{index:04d}" for index in self._indices)
 
@@ -121,7 +121,7 @@ class NYUv2Folder:
 
     def __init__(self, root: str | os.PathLike[str], split: str, *, classes: str = "wang") -> None:
         self.root = Path(root)
-        self._classes = label_map(f"geo5_{classes}", source=40)
+        self._classes = label_map(LABELS.get(classes, classes), source=40)
         self.ids = tuple(f"{index:04d}" for index in official_split(split, root))
 
     def __len__(self) -> int:
@@ -136,14 +136,3 @@ class NYUv2Folder:
             depth=millimetres.astype(np.float32) / np.float32(1000),
             labels=self._classes[read_picture(self.root / "label40" / f"{name}.png")],
         )
-
-
-def read_picture(path: Path) -> NDArray[np.generic]:
-    """Read a picture file as an array (H, W) or (H, W, 3)."""
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture)
-    except FileNotFoundError as error:
-        raise InfluenceError(f"{path} is missing: is the folder complete?") from error
-    except OSError as error:
-        raise InfluenceError(f"{path} cannot be read as a picture: {error}") from error

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from experiments.training.recipe import Recipe
 from experiments.training.study import SingleTaskRecipe
 
 __all__ = ["augment"]
@@ -17,7 +18,7 @@ def augment(
     depth: Tensor,
     labels: Tensor,
     *,
-    recipe: SingleTaskRecipe,
+    recipe: SingleTaskRecipe | Recipe,
     random: np.random.Generator,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Enlarge a window, mirror, and change the colours.

@@ -145,7 +145,7 @@ class SingleTaskTraining(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         pyramid = self.network.pyramid
-        encoder = [*pyramid.stem.parameters(), *pyramid.blocks.parameters()]
+        encoder = [*pyramid.trunk.parameters()]
         known = {id(parameter) for parameter in encoder}
         decoder = [p for p in self.network.parameters() if id(p) not in known]
         recipe = self._recipe

@@ -31,7 +31,7 @@ def test_depth_is_positive_and_the_exponential_of_its_logarithm() -> None:
 
 def test_the_pretrained_weights_reach_the_encoder() -> None:
     def first(network: nn.Module) -> Tensor:
-        return network.get_submodule("pyramid.stem.0").get_parameter("weight").detach()
+        return network.get_submodule("pyramid.trunk.stem.0").get_parameter("weight").detach()
 
     torch.manual_seed(0)
     one, two = (SegmentationNetwork(pretrained=True) for _ in range(2))
@@ -50,7 +50,7 @@ def test_every_parameter_is_trained() -> None:
 def test_depthwise_convolutions_stay_in_float32_under_autocast() -> None:
     network = DepthNetwork(pretrained=False).eval()
     kinds: dict[str, torch.dtype] = {}
-    for name in ("pyramid.blocks.3._depthwise_conv", "pyramid.blocks.3._expand_conv"):
+    for name in ("pyramid.trunk.blocks.3._depthwise_conv", "pyramid.trunk.blocks.3._expand_conv"):
         network.get_submodule(name).register_forward_hook(
             lambda _, __, output, name=name: kinds.__setitem__(name.split(".")[-1], output.dtype)
         )

@@ -1,0 +1,84 @@
+"""The study: which networks there are, where their data and their results lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from experiments.datasets.nyuv2 import open_nyuv2
+from experiments.training.arrays import SplitArrays, load_split
+from experiments.training.configuration import Plan, read_configuration
+from experiments.training.study import Study
+from influence.errors import InfluenceError, unknown
+
+__all__ = ["HERE", "NetworkStudy"]
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class NetworkStudy:
+    """All networks of the configuration files of one folder.
+
+    Attributes
+    ----------
+    data
+        The folder of NYU-Depth v2; `None` for the one in the environment.
+    work
+        Caches and resumable training states; outside version control.
+    results
+        Configuration files (``*.toml``) and published weights.
+    reports
+        The folder of the tables.
+    """
+
+    data: str | None = None
+    work: Path = Path("runs/networks")
+    results: Path = HERE
+    reports: Path = HERE.parents[1] / "reports" / "networks"
+    height: int = 120
+    width: int = 160
+
+    @cached_property
+    def plans(self) -> dict[str, Plan]:
+        """Every network, by name."""
+        plans: dict[str, Plan] = {}
+        for path in sorted(self.results.glob("*.toml")):
+            found = read_configuration(path)
+            if twice := plans.keys() & found.keys():
+                raise InfluenceError(
+                    f"{path}: {', '.join(sorted(twice))} is also in another file. Rename one"
+                )
+            plans |= found
+        return plans
+
+    def plan(self, name: str) -> Plan:
+        if name not in self.plans:
+            raise unknown("network", name, self.plans)
+        return self.plans[name]
+
+    def folder(self, name: str) -> Path:
+        """The folder of one training run."""
+        return self.work / name
+
+    def weights_path(self, name: str) -> Path:
+        """The trained weights: from the work folder, else the published ones."""
+        trained = self.folder(name) / "weights.safetensors"
+        published = self.results / "weights" / f"{name}.safetensors"
+        if trained.is_file() or not published.is_file():
+            return trained
+        return published
+
+    def load_split(self, split: str, labels: str) -> SplitArrays:
+        """Read the images of a split with one label set."""
+        images = Study(
+            name=f"networks, {labels}",
+            open_split=lambda which: open_nyuv2(self.data, which, classes=labels),
+            work=self.work / "images" / labels,
+            results=self.results,
+            reports=self.reports,
+            height=self.height,
+            width=self.width,
+        )
+        return load_split(images, split)
