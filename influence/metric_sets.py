@@ -49,8 +49,9 @@ SETS: Mapping[str, MetricSet] = {
             "sqr_rel": "SRD",
             "rms": "RMSE-linear",
             "rms_log": "RMSE-log",
-            # The scale-invariant error D of Eigen et al. (2014), Eqn 1, is a square, and at most
-            # that of RMSE-log. What is printed is more, and less than RMSE-log: the root of D.
+            # Our reading: the root of the scale-invariant error D of Eigen et al. (2014), Eqn 1.
+            # Over pooled pixels D is at most the square of RMSE-log, and what is printed is more.
+            # Means over images could exceed it: DepthNet's code has D, of logs times 1.79581.
             "si_log": "SIE",
         },
     ),

@@ -35,8 +35,8 @@ def test_values_of_hybridnet_are_the_rows_of_its_second_table() -> None:
 
 
 @pytest.mark.parametrize("method", ["HybridNet", "DepthNet [8]"])
-def test_printed_scale_invariant_error_can_only_be_the_root(method: str) -> None:
-    """D = mean d^2 - (mean d)^2 is at most the square of RMSE-log, and so is its pooled mean."""
+def test_printed_scale_invariant_error_of_pooled_pixels_is_the_root(method: str) -> None:
+    """D = mean d^2 - (mean d)^2 is at most mean d^2, the square of RMSE-log."""
     value = {row["metric"]: float(row[method]) for row in printed("hybridnet_table2.csv")}
     assert value["RMSE-log"] ** 2 < value["SIE"] < value["RMSE-log"]
 
