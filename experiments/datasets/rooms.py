@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.datasets.nyuv2 import read_picture
 from experiments.datasets.sample import CLASSES, IGNORE, Sample
+from experiments.datasets.source_files import read_picture
 from influence.errors import InfluenceError
 
 __all__ = ["RoomsFolder"]

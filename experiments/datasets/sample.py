@@ -29,7 +29,8 @@ class Sample:
     depth
         float32 (H, W), metres; 0 where it is unknown.
     labels
-        uint8 (H, W), an index into `CLASSES`; `IGNORE` where there is no label.
+        uint8 (H, W), an index into `CLASSES`, or into the attribute `classes` of a reader that has
+        one; `IGNORE` where there is no label.
     """
 
     id: str
