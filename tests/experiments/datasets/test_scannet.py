@@ -14,11 +14,11 @@ from influence.errors import InfluenceError
 HEIGHT, WIDTH = 6, 8  # of depth; colours and labels are twice as large
 
 TABLE = "scannetv2-labels.combined.tsv"
-# rows of the authors' table, with a quote in a name; 41 is an id of ScanNet, not of NYU-40
+# rows of the authors' table, with an open quote in a name; 41 is an id of ScanNet, not of NYU-40
 ROWS = (
     "id\traw_category\tcategory\tcount\tnyu40id\teigen13id",
     "1\twall\twall\t8277\t1\t12",
-    '3\t4" floor\tfloor\t1553\t2\t5',
+    '3\t"floor\tfloor\t1553\t2\t5',
     "41\tceiling\tceiling\t688\t22\t3",
     "1357\tcushion stack\tcushion\t1\t39\t6",
 )
@@ -136,7 +136,7 @@ def test_the_real_sizes_are_resampled_by_the_pixels_at_and_around_the_centres(
 ) -> None:
     scan = tmp_path / "scene0000_00"
     write_frame(scan, "0", "label", numbers((1,), np.uint8))
-    columns = np.arange(1296) % 251
+    columns = np.random.default_rng(3).integers(0, 256, 1296)
     grey = np.broadcast_to(columns.astype(np.uint8)[None, :, None], (968, 1296, 3))
     Image.fromarray(np.ascontiguousarray(grey)).save(scan / "color" / "0.png")
     (scan / "color" / "0.png").rename(scan / "color" / "0.jpg")  # without JPEG's losses
