@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import lightning
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -62,8 +63,9 @@ class NetworkTraining(lightning.LightningModule):
 
     def training_step(self, batch: Batch, *_: Any) -> Tensor:
         for number, change in enumerate(self._changes.values()):
-            seed = hash((self._seed, self.global_step, number)) % 2**63
-            batch = change(batch, random=torch.Generator().manual_seed(seed))
+            seed = np.random.SeedSequence((self._seed, self.global_step, number))
+            random = torch.Generator().manual_seed(int(seed.generate_state(1)[0]))
+            batch = change(batch, random=random)
         return self._loss(batch)
 
     def validation_step(self, batch: Batch, *_: Any) -> None:
