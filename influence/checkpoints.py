@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -178,9 +179,11 @@ def export_checkpoint(
     """Write a network and its facts to a self-contained `.pt2` file.
 
     The batch size is left free, and so is every other axis that the network does not fix, such as
-    the height and width of a convolutional network. The network is exported in evaluation mode
-    and left in the mode it was in. The file holds no sample inputs, no pickles and no paths of
-    this machine, and two exports of one network are the same to the byte.
+    the height and width of a convolutional network. Where the facts give the whole shape of every
+    input, only the batch size is: much quicker for networks that align maps of many resolutions.
+    The network is exported in evaluation mode and left in the mode it was in. The file holds no
+    sample inputs, no pickles and no paths of this machine, and two exports of one network are the
+    same to the byte.
 
     Parameters
     ----------
@@ -241,16 +244,18 @@ def _evaluation_mode(module: nn.Module) -> Iterator[None]:
 
 
 def _export(net: JointNetwork, examples: dict[str, Tensor]) -> bytes:
+    values = tuple(examples.values())
+    trace = partial(trace_program, net.module, fixed=net.fixed_size)
     if net.call == "positional":
-        traced = trace_program(net.module, tuple(examples.values()))
+        traced = trace(values)
     elif net.call == "keyword":
-        traced = trace_program(net.module, (), examples)
+        traced = trace((), examples)
     elif net.call == "mapping":
-        traced = trace_program(net.module, (examples,))
+        traced = trace((examples,))
     elif net.call == "tuple":
-        traced = trace_program(net.module, (tuple(examples.values()),))
+        traced = trace((values,))
     else:
-        traced = trace_program(net.module, (torch.cat(list(examples.values()), dim=1),))
+        traced = trace((torch.cat(values, dim=1),))
     facts = net.facts()
     if net.call != "channels":
         for item, shape in zip(facts["inputs"], input_shapes(traced), strict=True):

@@ -224,6 +224,11 @@ class JointNetwork:
                 )
         return named
 
+    @property
+    def fixed_size(self) -> bool:
+        """Whether the facts give the whole shape of a sample of every input."""
+        return all(m.shape is not None and None not in m.shape for m in self.inputs)
+
     def facts(self) -> dict[str, Any]:
         """Return what `influence.json` holds inside a checkpoint."""
         return {

@@ -25,7 +25,11 @@ _REMEDY = (
 
 
 def trace_program(
-    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Tensor] | None = None
+    module: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Tensor] | None = None,
+    *,
+    fixed: bool = False,
 ) -> ExportedProgram:
     """Trace a module with a free number of samples, and every other axis free that can be.
 
@@ -36,6 +40,9 @@ def trace_program(
     args, kwargs
         What to call it with: tensors, or dictionaries of tensors, samples first. A single sample
         is doubled, since torch takes an axis of length 1 for a constant.
+    fixed
+        Fix every axis but the samples. Where a network aligns maps of many resolutions, torch
+        can reason about free sizes for hours.
 
     Raises
     ------
@@ -51,7 +58,7 @@ def trace_program(
     args, doubled = tree_map(_double, (args, dict(kwargs or {})))
     try:
         try:
-            traced = _trace(module, args, doubled, Dim.AUTO)
+            traced = _trace(module, args, doubled, Dim.STATIC if fixed else Dim.AUTO)
         except Exception:  # some networks fail with free axes and not without
             traced = _trace(module, args, doubled, Dim.STATIC)
     except Exception as error:  # torch raises many kinds

@@ -63,7 +63,7 @@ def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.Gra
     ordered = tuple(examples[m.name] for m in network.inputs)
     ordered_shapes = [x.shape for x in ordered]
     with torch.no_grad():
-        traced = trace_program(_Positional(network), ordered)
+        traced = trace_program(_Positional(network), ordered, fixed=network.fixed_size)
     found = cast(Callable[..., fx.GraphModule], traced.module)()
     for node in found.graph.find_nodes(op="call_module", target=_GUARDS):
         found.graph.erase_node(node)

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,23 @@ def test_facts_survive_and_shapes_are_filled_in(exported: Path) -> None:
         modality["shape"] = shape
     assert found.facts() == expected
     assert found.sha256 == hashlib.sha256(exported.read_bytes()).hexdigest()
+
+
+def test_stated_shapes_fix_every_axis_but_the_samples(tmp_path: Path) -> None:
+    free = multi_scale()
+    stated = [
+        replace(modality, shape=(channels, 16, 24))
+        for modality, channels in zip(free.inputs, (1, 3), strict=True)
+    ]
+    net = JointNetwork(free.module.eval(), inputs=stated, outputs=free.outputs)
+    inputs = {"depth": torch.rand(5, 1, 16, 24), "semantic": torch.rand(5, 3, 16, 24)}
+    export_checkpoint(net, tmp_path / "net.pt2", {name: x[:2] for name, x in inputs.items()})
+    found = load_checkpoint(tmp_path / "net.pt2")
+    assert [m.shape for m in found.inputs] == [(1, 16, 24), (3, 16, 24)]
+    for name, values in found(inputs).items():
+        torch.testing.assert_close(values, net(inputs)[name])
+    with pytest.raises(InfluenceError, match="16"):
+        found({name: torch.rand(5, x.shape[1], 32, 24) for name, x in inputs.items()})
 
 
 def test_the_network_is_in_evaluation_mode_and_learns_nothing(exported: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,16 @@ def no_grad() -> Iterator[None]:
 def shared_path(net: JointNetwork, setups: str = "all", mutes: tuple[str, ...] = MUTES,
                 ) -> SharedForward:  # fmt: skip
     return share(net, draw(net, 2, mutes=mutes, seed=9), conditions(net, mutes, setups))
+
+
+def of_any_size(net: JointNetwork) -> JointNetwork:
+    """Return the network without the facts that fix the sizes of its inputs."""
+    inputs = [replace(modality, shape=None) for modality in net.inputs]
+    return JointNetwork(net.module, inputs, net.outputs, call=net.call)
+
+
+def path_of_any_size(net: JointNetwork) -> SharedForward:
+    return share(of_any_size(net), draw(net, 2, mutes=MUTES, seed=9), conditions(net, MUTES))
 
 
 def assert_as_plain(net: JointNetwork, shared: SharedForward, signals: Signals) -> None:
@@ -92,7 +103,7 @@ def test_double_precision_stays() -> None:
 
 def test_maps_may_change_their_size_between_batches() -> None:
     net = late_fusion(1, 2)
-    shared = shared_path(net)
+    shared = path_of_any_size(net)
     for height, width in ((5, 6), (8, 4), (5, 6)):
         shapes = {"x": (1, height, width), "y": (2, height, width)}
         signals = draw(net, 3, mutes=MUTES, seed=height, shapes=shapes)
@@ -280,7 +291,7 @@ def test_trace_holds_only_where_the_network_takes_the_same_way() -> None:
     held = {n: shared.holds(draw(by_count, n, mutes=MUTES)) for n in (2, 3, 4)}
     assert held == {2: True, 3: True, 4: False}
     by_size = unshared(_by_size)
-    shared = shared_path(by_size)
+    shared = path_of_any_size(by_size)
     held = {}
     for n in (1, 3, 5, 6):
         shapes = {"x": (n,), "y": (n,)}
@@ -288,9 +299,17 @@ def test_trace_holds_only_where_the_network_takes_the_same_way() -> None:
     assert held == {1: False, 3: True, 5: True, 6: False}
 
 
+def test_stated_shapes_fix_the_trace() -> None:
+    net = late_fusion(1, 2)
+    other = draw(net, 2, mutes=MUTES, shapes={"x": (1, 12, 10), "y": (2, 12, 10)})
+    assert shared_path(net).holds(draw(net, 3, mutes=MUTES))
+    assert not shared_path(net).holds(other)
+    assert path_of_any_size(net).holds(other)
+
+
 def test_program_holds_only_for_its_interface(tmp_path: Path) -> None:
     net = ZOO["early fusion"]()
-    export_checkpoint(net, tmp_path / "net.pt2", draw(net, 2, mutes=()).clean)
+    export_checkpoint(of_any_size(net), tmp_path / "net.pt2", draw(net, 2, mutes=()).clean)
     loaded = load_checkpoint(tmp_path / "net.pt2")
     shared = share(loaded, draw(net, 2, mutes=MUTES), conditions(net, MUTES))
     assert shared.holds(draw(net, 7, mutes=MUTES, shapes={"x": (2, 9, 8), "y": (2, 9, 8)}))
