@@ -37,7 +37,7 @@ class CCAMNetConfig:
     affinity
         How scores become weights, see `CrossChannelAttention`.
     stride
-        At which resolution of the decoders they do.
+        At which resolution of the decoders they do: one of the trunk's strides.
     classes, width
         Of the semantic head; channels of the decoders.
     trunk, pretrained
@@ -65,8 +65,8 @@ class CCAMNet(nn.Module):
     In train mode it gives "log_depth" (B, 1, H, W) and class logits (B, classes, H, W), for the
     loss; in eval mode metres between 5 cm and 20 m and class probabilities.
 
-    What one task tells the other are the edges ``attention.to_depth`` and
-    ``attention.to_semantic``.
+    Maps that were decoded down to `stride` are answered there, and decoded on. What one task tells
+    the other are the edges ``attention.to_depth`` and ``attention.to_semantic``.
 
     Examples
     --------
@@ -77,10 +77,13 @@ class CCAMNet(nn.Module):
 
     Config = CCAMNetConfig
 
-    def __init__(self, config: CCAMNetConfig = CCAMNetConfig()) -> None:  # noqa: B008
+    def __init__(self, config: CCAMNetConfig = CCAMNetConfig()) -> None:
         super().__init__()
         self.config = config
         self.encoder = make_trunk(config.trunk, pretrained=config.pretrained)
+        if config.stride not in self.encoder.strides:
+            strides = ", ".join(map(str, self.encoder.strides))
+            raise ValueError(f"expected a stride of {config.trunk}: {strides}; not {config.stride}")
         self.met = self.encoder.strides.index(config.stride)
         channels = {"depth": 1, "semantic": config.classes}
         self.coarse = nn.ModuleDict({name: self._decoder(met=False) for name in config.outputs})
@@ -115,7 +118,7 @@ class CCAMNet(nn.Module):
         """Compute what train mode gives."""
         levels = self.encoder(rgb)  # (B, c, H/2, W/2) ... (B, c, H/32, W/32)
         features = {
-            name: cast(Decoder, decoder).decode(levels[self.met :])  # (B, width, H/4, W/4)
+            name: decoder(levels[self.met :])  # (B, width, H/4, W/4)
             for name, decoder in self.coarse.items()
         }
         if self.attention is not None:
@@ -123,7 +126,7 @@ class CCAMNet(nn.Module):
             features = {"depth": depth, "semantic": semantic}
         maps = {}
         for name, decoder in self.fine.items():
-            x = cast(Decoder, decoder).decode(levels[: self.met], coarser=features[name])
+            x = decoder(levels[: self.met], coarser=features[name])
             maps[name] = scale_to(self.heads[name](x), rgb).float()  # (B, ., H, W)
         if "depth" in maps:
             maps["log_depth"] = maps.pop("depth").clamp(-3.0, 3.0)
@@ -142,7 +145,8 @@ class CrossChannelAttention(nn.Module):
     channel i and semantic channel j is the scaled product of the two over all N = HW pixels,
     ``A = a(g(F_D) g(F_S)^T / sqrt(N))``, (B, C, C), with `a` a softmax over the semantic channels,
     or a sigmoid. Then ``F_D + gamma_D A F_S`` and ``F_S + gamma_S A^T F_D`` go on. Both gammas
-    start at 0: at first the module changes nothing.
+    start at 0: at first the module changes nothing. What a softmax gives a depth channel is a
+    weighted mean of the semantic channels; what a semantic channel gets is a weighted sum.
 
     Examples
     --------
@@ -216,6 +220,13 @@ def ccam_loss(
         (B, H, W), metres; 0 where unknown.
     labels
         (B, H, W), integers; `ignore` where unknown.
+
+    Examples
+    --------
+    >>> maps = {"log_depth": torch.zeros(1, 1, 1, 2), "semantic": torch.zeros(1, 5, 1, 2)}
+    >>> depth, labels = torch.tensor([[[2.0, 0.0]]]), torch.tensor([[[4, 255]]])
+    >>> round(float(ccam_loss(maps, depth, labels)), 4)  # log 2 + log 5
+    2.3026
     """
     terms = []
     if "log_depth" in maps:

@@ -7,10 +7,17 @@ predicts rests on the picture alone, its classes rest on both.
 
 The original sends the ground truth through as its depth map, which no one has at test time; see
 the study for what happens with a predicted one.
+
+What differs from the authors' programs: pictures are standardised by ImageNet's moments, not sent
+as 0..255; neither the depth nor the class scores are rectified at the end; the first convolution
+pads 3, as FCRN's, where the joint program pads 4; the convolutions of the up-projections have no
+bias, which the normalisation would cancel; and the loss has a term for the depth, where the joint
+program leaves FCRN's depth as it is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -35,7 +42,7 @@ class FCRNConfig:
     Attributes
     ----------
     inputs
-        The picture alone, or the picture and a depth map.
+        ``("rgb",)``, the picture alone, or ``("rgb", "depth")``, the picture and a depth map.
     outputs
         Both tasks, or one: the single-task twin from the same parts.
     classes
@@ -50,7 +57,7 @@ class FCRNConfig:
         Of the up-projections, see `UnpooledConvolution`.
     depth_picture
         How a depth map becomes a picture of 0..255: by the range of each map, as in the original,
-        or by the metres of `max_depth`.
+        or by the metres up to `max_depth`. Unknown depth, 0, is as near as can be in either.
     dropout
         Before the last convolution of the depth.
     typical_depth
@@ -79,7 +86,8 @@ class FCRN(nn.Module):
     """The network: picture (B, 3, H, W) of 0..255, and depth map (B, 1, H, W), metres.
 
     In train mode it gives raw metres and class logits, for the loss; in eval mode metres within the
-    configured range and class probabilities. All have the size of the picture.
+    configured range and class probabilities. All have the size of the picture. In eval mode the
+    depth that comes out rests on the picture alone, whatever depth goes in.
 
     Examples
     --------
@@ -91,7 +99,7 @@ class FCRN(nn.Module):
 
     Config = FCRNConfig
 
-    def __init__(self, config: FCRNConfig = FCRNConfig()) -> None:  # noqa: B008
+    def __init__(self, config: FCRNConfig = FCRNConfig()) -> None:
         super().__init__()
         self.config = config
         self.trunk = make_trunk(config.trunk, pretrained=config.pretrained)
@@ -155,7 +163,8 @@ class FCRN(nn.Module):
 
     def picture_of(self, depth: Tensor) -> Tensor:
         """Turn metres (B, 1, H, W) into a grey picture (B, 3, H, W) of 0..255."""
-        low, high = torch.zeros_like(depth[:, :, :1, :1]), self.config.max_depth
+        low = torch.zeros_like(depth[:, :, :1, :1])
+        high = low + self.config.max_depth
         if self.config.depth_picture == "range":
             low, high = depth.amin((2, 3), keepdim=True), depth.amax((2, 3), keepdim=True)
         # a flat map has no range: it becomes black
@@ -166,8 +175,13 @@ class UpProjection(nn.Module):
     """Twice the size: (B, inputs, h, w) -> (B, outputs, 2h, 2w).
 
     Unpooled, then two branches whose sum is rectified: a 5x5 convolution, ReLU and a 3x3
-    convolution, beside a 5x5 convolution; batch normalisation after each. The two 5x5 convolutions
-    read the same map and are computed as one.
+    convolution, beside a 5x5 convolution; batch normalisation after each (Laina et al., figure 2).
+    The two 5x5 convolutions read the same map and are computed as one.
+
+    Examples
+    --------
+    >>> tuple(UpProjection(4, 2)(torch.zeros(1, 4, 8, 10)).shape)
+    (1, 2, 16, 20)
     """
 
     def __init__(
@@ -198,6 +212,15 @@ class UnpooledConvolution(nn.Module):
     A kernel of even size needs one more row or column on one side. ``bottom_right`` is what
     follows from the definition. ``top_left`` is what the authors' TensorFlow code does: a variant
     that is shifted by one small pixel in odd rows and columns, for weights from there.
+
+    Examples
+    --------
+    >>> fast = UnpooledConvolution(1, 1)
+    >>> plain = UnpooledConvolution(1, 1, form="plain")
+    >>> _ = plain.load_state_dict(fast.state_dict())
+    >>> x = torch.rand(1, 1, 4, 5)
+    >>> torch.allclose(fast(x), plain(x), atol=1e-5)
+    True
     """
 
     def __init__(
@@ -255,13 +278,21 @@ def fcrn_loss(
         (B, H, W), metres; 0 where unknown.
     labels
         (B, H, W), integers; `ignore` where unknown.
+    depth_loss
+        Of the residuals: the reverse Huber function, the square, or the absolute value.
+
+    Examples
+    --------
+    >>> maps = {"depth": torch.full((1, 1, 1, 2), 3.0), "semantic": torch.zeros(1, 5, 1, 2)}
+    >>> depth, labels = torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[4, 255]]])
+    >>> round(float(fcrn_loss(maps, depth, labels, depth_loss="l2")), 4)  # (3 - 1)^2 + log 5
+    5.6094
     """
     terms = []
     if "depth" in maps:
         known = depth > 0
         residual = torch.where(known, maps["depth"][:, 0] - depth, 0.0)
-        error = {"berhu": berhu, "l2": torch.square, "l1": torch.abs}[depth_loss](residual)
-        terms.append(error.sum() / known.sum().clamp(min=1))
+        terms.append(DEPTH_LOSSES[depth_loss](residual).sum() / known.sum().clamp(min=1))
     if "semantic" in maps:
         known = labels != ignore
         likelihood = functional.cross_entropy(
@@ -276,8 +307,11 @@ def berhu(residual: Tensor) -> Tensor:
 
     The absolute value up to c, a parabola beyond: ``(r^2 + c^2) / (2 c)``, with c a fifth of the
     largest absolute residual of the whole batch (Laina et al., equation 2). c is not
-    differentiated.
+    differentiated. Value and slope are continuous at c, and k times the residuals give k times the
+    result.
 
+    Examples
+    --------
     >>> berhu(torch.tensor([0.5, -1.0, 5.0])).tolist()  # c = 1
     [0.5, 1.0, 13.0]
     """
@@ -286,8 +320,18 @@ def berhu(residual: Tensor) -> Tensor:
     return torch.where(size <= c, size, (size.square() + c.square()) / (2 * c))
 
 
+DEPTH_LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
+    "berhu": berhu,
+    "l2": torch.square,
+    "l1": torch.abs,
+}
+
+
 def _semantic_head(inputs: int, config: FCRNConfig) -> nn.Sequential:
-    """128 -> 64 channels at twice the size, then two convolutions, as in the joint network."""
+    """128 -> 64 channels at twice the size, then two convolutions, as in the joint network.
+
+    The original rectifies the scores, too, before its softmax; a class could then not say no.
+    """
     first, second = config.semantic_widths
     return nn.Sequential(
         UpProjection(inputs, first, form=config.form, padding=config.padding),

@@ -8,11 +8,13 @@ gradient network, and DeepLab-ASPP.
 
 The paper names the parts but gives no sizes; they are those of the networks that it builds on,
 Ivanecky's DepthNet and DeepLab with VGG-16. How the shared features enter the refining network is
-not in the paper: here, as one more input beside picture and global depth.
+not in the paper: here, as one more input beside picture and global depth, of as many channels as a
+convolution there has.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -39,15 +41,18 @@ class HybridNetConfig:
         The features network, see `models.trunks.make_trunk`. Levels coarser than 1/8 are added to
         the one at 1/8, with `feature_width` channels; VGG-16 has none, and stays as it is.
     global_width
-        By how much the channels of the global network are multiplied; 1 is AlexNet.
+        By how much the channels of the global network are multiplied; 1 is AlexNet. The products
+        have to be even, for convolutions in two groups.
     global_grid
-        The size (h, w) that its convolutions end with. A picture of 298x218 gives (12, 17).
+        The size (h, w) that its convolutions end with. DepthNet's picture of 298x218 gives (12, 17)
+        here, where pools round down; Caffe's round up, to (13, 18).
     global_hidden
         Width of its hidden layer.
     global_map
         The size (h, w) of the depth that it guesses.
     stem_width, refine_width
-        Channels of the refining network: of its view of the picture, and of its convolutions.
+        Channels of the refining network: of its view of the picture, and of its convolutions; the
+        latter even.
     aspp_width, aspp_rates
         Channels and dilations of the branches of the upsampling network.
     typical_depth
@@ -96,7 +101,7 @@ class HybridNet(nn.Module):
 
     Config = HybridNetConfig
 
-    def __init__(self, config: HybridNetConfig = HybridNetConfig()) -> None:  # noqa: B008
+    def __init__(self, config: HybridNetConfig = HybridNetConfig()) -> None:
         super().__init__()
         self.config = config
         self.features = Features(config)
@@ -125,12 +130,12 @@ class HybridNet(nn.Module):
         features = self.features(rgb)  # (B, C, H/8, W/8)
         maps = {}
         if "depth" in self.config.outputs:
-            layout = self.global_depth(rgb)  # (B, 1, 27, 37)
-            maps["depth"] = self.refine(rgb, layout, self.features_to_depth(features))
-            maps["global_depth"] = layout
+            layout = self.global_depth(rgb).float()  # (B, 1, 27, 37)
+            metres = self.refine(rgb, layout, self.features_to_depth(features))
+            maps = {"depth": metres.float(), "global_depth": layout}  # (B, 1, H/4, W/4), ...
         if "semantic" in self.config.outputs:
             scores = self.aspp(self.features_to_semantic(features))  # (B, classes, H/8, W/8)
-            maps["semantic"] = scale_to(scores, rgb)
+            maps["semantic"] = scale_to(scores, rgb).float()
         return maps
 
 
@@ -206,7 +211,12 @@ class GlobalDepth(nn.Module):
 
 
 class Refine(nn.Module):
-    """Picture, layout and shared features -> depth (B, 1, H/4, W/4), metres."""
+    """Picture, layout and shared features -> depth (B, 1, H/4, W/4), metres.
+
+    The layout is normalised first, as in DepthNet: only its shape counts, and any constant in its
+    place means the same. Borders are padded so that the sizes are fourths, rounded up; DepthNet's
+    54x74 of 218x298 pixels become 55x75.
+    """
 
     def __init__(self, features: int, config: HybridNetConfig) -> None:
         super().__init__()
@@ -237,7 +247,10 @@ class Refine(nn.Module):
 
 
 class ASPP(nn.Module):
-    """Shared features -> class scores (B, classes, H/8, W/8): atrous spatial pyramid pooling."""
+    """Shared features -> class scores (B, classes, H/8, W/8): atrous spatial pyramid pooling.
+
+    Branches of different dilation, whose scores are summed (Chen et al., arXiv 1606.00915, 3.2).
+    """
 
     def __init__(self, features: int, config: HybridNetConfig) -> None:
         super().__init__()
@@ -268,13 +281,22 @@ class Edge(nn.Module):
 class Tiled(nn.Module):
     """A network on the tiles of a picture, put together again, as the paper evaluates.
 
+    The tiles are shown one after the other. They are as equal as can be: where their number does
+    not divide the picture, some are one pixel taller or wider. The paper cuts 2048x1024 pixels into
+    18 tiles and does not say how. No 18 equal tiles are whole pixels; 3 rows of 6, nearly squares
+    of 341 or 342 pixels, are our reading.
+
     Parameters
     ----------
     network
-        Gives maps by name, of the size of its picture.
+        In eval mode. Gives maps by name, of the size of its picture.
     rows, columns
-        Into how many tiles a picture (B, 3, H, W) is cut; they must divide H and W. The paper cuts
-        2048x1024 pixels into 18 tiles, here 3 rows of 6 on the multiple of 6 below.
+        Into how many tiles a picture (B, 3, H, W) is cut.
+
+    Raises
+    ------
+    ValueError
+        When it is called, if there are more rows or columns than pixels.
 
     Examples
     --------
@@ -291,23 +313,21 @@ class Tiled(nn.Module):
         self.network, self.rows, self.columns = network, rows, columns
 
     def forward(self, rgb: Tensor) -> dict[str, Tensor]:
-        batch, channels, height, width = rgb.shape
-        if height % self.rows or width % self.columns:
+        height, width = rgb.shape[-2:]
+        if height < self.rows or width < self.columns:
             raise ValueError(
                 f"{height}x{width} pixels cannot be cut into {self.rows}x{self.columns} tiles; "
-                "take a size that both divide"
+                "take fewer tiles or a larger picture"
             )
-        tall, wide = height // self.rows, width // self.columns
-        tiles = rgb.reshape(batch, channels, self.rows, tall, self.columns, wide)
-        tiles = tiles.permute(0, 2, 4, 1, 3, 5).reshape(-1, channels, tall, wide)
-        return {name: self._together(x, batch) for name, x in self.network(tiles).items()}
+        strips = [
+            _side_by_side([self.network(tile) for tile in strip.tensor_split(self.columns, dim=3)])
+            for strip in rgb.tensor_split(self.rows, dim=2)
+        ]
+        return _side_by_side(strips, dim=2)
 
-    def _together(self, tiles: Tensor, batch: int) -> Tensor:
-        _, channels, tall, wide = tiles.shape
-        grid = tiles.reshape(batch, self.rows, self.columns, channels, tall, wide)
-        return grid.permute(0, 3, 1, 4, 2, 5).reshape(
-            batch, channels, self.rows * tall, self.columns * wide
-        )
+
+def _side_by_side(maps: Sequence[dict[str, Tensor]], *, dim: int = 3) -> dict[str, Tensor]:
+    return {name: torch.cat([own[name] for own in maps], dim=dim) for name in maps[0]}
 
 
 def hybridnet_loss(
@@ -321,22 +341,34 @@ def hybridnet_loss(
 ) -> Tensor:
     """Compute ``L_H = alpha L_S + (L_DL + L_DN)`` (section 4), with Caffe's scales.
 
-    L_S is the mean cross-entropy over the labelled pixels. L_DL is the Euclidean loss of the depth,
-    ``1 / (2 B)`` times the sum of squares over all pixels of the depth map, and L_DN the same after
-    each map was normalised to mean 0 and deviation 1. That sum, of a map that is a fourth of the
-    picture, is what alpha balances. The global network, which the paper trains beforehand with L_DN,
-    here learns by the same loss beside the others.
+    L_S is the mean cross-entropy over the labelled pixels; the paper says sum, but Caffe's layer
+    takes the mean, and with it alpha = 1000 balances the other two. L_DL is the Euclidean loss of
+    the depth, ``1 / (2 B)`` times the sum of squares over all pixels of the depth map, and L_DN the
+    same after each map was normalised to mean 0 and deviation 1. Both are sums over a map that is a
+    fourth of the picture, so they grow with its size.
+
+    The global network, which the paper trains beforehand as DepthNet's, with L_DN, here learns by
+    that loss beside the others.
 
     Parameters
     ----------
     maps
         Raw outputs; a missing one takes its terms with it.
     depth
-        (B, H, W), metres; 0 where unknown. Every n-th pixel is compared.
+        (B, H, W), metres; 0 where unknown. Of it the pixels nearest to those of a map are compared.
     labels
         (B, H, W), integers; `ignore` where unknown.
+    alpha
+        Of L_S.
     global_weight
         Of the loss of the global network.
+
+    Examples
+    --------
+    >>> maps = {"semantic": torch.zeros(1, 5, 1, 2)}
+    >>> depth, labels = torch.zeros(1, 1, 2), torch.tensor([[[4, 255]]])
+    >>> round(float(hybridnet_loss(maps, depth, labels)), 1)  # 1000 log 5
+    1609.4
     """
     terms = []
     if "depth" in maps:
@@ -352,7 +384,7 @@ def hybridnet_loss(
 
 
 def euclidean(predicted: Tensor, depth: Tensor, *, normal: bool = False) -> Tensor:
-    """Compute half the squared distance of two maps, a mean over the batch.
+    """Compute half the squared distance of two maps, a mean over the batch: Caffe's EuclideanLoss.
 
     Parameters
     ----------
@@ -362,7 +394,15 @@ def euclidean(predicted: Tensor, depth: Tensor, *, normal: bool = False) -> Tens
         (B, H, W), 0 where unknown; its nearest pixels are taken. Unknown pixels are left out.
     normal
         Normalise both maps to mean 0 and deviation 1 over the known pixels: L_DN, which does not
-        change when depths are scaled or shifted.
+        change when depths are shifted, or scaled by a positive number.
+
+    Examples
+    --------
+    >>> depth = torch.tensor([[[1.0, 2.0, 4.0, 0.0]]])
+    >>> float(euclidean(depth[:, None] + 2, depth))  # 3 (2^2) / 2
+    6.0
+    >>> round(float(euclidean(3 * depth[:, None] + 2, depth, normal=True)), 4)
+    0.0
     """
     target = functional.interpolate(depth[:, None], size=predicted.shape[-2:], mode="nearest")
     known = target > 0
@@ -372,7 +412,16 @@ def euclidean(predicted: Tensor, depth: Tensor, *, normal: bool = False) -> Tens
 
 
 def normalise(x: Tensor, known: Tensor | None = None) -> Tensor:
-    """Shift and scale each map (B, 1, h, w) to mean 0 and deviation 1, over its known pixels."""
+    """Shift and scale each map (B, 1, h, w) to mean 0 and deviation 1, over its known pixels.
+
+    Unknown pixels, and flat maps, become 0. A thousandth of a metre is added to the deviation, in
+    squares, so that nearly flat maps have a gradient.
+
+    Examples
+    --------
+    >>> [round(x, 3) for x in normalise(torch.tensor([[[[1.0, 3.0, 5.0]]]])).flatten().tolist()]
+    [-1.225, 0.0, 1.225]
+    """
     known = torch.ones_like(x, dtype=torch.bool) if known is None else known
     count = known.sum((2, 3), keepdim=True).clamp(min=1)
     mean = torch.where(known, x, 0.0).sum((2, 3), keepdim=True) / count

