@@ -10,24 +10,27 @@ from __future__ import annotations
 import math
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.trunks import Decoder, EfficientNetLite0, scale_to
 
-__all__ = ["DepthNetwork", "SegmentationNetwork"]
+__all__ = ["DepthNetwork", "SegmentationNetwork", "single_task_loss"]
 
 
-class Pyramid(Decoder):
+class Pyramid(nn.Module):
     """Picture (B, 3, H, W) of 0..255 -> maps (B, outputs, H, W), computed at half resolution."""
 
     def __init__(self, outputs: int, *, width: int = 64, pretrained: bool = True) -> None:
-        super().__init__(EfficientNetLite0.channels, width=width)
+        super().__init__()
         self.trunk = EfficientNetLite0(pretrained=pretrained)
+        self.decoder = Decoder(self.trunk.channels, width=width)
         self.head = nn.Conv2d(width, outputs, kernel_size=3, padding=1)
-        self.register_load_state_dict_pre_hook(_into_trunk)
+        self.register_load_state_dict_pre_hook(_into_parts)  # type: ignore[no-untyped-call]
 
     def forward(self, rgb: Tensor) -> Tensor:
-        features = self.decode(self.trunk(rgb))  # (B, width, H/2, W/2)
+        features = self.decoder(self.trunk(rgb))  # (B, width, H/2, W/2)
         return scale_to(self.head(features), rgb)  # (B, outputs, H, W)
 
 
@@ -48,6 +51,10 @@ class DepthNetwork(nn.Module):
         """The logarithm of the depth, for a loss in ratios. Between 5 cm and 20 m."""
         return cast(Tensor, self.pyramid(rgb)).float().clamp(-3.0, 3.0)
 
+    def raw(self, rgb: Tensor) -> dict[str, Tensor]:
+        """Compute "log_depth" (B, 1, H, W), for the loss."""
+        return {"log_depth": self.log_depth(rgb)}
+
 
 class SegmentationNetwork(nn.Module):
     """Picture (B, 3, H, W) of 0..255 -> class logits (B, classes, H, W)."""
@@ -59,8 +66,48 @@ class SegmentationNetwork(nn.Module):
     def forward(self, rgb: Tensor) -> Tensor:
         return cast(Tensor, self.pyramid(rgb)).float()
 
+    def raw(self, rgb: Tensor) -> dict[str, Tensor]:
+        """Compute "semantic" (B, classes, H, W), logits, for the loss."""
+        return {"semantic": self.forward(rgb)}
 
-def _into_trunk(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Accept weights whose stem and blocks lie beside the decoder, as the published ones do."""
-    for name in [name for name in state if name.startswith((f"{prefix}stem.", f"{prefix}blocks."))]:
-        state[f"{prefix}trunk.{name.removeprefix(prefix)}"] = state.pop(name)
+
+def single_task_loss(
+    maps: dict[str, Tensor], depth: Tensor, labels: Tensor, *, ignore: int = 255
+) -> Tensor:
+    """Compute the loss of either network on its raw map.
+
+    Depth: mean absolute error of the logarithm where the depth is known. Segmentation: mean
+    cross-entropy where there is a label.
+
+    Parameters
+    ----------
+    maps
+        "log_depth" (B, 1, H, W), or "semantic" (B, k, H, W), logits.
+    depth
+        (B, H, W), metres; 0 where unknown.
+    labels
+        (B, H, W), integers; `ignore` where unknown.
+
+    Examples
+    --------
+    >>> log_depth = torch.tensor([2.0, 9.0]).log().view(1, 1, 1, 2)
+    >>> depth, labels = torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[4, 255]]])
+    >>> round(float(single_task_loss({"log_depth": log_depth}, depth, labels)), 4)  # log 2
+    0.6931
+    >>> round(float(single_task_loss({"semantic": torch.zeros(1, 5, 1, 2)}, depth, labels)), 4)
+    1.6094
+    """
+    if "semantic" in maps:
+        return functional.cross_entropy(maps["semantic"], labels.long(), ignore_index=ignore)
+    known = depth > 0
+    error = (maps["log_depth"][:, 0] - torch.where(known, depth, 1.0).log()).abs()
+    return torch.where(known, error, 0.0).sum() / known.sum().clamp(min=1)
+
+
+def _into_parts(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Accept weights from before trunk and decoder were parts, as the published ones are."""
+    parts = {"stem": "trunk", "blocks": "trunk", "lateral": "decoder", "smooth": "decoder"}
+    for name in list(state):
+        inner = name.removeprefix(prefix)
+        if name.startswith(prefix) and (part := parts.get(inner.partition(".")[0])):
+            state[f"{prefix}{part}.{inner}"] = state.pop(name)
