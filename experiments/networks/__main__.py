@@ -32,5 +32,56 @@ def train(study: NetworkStudy, names: tuple[str, ...]) -> None:
         train_network(study, name)
 
 
+@steps.command()
+@NAMES
+@click.pass_obj
+def export(study: NetworkStudy, names: tuple[str, ...]) -> None:
+    """Write checkpoints of trained networks into the work folder."""
+    from experiments.networks.export import export_network
+
+    for name in names or study.plans:
+        click.echo(export_network(study, name))
+
+
+@steps.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def measure(study: NetworkStudy, arguments: tuple[str, ...]) -> None:
+    """Measure networks by name, or all; options go to `influence measure`."""
+    from experiments.networks.measuring import measure_network, measure_trivial
+
+    names = [argument for argument in arguments if argument in study.plans]
+    options = [argument for argument in arguments if argument not in study.plans]
+    for labels in dict.fromkeys(study.plan(name).labels for name in names or study.plans):
+        measure_trivial(study, labels)
+    for name in names or study.plans:
+        measure_network(study, name, options)
+
+
+@steps.command()
+@click.pass_obj
+def gather(study: NetworkStudy) -> None:
+    """Put the runs together into the tables of reports/networks/; compare networks."""
+    from experiments.networks.gathering import (
+        gather_comparisons,
+        gather_history,
+        gather_tables,
+    )
+
+    for path in (*gather_tables(study), gather_comparisons(study), gather_history(study)):
+        click.echo(path)
+
+
+@steps.command()
+@NAMES
+@click.pass_obj
+def publish(study: NetworkStudy, names: tuple[str, ...]) -> None:
+    """Copy the float16 weights of trained networks into the repository."""
+    from experiments.networks.export import publish_weights
+
+    for name in names:
+        click.echo(publish_weights(study, name))
+
+
 if __name__ == "__main__":
     run(steps)

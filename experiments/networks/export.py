@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from experiments.datasets.label_maps import class_names
 from experiments.datasets.nyuv2 import LABELS
@@ -27,9 +30,11 @@ def as_joint_network(study: NetworkStudy, name: str) -> JointNetwork:
     """Read a trained network, with the facts that measuring it needs."""
     plan, module = study.plan(name), load_network(study, name)
     size = (study.height, study.width)
+    images = study.load_split("train", plan.labels)
+    (rgb, rgb_std), (depth, depth_std) = _moments(images.rgb), _moments(images.depth[..., None])
     kinds = {
-        "rgb": Modality("rgb", "image", shape=(3, *size)),
-        "depth": Modality("depth", "depth", shape=(1, *size), unit="m"),
+        "rgb": Modality("rgb", "image", shape=(3, *size), mean=rgb, std=rgb_std),
+        "depth": Modality("depth", "depth", (1, *size), unit="m", mean=depth, std=depth_std),
     }
     outputs = {
         "depth": Output("depth", "depth"),
@@ -70,3 +75,11 @@ def publish_weights(study: NetworkStudy, name: str) -> Path:
         with replace_on_success(path) as aside:
             shutil.copyfile(source, aside)
     return path
+
+
+def _moments(values: NDArray[Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel, the last axis."""
+    channels = values.reshape(-1, values.shape[-1]).astype(np.float32)
+    moments = channels.mean(axis=0, dtype=np.float64), channels.std(axis=0, dtype=np.float64)
+    mean, deviation = (tuple(x.tolist()) for x in moments)
+    return mean, deviation

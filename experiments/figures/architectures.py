@@ -1,0 +1,171 @@
+"""What flows between tasks in networks of different build: one table and one figure of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from influence.display import display_of
+from influence.files import replace_on_success
+from influence.plots.style import COLUMN_WIDTH, FORMATS, GREY, inks, save_figure, styled
+from influence.results import read_table
+from influence.rows import NO_MUTE
+from influence.table_formats import Table
+from influence.tables.arrangement import records, write_headings
+from influence.verdict import in_words, verdicts
+
+__all__ = ["direction_table", "directions", "draw_directions", "write_directions"]
+
+METRICS = {"depth": "sqr_rel", "semantic": "mean_iou"}
+"""The metric of each task, as in Fig. 7 of arXiv 1702.08009."""
+
+SHOWN = "shuffle"
+"""The mute whose omegas are printed: its values are real ones. The range is over all mutes."""
+
+TRIVIAL = "trivial-wang"
+
+
+def directions(
+    influence: pd.DataFrame, performance: pd.DataFrame, *, trivial: str = TRIVIAL
+) -> pd.DataFrame:
+    """Gather what each source gives each task, in every network that was measured with a panel.
+
+    Parameters
+    ----------
+    influence, performance : frames with the columns of `influence.csv` and `performance.csv`, of
+        networks that were scored on the same samples and classes.
+    trivial : the network in `performance` that ignores its input.
+
+    Returns
+    -------
+    DataFrame
+        One row a network, dataset, source and target: `metric`; `omega`, `low` and `high` under
+        `SHOWN`; `smallest` and `largest` omega over all mutes; `verdict`; and `share`, the omega
+        as a part of what the network gains over the trivial predictor. Values are oriented,
+        positive is help, in natural units.
+    """
+    kept = influence[(influence["level"] == "all") & influence["metric"].isin(METRICS.values())]
+    shown = kept[kept["mute"] == SHOWN]
+    names = ["network", "seed", "dataset", "source", "target", "metric"]
+    panels = kept.groupby(names)["mute"].transform("nunique") > 2
+    judged = verdicts(kept[panels])
+    judged["verdict"] = [in_words(row) for row in records(judged)]
+    table = shown.merge(judged[[*names, "smallest", "largest", "verdict"]], on=names)
+    floor = performance[(performance["network"] == trivial) & (performance["mute"] == NO_MUTE)]
+    floors = floor[floor["level"] == "all"].set_index("metric")["value"]
+    gain = table["full"] - table["metric"].map(floors)
+    gain *= np.where(table["higher_is_better"], 1, -1)
+    table = table.assign(share=table["omega"] / gain)
+    table = table.rename(columns={"omega_low": "low", "omega_high": "high"})
+    return table[[*names, "omega", "low", "high", "smallest", "largest", "verdict", "share", "n"]]
+
+
+def direction_table(found: pd.DataFrame) -> Table:
+    """Arrange directions as a table: sources down, what they give to each task across."""
+    display = found["metric"].map(display_of)
+    gain, digits = display.map(lambda one: one.gain), display.map(lambda one: one.gain_digits)
+    plain: dict[str, Any] = {
+        "low": np.nan,
+        "high": np.nan,
+        "marked": False,
+        "best": False,
+        "text": "",
+    }
+    scaled = {name: found[name] * gain for name in ("omega", "low", "high", "smallest", "largest")}
+
+    def cells(words: str, **columns: Any) -> pd.DataFrame:
+        def heading(row: Any) -> tuple[str, str]:
+            return f"→ {row.target}", words
+
+        own = plain | {"value": np.nan, "digits": digits} | columns
+        named = found[["network", "dataset", "source"]]
+        return named.assign(heading=write_headings(found, heading), **own)
+
+    parts = [
+        cells("ω", value=scaled["omega"], low=scaled["low"], high=scaled["high"]),
+        cells("smallest", value=scaled["smallest"]),
+        cells("largest", value=scaled["largest"]),
+        cells("verdict", text=found["verdict"]),
+        cells("share, %", value=100 * found["share"], digits=0),
+    ]
+    words = ("ω", "smallest", "largest", "verdict", "share, %")
+    units = ", ".join(
+        f"{target}: {display_of(metric).gain_unit('m')}" for target, metric in METRICS.items()
+    )
+    return Table(
+        pd.concat(parts, ignore_index=True),
+        ("network", "dataset", "source"),
+        "What each source gives each task",
+        (
+            f"ω: under the mute {SHOWN}, with its 95% interval ({units}); smallest and largest: "
+            "over all mutes of the panel; positive: the source helps.",
+            "Share: that ω as a part of what the network gains over a predictor that does not look "
+            "at its picture.",
+            f"n = {', '.join(str(n) for n in sorted(set(found['n'])))} samples.",
+        ),
+        headings=tuple((f"→ {target}", word) for target in METRICS for word in words),
+    )
+
+
+def draw_directions(found: pd.DataFrame) -> Figure:
+    """Draw the omegas under `SHOWN` with their intervals, and the range over all mutes in grey."""
+    rows = found[["network", "dataset", "source"]].drop_duplicates()
+    names = [(row.network, row.dataset, row.source) for row in records(rows)]
+    signs = inks(found["network"])
+    several = rows.groupby("network")["dataset"].transform("nunique") > 1
+    labels = [
+        f"{row.network}{f' ({row.dataset})' if more else ''}: {row.source}"
+        for row, more in zip(records(rows), several, strict=True)
+    ]
+    with styled():
+        figure = Figure(figsize=(2 * COLUMN_WIDTH, 0.6 + 0.17 * len(names)), layout="constrained")
+        grid = figure.subplots(1, len(METRICS), sharey=True)
+        for axes, (target, metric) in zip(grid, METRICS.items(), strict=True):
+            shown = display_of(metric)
+            for row in records(found[found["target"] == target]):
+                place = names.index((row.network, row.dataset, row.source))
+                low, value, high = (shown.gain * x for x in (row.low, row.omega, row.high))
+                ends = [shown.gain * row.smallest, shown.gain * row.largest]
+                ink = signs[row.network]
+                axes.plot(ends, [place] * 2, color="0.85", linewidth=4, solid_capstyle="butt")
+                axes.plot([low, high], [place] * 2, color=ink.colour)
+                axes.plot([value], [place], ink.marker, color=ink.colour, markersize=3)
+            axes.axvline(0, color=GREY, linewidth=0.6, linestyle=":")
+            axes.set_xscale("symlog", linthresh=1)
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.set_title(f"→ {target}")
+            axes.set_xlabel(f"ω, {shown.gain_unit('m')}")
+        grid[0].set_yticks(range(len(names)), labels)
+        grid[0].invert_yaxis()
+    return figure
+
+
+def write_directions(reports: Path) -> Iterator[Path]:
+    """Write `directions.csv` and its figure from the tables of the networks and of the JRNs."""
+    folder = reports / "networks"
+    influence = [read_table(where / "influence.csv", "influence") for where in _folders(reports)]
+    performance = read_table(folder / "performance.csv", "performance")
+    found = directions(_five_classes(pd.concat(influence, ignore_index=True)), performance)
+    path = folder / "directions.csv"
+    with replace_on_success(path) as aside:
+        found.to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")
+    yield path
+    figure = draw_directions(found)
+    for suffix in FORMATS:
+        save_figure(figure, folder / f"directions.{suffix}")
+        yield folder / f"directions.{suffix}"
+
+
+def _folders(reports: Path) -> list[Path]:
+    return [where for where in (reports / "nyuv2", reports / "networks") if where.is_dir()]
+
+
+def _five_classes(influence: pd.DataFrame) -> pd.DataFrame:
+    """Leave out networks of Arora's classes: their mean IoU is another quantity."""
+    others = influence.loc[influence["level"] == "class:other", "network"]
+    return influence[~influence["network"].isin(others)]
