@@ -7,9 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 from experiments.datasets.nyuv2 import open_nyuv2
-from experiments.training.arrays import SplitArrays, load_split
+from experiments.training.arrays import SplitArrays, read_arrays
 from experiments.training.configuration import Plan, read_configuration
-from experiments.training.study import Study
 from influence.errors import InfluenceError, unknown
 
 __all__ = ["HERE", "NetworkStudy"]
@@ -39,6 +38,7 @@ class NetworkStudy:
     reports: Path = HERE.parents[1] / "reports" / "networks"
     height: int = 120
     width: int = 160
+    max_depth: float = 10.0
 
     @cached_property
     def plans(self) -> dict[str, Plan]:
@@ -72,13 +72,10 @@ class NetworkStudy:
 
     def load_split(self, split: str, labels: str) -> SplitArrays:
         """Read the images of a split with one label set."""
-        images = Study(
-            name=f"networks, {labels}",
-            open_split=lambda which: open_nyuv2(self.data, which, classes=labels),
-            work=self.work / "images" / labels,
-            results=self.results,
-            reports=self.reports,
+        return read_arrays(
+            open_nyuv2(self.data, split, classes=labels),
+            self.work / "images" / f"{split}_{labels}_{self.width}x{self.height}.npz",
             height=self.height,
             width=self.width,
+            max_depth=self.max_depth,
         )
-        return load_split(images, split)

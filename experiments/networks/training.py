@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch import nn
 
 from experiments.datasets.sample import IGNORE
 from experiments.networks.study import NetworkStudy
 from experiments.training.arrays import SplitArrays
-from experiments.training.augmentation import augment
-from experiments.training.configuration import Plan, find_object, make_network
-from experiments.training.fitting import Draw, fit, load_weights
+from experiments.training.augmentation import Pictures
+from experiments.training.configuration import Plan, find_object, make_loss, make_network
+from experiments.training.fitting import fit, load_weights
 from experiments.training.network_training import NetworkTraining
-from experiments.training.recipe import Recipe
 
 __all__ = ["load_network", "train_network"]
 
@@ -31,24 +26,20 @@ def train_network(study: NetworkStudy, name: str) -> None:
     arrays = study.load_split("train", plan.labels)
     arrays = replace(arrays, labels=_labels(study, plan, arrays))
     network = make_network(plan)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    recipe = plan.recipe
+    told = ("network", "loss", "options", "loss_options", "changes")
     fit(
         NetworkTraining(
             network,
-            partial(find_object(plan.loss), **plan.loss_options),
-            recipe,
+            make_loss(plan),
+            plan.recipe,
             inputs=network.config.inputs,  # type: ignore[arg-type, union-attr]
-            steps=recipe.epochs * -(-len(arrays.ids) // recipe.batch_size),
-            changes={change: find_object(change) for change in plan.changes},
+            changes=[find_object(change) for change in plan.changes],
             seed=plan.seed,
         ),
-        network,
-        LabelledPictures(arrays, recipe),
+        Pictures(arrays, plan.recipe),
         study.folder(name),
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        seed=plan.seed,
+        facts={key: value for key, value in asdict(plan).items() if key in told}
+        | {"data": arrays.digest},
     )
 
 
@@ -58,28 +49,6 @@ def load_network(study: NetworkStudy, name: str) -> nn.Module:
     network = make_network(replace(plan, options=plan.options | {"pretrained": False}))
     load_weights(network, study.weights_path(name))
     return network
-
-
-class LabelledPictures(Dataset[dict[str, Tensor]]):
-    """Training pictures with their random changes; the true depth is an input, too."""
-
-    def __init__(self, arrays: SplitArrays, recipe: Recipe) -> None:
-        self._arrays = arrays
-        self._recipe = recipe
-
-    def __len__(self) -> int:
-        return len(self._arrays.ids)
-
-    def __getitem__(self, draw: Draw) -> dict[str, Tensor]:
-        index, seed = draw
-        rgb, depth, labels = augment(
-            torch.from_numpy(self._arrays.rgb[index]).permute(2, 0, 1).float(),
-            torch.from_numpy(self._arrays.depth[index]),
-            torch.from_numpy(self._arrays.labels[index]),
-            recipe=self._recipe,
-            random=np.random.default_rng(seed),
-        )
-        return {"rgb": rgb, "depth": depth[None], "true_depth": depth, "labels": labels}
 
 
 def _labels(study: NetworkStudy, plan: Plan, arrays: SplitArrays) -> NDArray[np.uint8]:

@@ -7,20 +7,21 @@ from pathlib import Path
 
 from experiments.datasets.nyuv2 import open_nyuv2
 from experiments.training.commands import run, study_commands
+from experiments.training.configuration import read_settings
 from experiments.training.study import Study
 
 HERE = Path(__file__).resolve().parent
 
 
 def open_study(*, data: str | None, work: Path | None) -> Study:
-    """Describe the study; the images are looked for when a step needs them."""
+    """Read the settings; the images are looked for when a step needs them."""
+    settings = read_settings(HERE / "study.toml")
     return Study(
-        name="nyuv2",
-        open_split=partial(open_nyuv2, data),
+        **vars(settings),
+        open_split=partial(open_nyuv2, data, classes=settings.labels),
         work=work or Path("runs/nyuv2"),
         results=HERE,
         reports=HERE.parents[1] / "reports" / "nyuv2",
-        trained_on="NYU-Depth v2, 795 official training images at 160x120",
     )
 
 

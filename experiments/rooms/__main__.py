@@ -8,23 +8,21 @@ from pathlib import Path
 from experiments.datasets.rooms import RoomsFolder
 from experiments.rooms.commands import scenes
 from experiments.training.commands import run, study_commands
-from experiments.training.study import JointRecipe, SingleTaskRecipe, Study
+from experiments.training.configuration import read_settings
+from experiments.training.study import Study
 
 HERE = Path(__file__).resolve().parent
 
 
 def open_study(*, data: str | None, work: Path | None) -> Study:
-    """Describe the study."""
+    """Read the settings; the images are looked for when a step needs them."""
     work = work or Path("runs/rooms")
     return Study(
-        name="rooms",
+        **vars(read_settings(HERE / "study.toml")),
         open_split=partial(RoomsFolder, data or work),
         work=work,
         results=HERE,
         reports=HERE.parents[1] / "reports" / "rooms",
-        trained_on="600 rendered rooms at 160x120",
-        single_task=SingleTaskRecipe(epochs=8),
-        joint=JointRecipe(epochs=24),
     )
 
 

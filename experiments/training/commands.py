@@ -15,7 +15,6 @@ import click
 
 from experiments.training.study import TASKS, Study
 from influence.errors import InfluenceError
-from models.jrn import VARIANTS
 
 __all__ = ["run", "study_commands"]
 
@@ -24,7 +23,9 @@ ASKED = ["--mute", "panel", "--by", "depth=2,4,region", "--interactions"]
 JOBS = click.option(
     "--jobs", default=1, show_default=True, help="Trainings at once, each in one process."
 )
-EPOCHS = click.option("--epochs", type=int, help="Epochs, instead of the study's own number.")
+EPOCHS = click.option(
+    "--epochs", type=click.IntRange(min=1), help="Epochs, instead of the study's own number."
+)
 
 
 def study_commands(
@@ -78,7 +79,7 @@ def study_commands(
 
     @steps.command()
     @click.option(
-        "--variant", "variants", multiple=True, type=click.Choice([*VARIANTS]), default=[*VARIANTS]
+        "--variant", "variants", multiple=True, help="cat60, ...; all of the study by default."
     )
     @EPOCHS
     @JOBS
@@ -89,7 +90,8 @@ def study_commands(
 
         if epochs:
             study = replace(study, joint=replace(study.joint, epochs=epochs))
-        _in_parallel(train_joint, [(study, variant) for variant in variants], jobs)
+        work = [(study, variant) for variant in variants or study.variants]
+        _in_parallel(train_joint, work, jobs)
 
     @steps.command()
     @click.pass_obj
@@ -99,7 +101,7 @@ def study_commands(
 
         for task in TASKS:
             click.echo(export_weights(study, task))
-        for variant in VARIANTS:
+        for variant in study.variants:
             click.echo(export_joint(study, variant))
         click.echo(export_histories(study))
 
@@ -123,7 +125,7 @@ def study_commands(
         from influence.refilling import refill_checkpoint
 
         write_set(study, "train", study.work / "train.h5")
-        for variant in VARIANTS:
+        for variant in study.variants:
             path = checkpoint_path(study, variant)
             found = learn_optimal(load_checkpoint(path), study.work / "train.h5", progress=True)
             filled = path.with_name(f"{path.stem}-optimal{path.suffix}")
@@ -143,11 +145,11 @@ def study_commands(
     @click.argument("options", nargs=-1, type=click.UNPROCESSED)
     @click.pass_obj
     def measure(study: Study, options: tuple[str, ...]) -> None:
-        """Measure the five networks; further options go to `influence measure`."""
+        """Measure the joint networks; further options go to `influence measure`."""
         from experiments.training.export import checkpoint_path
         from influence.cli import main
 
-        checkpoints = [str(checkpoint_path(study, variant)) for variant in VARIANTS]
+        checkpoints = [str(checkpoint_path(study, variant)) for variant in study.variants]
         data = ["--data", str(study.work / test_set), "--out", str(study.reports)]
         main(["measure", *checkpoints, *data, *ASKED, *options])
 

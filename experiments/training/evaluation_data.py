@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.datasets.sample import CLASSES, IGNORE
+from experiments.datasets.sample import IGNORE
 from experiments.training.arrays import load_split
 from experiments.training.predictions import predict_split
 from experiments.training.study import Study
@@ -17,11 +17,13 @@ from influence.evaluation_file import write_evaluation_file
 __all__ = ["quantise", "write_set"]
 
 MILLIMETRE = 1e-3
-DEPTH_RANGE = (1e-3, 10.0)  # metres; also what the joint networks clamp to
 
 
 def write_set(study: Study, split: str, path: Path, *, compact: bool = False) -> None:
     """Write the evaluation file of the training or of the test images.
+
+    Predicted depth is compared with the truth within a millimetre and the study's `max_depth`; a
+    truth that is farther is unknown. Groups and names of the classes are the reader's.
 
     Parameters
     ----------
@@ -37,9 +39,14 @@ def write_set(study: Study, split: str, path: Path, *, compact: bool = False) ->
     semantic: NDArray[Any] = maps.semantic
     attributes: dict[str, dict[str, Any]] = {
         "inputs/depth": {"unit": "m"},
-        "inputs/semantic": {"classes": list(CLASSES)},
-        "targets/depth": {"unit": "m", "ignore": 0, "scale": MILLIMETRE, "range": DEPTH_RANGE},
-        "targets/semantic": {"ignore": IGNORE, "classes": list(CLASSES)},
+        "inputs/semantic": {"classes": list(truth.classes)},
+        "targets/depth": {
+            "unit": "m",
+            "ignore": 0,
+            "scale": MILLIMETRE,
+            "range": (MILLIMETRE, study.max_depth),
+        },
+        "targets/semantic": {"ignore": IGNORE, "classes": list(truth.classes)},
     }
     if compact:
         depth, semantic = quantise(depth, MILLIMETRE, np.uint16), quantise(semantic, 1 / 255)
@@ -53,6 +60,7 @@ def write_set(study: Study, split: str, path: Path, *, compact: bool = False) ->
             "semantic": truth.labels,
         },
         ids=truth.ids,
+        groups=truth.groups,
         images=truth.rgb if compact else None,
         name=study.name if split == "test" else f"{study.name}, {split}",
         attributes=attributes,

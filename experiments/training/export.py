@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from experiments.datasets.sample import CLASSES
+from experiments.training.arrays import load_split
 from experiments.training.joint import joint_folder, load_joint
 from experiments.training.predictions import input_statistics, weights_path
 from experiments.training.single_task import parts_of, single_task_folder
@@ -17,7 +17,6 @@ from experiments.training.study import TASKS, Study
 from influence.checkpoints import export_checkpoint
 from influence.files import replace_on_success
 from influence.network import JointNetwork, Modality, Output
-from models.jrn import VARIANTS
 
 __all__ = ["checkpoint_path", "export_histories", "export_joint", "export_weights"]
 
@@ -30,8 +29,10 @@ def checkpoint_path(study: Study, variant: str) -> Path:
 def export_joint(study: Study, variant: str) -> Path:
     """Write a joint network as a checkpoint that needs none of this code."""
     statistics = input_statistics(study)
+    classes = load_split(study, "train").classes
+    module = load_joint(study, variant, classes=len(classes))
     network = JointNetwork(
-        load_joint(study, variant),
+        module,
         inputs=(
             Modality(
                 "depth",
@@ -44,20 +45,24 @@ def export_joint(study: Study, variant: str) -> Path:
             Modality(
                 "semantic",
                 "probabilities",
-                shape=(len(CLASSES), None, None),
+                shape=(len(classes), None, None),
                 mean=statistics["semantic"][0],
                 std=statistics["semantic"][1],
             ),
         ),
-        outputs=(Output("depth", "depth"), Output("semantic", "probabilities", CLASSES)),
+        outputs=(Output("depth", "depth"), Output("semantic", "probabilities", classes)),
         name=f"jrn-{variant}",
         seed=study.seed,
         trained_on=study.trained_on,
-        notes=f"{VARIANTS[variant]} {study.joint}",
+        notes=f"{module.config} {study.joint}",
     )
     size = (study.height, study.width)
     path = checkpoint_path(study, variant)
-    example = {"depth": torch.full((2, 1, *size), 2.0), "semantic": torch.full((2, 5, *size), 0.2)}
+    k = len(classes)
+    example = {
+        "depth": torch.full((2, 1, *size), 2.0),
+        "semantic": torch.full((2, k, *size), 1 / k),
+    }
     export_checkpoint(network, path, example)
     return path
 
@@ -73,15 +78,19 @@ def export_weights(study: Study, task: str) -> Path:
 
 
 def export_histories(study: Study) -> Path:
-    """Gather the losses of every training run in one table."""
+    """Gather the losses of every training run in one table.
+
+    Networks that were not trained in this work folder keep the rows that they have in the table.
+    """
+    path = study.reports / "training.csv"
     runs = [single_task_folder(study, task, part) for task in TASKS for part in parts_of(study)]
-    runs += [joint_folder(study, variant) for variant in VARIANTS]
+    runs += [joint_folder(study, variant) for variant in study.variants]
+    before = _read(path)
     rows = []
     for run in runs:
-        if (run / "history.csv").is_file():
-            with open(run / "history.csv", newline="") as file:
-                rows += [{"network": _label(run), **_short(row)} for row in csv.DictReader(file)]
-    path = study.reports / "training.csv"
+        label = f"jrn-{run.name}" if run.parent.name == "joint" else run.name
+        new = [{"network": label, **_short(row)} for row in _read(run / "history.csv")]
+        rows += new or [row for row in before if row["network"] == label]
     with replace_on_success(path) as aside, open(aside, "w", newline="") as file:
         columns = ["network", "epoch", "train_loss", "held_out_loss"]
         writer = csv.DictWriter(file, columns, lineterminator="\n")
@@ -90,11 +99,14 @@ def export_histories(study: Study) -> Path:
     return path
 
 
+def _read(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def _short(row: dict[str, str]) -> dict[str, str]:
     """Six digits; nothing where no image was held out."""
     numbers = {name: float(value) for name, value in row.items()}
     return {name: "" if math.isnan(x) else f"{x:.6g}" for name, x in numbers.items()}
-
-
-def _label(run: Path) -> str:
-    return f"jrn-{run.name}" if run.parent.name == "joint" else run.name

@@ -1,9 +1,9 @@
 """The training loop: one function around Lightning that can be interrupted at any time.
 
-A training run is a folder. It holds `last.ckpt`, from which an interrupted run goes on, and at the
-end `history.csv` and `weights.safetensors`, whose presence means that the run is finished. All
-random numbers derive from (seed, epoch, sample), so that a resumed run gives the same weights as
-an uninterrupted one.
+A training run is a folder. `stamp.json` says what decides its weights, `last.ckpt` is the state
+from which an interrupted run goes on, and at the end come `history.csv` and `weights.safetensors`,
+whose presence means that the run is finished. All random numbers derive from seed, epoch or step,
+and sample, so that a resumed run gives the same weights as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sized
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +23,33 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from experiments.training.network_training import Batch, NetworkTraining
+from experiments.training.recipe import Recipe
+from experiments.training.stamps import check_stamp
 from influence.errors import InfluenceError
 from influence.files import replace_on_success
 
-__all__ = ["Draw", "History", "ShuffledEpochs", "fit", "load_weights", "save_weights"]
+__all__ = ["Draw", "ShuffledEpochs", "fit", "held_out_images", "load_weights", "save_weights"]
 
-# What a training data set is asked for: the sample and the seed of its random changes.
-Draw = tuple[int, np.random.SeedSequence]
+Draw = tuple[int, np.random.SeedSequence | None]
+"""What a data set is asked for: a sample and the seed of its random changes, `None` for none."""
 
 
 class ShuffledEpochs(Sampler[Draw]):
-    """All samples in an order that depends on the seed and the epoch only."""
+    """The chosen samples in an order that depends on the seed and the epoch only.
 
-    def __init__(self, data: Sized, seed: int) -> None:
-        self._data = data
+    Of several devices each gets its own share, every n-th sample of that order, so that their
+    batches together are those of one device. Where the number of samples is not a multiple of the
+    devices, the first samples of an epoch come once more at its end.
+    """
+
+    def __init__(self, chosen: NDArray[np.integer[Any]], seed: int) -> None:
+        self._chosen = chosen
         self._seed = seed
         self._epoch = 0
 
@@ -48,119 +58,95 @@ class ShuffledEpochs(Sampler[Draw]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._data)
+        return -(-len(self._chosen) // _place()[1])
 
     def __iter__(self) -> Iterator[Draw]:
-        order = np.random.default_rng((self._seed, self._epoch)).permutation(len(self))
-        for index in order:
-            yield int(index), np.random.SeedSequence((self._seed, self._epoch, int(index)))
+        device, devices = _place()
+        order = np.random.default_rng((self._seed, self._epoch)).permutation(len(self._chosen))
+        for number in np.resize(order, devices * len(self))[device::devices]:
+            seed = np.random.SeedSequence((self._seed, self._epoch, int(number)))
+            yield int(self._chosen[number]), seed
 
 
-class History(Callback):
-    """The mean losses of every epoch; they travel with the training state."""
+def held_out_images(count: int, share: float, seed: int) -> NDArray[np.bool_]:
+    """Choose the training images that only watch the loss; bool (count,).
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.rows: list[dict[str, float]] = []
-        self._start = 0.0
-        self._losses: list[Tensor] = []
-
-    def on_train_epoch_start(self, *_: Any) -> None:
-        self._start = time.monotonic()
-        self._losses = []
-
-    def on_train_batch_end(self, *arguments: Any) -> None:
-        _, _, outputs, *_ = arguments
-        self._losses.append(outputs["loss"].detach())
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        row = {
-            "epoch": float(trainer.current_epoch + 1),
-            "train_loss": float(torch.stack(self._losses).double().mean()),
-            "held_out_loss": float(trainer.callback_metrics.get("held_out_loss", float("nan"))),
-        }
-        self.rows.append(row)
-        print(
-            f"{self.name}: epoch {row['epoch']:.0f}/{trainer.max_epochs}"
-            f" loss {row['train_loss']:.4f} held-out {row['held_out_loss']:.4f}"
-            f" {time.monotonic() - self._start:.0f} s",
-            flush=True,
-        )
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows = list(state_dict["rows"])
+    >>> int(held_out_images(795, 0.1, seed=0).sum())
+    80
+    """
+    watching = np.zeros(count, dtype=bool)
+    watching[np.random.default_rng((seed, 1)).permutation(count)[: round(share * count)]] = True
+    return watching
 
 
 def fit(
-    module: lightning.LightningModule,
-    network: nn.Module,
-    data: Dataset[Any],
+    module: NetworkTraining,
+    data: Dataset[Batch],
     folder: Path,
     *,
-    epochs: int,
-    batch_size: int,
-    seed: int,
-    held_out: Dataset[Any] | None = None,
-    precision: str = "auto",
+    chosen: NDArray[np.integer[Any]] | None = None,
+    facts: Mapping[str, Any] | None = None,
     stop_after: int | None = None,
 ) -> None:
-    """Train `network` inside `module` and leave its weights in `folder`; do nothing if it has them.
+    """Train a network and leave its weights in `folder`; do nothing if it has them.
+
+    On several devices a batch is shared evenly; each normalises its own share of a batch. For a
+    network without batch normalisation, and a loss that is a mean over samples of equal weight,
+    the result is that of one device, but for rounding.
 
     Parameters
     ----------
     module
-        Gives loss and optimiser.
+        Network, loss, recipe and seed.
     data
         Maps a `Draw` to a sample.
-    held_out
-        Watched after every epoch, not trained on; maps an index to a sample.
-    precision
-        "32-true", "bf16-mixed", or "auto": the latter where the processor has fast bfloat16.
+    chosen
+        The samples that are used; all by default. The recipe's share of them is held out: watched
+        after every epoch, not trained on.
+    facts
+        What else decides the weights, such as the names of network and loss and a digest of the
+        data: by name, as JSON can hold it. A run goes on only with what it began with.
     stop_after
         End after so many epochs of this call, as an interrupt would.
+
+    Raises
+    ------
+    InfluenceError
+        If the folder is of a run with another recipe, seed or other facts, or if this machine
+        cannot follow the recipe.
     """
-    finished = folder / "weights.safetensors"
-    if finished.is_file():
+    recipe, seed = module.recipe, module.seed
+    _check_machine(recipe)
+    chosen = np.arange(len(data)) if chosen is None else chosen  # type: ignore[arg-type]
+    watching = held_out_images(len(chosen), recipe.held_out, seed)
+    if watching.all():
+        raise InfluenceError(
+            f"{folder.name}: {len(chosen)} training images, of which a share of {recipe.held_out} "
+            "is held out, leave none to learn from. Hold out less"
+        )
+    check_stamp(
+        folder,
+        {f"recipe.{name}": value for name, value in asdict(recipe).items()}
+        | {"seed": seed, "images": len(chosen)}
+        | dict(facts or {}),
+    )
+    if (folder / "weights.safetensors").is_file():
         print(f"{folder.name}: already trained", flush=True)
         return
-    history = History(folder.name)
     state = folder / "last.ckpt"
-    callbacks: list[Callback] = [history, _SaveState(state)]
-    if sys.stderr.isatty():
-        callbacks.append(TQDMProgressBar(refresh_rate=10))
-    if stop_after is not None:
-        callbacks.append(_StopAfter(stop_after))
     with _quiet():
-        trainer = lightning.Trainer(
-            accelerator="cpu" if not torch.cuda.is_available() else "gpu",
-            devices=1,
-            max_epochs=epochs,
-            precision=_precision() if precision == "auto" else precision,  # type: ignore[arg-type]
-            callbacks=callbacks,
-            logger=False,
-            enable_progress_bar=sys.stderr.isatty(),
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            default_root_dir=folder,
-        )
         # One picture at a time: pictures differ in nothing but content, and the loss is a mean.
-        trainer.fit(
+        watched = [(int(index), None) for index in chosen[watching]]
+        _trainer(recipe, folder, stop_after).fit(
             module,
-            DataLoader(data, batch_size=batch_size, sampler=ShuffledEpochs(data, seed)),  # type: ignore[arg-type]
-            None if held_out is None else DataLoader(held_out, batch_size=1),
+            DataLoader(
+                data,
+                batch_size=recipe.batch_size // recipe.devices,
+                sampler=ShuffledEpochs(chosen[~watching], seed),
+            ),
+            DataLoader(data, batch_size=1, sampler=watched) if watched else None,
             ckpt_path=state if state.is_file() else None,
         )
-    if len(history.rows) < epochs:
-        return
-    with replace_on_success(folder / "history.csv") as aside, open(aside, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(history.rows[0]))
-        writer.writeheader()
-        writer.writerows(history.rows)
-    save_weights(network, finished)
 
 
 def save_weights(network: nn.Module, path: Path) -> None:
@@ -181,13 +167,66 @@ def load_weights(network: nn.Module, path: Path) -> None:
     network.eval()
 
 
-class _SaveState(Callback):
-    def __init__(self, path: Path) -> None:
-        self._path = path
+class _Folder(Callback):
+    """Keeps the mean losses of every epoch, and with them the state; at the end the weights.
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        with replace_on_success(self._path) as aside:
-            trainer.save_checkpoint(aside)
+    Every device runs this; the first one writes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rows: list[dict[str, float]] = []
+        self._start = 0.0
+        self._losses: list[Tensor] = []
+
+    def setup(self, *_: Any, **__: Any) -> None:
+        logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # in a new process, too
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        self._start = time.monotonic()
+        self._losses = []
+
+    def on_train_batch_end(self, *arguments: Any) -> None:
+        _, _, outputs, *_ = arguments
+        self._losses.append(outputs["loss"].detach())
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, *modules: Any) -> None:
+        mean = trainer.strategy.reduce(torch.stack(self._losses).double().mean(), reduce_op="mean")
+        row = {
+            "epoch": float(trainer.current_epoch + 1),
+            "train_loss": float(mean),
+            "held_out_loss": float(trainer.callback_metrics.get("held_out_loss", float("nan"))),
+        }
+        self.rows.append(row)
+        if trainer.is_global_zero:
+            self._tell(row, trainer.max_epochs)
+            if row["epoch"] == trainer.max_epochs:
+                self._finish(modules[0].network)
+        path = self.folder / "last.ckpt"
+        with replace_on_success(path) if trainer.is_global_zero else nullcontext(path) as aside:
+            trainer.save_checkpoint(aside)  # waits for all devices, writes on the first
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = list(state_dict["rows"])
+
+    def _tell(self, row: dict[str, float], epochs: int | None) -> None:
+        print(
+            f"{self.folder.name}: epoch {row['epoch']:.0f}/{epochs}"
+            f" loss {row['train_loss']:.4f} held-out {row['held_out_loss']:.4f}"
+            f" {time.monotonic() - self._start:.0f} s",
+            flush=True,
+        )
+
+    def _finish(self, network: nn.Module) -> None:
+        path = self.folder / "history.csv"
+        with replace_on_success(path) as aside, open(aside, "w", newline="") as file:
+            writer = csv.DictWriter(file, list(self.rows[0]))
+            writer.writeheader()
+            writer.writerows(self.rows)
+        save_weights(network, self.folder / "weights.safetensors")
 
 
 class _StopAfter(Callback):
@@ -199,9 +238,61 @@ class _StopAfter(Callback):
         trainer.should_stop = self._left <= 0
 
 
-def _precision() -> str:
-    fast = torch.cuda.is_available() or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+def _trainer(recipe: Recipe, folder: Path, stop_after: int | None) -> lightning.Trainer:
+    cuda = torch.cuda.is_available()
+    callbacks: list[Callback] = [_Folder(folder)]
+    if sys.stderr.isatty():
+        callbacks.append(TQDMProgressBar(refresh_rate=10))
+    if stop_after is not None:
+        callbacks.append(_StopAfter(stop_after))
+    return lightning.Trainer(
+        accelerator="gpu" if cuda else "cpu",
+        devices=recipe.devices,
+        strategy="auto" if recipe.devices == 1 else "ddp_spawn",
+        max_epochs=recipe.epochs,
+        precision=_precision(recipe, cuda),  # type: ignore[arg-type]
+        gradient_clip_val=recipe.clip or None,
+        callbacks=callbacks,
+        logger=False,
+        enable_progress_bar=sys.stderr.isatty(),
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        default_root_dir=folder,
+    )
+
+
+def _check_machine(recipe: Recipe) -> None:
+    cuda = torch.cuda.is_available()
+    if recipe.batch_size % recipe.devices:
+        raise InfluenceError(
+            f"a batch of {recipe.batch_size} cannot be shared evenly by {recipe.devices} devices: "
+            "make batch_size a multiple of devices"
+        )
+    if cuda and recipe.devices > torch.cuda.device_count():
+        raise InfluenceError(
+            f"expected {recipe.devices} CUDA devices as the recipe says, there are "
+            f"{torch.cuda.device_count()}. Set devices to that"
+        )
+    if recipe.precision == "16-mixed" and not cuda:
+        raise InfluenceError(
+            "the precision 16-mixed needs a CUDA device, and there is none: take bf16-mixed or auto"
+        )
+
+
+def _precision(recipe: Recipe, cuda: bool) -> str:
+    if recipe.precision != "auto":
+        return recipe.precision
+    fast = cuda or torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return "bf16-mixed" if fast else "32-true"
+
+
+def _place() -> tuple[int, int]:
+    """Which of how many devices this process works for."""
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from experiments.datasets.sample import CLASSES
+from influence.evaluation_file import EvaluationFile
 from influence.files import replace_on_success
 from influence.measurement import measure
 from influence.network import JointNetwork, Modality, Output
@@ -30,10 +30,11 @@ def score_inputs(data: Path, path: Path) -> Path:
     path
         A table with the columns of ``performance.csv``, only the rows in which nothing is muted.
     """
+    classes = EvaluationFile(data).targets["semantic"].classes
     network = JointNetwork(
         _Unchanged(),
         inputs=[Modality("depth", "depth", unit="m"), Modality("semantic", "probabilities")],
-        outputs=[Output("depth", "depth"), Output("semantic", "probabilities", CLASSES)],
+        outputs=[Output("depth", "depth"), Output("semantic", "probabilities", classes)],
         name="input",
     )
     run = measure(network, data, mutes=["zero"])

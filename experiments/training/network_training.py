@@ -1,8 +1,8 @@
-"""One step of training, for every network: inputs in, maps out, the loss of its own file."""
+"""One step of training, for every network: inputs in, raw maps out, the loss of its own file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import lightning
@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 from experiments.training.recipe import Recipe, make_optimiser
 
-__all__ = ["Batch", "BatchChange", "NetworkTraining"]
+__all__ = ["Batch", "BatchChange", "Loss", "NetworkTraining"]
 
 Batch = dict[str, Tensor]
 """The inputs by name, with `true_depth` (B, H, W), metres, 0 where unknown, and `labels`."""
 
 Loss = Callable[[dict[str, Tensor], Tensor, Tensor], Tensor]
+"""Of raw maps, true depth and labels."""
 
 
 class BatchChange(Protocol):
@@ -32,13 +33,17 @@ class NetworkTraining(lightning.LightningModule):
     Parameters
     ----------
     network
-        Called with its inputs in their order; in train mode it gives raw maps by name.
+        Its method ``raw`` takes the inputs in their order and gives raw maps by name, in train
+        mode and in eval mode, so that the held-out loss is that of the network to be measured.
     loss
-        Of raw maps, true depth and labels.
+        Mean over the batch.
     inputs
         The names of the network's inputs among those of a batch.
     changes
-        Made to every training batch in turn, on a random stream of (seed, step, number).
+        Made to every training batch in turn, each on a random stream of its own for every step
+        and device.
+    seed
+        Of all that is random.
     """
 
     def __init__(
@@ -48,36 +53,39 @@ class NetworkTraining(lightning.LightningModule):
         recipe: Recipe,
         *,
         inputs: Sequence[str],
-        steps: int,
-        changes: Mapping[str, BatchChange] | None = None,
+        changes: Sequence[BatchChange] = (),
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.network = network
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.recipe = recipe
+        self.seed = seed
         self._loss_of = loss
-        self._recipe = recipe
         self._inputs = tuple(inputs)
-        self._steps = steps
-        self._changes = dict(changes or {})
-        self._seed = seed
+        self._changes = tuple(changes)
 
     def training_step(self, batch: Batch, *_: Any) -> Tensor:
-        for number, change in enumerate(self._changes.values()):
-            seed = np.random.SeedSequence((self._seed, self.global_step, number))
-            random = torch.Generator().manual_seed(int(seed.generate_state(1)[0]))
+        for number, change in enumerate(self._changes):
+            random = torch.Generator().manual_seed(self._random(number))
             batch = change(batch, random=random)
+        torch.manual_seed(self._random(len(self._changes)))  # dropout, the same in a resumed run
         return self._loss(batch)
 
     def validation_step(self, batch: Batch, *_: Any) -> None:
-        # raw maps of train mode, but the running averages of eval mode
-        self.log("held_out_loss", self._loss(batch), on_epoch=True, batch_size=1)
+        # every device watches all held-out samples
+        self.log("held_out_loss", self._loss(batch), on_epoch=True, batch_size=1, sync_dist=True)
+
+    def configure_optimizers(self) -> Any:
+        steps = int(self.trainer.estimated_stepping_batches)
+        return make_optimiser(self.network, self.recipe, steps=steps)
 
     def _loss(self, batch: Batch) -> Tensor:
         inputs = [batch[x].contiguous(memory_format=torch.channels_last) for x in self._inputs]
-        maps = {name: x.float() for name, x in self.network(*inputs).items()}
+        maps = {name: x.float() for name, x in self.network.raw(*inputs).items()}
         # in float32: sums over many pixels
         with torch.autocast(batch["labels"].device.type, enabled=False):
             return self._loss_of(maps, batch["true_depth"], batch["labels"])
 
-    def configure_optimizers(self) -> Any:
-        return make_optimiser(self.network, self._recipe, steps=self._steps)
+    def _random(self, number: int) -> int:
+        words = np.random.SeedSequence((self.seed, self.global_step, number, self.global_rank))
+        return int(words.generate_state(1)[0])

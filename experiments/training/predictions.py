@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from experiments.datasets.sample import CLASSES
 from experiments.training.arrays import SplitArrays, load_split
 from experiments.training.single_task import (
     FULL,
@@ -31,12 +30,14 @@ __all__ = ["Predictions", "input_statistics", "predict_split", "weights_path"]
 class Predictions:
     """Predicted maps of one split.
 
-    `depth` is float32 (N, H, W) metres, `semantic` float16 (N, classes, H, W) probabilities.
+    `depth` is float32 (N, H, W) metres, `semantic` float16 (N, classes, H, W) probabilities;
+    `networks` are the SHA-256 of the weights that predicted them.
     """
 
     ids: tuple[str, ...]
     depth: NDArray[np.float32]
     semantic: NDArray[np.float16]
+    networks: tuple[str, ...] = ()
 
 
 def predict_split(study: Study, split: str) -> Predictions:
@@ -45,21 +46,23 @@ def predict_split(study: Study, split: str) -> Predictions:
     Test images are predicted by the networks trained on all training images, training images by
     the networks of the folds, none of which has seen the image. Without folds training images are
     predicted by the networks that were trained on them, as in the paper. Kept predictions of
-    other networks are made anew.
+    other networks or of other images are made anew.
     """
     cache = study.work / "predictions" / f"{split}.npz"
     parts = parts_of(study)[1:] if split == "train" and study.folds > 1 else [FULL]
-    networks = [sha256_of(weights_path(study, task, part)) for part in parts for task in TASKS]
+    weights = [weights_path(study, task, part) for part in parts for task in TASKS]
+    networks = tuple(sha256_of(path) for path in weights)
+    arrays = load_split(study, split)
     if cache.is_file():
         with np.load(cache) as file:
-            if "networks" in file and file["networks"].tolist() == networks:
-                return Predictions(tuple(file["ids"].tolist()), file["depth"], file["semantic"])
-    arrays = load_split(study, split)
+            if "data" in file and (*file["networks"], file["data"]) == (*networks, arrays.digest):
+                return Predictions(arrays.ids, file["depth"], file["semantic"], networks)
     count, height, width = arrays.labels.shape
     maps = Predictions(
         arrays.ids,
         np.empty((count, height, width), np.float32),
-        np.empty((count, len(CLASSES), height, width), np.float16),
+        np.empty((count, len(arrays.classes), height, width), np.float16),
+        networks,
     )
     folds = folds_of(count, study.folds, study.seed)
     for number, part in enumerate(parts):
@@ -67,7 +70,13 @@ def predict_split(study: Study, split: str) -> Predictions:
         for task in TASKS:
             _predict(study, task, part, arrays, chosen, into=maps)
     with replace_on_success(cache) as aside:
-        np.savez(aside, ids=maps.ids, depth=maps.depth, semantic=maps.semantic, networks=networks)
+        np.savez(
+            aside,
+            depth=maps.depth,
+            semantic=maps.semantic,
+            networks=networks,
+            data=arrays.digest,
+        )
     return maps
 
 
@@ -112,7 +121,8 @@ def _predict(
     *,
     into: Predictions,
 ) -> None:
-    network = load_single_task(task, weights_path(study, task, part))
+    path = weights_path(study, task, part)
+    network = load_single_task(task, path, classes=len(arrays.classes))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     label = f"{study.name} {task} {part}"
     for start in tqdm(range(0, len(chosen), 8), desc=label, unit="batch", disable=None):

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import nn
 
-__all__ = ["Recipe", "make_optimiser"]
+__all__ = ["Recipe", "Share", "make_optimiser"]
+
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained.
+    """How a network is trained. The limits of a field hold for configuration files.
 
     Attributes
     ----------
     epochs, batch_size
-        The length of the training.
+        The length of the training; a batch is what one step learns from, on all devices together.
     optimiser
         AdamW, or stochastic gradient descent with `momentum`.
     rate, slow_rate, slow_parts
         The learning rate, and a lower one for parts that start from trained weights, named by the
         beginning of their parameters' names.
     schedule
-        ``cosine`` decays to 0; ``one_cycle`` warms up before, for the share `warm_up`.
+        ``cosine`` decays to 0; ``one_cycle`` warms up before, for the share `warm_up`, and lets
+        AdamW's first beta fall and rise between 0.95 and 0.85, against the rate.
     clip
         The largest norm of a gradient; 0 for no limit.
     held_out
@@ -36,26 +40,26 @@ class Recipe:
     precision
         "32-true", "bf16-mixed", "16-mixed" (CUDA), or "auto": bfloat16 where it is fast.
     devices
-        How many devices of the machine share the batches.
+        How many CUDA devices, or processes without one, share each batch; see `fit`.
     """
 
-    epochs: int = 12
-    batch_size: int = 8
+    epochs: PositiveInt = 12
+    batch_size: PositiveInt = 8
     optimiser: Literal["adamw", "sgd"] = "adamw"
-    rate: float = 1e-3
-    slow_rate: float = 5e-4
+    rate: PositiveFloat = 1e-3
+    slow_rate: PositiveFloat = 5e-4
     slow_parts: tuple[str, ...] = ()
-    momentum: float = 0.9
-    weight_decay: float = 1e-2
+    momentum: Share = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     schedule: Literal["one_cycle", "cosine"] = "one_cycle"
-    warm_up: float = 0.1
-    clip: float = 0.0
-    held_out: float = 0.0
-    colour: float = 0.2
-    zoom: float = 1.4
+    warm_up: Share = 0.1
+    clip: Annotated[float, Field(ge=0)] = 0.0
+    held_out: Share = 0.0
+    colour: Share = 0.2
+    zoom: Annotated[float, Field(ge=1)] = 1.4
     mirror: bool = True
-    precision: str = "auto"
-    devices: int = 1
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    devices: PositiveInt = 1
 
 
 def make_optimiser(network: nn.Module, recipe: Recipe, *, steps: int) -> Any:
@@ -71,7 +75,11 @@ def make_optimiser(network: nn.Module, recipe: Recipe, *, steps: int) -> Any:
     schedule: torch.optim.lr_scheduler.LRScheduler
     if recipe.schedule == "one_cycle":
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, rates, total_steps=steps + 1, pct_start=recipe.warm_up
+            optimiser,
+            rates,
+            total_steps=steps + 1,
+            pct_start=recipe.warm_up,
+            cycle_momentum=recipe.optimiser == "adamw",
         )
     else:
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps)
@@ -85,6 +93,7 @@ def _groups(
     fast: list[nn.Parameter] = []
     for name, parameter in parameters:
         (slow if name.startswith(recipe.slow_parts) else fast).append(parameter)
-    both = [(slow, recipe.slow_rate), (fast, recipe.rate)]
-    groups = [{"params": group, "lr": rate} for group, rate in both if group]
-    return groups, [group["lr"] for group in groups]
+    both = [
+        (group, rate) for group, rate in ((slow, recipe.slow_rate), (fast, recipe.rate)) if group
+    ]
+    return [{"params": group, "lr": rate} for group, rate in both], [rate for _, rate in both]

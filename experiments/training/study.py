@@ -3,54 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, PositiveInt, StringConstraints
 
 from experiments.datasets.sample import SampleSet
+from experiments.training.recipe import Recipe
+from models.jrn import VARIANTS
 
-__all__ = ["TASKS", "JointRecipe", "SingleTaskRecipe", "Study"]
+__all__ = ["TASKS", "Settings", "SimpleName", "Study"]
 
 TASKS = ("depth", "segmentation")
 
+SimpleName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$", max_length=80)
+]
+"""A name that can be that of a file or of a folder."""
 
-@dataclass(frozen=True)
-class SingleTaskRecipe:
-    """AdamW with one warm-up and a cosine decay; the pretrained encoder learns more slowly.
 
-    A picture is flipped with probability one half, its brightness, contrast and colour balance
-    change by up to `colour`, and a window of 1 / `zoom` to 1 of its size is enlarged to the whole,
-    which divides the depth by the enlargement (Eigen et al. 2014, section 3.4).
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The configuration file of a study, see `experiments.training.configuration`.
+
+    Attributes
+    ----------
+    name
+        ``python -m experiments.NAME`` is the study.
+    trained_on
+        The training data, in words.
+    labels
+        The label set, where the data has several.
+    height, width
+        The size of all maps; the pictures are shrunk to it.
+    max_depth
+        Metres. What is farther counts as unknown; at most what uint16 millimetres can hold.
+    folds
+        The number of parts of the training images for cross-fitting; 1 gives in-sample
+        predictions, as in the paper.
+    seed
+        Of folds, starts, orders and random changes.
+    variants
+        The joint networks, names of `models.jrn.VARIANTS`.
+    single_task, joint
+        How the two kinds of networks are trained.
     """
 
-    epochs: int = 20
-    batch_size: int = 8
-    rate: float = 1e-3
-    encoder_rate: float = 5e-4
-    weight_decay: float = 1e-2
-    warm_up: float = 0.1
-    colour: float = 0.2
-    zoom: float = 1.4
+    name: SimpleName
+    single_task: Recipe
+    joint: Recipe
+    trained_on: str = ""
+    labels: SimpleName = "own"
+    height: PositiveInt = 120
+    width: PositiveInt = 160
+    max_depth: Annotated[float, Field(gt=0, le=65.535)] = 10.0
+    folds: PositiveInt = 3
+    seed: Annotated[int, Field(ge=0)] = 0
+    variants: tuple[str, ...] = tuple(VARIANTS)
 
 
-@dataclass(frozen=True)
-class JointRecipe:
-    """Stochastic gradient descent as in arXiv 1702.08009, section IV-A.
-
-    The paper fixes batch size, rate and momentum. The cosine decay to 0, the flips and the share
-    of training images that is held out to watch the loss are ours.
-    """
-
-    epochs: int = 40
-    batch_size: int = 1
-    rate: float = 1e-3
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    held_out: float = 0.1
-
-
-@dataclass(frozen=True)
-class Study:
-    """One study: a data set, how its networks are trained, and where everything lies.
+@dataclass(frozen=True, kw_only=True)
+class Study(Settings):
+    """One study: its settings, its data, and where everything lies.
 
     Attributes
     ----------
@@ -62,20 +77,9 @@ class Study:
         The study's own folder, for checkpoints and weights.
     reports
         The folder of the tables.
-    folds
-        The number of parts of the training images for cross-fitting; 1 gives in-sample
-        predictions, as in the paper.
     """
 
-    name: str
     open_split: Callable[[str], SampleSet]
     work: Path
     results: Path
     reports: Path
-    height: int = 120
-    width: int = 160
-    folds: int = 3
-    seed: int = 0
-    trained_on: str = ""
-    single_task: SingleTaskRecipe = field(default_factory=SingleTaskRecipe)
-    joint: JointRecipe = field(default_factory=JointRecipe)

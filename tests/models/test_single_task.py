@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from models.single_task import DepthNetwork, SegmentationNetwork
+from models.single_task import DepthNetwork, SegmentationNetwork, single_task_loss
 
 
 def picture(height: int, width: int) -> Tensor:
@@ -27,6 +28,33 @@ def test_depth_is_positive_and_the_exponential_of_its_logarithm() -> None:
         depth = network(picture(64, 64))
         torch.testing.assert_close(depth, network.log_depth(picture(64, 64)).exp())
     assert bool((depth > 0).all())
+
+
+def test_the_depth_loss_is_the_mean_error_of_the_logarithm_where_depth_is_known() -> None:
+    target = torch.tensor([[[1.0, 0.0], [2.0, 4.0]]])
+    maps = {"log_depth": torch.tensor([[[[2.0, 99.0], [2.0, 1.0]]]]).log()}
+    loss = single_task_loss(maps, target, torch.zeros(1, 2, 2))
+    assert float(loss) == pytest.approx((np.log(2) + 0 + np.log(4)) / 3)
+
+
+def test_the_class_loss_is_the_mean_surprise_where_there_is_a_label() -> None:
+    logits = torch.tensor([[2.0, 0.0, 5.0], [0.0, 1.0, 5.0]]).view(1, 2, 1, 3)
+    labels = torch.tensor([[[0, 0, 255]]], dtype=torch.uint8)
+    loss = single_task_loss({"semantic": logits}, torch.ones(1, 1, 3), labels)
+    expected = -(np.log(np.e**2 / (np.e**2 + 1)) + np.log(1 / (1 + np.e))) / 2
+    assert float(loss) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", [DepthNetwork, SegmentationNetwork])
+def test_raw_maps_are_what_eval_mode_finishes(
+    kind: type[DepthNetwork] | type[SegmentationNetwork],
+) -> None:
+    network = kind(pretrained=False).eval()
+    with torch.inference_mode():
+        (raw,) = network.raw(picture(64, 64)).values()
+        finished = network(picture(64, 64))
+    expected = raw.exp() if kind is DepthNetwork else raw
+    torch.testing.assert_close(finished, expected)
 
 
 def test_the_pretrained_weights_reach_the_encoder() -> None:

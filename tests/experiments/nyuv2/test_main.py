@@ -70,4 +70,4 @@ def test_the_published_weights_see_the_test_images() -> None:
 def test_no_picture_of_the_data_set_lies_in_the_study() -> None:
     here = Path(STUDY.results)
     names = {path.suffix for path in here.rglob("*") if path.is_file()} - {".pyc"}
-    assert names <= {".py", ".md", ".pt2", ".safetensors"}
+    assert names <= {".py", ".md", ".pt2", ".safetensors", ".toml"}

@@ -11,8 +11,9 @@ from PIL import Image
 
 from experiments.datasets.rooms import RoomsFolder
 from experiments.training.joint import train_joint
+from experiments.training.recipe import Recipe
 from experiments.training.single_task import parts_of, train_single_task
-from experiments.training.study import TASKS, JointRecipe, SingleTaskRecipe, Study
+from experiments.training.study import TASKS, Study
 
 HEIGHT, WIDTH = 24, 32
 
@@ -43,8 +44,17 @@ def tiny_study(root: Path) -> Study:
         height=HEIGHT,
         width=WIDTH,
         folds=2,
-        single_task=SingleTaskRecipe(epochs=1, batch_size=2),
-        joint=JointRecipe(epochs=2, held_out=0.25),
+        single_task=Recipe(epochs=1, batch_size=2, slow_parts=("pyramid.trunk",)),
+        joint=Recipe(
+            epochs=2,
+            batch_size=1,
+            optimiser="sgd",
+            schedule="cosine",
+            weight_decay=0.0,
+            held_out=0.25,
+            colour=0.0,
+            zoom=1.0,
+        ),
     )
 
 

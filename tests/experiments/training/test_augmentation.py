@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from experiments.training.augmentation import augment
-from experiments.training.study import SingleTaskRecipe
+from experiments.training.arrays import SplitArrays
+from experiments.training.augmentation import Pictures, augment
+from experiments.training.recipe import Recipe
 
-NOTHING = SingleTaskRecipe(colour=0.0, zoom=1.0)
+NOTHING = Recipe(colour=0.0, zoom=1.0)
 
 
 def scene() -> tuple[Tensor, Tensor, Tensor]:
@@ -18,7 +19,7 @@ def scene() -> tuple[Tensor, Tensor, Tensor]:
     return rgb, torch.full((24, 32), 4.0), torch.arange(32, dtype=torch.uint8).repeat(24, 1) // 8
 
 
-def changed(recipe: SingleTaskRecipe, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+def changed(recipe: Recipe, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     return augment(*scene(), recipe=recipe, random=np.random.default_rng(seed))
 
 
@@ -32,6 +33,32 @@ def test_without_zoom_and_colour_a_picture_is_itself_or_its_mirror_image() -> No
         torch.testing.assert_close(new_rgb, rgb.flip(-1) if mirrored else rgb)
         assert torch.equal(new_labels, labels.flip(-1) if mirrored else labels)
     assert seen == {True, False}
+
+
+def test_a_recipe_can_do_without_mirror_images() -> None:
+    for seed in range(12):
+        rgb, _, labels = changed(replace(NOTHING, mirror=False), seed)
+        torch.testing.assert_close(rgb, scene()[0])
+        assert torch.equal(labels, scene()[2])
+
+
+def test_a_draw_without_a_seed_is_the_picture_itself() -> None:
+    random = np.random.default_rng(0)
+    arrays = SplitArrays(
+        ("a", "b"),
+        random.integers(0, 256, (2, 24, 32, 3), dtype=np.uint8),
+        random.uniform(1, 5, (2, 24, 32)).astype(np.float32),
+        random.integers(0, 5, (2, 24, 32), dtype=np.uint8),
+    )
+    data = Pictures(arrays, Recipe())
+    plain, drawn = data[(1, None)], data[(1, np.random.SeedSequence(7))]
+    np.testing.assert_array_equal(plain["rgb"].permute(1, 2, 0), arrays.rgb[1])
+    np.testing.assert_array_equal(plain["depth"], arrays.depth[1][None])
+    np.testing.assert_array_equal(plain["true_depth"], arrays.depth[1])
+    np.testing.assert_array_equal(plain["labels"], arrays.labels[1])
+    assert not torch.equal(drawn["rgb"], plain["rgb"])
+    assert torch.equal(drawn["depth"][0], drawn["true_depth"])
+    assert len(data) == 2
 
 
 def test_what_is_enlarged_is_nearer_by_the_same_factor() -> None:
@@ -58,6 +85,6 @@ def test_colours_stay_in_range_and_only_colours_change() -> None:
 
 
 def test_the_same_seed_gives_the_same_picture() -> None:
-    first, second, other = (changed(SingleTaskRecipe(), seed) for seed in (1, 1, 2))
+    first, second, other = (changed(Recipe(), seed) for seed in (1, 1, 2))
     assert torch.equal(first[0], second[0])
     assert not torch.equal(first[0], other[0])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +91,8 @@ def test_measure_calls_the_library_with_the_study_s_files(
     assert all(option in makefile for option in ASKED)
 
 
-def test_optimal_constants_go_into_the_published_checkpoint(
-    study: Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("experiments.training.commands.VARIANTS", ["cat1"])
+def test_optimal_constants_go_into_the_published_checkpoint(study: Study) -> None:
+    study = replace(study, variants=("cat1",))
     before = load_checkpoint(export_joint(study, "cat1"))
     call(study, "learn-optimal")
     after = load_checkpoint(checkpoint_path(study, "cat1"))

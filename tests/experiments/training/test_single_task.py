@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from experiments.training.single_task import (
     folds_of,
-    log_depth_loss,
     parts_of,
     single_task_folder,
     train_single_task,
@@ -27,13 +25,6 @@ def test_every_part_was_trained(study: Study) -> None:
     for task in TASKS:
         for part in parts_of(study):
             assert (single_task_folder(study, task, part) / "weights.safetensors").is_file()
-
-
-def test_the_depth_loss_is_the_mean_error_of_the_logarithm_where_depth_is_known() -> None:
-    target = torch.tensor([[[1.0, 0.0], [2.0, 4.0]]])
-    predicted = torch.tensor([[[2.0, 99.0], [2.0, 1.0]]]).log()
-    loss = log_depth_loss(predicted, target)
-    assert float(loss) == pytest.approx((np.log(2) + 0 + np.log(4)) / 3)
 
 
 def test_unknown_names_are_refused(study: Study) -> None:
