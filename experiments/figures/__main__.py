@@ -10,6 +10,8 @@ import click
 import pandas as pd
 
 from experiments.benchmarks.report import summary, write_report
+from experiments.figures.architecture_page import page_blocks
+from experiments.figures.architectures import write_directions
 from experiments.figures.beside import beside_published
 from experiments.figures.published import write_published
 from experiments.figures.readmes import write_blocks
@@ -28,6 +30,7 @@ from influence.tables import interactions_table, mutes_table, omega_table
 
 REPORTS = Path(__file__).parents[2] / "reports"
 STUDIES = {"rooms": "make measure", "nyuv2": "python -m experiments.nyuv2 measure"}
+NETWORKS_REMEDY = "`python -m experiments.networks measure` and `gather`"
 BESIDE_PUBLISHED = "nyuv2"
 IN_README = "rooms"
 
@@ -64,6 +67,12 @@ def write_all(reports: Path) -> Iterator[str]:
         if name == IN_README and (reports.parent / "README.md").exists():
             judged = format_table(mutes_table(_cross(study), interval=False), "md")
             yield _wrote(write_blocks(reports.parent / "README.md", {"rooms": judged}))
+    networks = reports / "networks"
+    if (networks / "influence.csv").exists():
+        yield from map(_wrote, write_directions(reports))
+        yield _wrote(write_blocks(networks / "README.md", page_blocks(reports)))
+    else:
+        yield f"skipped {networks}: no influence.csv there; {NETWORKS_REMEDY} writes it"
     benchmarks = reports / "benchmarks"
     if (benchmarks / "rounds.csv").exists():
         yield from map(_wrote, write_report(benchmarks))

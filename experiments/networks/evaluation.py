@@ -28,7 +28,7 @@ DEPTH_RANGE = (MILLIMETRE, 10.0)  # metres
 
 
 def write_test_file(study: NetworkStudy, labels: str, depth_source: str) -> Path:
-    """Write the evaluation file of the 654 test images, or keep it if it is there.
+    """Write the evaluation file of the 654 test images.
 
     Parameters
     ----------
@@ -40,8 +40,6 @@ def write_test_file(study: NetworkStudy, labels: str, depth_source: str) -> Path
     if depth_source not in DEPTH_SOURCES:
         raise unknown("source of the depth", depth_source, DEPTH_SOURCES)
     path = study.work / "data" / f"test-{labels}-{depth_source}.h5"
-    if path.is_file():
-        return path
     arrays = study.load_split("test", labels)
     true = arrays.depth[:, None]
     depth = true if depth_source == "true" else _predicted(study, arrays.rgb)
