@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from scipy.io import loadmat
 
-from experiments.datasets.label_maps import label_map
+from experiments.datasets.label_maps import class_names, label_map
 from experiments.datasets.sample import Sample, SampleSet
 from experiments.datasets.source_files import read_picture
 from influence.errors import InfluenceError
@@ -87,6 +87,7 @@ class NYUv2File:
 
     def __init__(self, root: str | os.PathLike[str], split: str, *, classes: str = "wang") -> None:
         self.path = Path(root) / OFFICIAL_FILE
+        self.classes = class_names(LABELS.get(classes, classes))
         self._classes = label_map(LABELS.get(classes, classes), source=894)
         self._indices = official_split(split, root)
         self.ids = tuple(f"{index:04d}" for index in self._indices)
@@ -121,6 +122,7 @@ class NYUv2Folder:
 
     def __init__(self, root: str | os.PathLike[str], split: str, *, classes: str = "wang") -> None:
         self.root = Path(root)
+        self.classes = class_names(LABELS.get(classes, classes))
         self._classes = label_map(LABELS.get(classes, classes), source=40)
         self.ids = tuple(f"{index:04d}" for index in official_split(split, root))
 

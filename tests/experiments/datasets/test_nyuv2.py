@@ -11,7 +11,7 @@ from scipy.io import savemat
 
 from experiments.datasets.label_maps import label_map
 from experiments.datasets.nyuv2 import NYUv2File, NYUv2Folder, official_split, open_nyuv2
-from experiments.datasets.sample import IGNORE, SampleSet
+from experiments.datasets.sample import CLASSES, IGNORE, SampleSet
 from influence.errors import InfluenceError
 
 COUNT, HEIGHT, WIDTH = 4, 16, 24
@@ -99,6 +99,13 @@ def test_both_readers_give_the_same_samples(
         np.testing.assert_array_equal(first.labels, second.labels)
         assert first.rgb.dtype == second.rgb.dtype
         assert first.depth.dtype == second.depth.dtype
+
+
+def test_the_classes_are_those_of_the_label_set(official: Path, folder: Path) -> None:
+    for root in (official, folder):
+        assert open_nyuv2(root, "train").classes == CLASSES  # type: ignore[attr-defined]
+        six = open_nyuv2(root, "train", classes="arora6").classes  # type: ignore[attr-defined]
+        assert (len(six), six[0]) == (6, "other")
 
 
 def test_the_official_split_is_disjoint_and_complete() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -8,6 +9,8 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file
 
+from experiments.datasets.rooms import RoomsFolder
+from experiments.datasets.sample import Sample
 from experiments.training.arrays import load_split
 from experiments.training.evaluation_data import quantise, write_set
 from experiments.training.export import export_histories, export_joint, export_weights
@@ -50,6 +53,47 @@ def test_the_histories_are_one_table(study: Study) -> None:
     assert list(table) == ["network", "epoch", "train_loss", "held_out_loss"]
     assert table.network.value_counts()["jrn-cat1"] == 2
     assert "segmentation-fold1" in set(table.network)
+
+
+def test_networks_that_were_not_trained_again_keep_their_rows(study: Study, tmp_path: Path) -> None:
+    before = pd.read_csv(export_histories(replace(study, reports=tmp_path)))
+    retrained = replace(study, reports=tmp_path, work=tmp_path / "work")
+    new = retrained.work / "joint" / "cat1" / "history.csv"
+    new.parent.mkdir(parents=True)
+    new.write_text("epoch,train_loss,held_out_loss\n1.0,9.0,nan\n")
+    after = pd.read_csv(export_histories(retrained))
+    kept = before.network != "jrn-cat1"
+    pd.testing.assert_frame_equal(after[:-1], before[kept].reset_index(drop=True))
+    assert after.iloc[-1][["network", "epoch", "train_loss"]].tolist() == ["jrn-cat1", 1, 9.0]
+
+
+class Named(RoomsFolder):
+    """Rooms with groups, names of their own, and a far corner."""
+
+    groups = ("a", "a", "b")
+    classes = ("one", "two", "three", "four", "five")
+
+    def __getitem__(self, index: int) -> Sample:
+        sample = super().__getitem__(index)
+        sample.depth[0, 0] = 70.0  # more than uint16 millimetres hold
+        return sample
+
+
+def test_groups_and_classes_of_the_reader_reach_the_evaluation_file(
+    study: Study, tmp_path: Path
+) -> None:
+    named = replace(
+        study, open_split=lambda split: Named(study.work.parent / "data", split), max_depth=50.0
+    )
+    (tmp_path / "single_task").symlink_to(study.work / "single_task")
+    write_set(replace(named, work=tmp_path), "test", tmp_path / "test.h5")
+    data = EvaluationFile(tmp_path / "test.h5")
+    assert data.groups is not None
+    assert data.groups.astype(str).tolist() == ["a", "a", "b"]
+    assert data.targets["semantic"].classes == data.inputs["semantic"].classes == Named.classes
+    assert data.targets["depth"].range == (1e-3, 50.0)
+    assert all(bool(data[index].targets["depth"][0, 0].isnan()) for index in range(3))
+    assert not bool(data[0].targets["depth"][1:].isnan().any())
 
 
 def test_the_evaluation_file_holds_the_test_set(study: Study, tmp_path: Path) -> None:
