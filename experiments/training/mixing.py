@@ -1,8 +1,8 @@
 """Changes of whole batches that use depth for the classes, and classes for the depth.
 
-After AffineMix and ColorAug of Bansal, Ji, Yuan and Xu (WACV 2023, arXiv 2206.10562): one is "a data
-augmentation for semantic segmentation that uses predicted depth", the other "a simple depth
-augmentation that uses predicted semantics". More of that paper could not be read here; what is moved
+After AffineMix and ColorAug of Bansal, Ji, Yuan and Xu (WACV 2023, arXiv 2206.10562): the one
+augments pictures for the segmentation with the help of predicted depth, the other pictures for the
+depth with the help of predicted classes. More of that paper could not be read here; what is moved
 and how is ours. The maps of a batch are taken as they come: true, or pseudo-labels of a teacher.
 """
 
@@ -34,7 +34,8 @@ def affine_mix(
 
     One movable class of the next picture is enlarged by s about the centre and shifted. What is
     enlarged is nearer: its depth is divided by s. A moved pixel is seen where it is nearer than
-    what was there; its colour, depth and label come together.
+    what was there; its colour, depth and label come together. It is not seen where its own depth is
+    unknown, nor where that of what was there is.
 
     Parameters
     ----------
@@ -47,6 +48,24 @@ def affine_mix(
         The range of s, drawn evenly in its logarithm.
     shift
         The largest shift, as a share of the picture's height and width.
+
+    Returns
+    -------
+    Batch
+        A new one; the maps of the given one stay as they are.
+
+    Examples
+    --------
+    >>> near, far = torch.full((1, 4, 4), 1.0), torch.full((1, 4, 4), 3.0)
+    >>> batch = {
+    ...     "rgb": torch.zeros(2, 3, 4, 4),
+    ...     "true_depth": torch.cat((near, far)),
+    ...     "labels": torch.full((2, 4, 4), 3),
+    ... }
+    >>> random = torch.Generator().manual_seed(0)
+    >>> mixed = affine_mix(batch, random=random, movable=[3], scale=(1.0, 1.0), shift=0.0)
+    >>> mixed["true_depth"].amax(dim=(1, 2)).tolist()  # near stays, far is hidden by near
+    [1.0, 1.0]
     """
     rgb, depth, labels = batch["rgb"], batch["true_depth"], batch["labels"]
     factor, grid = _affine_grids(rgb, random=random, scale=scale, shift=shift)
@@ -93,6 +112,20 @@ def color_aug(
     ----------
     batch
         With "rgb" (B, 3, H, W) of 0..255 and "labels" (B, H, W).
+    strength
+        The largest relative change of the contrast, and of each colour.
+
+    Returns
+    -------
+    Batch
+        A new one; the maps of the given one stay as they are.
+
+    Examples
+    --------
+    >>> batch = {"rgb": torch.full((1, 3, 1, 2), 100.0), "labels": torch.tensor([[[0, 4]]])}
+    >>> changed = color_aug(batch, random=torch.Generator().manual_seed(0))["rgb"]
+    >>> (changed == 100).all(dim=1).tolist()
+    [[[True, False]]]
     """
     rgb, labels = batch["rgb"], batch["labels"]
     mask = torch.isin(labels, torch.tensor(movable, device=labels.device, dtype=labels.dtype))
