@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -54,9 +55,14 @@ class NetworkStudy:
         return plans
 
     def plan(self, name: str) -> Plan:
+        """How one network is built, trained and measured."""
         if name not in self.plans:
             raise unknown("network", name, self.plans)
         return self.plans[name]
+
+    def choose(self, names: Iterable[str] = ()) -> list[str]:
+        """Check the names of networks; all of them if none is given."""
+        return [self.plan(name).name for name in names] or list(self.plans)
 
     def folder(self, name: str) -> Path:
         """The folder of one training run."""

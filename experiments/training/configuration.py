@@ -33,6 +33,7 @@ from models.jrn import VARIANTS
 __all__ = [
     "Plan",
     "find_object",
+    "make_config",
     "make_loss",
     "make_network",
     "read_configuration",
@@ -137,8 +138,8 @@ def read_configuration(path: Path) -> dict[str, Plan]:
     return plans
 
 
-def make_network(plan: Plan) -> nn.Module:
-    """Make the network of a plan, at its random start.
+def make_config(plan: Plan) -> Any:
+    """Make the configuration of a plan's network.
 
     Raises
     ------
@@ -148,13 +149,24 @@ def make_network(plan: Plan) -> nn.Module:
     kind = find_object(plan.network)
     if not (isinstance(kind, type) and issubclass(kind, nn.Module) and hasattr(kind, "Config")):
         raise InfluenceError(f"{plan.network} is not a network: expected a class with a `Config`")
-    where = f"options of network {plan.name!r}"
-    config = _checked(kind.Config, plan.options, where)
+    return _checked(kind.Config, plan.options, f"options of network {plan.name!r}")
+
+
+def make_network(plan: Plan) -> nn.Module:
+    """Make the network of a plan, at its random start.
+
+    Raises
+    ------
+    InfluenceError
+        As of `make_config`, or if the network cannot be made from its configuration.
+    """
+    config = make_config(plan)
     torch.manual_seed(plan.seed)
     try:
-        return kind(config)
+        network: nn.Module = find_object(plan.network)(config)
     except (ValueError, TypeError, LookupError, RuntimeError) as error:
-        raise InfluenceError(f"{where}: {error}") from error
+        raise InfluenceError(f"options of network {plan.name!r}: {error}") from error
+    return network
 
 
 def make_loss(plan: Plan) -> Loss:
