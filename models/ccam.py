@@ -146,7 +146,8 @@ class CrossChannelAttention(nn.Module):
     ``A = a(g(F_D) g(F_S)^T / sqrt(N))``, (B, C, C), with `a` a softmax over the semantic channels,
     or a sigmoid. Then ``F_D + gamma_D A F_S`` and ``F_S + gamma_S A^T F_D`` go on. Both gammas
     start at 0: at first the module changes nothing. What a softmax gives a depth channel is a
-    weighted mean of the semantic channels; what a semantic channel gets is a weighted sum.
+    weighted mean of the semantic channels; what a semantic channel gets is a weighted sum. The
+    scores are sums over all pixels before they are scaled: large maps need bfloat16, not float16.
 
     Examples
     --------

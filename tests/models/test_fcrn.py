@@ -219,6 +219,13 @@ def test_berhu_by_hand() -> None:
     torch.testing.assert_close(berhu(residual), torch.tensor(expected, dtype=torch.float64))
 
 
+def test_a_perfect_prediction_costs_nothing_and_has_a_gradient() -> None:
+    residual = torch.zeros(3, requires_grad=True)
+    loss = berhu(residual).sum()
+    assert float(loss.detach()) == 0
+    assert torch.autograd.grad(loss, residual)[0].tolist() == [0, 0, 0]
+
+
 @settings(deadline=None, max_examples=50)
 @given(
     residual=st.lists(st.floats(-50, 50), min_size=1, max_size=8).filter(

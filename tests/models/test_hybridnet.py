@@ -196,12 +196,8 @@ def test_only_the_shape_of_the_layout_counts(network: HybridNet) -> None:
         clean = network(pictures())["depth"]
     moved = replaced(network, "global_depth", lambda x: 3 * x + 5, pictures())["depth"]
     flipped = replaced(network, "global_depth", torch.neg, pictures())["depth"]
-    flat = [
-        replaced(network, "global_depth", partial(torch.full_like, fill_value=v), pictures())[
-            "depth"
-        ]
-        for v in (0.0, 4.0)
-    ]
+    flats = [partial(torch.full_like, fill_value=value) for value in (0.0, 4.0)]
+    flat = [replaced(network, "global_depth", change, pictures())["depth"] for change in flats]
     torch.testing.assert_close(moved, clean, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(*flat)
     assert not torch.allclose(flipped, clean, atol=1e-4)
