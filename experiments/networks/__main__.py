@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -28,7 +29,7 @@ def train(study: NetworkStudy, names: tuple[str, ...]) -> None:
     """Train networks by name, or all; goes on where it stopped."""
     from experiments.networks.training import train_network
 
-    for name in names or study.plans:
+    for name in study.choose(names):
         train_network(study, name)
 
 
@@ -39,47 +40,43 @@ def export(study: NetworkStudy, names: tuple[str, ...]) -> None:
     """Write checkpoints of trained networks into the work folder."""
     from experiments.networks.export import export_network
 
-    for name in names or study.plans:
+    for name in study.choose(names):
         click.echo(export_network(study, name))
 
 
 @steps.command(context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[NAMES]... [OPTIONS]...")
 @click.pass_obj
 def measure(study: NetworkStudy, arguments: tuple[str, ...]) -> None:
-    """Measure networks by name, or all; options go to `influence measure`."""
+    """Measure networks by name, or all; options behind go to `influence measure`."""
     from experiments.networks.measuring import measure_network, measure_trivial
 
-    names = [argument for argument in arguments if argument in study.plans]
-    options = [argument for argument in arguments if argument not in study.plans]
-    for labels in dict.fromkeys(study.plan(name).labels for name in names or study.plans):
+    given = list(takewhile(lambda argument: not argument.startswith("-"), arguments))
+    names = study.choose(given)
+    for labels in dict.fromkeys(study.plan(name).labels for name in names):
         measure_trivial(study, labels)
-    for name in names or study.plans:
-        measure_network(study, name, options)
+    for name in names:
+        measure_network(study, name, arguments[len(given) :])
 
 
 @steps.command()
 @click.pass_obj
 def gather(study: NetworkStudy) -> None:
     """Put the runs together into the tables of reports/networks/; compare networks."""
-    from experiments.networks.gathering import (
-        gather_comparisons,
-        gather_history,
-        gather_tables,
-    )
+    from experiments.networks.gathering import gather_comparisons, gather_history, gather_tables
 
     for path in (*gather_tables(study), gather_comparisons(study), gather_history(study)):
         click.echo(path)
 
 
 @steps.command()
-@NAMES
+@click.argument("names", nargs=-1, required=True)
 @click.pass_obj
 def publish(study: NetworkStudy, names: tuple[str, ...]) -> None:
     """Copy the float16 weights of trained networks into the repository."""
     from experiments.networks.export import publish_weights
 
-    for name in names:
+    for name in study.choose(names):
         click.echo(publish_weights(study, name))
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from experiments.datasets.sample import IGNORE
-from experiments.networks.export import classes_of
 from experiments.networks.study import NetworkStudy
 from experiments.networks.training import load_network
 from experiments.training.evaluation_data import quantise
@@ -28,7 +27,7 @@ DEPTH_RANGE = (MILLIMETRE, 10.0)  # metres
 
 
 def write_test_file(study: NetworkStudy, labels: str, depth_source: str) -> Path:
-    """Write the evaluation file of the 654 test images.
+    """Write the evaluation file of the test images.
 
     Parameters
     ----------
@@ -43,7 +42,6 @@ def write_test_file(study: NetworkStudy, labels: str, depth_source: str) -> Path
     arrays = study.load_split("test", labels)
     true = arrays.depth[:, None]
     depth = true if depth_source == "true" else _predicted(study, arrays.rgb)
-    classes = list(classes_of(labels))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_evaluation_file(
         path,
@@ -57,7 +55,7 @@ def write_test_file(study: NetworkStudy, labels: str, depth_source: str) -> Path
         attributes={
             "inputs/depth": {"unit": "m", "scale": MILLIMETRE},
             "targets/depth": {"unit": "m", "ignore": 0, "scale": MILLIMETRE, "range": DEPTH_RANGE},
-            "targets/semantic": {"ignore": IGNORE, "classes": classes},
+            "targets/semantic": {"ignore": IGNORE, "classes": list(arrays.classes)},
         },
     )
     return path

@@ -10,26 +10,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from experiments.datasets.label_maps import class_names
-from experiments.datasets.nyuv2 import LABELS
 from experiments.networks.study import NetworkStudy
 from experiments.networks.training import load_network
+from experiments.training.configuration import make_config
 from influence.checkpoints import export_checkpoint
+from influence.errors import InfluenceError
 from influence.files import replace_on_success
 from influence.network import JointNetwork, Modality, Output
 
-__all__ = ["as_joint_network", "checkpoint_path", "classes_of", "export_network", "publish_weights"]
-
-
-def classes_of(labels: str) -> tuple[str, ...]:
-    """Return the names of the classes of a label set."""
-    return class_names(LABELS.get(labels, labels))
+__all__ = ["as_joint_network", "checkpoint_path", "export_network", "publish_weights"]
 
 
 def as_joint_network(study: NetworkStudy, name: str) -> JointNetwork:
     """Read a trained network, with the facts that measuring it needs."""
     plan, module = study.plan(name), load_network(study, name)
-    size = (study.height, study.width)
+    config, size = make_config(plan), (study.height, study.width)
     images = study.load_split("train", plan.labels)
     (rgb, rgb_std), (depth, depth_std) = _moments(images.rgb), _moments(images.depth[..., None])
     kinds = {
@@ -38,15 +33,16 @@ def as_joint_network(study: NetworkStudy, name: str) -> JointNetwork:
     }
     outputs = {
         "depth": Output("depth", "depth"),
-        "semantic": Output("semantic", "probabilities", classes_of(plan.labels)),
+        "semantic": Output("semantic", "probabilities", images.classes),
     }
     return JointNetwork(
         module,
-        inputs=[kinds[x] for x in module.config.inputs],  # type: ignore[union-attr]
-        outputs=[outputs[x] for x in module.config.outputs],  # type: ignore[union-attr]
+        inputs=[kinds[x] for x in config.inputs],
+        outputs=[outputs[x] for x in config.outputs],
         name=name,
         seed=plan.seed,
-        trained_on=f"NYU-Depth v2, 795 official training images at {study.width}x{study.height}",
+        trained_on=f"NYU-Depth v2, {len(images.ids)} official training images at "
+        f"{study.width}x{study.height}",
         notes=f"{plan.options} {plan.recipe}",
     )
 
@@ -68,9 +64,11 @@ def export_network(study: NetworkStudy, name: str) -> Path:
 
 
 def publish_weights(study: NetworkStudy, name: str) -> Path:
-    """Copy the float16 weights of a trained network into the repository."""
+    """Copy the float16 weights of a trained network to where configurations lie."""
     path = study.results / "weights" / f"{name}.safetensors"
     source = study.weights_path(name)
+    if not source.is_file():
+        raise InfluenceError(f"{name} is not trained: expected {source}. Train it first")
     if source != path:
         with replace_on_success(path) as aside:
             shutil.copyfile(source, aside)

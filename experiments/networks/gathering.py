@@ -9,7 +9,7 @@ import pandas as pd
 
 from experiments.networks.measuring import run_folder, sources_of
 from experiments.networks.study import NetworkStudy
-from influence.comparison import compare
+from influence.comparison import COMPARISON_COLUMNS, compare
 from influence.errors import InfluenceError
 from influence.files import replace_on_success
 from influence.results import Run, read_run, read_table
@@ -17,6 +17,7 @@ from influence.results import Run, read_run, read_table
 __all__ = ["gather_comparisons", "gather_history", "gather_tables"]
 
 TABLES = ("influence", "performance", "distance")
+HISTORY = ["network", "epoch", "train_loss"]
 
 
 def gather_tables(study: NetworkStudy) -> Iterator[Path]:
@@ -35,9 +36,10 @@ def gather_tables(study: NetworkStudy) -> Iterator[Path]:
                 "`python -m experiments.networks measure` first"
             )
     for name in TABLES:
-        present = [folder for folder in folders if (folder / f"{name}.csv").is_file()]
-        frames = [read_table(folder / f"{name}.csv", name) for folder in present]
-        yield _write(pd.concat(frames, ignore_index=True), study.reports / f"{name}.csv")
+        paths = [folder / f"{name}.csv" for folder in folders]
+        frames = [read_table(path, name) for path in paths if path.is_file()]
+        if frames:  # no network needs to have distances
+            yield _write(pd.concat(frames, ignore_index=True), study.reports / f"{name}.csv")
 
 
 def gather_comparisons(study: NetworkStudy) -> Path:
@@ -49,25 +51,26 @@ def gather_comparisons(study: NetworkStudy) -> Path:
     frames = []
     for name, plan in study.plans.items():
         if plan.compared_with:
-            runs = {name: _read(study, name) for name in (name, plan.compared_with)}
-            theirs, own = runs[plan.compared_with], runs[name]
+            theirs, own = _read(study, plan.compared_with), _read(study, name)
             for source, run in theirs.items():
                 other = own.get(source, own["true"])
                 found = compare(run, other, pairs=[(plan.compared_with, name)])
-                found = found[found["quantity"] == "performance"]
-                frames.append(found)
-    return _write(pd.concat(frames, ignore_index=True), study.reports / "comparison.csv")
+                frames.append(found[found["quantity"] == "performance"])
+    nothing = [pd.DataFrame(columns=list(COMPARISON_COLUMNS))]
+    table = pd.concat(frames or nothing, ignore_index=True)
+    return _write(table, study.reports / "comparison.csv")
 
 
 def gather_history(study: NetworkStudy) -> Path:
-    """Put the losses of all epochs together."""
+    """Put the losses of all epochs together, of networks that were trained here."""
+    paths = {name: study.folder(name) / "history.csv" for name in study.plans}
     frames = [
-        pd.read_csv(study.folder(name) / "history.csv").assign(network=name)
-        for name in study.plans
-        if (study.folder(name) / "history.csv").is_file()
+        pd.read_csv(path).assign(network=name)[HISTORY]
+        for name, path in paths.items()
+        if path.is_file()
     ]
-    table = pd.concat(frames, ignore_index=True)
-    return _write(table[["network", "epoch", "train_loss"]], study.reports / "training.csv")
+    table = pd.concat(frames or [pd.DataFrame(columns=HISTORY)], ignore_index=True)
+    return _write(table, study.reports / "training.csv")
 
 
 def _runs(study: NetworkStudy) -> Iterator[tuple[str, Path]]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.networks.evaluation import DEPTH_SOURCES, write_test_file
-from experiments.networks.export import checkpoint_path, export_network
+from experiments.networks.export import export_network
 from experiments.networks.study import NetworkStudy
 from experiments.networks.trivial import trivial_network
-from experiments.training.configuration import Plan, find_object
+from experiments.training.configuration import Plan, make_config
 from influence.measurement import measure
 
 __all__ = ["measure_network", "measure_trivial", "run_folder", "sources_of"]
@@ -19,13 +19,12 @@ METRICS = {
     "semantic": ("hybridnet",),
     "arora": ("arora", "hybridnet"),
 }
-"""What is asked of an output, and of the classes of Arora et al."""
+"""The metrics of each output; `arora` instead of `semantic` for the label sets of Arora et al."""
 
 
 def sources_of(plan: Plan) -> tuple[str, ...]:
     """Return the sources of the depth that a network is measured with; one if it takes none."""
-    takes_depth = "depth" in find_object(plan.network).Config(**plan.options).inputs
-    return DEPTH_SOURCES if takes_depth else DEPTH_SOURCES[:1]
+    return DEPTH_SOURCES if "depth" in make_config(plan).inputs else DEPTH_SOURCES[:1]
 
 
 def run_folder(study: NetworkStudy, name: str, source: str = "true") -> Path:
@@ -38,10 +37,8 @@ def measure_network(study: NetworkStudy, name: str, options: Sequence[str] = ())
     from influence.cli import main
 
     plan = study.plan(name)
-    checkpoint = checkpoint_path(study, name)
-    if not checkpoint.is_file():
-        export_network(study, name)
-    outputs = find_object(plan.network).Config(**plan.options).outputs
+    checkpoint = export_network(study, name)
+    outputs = make_config(plan).outputs
     asked = [f"{output}={metric}" for output in outputs for metric in _metrics(plan.labels, output)]
     for source in sources_of(plan):
         data = write_test_file(study, plan.labels, source)

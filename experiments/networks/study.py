@@ -9,12 +9,15 @@ from pathlib import Path
 
 from experiments.datasets.nyuv2 import open_nyuv2
 from experiments.training.arrays import SplitArrays, read_arrays
-from experiments.training.configuration import Plan, read_configuration
+from experiments.training.configuration import Plan, make_config, read_configuration
+from influence.edges import PREFIX, is_edge
 from influence.errors import InfluenceError, unknown
 
 __all__ = ["HERE", "NetworkStudy"]
 
 HERE = Path(__file__).resolve().parent
+INPUTS = ("rgb", "depth")
+OUTPUTS = ("depth", "semantic")
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class NetworkStudy:
                     f"{path}: {', '.join(sorted(twice))} is also in another file. Rename one"
                 )
             plans |= found
+        for plan in plans.values():
+            _check_names(plan)
         return plans
 
     def plan(self, name: str) -> Plan:
@@ -85,3 +90,17 @@ class NetworkStudy:
             width=self.width,
             max_depth=self.max_depth,
         )
+
+
+def _check_names(plan: Plan) -> None:
+    """Raise InfluenceError if the data lack an input or an output, or a site is no input."""
+    config = make_config(plan)
+    inputs = [site for site in plan.sites if not is_edge(site)]
+    for kind, names, known in (
+        ("input", config.inputs, INPUTS),
+        ("output", config.outputs, OUTPUTS),
+        ("site", inputs, (*config.inputs, f"{PREFIX}MODULE.PATH")),
+    ):
+        for name in names:
+            if name not in known:
+                raise unknown(f"{kind} of network {plan.name!r}", name, known)

@@ -13,45 +13,70 @@ from experiments.datasets.sample import IGNORE
 from experiments.networks.study import NetworkStudy
 from experiments.training.arrays import SplitArrays
 from experiments.training.augmentation import Pictures
-from experiments.training.configuration import Plan, find_object, make_loss, make_network
+from experiments.training.configuration import (
+    Plan,
+    find_object,
+    make_config,
+    make_loss,
+    make_network,
+)
 from experiments.training.fitting import fit, load_weights
 from experiments.training.network_training import NetworkTraining
+from influence.edges import edges_of
+from influence.hooks import check_modules
+from influence.network import JointNetwork
 
-__all__ = ["load_network", "train_network"]
+__all__ = ["load_network", "pseudo_labels", "train_network", "training_labels"]
+
+TOLD = ("network", "loss", "options", "loss_options", "changes", "labelled", "teacher")
+"""The fields of a plan that decide the weights, beside recipe and seed."""
 
 
 def train_network(study: NetworkStudy, name: str) -> None:
-    """Train one network of the study; do nothing if it is trained."""
+    """Train one network of the study; do nothing if it is trained.
+
+    Raises
+    ------
+    InfluenceError
+        If its plan cannot be followed, or its teacher is not trained.
+    """
     plan = study.plan(name)
-    arrays = study.load_split("train", plan.labels)
-    arrays = replace(arrays, labels=_labels(study, plan, arrays))
+    config = make_config(plan)
     network = make_network(plan)
-    told = ("network", "loss", "options", "loss_options", "changes")
-    fit(
-        NetworkTraining(
-            network,
-            make_loss(plan),
-            plan.recipe,
-            inputs=network.config.inputs,  # type: ignore[arg-type, union-attr]
-            changes=[find_object(change) for change in plan.changes],
-            seed=plan.seed,
-        ),
-        Pictures(arrays, plan.recipe),
-        study.folder(name),
-        facts={key: value for key, value in asdict(plan).items() if key in told}
-        | {"data": arrays.digest},
+    joint = JointNetwork(network, config.inputs, config.outputs, name=name)
+    check_modules(joint, list(edges_of(plan.sites).values()))  # before hours of training
+    training = NetworkTraining(
+        network,
+        make_loss(plan),
+        plan.recipe,
+        inputs=config.inputs,
+        changes=[find_object(change) for change in plan.changes],
+        seed=plan.seed,
     )
+    arrays = study.load_split("train", plan.labels)
+    arrays = replace(arrays, labels=training_labels(study, plan, arrays))
+    told = {key: value for key, value in asdict(plan).items() if key in TOLD}
+    data = Pictures(arrays, plan.recipe)
+    fit(training, data, study.folder(name), facts=told | {"data": arrays.digest})
 
 
 def load_network(study: NetworkStudy, name: str) -> nn.Module:
-    """Make a network of the study with its trained weights, in eval mode."""
+    """Make a network of the study with its trained weights, in eval mode.
+
+    Raises
+    ------
+    InfluenceError
+        If it is not trained, or its weights are damaged or those of another network.
+    """
     plan = study.plan(name)
-    network = make_network(replace(plan, options=plan.options | {"pretrained": False}))
+    if plan.options.get("pretrained"):  # its weights would only be replaced
+        plan = replace(plan, options=plan.options | {"pretrained": False})
+    network = make_network(plan)
     load_weights(network, study.weights_path(name))
     return network
 
 
-def _labels(study: NetworkStudy, plan: Plan, arrays: SplitArrays) -> NDArray[np.uint8]:
+def training_labels(study: NetworkStudy, plan: Plan, arrays: SplitArrays) -> NDArray[np.uint8]:
     """Take most labels away, if the plan says so, and put a teacher's in their place."""
     if not plan.labelled:
         return arrays.labels

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from experiments.networks.export import classes_of
 from experiments.networks.study import NetworkStudy
 from experiments.training.arrays import SplitArrays
 from influence.network import JointNetwork, Modality, Output
@@ -15,9 +14,17 @@ __all__ = ["Trivial", "trivial_network"]
 
 
 class Trivial(nn.Module):
-    """The same maps whatever picture (B, 3, H, W) and depth it is given.
+    """The same maps whatever picture (B, 3, H, W) and depth (B, 1, H, W) it is given.
 
-    Learned from training images.
+    Depth is the mean of each pixel over the training images in which it is known, metres; the
+    class is the most frequent one of all their pixels, with probability 1.
+
+    Parameters
+    ----------
+    images
+        The training images.
+    classes
+        How many there are; higher labels are none.
 
     Examples
     --------
@@ -48,10 +55,10 @@ class Trivial(nn.Module):
 
 def trivial_network(study: NetworkStudy, labels: str) -> JointNetwork:
     """Learn the trivial predictor of one label set from the training images."""
-    names = classes_of(labels)
+    images = study.load_split("train", labels)
     return JointNetwork(
-        Trivial(study.load_split("train", labels), classes=len(names)).eval(),
+        Trivial(images, classes=len(images.classes)).eval(),
         inputs=[Modality("rgb", "image"), Modality("depth", "depth", unit="m")],
-        outputs=[Output("depth", "depth"), Output("semantic", "probabilities", names)],
+        outputs=[Output("depth", "depth"), Output("semantic", "probabilities", images.classes)],
         name=f"trivial-{labels}",
     )

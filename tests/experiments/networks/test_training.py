@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from experiments.datasets.sample import IGNORE
+from experiments.networks.study import NetworkStudy
+from experiments.networks.training import (
+    load_network,
+    pseudo_labels,
+    train_network,
+    training_labels,
+)
+from influence.errors import InfluenceError
+from tests.experiments.networks.mine import Mine
+
+
+class Coloured(nn.Module):
+    """The brighter a channel, the likelier its class."""
+
+    def forward(self, rgb: Tensor) -> dict[str, Tensor]:
+        return {"semantic": rgb / rgb.sum(dim=1, keepdim=True)}
+
+
+def test_pseudo_labels_are_the_likeliest_classes_where_they_are_likely() -> None:
+    rgb = np.random.default_rng(0).integers(1, 256, (9, 4, 6, 3), dtype=np.uint8)
+    rgb[0, 0, 0] = (60, 20, 20)  # exactly 0.6
+    found = pseudo_labels(Coloured(), rgb, confidence=0.6)
+    share = rgb.max(axis=-1) / rgb.sum(axis=-1)
+    expected = np.where(share.astype(np.float32) >= 0.6, rgb.argmax(axis=-1), IGNORE)
+    assert found[0, 0, 0] == 0
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, expected)
+    assert {0, 1, 2, IGNORE} == set(found.ravel())
+
+
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_so_many_images_keep_their_labels_and_the_same_for_every_network(
+    study: NetworkStudy, count: int
+) -> None:
+    arrays = study.load_split("train", "wang")
+    kept = {}
+    for name in ("mine", "guided"):
+        plan = replace(study.plan(name), labelled=count)
+        labels = training_labels(study, plan, arrays)
+        kept[name] = [i for i, one in enumerate(labels) if (one != IGNORE).any()]
+        np.testing.assert_array_equal(labels[kept[name]], arrays.labels[kept[name]])
+    assert kept["mine"] == kept["guided"]
+    assert len(kept["mine"]) == count
+    assert (arrays.labels != IGNORE).any(axis=(1, 2)).all()  # the arrays stay as they were
+    assert training_labels(study, study.plan("mine"), arrays) is arrays.labels
+
+
+def test_another_seed_keeps_other_labels(study: NetworkStudy) -> None:
+    arrays = study.load_split("train", "wang")
+    plans = [replace(study.plan("mine"), labelled=3, seed=seed) for seed in range(4)]
+    kept = {training_labels(study, plan, arrays).tobytes() for plan in plans}
+    assert len(kept) > 1
+
+
+def test_a_teacher_s_labels_stand_in_for_the_missing_ones(study: NetworkStudy) -> None:
+    arrays = study.load_split("train", "wang")
+    alone = replace(study.plan("mine"), labelled=3)
+    missing = (training_labels(study, alone, arrays) == IGNORE).all(axis=(1, 2))
+    rgb = torch.from_numpy(arrays.rgb[missing]).permute(0, 3, 1, 2).float()
+    with torch.inference_mode():
+        chances = load_network(study, "mine")(rgb)["semantic"].numpy()
+    middle = float(np.median(chances.max(axis=1)))
+    expected = np.where(chances.max(axis=1) >= middle, chances.argmax(axis=1), IGNORE)
+    assert 0.4 < (expected == IGNORE).mean() < 0.6
+    plan = replace(alone, teacher="mine", confidence=middle)
+    labels = training_labels(study, plan, arrays)
+    np.testing.assert_array_equal(labels[~missing], arrays.labels[~missing])
+    np.testing.assert_array_equal(labels[missing], expected)
+
+
+def test_a_network_is_read_in_eval_mode_and_without_the_weights_that_it_began_with(
+    study: NetworkStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def made(plan: object) -> nn.Module:
+        asked.append(plan.options)  # type: ignore[attr-defined]
+        return Mine(Mine.Config())
+
+    plan = study.plan("mine")
+    monkeypatch.setattr("experiments.networks.training.make_network", made)
+    other = replace(study)
+    other.plans["mine"] = replace(plan, options={"pretrained": True, "classes": 5})
+    assert not load_network(other, "mine").training
+    assert asked == [{"pretrained": False, "classes": 5}]
+
+
+def elsewhere(study: NetworkStudy, folder: Path, name: str = "mine") -> NetworkStudy:
+    """The study with a copy of one trained network."""
+    shutil.copytree(study.folder(name), folder / "work" / name)
+    shutil.copytree(study.work / "images", folder / "work" / "images")
+    return replace(study, work=folder / "work")
+
+
+def test_a_network_trained_before_there_were_stamps_is_taken_as_it_is(
+    study: NetworkStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = elsewhere(study, tmp_path)
+    (other.folder("mine") / "stamp.json").unlink()
+    train_network(other, "mine")
+    assert capsys.readouterr().out == "mine: already trained\n"
+    before, after = (load_network(x, "mine").state_dict() for x in (study, other))
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_what_was_changed_since_the_training_began_is_told(
+    study: NetworkStudy, tmp_path: Path
+) -> None:
+    other = elsewhere(study, tmp_path)
+    other.plans["mine"] = replace(study.plan("mine"), labelled=5)
+    with pytest.raises(InfluenceError, match="labelled: 0 there, 5 now"):
+        train_network(other, "mine")
+
+
+def test_damaged_and_foreign_weights_are_named(study: NetworkStudy, tmp_path: Path) -> None:
+    other = elsewhere(study, tmp_path)
+    path = other.weights_path("mine")
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:-20], whole[20:]):
+        path.write_bytes(damaged)
+        with pytest.raises(InfluenceError, match=r"mine/weights\.safetensors: .*cut off"):
+            load_network(other, "mine")
+    shutil.copyfile(study.weights_path("guided"), path)
+    with pytest.raises(InfluenceError, match=r"1 of another shape: encoder\.weight \(6, 6, 3, 3\)"):
+        load_network(other, "mine")
