@@ -143,6 +143,15 @@ def test_shifts_differ_and_fill_their_range() -> None:
     assert {abs(x) for x, _ in shifts} == {abs(x) for _, x in shifts} == {0, 1, 2, 3, 4}
 
 
+def test_shifts_of_small_objects_are_shares_of_the_picture() -> None:
+    tops = []
+    for seed in range(150):
+        at = mix(room_and_object(16, 16), seed=seed, scale=(0.5, 0.5), shift=0.25)["labels"][0] == 3
+        assert int(at.sum()) == 8 * 8  # never beyond the picture
+        tops.append(int(at.nonzero()[0, 0]))
+    assert set(tops) == set(range(9))
+
+
 def test_scales_are_drawn_evenly_in_their_logarithm() -> None:
     batch = room_and_object()
     batch["true_depth"][1] = 1.0
@@ -178,9 +187,14 @@ def test_nothing_becomes_farther_and_only_movables_come(seed: int) -> None:
 
 
 def test_objects_of_the_next_picture_come() -> None:
-    batch = batch_of(3)
-    found = affine_mix(batch, random=stream(4))
-    assert bool((found["true_depth"] != batch["true_depth"]).any(dim=2).any(dim=1).all())
+    metres = torch.tensor([3.0, 2.0, 1.0])
+    batch = {
+        "rgb": torch.zeros(3, 3, 8, 8),
+        "true_depth": metres[:, None, None].repeat(1, 8, 8),
+        "labels": torch.full((3, 8, 8), 3),
+    }
+    # the last one's next is the first, which is farther
+    assert mix(batch)["true_depth"][:, 4, 4].tolist() == [2, 1, 1]
     # a batch of one is its own next picture
     alone = room_and_object()
     alone = {name: x[1:] for name, x in alone.items()}
@@ -266,6 +280,7 @@ def test_colours_change_by_one_contrast_and_three_gains() -> None:
             gains.append(gain)
             own.append(slope / gain)
         assert own == pytest.approx([own[0]] * 3)
+        assert np.ptp(gains[-3:]) > 1e-3
         contrasts.append(own[0])
     for drawn in (gains, contrasts):
         assert 1 - strength <= min(drawn) < 1 - 0.8 * strength
