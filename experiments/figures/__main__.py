@@ -70,7 +70,8 @@ def write_all(reports: Path) -> Iterator[str]:
     networks = reports / "networks"
     if (networks / "influence.csv").exists():
         yield from map(_wrote, write_directions(reports))
-        yield _wrote(write_blocks(networks / "README.md", page_blocks(reports)))
+        if (networks / "README.md").exists():
+            yield _wrote(write_blocks(networks / "README.md", page_blocks(reports)))
     else:
         yield f"skipped {networks}: no influence.csv there; {NETWORKS_REMEDY} writes it"
     benchmarks = reports / "benchmarks"

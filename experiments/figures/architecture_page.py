@@ -8,11 +8,13 @@ import pandas as pd
 
 from experiments.figures.architectures import direction_table
 from influence.display import display_of
+from influence.errors import InfluenceError
 from influence.metric_sets import SETS
 from influence.results import read_table
 from influence.rows import NO_MUTE
 from influence.table_formats import MARKDOWN, format_table
 from influence.tables import comparison_table, performance_table
+from influence.tables.arrangement import records
 
 __all__ = ["page_blocks"]
 
@@ -32,13 +34,11 @@ def page_blocks(reports: Path) -> dict[str, str]:
     others = performance.loc[performance["level"] == "class:other", "network"].unique()
     arora = performance["network"].isin(others)
     return {
-        "directions": format_table(
-            direction_table(pd.read_csv(folder / "directions.csv", keep_default_na=False)), "md"
-        ),
+        "directions": format_table(direction_table(_read(folder / "directions.csv")), "md"),
         "performance": format_table(
             performance_table(performance[~arora], metric=list(PUBLISHED.values())), "md"
         ),
-        "comparison": "\n".join(_comparisons(pd.read_csv(folder / "comparison.csv"))),
+        "comparison": "\n".join(_comparisons(_read(folder / "comparison.csv"))),
         "arora": "\n".join(
             format_table(performance_table(own, metric=[*SETS["arora"].labels, "mean_iou"]), "md")
             for _, own in performance[arora].groupby(
@@ -47,6 +47,14 @@ def page_blocks(reports: Path) -> dict[str, str]:
         ),
         "published": _published(performance, reports / "published"),
     }
+
+
+def _read(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise InfluenceError(
+            f"{path} is missing: `python -m experiments.networks gather` writes it"
+        )
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])  # a network may be called NA
 
 
 def _classes(performance: pd.DataFrame, network: str) -> int:
@@ -61,20 +69,58 @@ def _comparisons(comparison: pd.DataFrame) -> list[str]:
 
 
 def _published(performance: pd.DataFrame, published: Path) -> str:
-    """Return HybridNet's printed tables beside the same metrics of our networks, in Markdown."""
-    printed = _printed(published)
+    """Return what the papers print beside the same metrics of our networks, in Markdown."""
     shown = performance[(performance["mute"] == NO_MUTE) & (performance["level"] == "all")]
+    tables = (_hybridnet(shown, published), _fcrn(shown, published), _arora(shown, published))
+    return "\n\n".join(
+        table.map(MARKDOWN.name).to_markdown(index=False, disable_numparse=True) for table in tables
+    )
+
+
+def _hybridnet(shown: pd.DataFrame, published: Path) -> pd.DataFrame:
+    printed = _printed(published)
+    ours = ("hybridnet", "depthnet", "deeplab-aspp")
+    return pd.DataFrame(
+        {"metric": words}
+        | printed.loc[words].to_dict()
+        | {network: _value(shown, network, metric) for network in ours}
+        for words, metric in PUBLISHED.items()
+    )
+
+
+def _fcrn(shown: pd.DataFrame, published: Path) -> pd.DataFrame:
+    """FCRN's three metrics of NYU-Depth v2: as its authors print them, and ours."""
+    table = pd.read_csv(published / "fcrn_readme_nyu.csv", dtype=str).set_index("method")
+    printed = table.loc["Laina et al. ResNet-UpProj"]
+    metrics = {"rel": "abs_rel", "rms": "rms", "log10": "log10"}
+    return pd.DataFrame(
+        {"metric": words, "FCRN, printed": printed[words]}
+        | {network: _value(shown, network, metric) for network in ("fcrn-joint", "fcrn-depth")}
+        for words, metric in metrics.items()
+    )
+
+
+def _arora(shown: pd.DataFrame, published: Path) -> pd.DataFrame:
+    """The accuracy of Arora et al. with all classes, as printed and ours with either depth."""
     rows = []
-    for words, metric in PUBLISHED.items():
-        own = shown[shown["metric"] == metric].groupby("network")["value"].first()
-        scale = display_of(metric)
-        ours = {
-            name: f"{scale.factor * own[name]:.{scale.digits}f}" if name in own else "–"
-            for name in ("hybridnet", "depthnet", "deeplab-aspp")
+    for row in records(pd.read_csv(published / "arora_headline.csv", dtype=str)):
+        own = shown[shown["network"] == f"fcrn-joint-{row.classes}"]
+        values = {
+            f"measured, {dataset.rpartition(', ')[2]}, %": _value(
+                own[own["dataset"] == dataset], f"fcrn-joint-{row.classes}", "pixel_accuracy"
+            )
+            for dataset in dict.fromkeys(map(str, own["dataset"]))
         }
-        rows.append({"metric": words} | printed.loc[words].to_dict() | ours)
-    table = pd.DataFrame(rows).map(lambda cell: MARKDOWN.name(cell))
-    return table.to_markdown(index=False, disable_numparse=True)
+        printed = {"classes": row.classes, "printed, %": row.validation_accuracy_percent}
+        rows.append(printed | values)
+    return pd.DataFrame(rows).fillna("–")
+
+
+def _value(shown: pd.DataFrame, network: str, metric: str) -> str:
+    """Return one performance as tables show it; the first of several data sets."""
+    own = shown[(shown["network"] == network) & (shown["metric"] == metric)]["value"]
+    scale = display_of(metric)
+    return f"{scale.factor * own.iloc[0]:.{scale.digits}f}" if len(own) else "–"
 
 
 def _printed(published: Path) -> pd.DataFrame:

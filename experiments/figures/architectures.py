@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from influence.display import display_of
+from influence.errors import InfluenceError
 from influence.files import replace_on_success
 from influence.plots.style import COLUMN_WIDTH, FORMATS, GREY, inks, save_figure, styled
 from influence.results import read_table
@@ -46,21 +47,32 @@ def directions(
     DataFrame
         One row a network, dataset, source and target: `metric`; `omega`, `low` and `high` under
         `SHOWN`; `smallest` and `largest` omega over all mutes; `verdict`; and `share`, the omega
-        as a part of what the network gains over the trivial predictor. Values are oriented,
-        positive is help, in natural units.
+        as a part of what the network gains over the trivial predictor, empty where it gains
+        nothing. Values are oriented, positive is help, in natural units. Networks with two mutes
+        or fewer are left out: two say little of how much depends on the mute.
+
+    Raises
+    ------
+    InfluenceError
+        If no network is left.
     """
     kept = influence[(influence["level"] == "all") & influence["metric"].isin(METRICS.values())]
-    shown = kept[kept["mute"] == SHOWN]
     names = ["network", "seed", "dataset", "source", "target", "metric"]
-    panels = kept.groupby(names)["mute"].transform("nunique") > 2
-    judged = verdicts(kept[panels])
+    panels = kept[kept.groupby(names, dropna=False)["mute"].transform("nunique") > 2]
+    shown = panels[panels["mute"] == SHOWN]
+    if shown.empty:
+        raise InfluenceError(
+            f"no network was measured with three mutes, {SHOWN} among them. Measure one with "
+            "--mute panel"
+        )
+    judged = verdicts(panels)
     judged["verdict"] = [in_words(row) for row in records(judged)]
     table = shown.merge(judged[[*names, "smallest", "largest", "verdict"]], on=names)
     floor = performance[(performance["network"] == trivial) & (performance["mute"] == NO_MUTE)]
     floors = floor[floor["level"] == "all"].set_index("metric")["value"]
     gain = table["full"] - table["metric"].map(floors)
     gain *= np.where(table["higher_is_better"], 1, -1)
-    table = table.assign(share=table["omega"] / gain)
+    table = table.assign(share=table["omega"] / gain.where(gain > 0))
     table = table.rename(columns={"omega_low": "low", "omega_high": "high"})
     return table[[*names, "omega", "low", "high", "smallest", "largest", "verdict", "share", "n"]]
 

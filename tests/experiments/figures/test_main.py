@@ -12,12 +12,17 @@ from click.testing import CliRunner
 
 from experiments.figures.__main__ import figures
 from experiments.figures.published import PUBLISHED
+from tests.experiments.figures.networks_tables import write_networks
 from tests.tables_of_runs import influence_frame, performance_frame, write_run
 
 FIGURE7, MUTES = (
     {f"{stem}.{suffix}" for suffix in ("png", "pdf", "svg")} for stem in ("figure7", "mutes")
 )
 ROOT = PUBLISHED.parents[1]
+PRINTED = [PUBLISHED / f"{name}.csv" for name in (
+    "hybridnet_table1", "hybridnet_table2", "fcrn_readme_nyu", "arora_headline",
+)]  # fmt: skip
+BLOCKS = ("directions", "performance", "comparison", "arora", "published")
 TABLES = {
     f"{name}.{suffix}"
     for name in ("omega", "mutes", "interactions", "table1", "table3")
@@ -28,12 +33,15 @@ TABLES = {
 def _lay_out(folder: Path) -> Path:
     """Make a folder of reports with the printed tables and a study on NYUv2."""
     (folder / "published").mkdir()
-    for path in PUBLISHED.glob("jrn_*.csv"):
+    for path in (*PUBLISHED.glob("jrn_*.csv"), *PRINTED):
         shutil.copy(path, folder / "published")
     write_run(folder / "nyuv2")
+    write_networks(folder)
+    blocks = "".join(f"<!-- {name}:begin -->old<!-- {name}:end -->\n" for name in BLOCKS)
+    (folder / "networks" / "README.md").write_text(f"# Networks\n{blocks}")
     names = ("published", "mutes", "interactions")
-    blocks = [f"<!-- {name}:begin -->old<!-- {name}:end -->\n" for name in names]
-    text = f"# Measured\n{''.join(blocks)}Behind.\n"
+    blocks = "".join(f"<!-- {name}:begin -->old<!-- {name}:end -->\n" for name in names)
+    text = f"# Measured\n{blocks}Behind.\n"
     (folder / "nyuv2" / "README.md").write_text(text)
     inputs = performance_frame(["input"], []).query("setup == 'depth+semantic'")
     inputs.to_csv(folder / "nyuv2" / "inputs.csv", index=False)
@@ -103,6 +111,32 @@ def test_measured_stands_beside_published_for_every_network_and_mute(
     assert len(lines) == 3
     assert "7.59" in lines[0]
     assert f"{100 * zero['omega'].item():.2f} [" in lines[1]
+
+
+def test_the_networks_have_a_figure_and_a_page(written: tuple[Path, str]) -> None:
+    reports, output = written
+    names = {path.name for path in (reports / "networks").iterdir()}
+    assert names >= {"directions.csv", "directions.png", "directions.pdf", "directions.svg"}
+    page = (reports / "networks" / "README.md").read_text(encoding="utf-8")
+    assert page.startswith("# Networks\n")
+    assert ">old<" not in page
+    assert f"wrote {reports / 'networks' / 'README.md'}" in output
+    # with the JRNs, whose tables lie elsewhere; theirs here were measured with two mutes only
+    assert "| hybridnet " in page
+    assert "| jrn-cat1 " not in page
+
+
+def test_networks_that_were_not_measured_or_have_no_page_are_no_error(tmp_path: Path) -> None:
+    reports = _lay_out(tmp_path)
+    shutil.rmtree(reports / "nyuv2")
+    (reports / "networks" / "README.md").unlink()
+    result = CliRunner().invoke(figures, ["--reports", str(reports)])
+    assert result.exit_code == 0, result.output
+    assert (reports / "networks" / "directions.csv").exists()
+    (reports / "networks" / "influence.csv").unlink()
+    result = CliRunner().invoke(figures, ["--reports", str(reports)])
+    assert result.exit_code == 0, result.output
+    assert f"skipped {reports / 'networks'}: no influence.csv there" in result.output
 
 
 def test_a_broken_table_ends_clearly_and_leaves_the_earlier_figure(tmp_path: Path) -> None:
