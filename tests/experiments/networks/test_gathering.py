@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -7,11 +8,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from experiments.figures.architectures import directions
 from experiments.networks.gathering import gather_comparisons, gather_history, gather_tables
 from experiments.networks.measuring import run_folder
 from experiments.networks.study import NetworkStudy
 from influence.comparison import COMPARISON_COLUMNS
 from influence.errors import InfluenceError
+from influence.results import read_table
 from tests.experiments.networks.conftest import call
 
 
@@ -24,6 +27,23 @@ def test_the_tables_are_those_of_all_runs_in_the_order_of_the_files(study: Netwo
         folders.append(run_folder(study, "guided", "predicted"))
         assert len(table) == sum(len(pd.read_csv(x / f"{name}.csv")) for x in folders)
     assert not (study.reports / "distance.csv").exists()  # inputs that meet in no module
+
+
+def test_the_page_can_be_made_of_the_tables(study: NetworkStudy) -> None:
+    influence = read_table(study.reports / "influence.csv", "influence")
+    performance = read_table(study.reports / "performance.csv", "performance")
+    found = directions(influence, performance)
+    assert list(found["network"]) == ["mine"] * 2  # the only one with a panel of mutes
+    assert set(found["target"]) == {"depth", "semantic"}
+    of = performance.query("network == 'mine' and metric == 'mean_iou' and level == 'all'")
+    values = of.set_index("mute")["value"]
+    floor = performance.query("network == 'trivial-wang' and metric == 'mean_iou'")
+    gain = values["none"] - floor.query("mute == 'none' and level == 'all'")["value"].item()
+    omega = values["none"] - values["shuffle"]
+    semantic = found.set_index("target").loc["semantic"]
+    assert semantic["omega"] == pytest.approx(omega, abs=1e-7)
+    expected = omega / gain if gain > 0 else math.nan
+    assert semantic["share"] == pytest.approx(expected, rel=1e-4, nan_ok=True)
 
 
 def test_a_comparison_is_of_the_same_numbers_as_the_performance(study: NetworkStudy) -> None:
