@@ -17,8 +17,8 @@ from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from models.losses import class_loss, log_depth_loss
 from models.trunks import Decoder, make_trunk, scale_to
 
 __all__ = ["CCAMNet", "CCAMNetConfig", "CrossChannelAttention", "ccam_loss"]
@@ -231,12 +231,7 @@ def ccam_loss(
     """
     terms = []
     if "log_depth" in maps:
-        known = depth > 0
-        error = maps["log_depth"][:, 0] - torch.where(known, depth, 1.0).log()
-        terms.append(torch.where(known, error.abs(), 0.0).sum() / known.sum().clamp(min=1))
+        terms.append(log_depth_loss(maps["log_depth"], depth))
     if "semantic" in maps:
-        entropy = functional.cross_entropy(
-            maps["semantic"], labels.long(), ignore_index=ignore, reduction="sum"
-        )
-        terms.append(entropy / (labels != ignore).sum().clamp(min=1))
+        terms.append(class_loss(maps["semantic"], labels, ignore=ignore))
     return torch.stack(terms).sum()

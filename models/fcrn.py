@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.losses import class_loss
 from models.trunks import make_trunk, scale_to
 
 __all__ = ["FCRN", "FCRNConfig", "UnpooledConvolution", "UpProjection", "berhu", "fcrn_loss"]
@@ -294,11 +295,7 @@ def fcrn_loss(
         residual = torch.where(known, maps["depth"][:, 0] - depth, 0.0)
         terms.append(DEPTH_LOSSES[depth_loss](residual).sum() / known.sum().clamp(min=1))
     if "semantic" in maps:
-        known = labels != ignore
-        likelihood = functional.cross_entropy(
-            maps["semantic"], labels.long(), ignore_index=ignore, reduction="sum"
-        )
-        terms.append(likelihood / known.sum().clamp(min=1))
+        terms.append(class_loss(maps["semantic"], labels, ignore=ignore))
     return torch.stack(terms).sum()
 
 

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.losses import class_loss
 from models.trunks import Trunk, make_trunk, scale_to
 
 __all__ = ["HybridNet", "HybridNetConfig", "Tiled", "hybridnet_loss"]
@@ -375,11 +376,7 @@ def hybridnet_loss(
         terms += [euclidean(maps["depth"], depth), euclidean(maps["depth"], depth, normal=True)]
         terms.append(global_weight * euclidean(maps["global_depth"], depth, normal=True))
     if "semantic" in maps:
-        known = (labels != ignore).sum().clamp(min=1)
-        entropy = functional.cross_entropy(
-            maps["semantic"], labels.long(), ignore_index=ignore, reduction="sum"
-        )
-        terms.append(alpha * entropy / known)
+        terms.append(alpha * class_loss(maps["semantic"], labels, ignore=ignore))
     return torch.stack(terms).sum()
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import math
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from models.losses import class_loss, log_depth_loss
 from models.trunks import Decoder, EfficientNetLite0, scale_to
 
 __all__ = ["DepthNetwork", "SegmentationNetwork", "single_task_loss"]
@@ -90,6 +89,7 @@ def single_task_loss(
 
     Examples
     --------
+    >>> import torch
     >>> log_depth = torch.tensor([2.0, 9.0]).log().view(1, 1, 1, 2)
     >>> depth, labels = torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[4, 255]]])
     >>> round(float(single_task_loss({"log_depth": log_depth}, depth, labels)), 4)  # log 2
@@ -98,10 +98,8 @@ def single_task_loss(
     1.6094
     """
     if "semantic" in maps:
-        return functional.cross_entropy(maps["semantic"], labels.long(), ignore_index=ignore)
-    known = depth > 0
-    error = (maps["log_depth"][:, 0] - torch.where(known, depth, 1.0).log()).abs()
-    return torch.where(known, error, 0.0).sum() / known.sum().clamp(min=1)
+        return class_loss(maps["semantic"], labels, ignore=ignore)
+    return log_depth_loss(maps["log_depth"], depth)
 
 
 def _into_parts(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
