@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from influence.display import display_of
+from influence.edges import PREFIX
 from influence.errors import InfluenceError
 from influence.files import replace_on_success
 from influence.plots.style import COLUMN_WIDTH, FORMATS, GREY, inks, save_figure, styled
@@ -131,7 +132,7 @@ def draw_directions(found: pd.DataFrame) -> Figure:
     signs = inks(found["network"])
     several = rows.groupby("network")["dataset"].transform("nunique") > 1
     labels = [
-        f"{row.network}{f' ({row.dataset})' if more else ''}: {row.source}"
+        f"{row.network}{f' ({row.dataset})' if more else ''}: {row.source.removeprefix(PREFIX)}"
         for row, more in zip(records(rows), several, strict=True)
     ]
     with styled():
@@ -148,7 +149,7 @@ def draw_directions(found: pd.DataFrame) -> Figure:
                 axes.plot([low, high], [place] * 2, color=ink.colour)
                 axes.plot([value], [place], ink.marker, color=ink.colour, markersize=3)
             axes.axvline(0, color=GREY, linewidth=0.6, linestyle=":")
-            axes.set_xscale("symlog", linthresh=1)
+            axes.set_xscale("symlog", linthresh=0.1)
             axes.xaxis.set_major_formatter("{x:g}")
             axes.set_title(f"→ {target}")
             axes.set_xlabel(f"ω, {shown.gain_unit('m')}")
