@@ -24,14 +24,14 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from experiments.training.network_training import Batch, NetworkTraining
 from experiments.training.recipe import Recipe
 from experiments.training.stamps import check_stamp
-from influence import weights
 from influence.errors import InfluenceError
 from influence.files import replace_on_success
 
@@ -152,12 +152,12 @@ def fit(
 
 def save_weights(network: nn.Module, path: Path) -> None:
     """Write float16 weights; biases and the vectors of batch normalisation stay float32."""
-    rounded = {
+    weights = {
         name: (value.half() if value.is_floating_point() and value.ndim > 1 else value).contiguous()
         for name, value in network.state_dict().items()
     }
     with replace_on_success(path) as aside:
-        save_file(rounded, aside)
+        save_file(weights, aside)
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
@@ -165,9 +165,12 @@ def load_weights(network: nn.Module, path: Path) -> None:
     if not path.is_file():
         raise InfluenceError(f"{path}: no such weights. Run the training step first")
     try:
-        weights.load_weights(network, path.read_bytes(), pickled=False)
-    except InfluenceError as error:
-        raise InfluenceError(f"{path}: {error}") from error
+        network.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        raise InfluenceError(
+            f"{path} does not hold the weights of this network: {' '.join(str(error).split())}. "
+            "Delete it and train, or restore the configuration that it was trained with"
+        ) from error
     network.eval()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from experiments.datasets.sample import CLASSES, resize
 from experiments.nyuv2.__main__ import open_study
@@ -40,6 +41,18 @@ def test_a_published_checkpoint_refines_maps_of_any_size(variant: str) -> None:
         refined = network(maps)
     assert refined["depth"].shape == (3, 1, 48, 64)
     torch.testing.assert_close(refined["semantic"].sum(dim=1), torch.ones(3, 48, 64))
+
+
+def test_the_published_weights_are_those_of_the_single_task_networks() -> None:
+    for task in TASKS:
+        path = STUDY.results / "weights" / f"{task}.safetensors"
+        network = load_single_task(task, path)
+        published, loaded = load_file(path), network.state_dict()
+        assert len(published) == len(loaded)
+        head = "pyramid.head.weight"
+        assert torch.equal(loaded[head], published[head].float())
+        stem = next(name for name in published if name.endswith("stem.0.weight"))
+        assert torch.equal(loaded["pyramid.trunk.stem.0.weight"], published[stem].float())
 
 
 @pytest.mark.nyuv2
