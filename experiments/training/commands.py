@@ -16,7 +16,7 @@ import click
 from experiments.training.study import TASKS, Study
 from influence.errors import InfluenceError
 
-__all__ = ["run", "study_commands"]
+__all__ = ["JOBS", "in_parallel", "run", "study_commands"]
 
 ASKED = ["--mute", "panel", "--by", "depth=2,4,region", "--interactions"]
 """What is measured in every study; the Makefile asks the same of the rooms."""
@@ -65,7 +65,7 @@ def study_commands(
         if epochs:
             study = replace(study, single_task=replace(study.single_task, epochs=epochs))
         work = [(study, task, part) for part in parts or parts_of(study) for task in tasks]
-        _in_parallel(train_single_task, work, jobs)
+        in_parallel(train_single_task, work, jobs)
 
     @steps.command()
     @click.pass_obj
@@ -91,7 +91,7 @@ def study_commands(
         if epochs:
             study = replace(study, joint=replace(study.joint, epochs=epochs))
         work = [(study, variant) for variant in variants or study.variants]
-        _in_parallel(train_joint, work, jobs)
+        in_parallel(train_joint, work, jobs)
 
     @steps.command()
     @click.pass_obj
@@ -165,7 +165,7 @@ def run(steps: click.Command) -> None:
         sys.exit(1)
 
 
-def _in_parallel(train: Callable[..., None], work: Iterable[tuple[Any, ...]], jobs: int) -> None:
+def in_parallel(train: Callable[..., None], work: Iterable[tuple[Any, ...]], jobs: int) -> None:
     """Call `train` with each tuple. Several single-threaded processes beat several threads."""
     if jobs == 1:
         for arguments in work:

@@ -36,6 +36,7 @@ __all__ = [
     "make_config",
     "make_loss",
     "make_network",
+    "read_checked",
     "read_configuration",
     "read_settings",
 ]
@@ -106,11 +107,22 @@ def read_settings(path: Path) -> Settings:
     InfluenceError
         If the file is no TOML, or a key or its value is not as `Settings` says.
     """
-    settings = _checked(Settings, _read(path), str(path))
+    settings = read_checked(Settings, path)
     for variant in settings.variants:
         if variant not in VARIANTS:
             raise unknown(f"variant in {path}", variant, VARIANTS)
     return settings
+
+
+def read_checked(kind: type[Kind], path: Path) -> Kind:
+    """Read a file that holds the fields of a dataclass.
+
+    Raises
+    ------
+    InfluenceError
+        If the file is no TOML, or a key or its value is not as the dataclass says.
+    """
+    return _checked(kind, _read(path), str(path))
 
 
 def read_configuration(path: Path) -> dict[str, Plan]:

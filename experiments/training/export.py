@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import math
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from experiments.training.arrays import load_split
 from experiments.training.joint import joint_folder, load_joint
@@ -18,7 +21,7 @@ from influence.checkpoints import export_checkpoint
 from influence.files import replace_on_success
 from influence.network import JointNetwork, Modality, Output
 
-__all__ = ["checkpoint_path", "export_histories", "export_joint", "export_weights"]
+__all__ = ["checkpoint_path", "export_histories", "export_joint", "export_weights", "joint_network"]
 
 
 def checkpoint_path(study: Study, variant: str) -> Path:
@@ -28,29 +31,12 @@ def checkpoint_path(study: Study, variant: str) -> Path:
 
 def export_joint(study: Study, variant: str) -> Path:
     """Write a joint network as a checkpoint that needs none of this code."""
-    statistics = input_statistics(study)
     classes = load_split(study, "train").classes
     module = load_joint(study, variant, classes=len(classes))
-    network = JointNetwork(
+    network = joint_network(
         module,
-        inputs=(
-            Modality(
-                "depth",
-                "depth",
-                shape=(1, None, None),
-                unit="m",
-                mean=statistics["depth"][0],
-                std=statistics["depth"][1],
-            ),
-            Modality(
-                "semantic",
-                "probabilities",
-                shape=(len(classes), None, None),
-                mean=statistics["semantic"][0],
-                std=statistics["semantic"][1],
-            ),
-        ),
-        outputs=(Output("depth", "depth"), Output("semantic", "probabilities", classes)),
+        input_statistics(study),
+        classes,
         name=f"jrn-{variant}",
         seed=study.seed,
         trained_on=study.trained_on,
@@ -65,6 +51,38 @@ def export_joint(study: Study, variant: str) -> Path:
     }
     export_checkpoint(network, path, example)
     return path
+
+
+def joint_network(
+    module: nn.Module,
+    statistics: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    classes: tuple[str, ...],
+    **facts: Any,
+) -> JointNetwork:
+    """Wrap a joint refinement network; `statistics` as `input_statistics` returns them."""
+    (mean, std), (semantic_mean, semantic_std) = statistics["depth"], statistics["semantic"]
+    return JointNetwork(
+        module,
+        inputs=(
+            Modality(
+                "depth",
+                "depth",
+                shape=(1, None, None),
+                unit="m",
+                mean=tuple(mean),
+                std=tuple(std),
+            ),
+            Modality(
+                "semantic",
+                "probabilities",
+                shape=(len(classes), None, None),
+                mean=tuple(semantic_mean),
+                std=tuple(semantic_std),
+            ),
+        ),
+        outputs=(Output("depth", "depth"), Output("semantic", "probabilities", classes)),
+        **facts,
+    )
 
 
 def export_weights(study: Study, task: str) -> Path:

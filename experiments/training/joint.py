@@ -19,7 +19,7 @@ from experiments.training.study import Study
 from influence.errors import InfluenceError, unknown
 from models.jrn import JRN, VARIANTS, jrn_loss
 
-__all__ = ["joint_folder", "load_joint", "train_joint"]
+__all__ = ["PredictedMaps", "joint_folder", "load_joint", "train_joint"]
 
 
 def joint_folder(study: Study, variant: str) -> Path:

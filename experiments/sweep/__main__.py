@@ -1,0 +1,58 @@
+"""`python -m experiments.sweep STEP`: many joint refinement networks on NYU-Depth v2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from experiments.sweep.study import Sweep
+from experiments.training.commands import JOBS, in_parallel, run
+
+PLACES = click.argument("places", nargs=-1)
+
+
+@click.group()
+@click.option("--data", help="The folder of NYU-Depth v2.")
+@click.option("--work", type=click.Path(path_type=Path), default=Path("runs/sweep"))
+@click.option(
+    "--single-task",
+    type=click.Path(path_type=Path),
+    default=Path("runs/nyuv2"),
+    help="The work folder of experiments.nyuv2, with its networks.",
+)
+@click.pass_context
+def steps(context: click.Context, data: str | None, work: Path, single_task: Path) -> None:
+    """Train and measure the networks of sweep.toml; each step goes on where it stopped."""
+    context.obj = Sweep(data=data, work=work, single_task=single_task)
+
+
+@steps.command()
+@PLACES
+@JOBS
+@click.pass_obj
+def train(sweep: Sweep, places: tuple[str, ...], jobs: int) -> None:
+    """Train networks, or all, and publish their weights."""
+    from experiments.sweep.training import gather_histories, publish_statistics, train_member
+
+    for condition in sweep.settings.conditions:
+        click.echo(publish_statistics(sweep, condition))
+    in_parallel(train_member, [(sweep, member) for member in sweep.choose(places)], jobs)
+    click.echo(gather_histories(sweep))
+
+
+@steps.command()
+@PLACES
+@JOBS
+@click.option("--anew", is_flag=True, help="Also those that are measured.")
+@click.pass_obj
+def measure(sweep: Sweep, places: tuple[str, ...], jobs: int, anew: bool) -> None:
+    """Measure networks, or all, from their published weights."""
+    from experiments.sweep.measuring import measure_member, test_file
+
+    test_file(sweep)
+    in_parallel(measure_member, [(sweep, member, anew) for member in sweep.choose(places)], jobs)
+
+
+if __name__ == "__main__":
+    run(steps)

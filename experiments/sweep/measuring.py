@@ -1,0 +1,79 @@
+"""Measuring the networks of the sweep from their published weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from experiments.sweep.study import Condition, Member, Sweep
+from experiments.training.evaluation_data import write_set
+from experiments.training.export import joint_network
+from influence.checkpoints import load_checkpoint
+from influence.errors import InfluenceError
+from influence.evaluation_file import EvaluationFile
+from influence.measurement import measure
+from influence.network import JointNetwork
+from models.jrn import JRN
+
+__all__ = ["load_member", "measure_member", "test_file"]
+
+MUTES = ("zero", "mean", "uniform", "shuffle", "noise")
+"""The panel without `optimal`, whose constants would have to be learned for every network."""
+
+TRAINED_ON = "NYU-Depth v2, 795 official training images at 160x120, {} predictions"
+
+
+def test_file(sweep: Sweep) -> Path:
+    """Write the evaluation file, if it is not there: one for all networks."""
+    path = sweep.single_task / "test.h5"
+    if not path.is_file():
+        write_set(sweep.inputs("cross-fitted"), "test", path)
+    return path
+
+
+def load_member(sweep: Sweep, member: Member, classes: tuple[str, ...]) -> JointNetwork:
+    """Read a network from its published weights."""
+    torch.manual_seed(member.seed)
+    config = sweep.config(member, classes=len(classes))
+    network = joint_network(
+        JRN(config),
+        _statistics(sweep, member.condition),
+        classes,
+        seed=member.seed,
+        trained_on=TRAINED_ON.format(member.condition),
+        notes=f"{config} {sweep.settings.recipe}",
+    )
+    return load_checkpoint(sweep.weights_path(member), network)
+
+
+def measure_member(sweep: Sweep, member: Member, anew: bool = False) -> Path:
+    """Measure one network; do nothing if that was done, unless `anew`."""
+    folder = sweep.run_folder(member)
+    if anew or not (folder / "run.json").is_file():
+        path = test_file(sweep)
+        classes = EvaluationFile(path).targets["semantic"].classes
+        run = measure(
+            load_member(sweep, member, classes),
+            path,
+            levels="depth=2,4",
+            mutes=MUTES,
+            interactions=True,
+        )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        run.write(folder)
+        print(f"measured {member.place}", flush=True)
+    return folder
+
+
+def _statistics(
+    sweep: Sweep, condition: Condition
+) -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:
+    path = sweep.statistics_path(condition)
+    if not path.is_file():
+        raise InfluenceError(
+            f"expected the statistics of the training inputs at {path}: restore the file, or train"
+        )
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return {name: (tuple(mean), tuple(std)) for name, (mean, std) in content.items()}
