@@ -54,5 +54,32 @@ def measure(sweep: Sweep, places: tuple[str, ...], jobs: int, anew: bool) -> Non
     in_parallel(measure_member, [(sweep, member, anew) for member in sweep.choose(places)], jobs)
 
 
+@steps.command()
+@click.pass_obj
+def gather(sweep: Sweep) -> None:
+    """Put the runs together into the tables of reports/sweep/, and test the paper's claims."""
+    from experiments.sweep.gathering import (
+        gather_designs,
+        gather_facts,
+        gather_seeds,
+        gather_tables,
+    )
+
+    for path in gather_tables(sweep):
+        click.echo(path)
+    for make in (gather_designs, gather_seeds, gather_facts):
+        click.echo(make(sweep))
+
+
+@steps.command(name="all")
+@JOBS
+@click.pass_context
+def everything(context: click.Context, jobs: int) -> None:
+    """Train, measure and gather; what is done already is not done again."""
+    context.invoke(train, jobs=jobs)
+    context.invoke(measure, jobs=jobs)
+    context.invoke(gather)
+
+
 if __name__ == "__main__":
     run(steps)

@@ -165,7 +165,7 @@ def run(steps: click.Command) -> None:
         sys.exit(1)
 
 
-def in_parallel(train: Callable[..., None], work: Iterable[tuple[Any, ...]], jobs: int) -> None:
+def in_parallel(train: Callable[..., Any], work: Iterable[tuple[Any, ...]], jobs: int) -> None:
     """Call `train` with each tuple. Several single-threaded processes beat several threads."""
     if jobs == 1:
         for arguments in work:

@@ -1,0 +1,110 @@
+"""From the runs of the sweep to the tables that are published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments.sweep.study import Member, Sweep
+from influence.errors import InfluenceError
+from influence.estimates import read_estimates
+from influence.files import replace_on_success
+from influence.run_tables import read_tables
+from influence.seeds import aggregate_seeds
+
+__all__ = ["METRICS", "gather_designs", "gather_facts", "gather_seeds", "gather_tables"]
+
+TABLES = ("influence", "performance", "interactions", "distance")
+METRICS = ("sqr_rel", "mean_iou")
+"""The metrics that slices are published of: those of the paper's influence."""
+DIGITS = "%.8g"
+
+
+def gather_tables(sweep: Sweep) -> Iterator[Path]:
+    """Put the tables of all runs together, without what a page of the study does not show.
+
+    Raises
+    ------
+    InfluenceError
+        If a network has not been measured.
+    """
+    folders = measured(sweep, sweep.choose(()))
+    for name in TABLES:
+        frame = read_tables(folders, name, optional=name == "distance")
+        if "level" in frame:
+            frame = frame[(frame["level"] == "all") | frame["metric"].isin(METRICS)]
+        if len(frame):
+            yield _write(frame, sweep.reports / f"{name}.csv")
+
+
+def gather_seeds(sweep: Sweep) -> Path:
+    """Aggregate the omegas of networks with several seeds, with what training adds to them."""
+    several = [member for member in sweep.members() if len(member.design.seeds) > 1]
+    table = aggregate_seeds(read_estimates(measured(sweep, several), METRICS))
+    return _write(table, sweep.reports / "seeds.csv")
+
+
+def gather_designs(sweep: Sweep) -> Path:
+    """Write what tells the networks apart, so that a reader of the tables need not guess."""
+    rows = [
+        {
+            "network": member.name,
+            "seed": member.seed,
+            "design": member.label,
+            "condition": member.condition,
+            "fusion": member.design.fusion,
+            "fused_channels": member.design.fused,
+            "channels": member.design.channels,
+        }
+        for member in sweep.members()
+    ]
+    return _write(pd.DataFrame(rows), sweep.reports / "designs.csv")
+
+
+def gather_facts(sweep: Sweep) -> Path:
+    """Write how all networks were measured: what their runs say, networks put together."""
+    members = sweep.choose(())
+    infos = [json.loads((x / "run.json").read_text()) for x in measured(sweep, members)]
+    together: dict[str, Any] = infos[0] | {
+        "measured": infos[0]["measured"]
+        | {"networks": [network for info in infos for network in info["measured"]["networks"]]},
+        "notes": {key: notes for info in infos for key, notes in info["notes"].items()},
+        "paths": {key: path for info in infos for key, path in info["paths"].items()},
+        "seconds": {
+            stage: round(sum(info["seconds"][stage] for info in infos), 3)
+            for stage in infos[0]["seconds"]
+        },
+    }
+    together.pop("samples_per_second", None)
+    path = sweep.reports / "run.json"
+    with replace_on_success(path) as aside:
+        aside.write_text(json.dumps(together, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def measured(sweep: Sweep, members: Sequence[Member]) -> list[Path]:
+    """Return the run directories of networks.
+
+    Raises
+    ------
+    InfluenceError
+        If one has not been measured.
+    """
+    lacking = [x.place for x in members if not (sweep.run_folder(x) / "run.json").is_file()]
+    if lacking:
+        raise InfluenceError(
+            f"{len(lacking)} of {len(members)} networks are not measured: {', '.join(lacking)}. "
+            "Run `python -m experiments.sweep measure`"
+        )
+    return [sweep.run_folder(member) for member in members]
+
+
+def _write(table: pd.DataFrame, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replace_on_success(path) as aside:
+        table.to_csv(aside, index=False, float_format=DIGITS, lineterminator="\n")
+    return path
