@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments.sweep.gathering import (
+    METRICS,
+    gather_designs,
+    gather_facts,
+    gather_seeds,
+    gather_tables,
+)
+from experiments.sweep.study import Sweep
+from influence.errors import InfluenceError
+
+KEYS = ["mute", "source", "target", "metric", "level"]
+
+
+def test_tables_hold_the_rows_of_all_runs(sweep: Sweep) -> None:
+    written = {path.name: pd.read_csv(path) for path in gather_tables(sweep)}
+    assert {"influence.csv", "performance.csv", "interactions.csv"} <= written.keys()
+    for name, table in written.items():
+        for member in sweep.members():
+            own = pd.read_csv(sweep.run_folder(member) / name)
+            if "level" in own:
+                own = own[(own["level"] == "all") | own["metric"].isin(METRICS)]
+            chosen = (table["network"] == member.name) & (table["seed"] == member.seed)
+            found = table[chosen].reset_index(drop=True)
+            pd.testing.assert_frame_equal(
+                found, own.reset_index(drop=True), check_dtype=False, rtol=1e-6
+            )
+
+
+def test_seeds_are_put_together_where_there_are_several(sweep: Sweep) -> None:
+    table = pd.read_csv(gather_seeds(sweep))
+    assert set(table["network"]) == {"jrn-sum1", "jrn-sum1-crossfit"}
+    shown = table[(table["level"] == "all") & (table["mute"] == "zero")]
+    assert set(shown["seeds"]) == {2}  # a slice may lack a value in one of these tiny runs
+    for row in shown.to_dict("records"):
+        omegas = []
+        for seed in (0, 1):
+            own = pd.read_csv(
+                sweep.work / "measured" / f"seed{seed}" / row["network"] / "influence.csv"
+            )
+            same = (own[KEYS] == [row[key] for key in KEYS]).all(axis=1)
+            omegas.append(own.loc[same, "omega"].item())
+        assert row["omega"] == pytest.approx(sum(omegas) / 2, rel=1e-6, abs=1e-12)
+
+
+def test_designs_say_what_tells_networks_apart(sweep: Sweep) -> None:
+    table = pd.read_csv(gather_designs(sweep))
+    row = table[(table["network"] == "jrn-sum1-crossfit") & (table["seed"] == 1)]
+    assert row.drop(columns=["network", "seed"]).to_dict("records")[0] == {
+        "design": "sum1",
+        "condition": "cross-fitted",
+        "fusion": "sum",
+        "fused_channels": 4,
+        "channels": 1,
+    }
+
+
+def test_facts_name_every_network_with_its_weights(sweep: Sweep) -> None:
+    facts = json.loads(gather_facts(sweep).read_text())
+    networks = facts["measured"]["networks"]
+    assert [(x["name"], x["seed"]) for x in networks] == [
+        (member.name, member.seed) for member in sweep.members()
+    ]
+    assert len({x["sha256"] for x in networks}) == 6
+
+
+def test_networks_that_are_not_measured_are_named(sweep: Sweep, tmp_path: Path) -> None:
+    with pytest.raises(InfluenceError, match="6 of 6 networks are not measured: seed0/jrn-sum1"):
+        list(gather_tables(replace(sweep, work=tmp_path)))

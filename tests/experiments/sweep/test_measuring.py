@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments.sweep.measuring import MUTES, measure_member
+from experiments.sweep.study import Sweep
+from influence.errors import InfluenceError
+from influence.results import read_run
+
+
+def test_every_direction_is_measured_under_every_mute(sweep: Sweep) -> None:
+    for member in sweep.members():
+        run = read_run(sweep.run_folder(member))
+        cross = run.influence[run.influence["source"] != run.influence["target"]]
+        assert set(cross["network"]) == {member.name}
+        assert set(cross["seed"]) == {member.seed}
+        assert set(cross.loc[cross["source"] == "semantic", "mute"]) == set(MUTES)
+        assert set(cross.loc[cross["source"] == "depth", "mute"]) == set(MUTES) - {"uniform"}
+        assert {"depth:0-2", "class:ground"} <= set(cross["level"])
+        assert len(run.interactions)
+        digest = hashlib.sha256(sweep.weights_path(member).read_bytes()).hexdigest()
+        assert set(cross["checkpoint_sha256"]) == {digest}
+
+
+def test_what_is_measured_is_not_measured_again(sweep: Sweep) -> None:
+    member = sweep.choose(())[0]
+    before = (sweep.run_folder(member) / "run.json").stat().st_mtime_ns
+    measure_member(sweep, member)
+    assert (sweep.run_folder(member) / "run.json").stat().st_mtime_ns == before
+
+
+def test_the_published_weights_are_enough_to_measure_again(sweep: Sweep, tmp_path: Path) -> None:
+    member = sweep.choose(())[0]
+    fresh = replace(sweep, work=tmp_path)  # no trained networks, no predictions of its own
+    again = pd.read_csv(measure_member(fresh, member) / "influence.csv")
+    before = pd.read_csv(sweep.run_folder(member) / "influence.csv")
+    pd.testing.assert_frame_equal(again, before)
+
+
+def test_lacking_statistics_are_named(sweep: Sweep, tmp_path: Path) -> None:
+    shutil.copytree(sweep.results, tmp_path / "results")
+    (tmp_path / "results" / "weights" / "in-sample.json").unlink()
+    bare = replace(sweep, results=tmp_path / "results", work=tmp_path / "work")
+    with pytest.raises(InfluenceError, match=r"statistics of the training inputs at .*in-sample"):
+        measure_member(bare, bare.choose(())[0])
