@@ -14,6 +14,7 @@ from experiments.figures.architecture_page import page_blocks
 from experiments.figures.architectures import write_directions
 from experiments.figures.beside import beside_published
 from experiments.figures.published import write_published
+from experiments.figures.quotes import write_quotes
 from experiments.figures.readmes import write_blocks
 from experiments.figures.studies import (
     STUDY_TABLES,
@@ -22,6 +23,7 @@ from experiments.figures.studies import (
     write_figure7,
     write_mutes_figure,
     write_table,
+    write_verdicts,
 )
 from experiments.ground_truth.report import write_report as write_ground_truth
 from influence.errors import InfluenceError
@@ -49,6 +51,7 @@ def write_all(reports: Path) -> Iterator[str]:
             continue
         yield from map(_wrote, write_figure7(study, folder))
         yield from map(_wrote, write_mutes_figure(study, folder))
+        yield _wrote(write_verdicts(study, folder))
         for stem, make in STUDY_TABLES.items():
             for suffix in ("md", "tex"):
                 yield _wrote(write_table(make(study), folder / f"{stem}.{suffix}"))
@@ -87,6 +90,14 @@ def write_all(reports: Path) -> Iterator[str]:
         yield from map(_wrote, write_ground_truth(ground_truth))
     else:
         yield f"skipped {ground_truth}: no coverage.csv there; `make ground-truth` writes it"
+    yield from map(_wrote, filter(write_quotes, _readmes(reports)))
+
+
+def _readmes(reports: Path) -> list[Path]:
+    """Return the READMEs of the project, whose prose may quote numbers."""
+    root = reports.parent
+    places = (root / "experiments").glob("*/README.md"), reports.glob("**/README.md")
+    return sorted([*root.glob("README.md"), *places[0], *places[1]])
 
 
 def _tables(study: Study) -> dict[str, str]:

@@ -23,6 +23,7 @@ from influence.tables import (
     omega_table,
     performance_table,
 )
+from influence.verdict import verdicts
 
 __all__ = [
     "GROUPS",
@@ -34,6 +35,7 @@ __all__ = [
     "write_figure7",
     "write_mutes_figure",
     "write_table",
+    "write_verdicts",
 ]
 
 GROUPS = {
@@ -146,6 +148,15 @@ def _save(figure: Figure, folder: Path, stem: str) -> Iterator[Path]:
         path = folder / f"{stem}.{suffix}"
         save_figure(figure, path)
         yield path
+
+
+def write_verdicts(study: Study, folder: Path) -> Path:
+    """Write the verdict on each direction and metric, by all mutes, into `verdicts.csv`."""
+    path = folder / "verdicts.csv"
+    with replace_on_success(path) as aside:
+        found = verdicts(study.influence)
+        found.to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")
+    return path
 
 
 def write_table(table: Table, path: Path) -> Path:

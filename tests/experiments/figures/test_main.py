@@ -68,7 +68,7 @@ def test_it_writes_everything_and_skips_a_study_that_is_not_there(
     assert f"skipped {reports / 'rooms'}: no influence.csv there" in output
     kept = ("influence.csv", "performance.csv", "interactions.csv", "samples.csv.gz", "inputs.csv")
     files = {path.name for path in (reports / "nyuv2").iterdir()}
-    assert files == {*FIGURE7, *MUTES, *TABLES, *kept, "README.md"}
+    assert files == {*FIGURE7, *MUTES, *TABLES, *kept, "verdicts.csv", "README.md"}
     found = {path.name for path in (reports / "published").iterdir()}
     assert found >= FIGURE7
     assert not found & MUTES
