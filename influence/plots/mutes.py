@@ -7,8 +7,7 @@ muted input is far from the data (`distance.csv`), so that omega may be an artef
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from textwrap import wrap
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pandas as pd
@@ -18,9 +17,9 @@ from matplotlib.lines import Line2D
 
 from influence.display import display_of
 from influence.errors import InfluenceError
+from influence.plots.rows import POINT, draw_intervals, name_rows, run_names
 from influence.plots.style import (
     COLUMN_WIDTH,
-    GREY,
     Ink,
     heading,
     inks,
@@ -33,8 +32,6 @@ from influence.verdict import INDISTINGUISHABLE, STABLE, UNSTABLE, UNTESTED, ver
 __all__ = ["MutePanel", "draw_mutes", "mute_panels"]
 
 POINT_STEP, ROW_GAP, FRAME = 0.085, 0.1, 0.45  # inches: between mutes, between networks, the rest
-NAME_WIDTH = 16  # letters
-POINT: dict[str, Any] = {"markersize": 3.5, "markeredgewidth": 0.8, "zorder": 3}
 WORDS = {
     INDISTINGUISHABLE: "not distinguishable\nfrom zero",
     UNSTABLE: "unstable sign",
@@ -87,7 +84,7 @@ def mute_panels(
         raise InfluenceError(
             "expected influence of one input on another output, found none; try all directions"
         )
-    omega = omega.assign(name=_names(omega), far=_far(omega, distance))
+    omega = omega.assign(name=run_names(omega), far=_far(omega, distance))
     return [
         _panel(rows)
         for _, rows in omega.groupby(["source", "target", "metric", "level"], sort=False)
@@ -161,17 +158,6 @@ def _row_height(mutes: int) -> float:
     return mutes * POINT_STEP + ROW_GAP
 
 
-def _names(omega: pd.DataFrame) -> pd.Series:
-    """Name rows by network, and by seed and data set where a network has several."""
-    by_network = omega.groupby("network", dropna=False)
-    names = omega["network"]
-    seeded = names + " #" + omega["seed"].astype("Int64").astype(str)
-    names = names.where(by_network["seed"].transform("nunique") < 2, seeded)
-    return names.where(
-        by_network["dataset"].transform("nunique") < 2, names + "\n" + omega["dataset"]
-    )
-
-
 def _far(omega: pd.DataFrame, distance: pd.DataFrame | None) -> pd.Series:
     """Tell which muted inputs are beyond the threshold of the distance meter anywhere."""
     if distance is None or distance.empty:
@@ -202,11 +188,6 @@ def _panel(rows: pd.DataFrame) -> MutePanel:
     )
 
 
-def _wrapped(name: str) -> str:
-    """Break a long name at its hyphens and spaces, which leaves the points their room."""
-    return "\n".join(wrap(name, NAME_WIDTH, break_long_words=False, replace_whitespace=False))
-
-
 def _words(judged: Any) -> str:
     if judged.verdict == STABLE:
         return WORDS["helps" if judged.helps else "hurts"]
@@ -216,21 +197,14 @@ def _words(judged: Any) -> str:
 def _draw_panel(axes: Axes, panel: MutePanel, inks: Mapping[str, Ink]) -> None:
     points = panel.points
     place = {name: place for place, name in enumerate(panel.words)}
+    name_rows(axes, list(place))
     step = POINT_STEP / _row_height(len(inks))
-    for name in list(place)[::2]:  # a band under every other network
-        axes.axhspan(place[name] - 0.5, place[name] + 0.5, color="0.95", linewidth=0, zorder=0)
-    axes.axvline(0, color=GREY, linewidth=0.6, linestyle=":", zorder=1)
     for i, (mute, ink) in enumerate(inks.items()):
         own = points[points["mute"] == mute]
         y = own["name"].map(place) + (i - (len(inks) - 1) / 2) * step
-        axes.hlines(y, own["x_low"], own["x_high"], colors=ink.colour, linewidths=0.8, zorder=2)
-        for far, face in ((False, ink.colour), (True, "white")):
-            x = own["x"].where(own["far"] == far)
-            axes.plot(x, y, ink.marker, color=ink.colour, markerfacecolor=face, **POINT)
-    axes.set_yticks(list(place.values()), [_wrapped(name) for name in place])
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.set_ylim(len(place) - 0.5, -0.5)  # the first on top
+        for far in (False, True):
+            there = own["far"] == far
+            draw_intervals(axes, y[there], own[there], replace(ink, filled=not far))
     axes.set_xlabel(panel.label)
     for name, words in panel.words.items():
         axes.text(

@@ -31,7 +31,7 @@ from influence.plots.style import (
 )
 from influence.selection import choose, nothing_muted
 
-__all__ = ["Panel", "draw_performance", "performance_panels"]
+__all__ = ["Panel", "draw_panel", "draw_performance", "performance_panels", "write_names"]
 
 PANEL_HEIGHT = 2.1  # inches
 NO_GROUP = ""
@@ -45,8 +45,8 @@ class Panel:
     ----------
     source, target : the muted site and the output that is scored.
     x_label, y_label : axis labels with units.
-    points : one row per network: `name`, `group`, and `x` (omega), `y` (oriented performance),
-        each with `_low` and `_high`, which are NaN where there is no interval.
+    points : one row per network: `network`, its `name`, `group`, and `x` (omega), `y` (oriented
+        performance), each with `_low` and `_high`, which are NaN where there is no interval.
     """
 
     source: str
@@ -113,6 +113,7 @@ def draw_performance(
     level: str = "all",
     directions: Literal["cross", "all"] = "cross",
     groups: Mapping[str, str] | None = None,
+    ink_of: Mapping[str, Ink] | None = None,
 ) -> Figure:
     """Draw performance against omega, one panel per direction and one point per network.
 
@@ -125,6 +126,8 @@ def draw_performance(
     level : `all`, or one slice such as `class:floor`.
     directions : `cross` leaves out the influence of an input on the output of the same name.
     groups : network -> name of its group; groups have colours and markers of their own.
+    ink_of : network -> its colour and marker, where networks have their own; those of a group have
+        one marker, which the legend explains.
 
     Raises
     ------
@@ -160,13 +163,15 @@ def draw_performance(
         size = (COLUMN_WIDTH * columns, PANEL_HEIGHT * lines + 0.4)
         figure = Figure(figsize=size, layout="constrained")
         grid = figure.subplots(lines, columns, squeeze=False).ravel()
-        ink_of = inks(group for panel in panels for group in panel.points["group"])
+        points = pd.concat([panel.points for panel in panels])
+        by_group = inks(points["group"])
         legend: dict[str, Line2D] = {}
         for axes, panel in zip(grid, panels, strict=False):
-            legend |= _draw_panel(axes, panel, ink_of)
+            envelope = draw_panel(axes, panel, ink_of or _spread(by_group, points))
+            legend["upper concave envelope"] = envelope
+        legend = _group_legend(points, ink_of, by_group) | legend
         for axes in grid[len(panels) :]:
             axes.remove()
-        legend.pop(NO_GROUP, None)
         write_legend(figure, legend)
         figure.align_ylabels()
         shown = influence[influence["mute"] == mute]
@@ -174,7 +179,7 @@ def draw_performance(
         figure.draw_without_rendering()  # settles the layout, on which the names depend
         figure.set_layout_engine("none")
         for axes, panel in zip(grid, panels, strict=False):
-            _write_names(axes, panel.points)
+            write_names(axes, panel.points)
     return figure
 
 
@@ -188,6 +193,7 @@ def _panel(rows: pd.DataFrame) -> Panel:
     level = "" if first["level"] == "all" else f", {first['level'].removeprefix('class:')}"
     points = pd.DataFrame(
         {
+            "network": rows["network"],
             "name": rows["name"],
             "group": rows["group"],
             "x": rows["omega"] * display.gain,
@@ -214,27 +220,45 @@ def _names(joined: pd.DataFrame) -> pd.Series:
     return joined["network"].where(~several, seeded)
 
 
-def _draw_panel(axes: Axes, panel: Panel, inks: Mapping[str, Ink]) -> dict[str, Line2D]:
-    """Draw one panel; return what the legend has to explain, by name."""
+def _spread(by_group: Mapping[str, Ink], points: pd.DataFrame) -> dict[str, Ink]:
+    """Give each network the ink of its group."""
+    return {row.network: by_group[row.group] for row in points.itertuples()}
+
+
+def _group_legend(
+    points: pd.DataFrame, ink_of: Mapping[str, Ink] | None, by_group: Mapping[str, Ink]
+) -> dict[str, Line2D]:
+    """Explain groups by colour and marker, or by marker alone where networks have colours."""
+    shown = dict(by_group)
+    if ink_of is not None:
+        markers = {row.group: ink_of[row.network].marker for row in points.itertuples()}
+        shown = {group: Ink("0.3", markers[group]) for group in by_group}
+    return {
+        group: Line2D([], [], linestyle="none", markersize=4.5, **ink.look)
+        for group, ink in shown.items()
+        if group != NO_GROUP
+    }
+
+
+def draw_panel(axes: Axes, panel: Panel, ink_of: Mapping[str, Ink]) -> Line2D:
+    """Draw one panel without names, each network in its ink; return the envelope."""
     points = panel.points
     axes.axvline(0, color=GREY, linewidth=0.6, linestyle=":", zorder=0)
     (envelope,) = axes.plot(*upper_envelope(points["x"], points["y"]).T, color=GREY, zorder=1)
-    colours = [inks[group].colour for group in points["group"]]
+    colours = [ink_of[network].colour for network in points["network"]]
     axes.hlines(points["y"], points["x_low"], points["x_high"], colors=colours, linewidths=0.7)
     axes.vlines(points["x"], points["y_low"], points["y_high"], colors=colours, linewidths=0.7)
-    legend = {}
-    for group, ink in inks.items():
-        own = points[points["group"] == group]
-        (legend[group],) = axes.plot(
-            own["x"], own["y"], ink.marker, color=ink.colour, markersize=4.5, zorder=3
-        )
+    for ink in dict.fromkeys(ink_of[network] for network in points["network"]):
+        own = points[[ink_of[network] == ink for network in points["network"]]]
+        axes.plot(own["x"], own["y"], linestyle="none", markersize=4.5, zorder=3, **ink.look)
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(panel.y_label)
     axes.margins(0.12)
-    return {**legend, "upper concave envelope": envelope}
+    return envelope
 
 
-def _write_names(axes: Axes, points: pd.DataFrame) -> None:
+def write_names(axes: Axes, points: pd.DataFrame) -> None:
+    """Write the names beside the points of a panel, whose layout and limits are final."""
     level = np.stack([points[["x_low", "x_high"]], points[["y", "y"]]], axis=-1)
     upright = np.stack([points[["x", "x"]], points[["y_low", "y_high"]]], axis=-1)
     zero = np.column_stack([[0, 0], axes.get_ylim()])

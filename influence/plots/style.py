@@ -26,6 +26,7 @@ __all__ = [
     "check_suffix",
     "heading",
     "inks",
+    "modality_inks",
     "save_figure",
     "styled",
     "write_legend",
@@ -34,6 +35,10 @@ __all__ = [
 COLUMN_WIDTH = 3.3  # inches: one column of a two-column paper
 GREY = "0.6"
 MARKERS = "osD^vP"
+MODALITY_COLOURS = ("#332288", "#cc6677", "#999933", "#44aa99", "#882255", "#88ccee", "#117733")
+"""Paul Tol's scheme `muted`: none is in the palette of `inks`, and all can be told apart."""
+USUAL = ("depth", "semantic", "rgb")
+"""Modalities that have the same colour in the figures of every run."""
 
 # What would date a file, and so make two equal plots differ.
 FORMATS: Mapping[str, Mapping[str, None]] = {
@@ -49,18 +54,43 @@ class Ink:
 
     colour: str
     marker: str
+    filled: bool = True
+
+    @property
+    def look(self) -> dict[str, Any]:
+        """Options of matplotlib for points in this ink."""
+        return {
+            "color": self.colour,
+            "marker": self.marker,
+            "markerfacecolor": self.colour if self.filled else "white",
+        }
 
 
 def inks(groups: Iterable[str]) -> dict[str, Ink]:
     """Give each group a colour of seaborn's colour-blind palette and a marker, in order.
 
     >>> inks(["loose", "coupled"])["coupled"]
-    Ink(colour='#de8f05', marker='s')
+    Ink(colour='#de8f05', marker='s', filled=True)
     """
     palette = seaborn.color_palette("colorblind").as_hex()
     return {
         group: Ink(palette[place % len(palette)], MARKERS[place % len(MARKERS)])
         for place, group in enumerate(dict.fromkeys(groups))
+    }
+
+
+def modality_inks(modalities: Iterable[str]) -> dict[str, Ink]:
+    """Give each modality a colour that no network has; depth, semantic and rgb always their own.
+
+    >>> modality_inks(["sound", "depth"])["depth"] == modality_inks(["depth"])["depth"]
+    True
+    """
+    names = list(dict.fromkeys(modalities))
+    places = dict.fromkeys([*USUAL, *names])
+    return {
+        name: Ink(MODALITY_COLOURS[place % len(MODALITY_COLOURS)], MARKERS[place % len(MARKERS)])
+        for place, name in enumerate(places)
+        if name in names
     }
 
 

@@ -1,0 +1,65 @@
+"""Rows of points with intervals: names down, a value with its interval across."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import wrap
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from influence.plots.style import GREY, Ink
+
+__all__ = ["draw_intervals", "name_rows", "run_names"]
+
+NAME_WIDTH = 16  # letters
+POINT: dict[str, Any] = {"markersize": 3.5, "markeredgewidth": 0.8, "zorder": 3}
+
+
+def run_names(frame: pd.DataFrame) -> pd.Series:
+    """Name rows by network, and by seed and data set where a network has several.
+
+    >>> frame = pd.DataFrame({"network": ["a", "a", "b"], "seed": [0, 1, 0], "dataset": "d"})
+    >>> run_names(frame).tolist()
+    ['a #0', 'a #1', 'b']
+    """
+    by_network = frame.groupby("network", dropna=False)
+    names = frame["network"]
+    seeded = names + " #" + frame["seed"].astype("Int64").astype(str)
+    names = names.where(by_network["seed"].transform("nunique") < 2, seeded)
+    return names.where(
+        by_network["dataset"].transform("nunique") < 2, names + "\n" + frame["dataset"]
+    )
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Give a panel one row a name, the first on top, a band under every other one, and a zero."""
+    for place in range(0, len(names), 2):
+        axes.axhspan(place - 0.5, place + 0.5, color="0.95", linewidth=0, zorder=0)
+    axes.axvline(0, color=GREY, linewidth=0.6, linestyle=":", zorder=1)
+    axes.set_yticks(range(len(names)), [_wrapped(name) for name in names])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def draw_intervals(axes: Axes, y: ArrayLike, points: pd.DataFrame, ink: Ink) -> None:
+    """Draw points at heights `y`, and their intervals.
+
+    Parameters
+    ----------
+    axes : a panel.
+    y : one height a point.
+    points : one row a point: `x`, `x_low` and `x_high`, NaN where there is no interval.
+    ink : of them all.
+    """
+    axes.hlines(y, points["x_low"], points["x_high"], colors=ink.colour, linewidths=0.8, zorder=2)
+    axes.plot(points["x"], np.asarray(y), linestyle="none", **ink.look, **POINT)
+
+
+def _wrapped(name: str) -> str:
+    """Break a long name at its hyphens and spaces, which leaves the points their room."""
+    return "\n".join(wrap(name, NAME_WIDTH, break_long_words=False, replace_whitespace=False))
