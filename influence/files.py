@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ import h5py
 
 from influence.errors import InfluenceError
 
-__all__ = ["replace_on_success", "sha256_of", "write_hdf5"]
+__all__ = ["replace_folder_on_success", "replace_on_success", "sha256_of", "write_hdf5"]
 
 
 @contextmanager
@@ -51,6 +52,48 @@ def replace_on_success(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def replace_folder_on_success(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary folder beside `path` to fill; it takes the place of `path` at the end.
+
+    On any exception, an interrupt included, it is removed and an earlier folder is untouched.
+
+    Raises
+    ------
+    InfluenceError
+        If the operating system refuses to write.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "pages"
+    >>> with replace_folder_on_success(target) as aside:
+    ...     _ = (aside / "1.txt").write_text("one")
+    >>> [page.name for page in target.iterdir()]
+    ['1.txt']
+    """
+    path = Path(path)
+    aside, earlier = (
+        path.with_name(f".{path.name}.{os.getpid()}.{state}") for state in ("writing", "earlier")
+    )
+    try:
+        aside.mkdir(parents=True)
+        yield aside
+        if path.exists():
+            os.replace(path, earlier)
+        os.replace(aside, path)
+    except OSError as error:
+        raise InfluenceError(
+            f"could not write {path}: {error}. Free the space or choose another place; "
+            "what was there before is unchanged"
+        ) from error
+    finally:
+        if earlier.exists() and not path.exists():
+            os.replace(earlier, path)
+        for left in (aside, earlier):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager

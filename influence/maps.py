@@ -121,7 +121,7 @@ def map_samples(
     labels = truth.dtype.kind == "i"
     full, muted = (places.reshape(truth.shape) for places, _ in predicted)
     valid = predicted[0][1].reshape(truth.shape) > 0
-    pictures, pictured = _pictures(network, dataset, batches)
+    pictures, pictured = _pictures(network, source, dataset, batches)
     kind: type = np.int64 if labels else np.float64
     return SampleMaps(
         network=network.name,
@@ -204,22 +204,23 @@ def _run(
 
 
 def _pictures(
-    network: JointNetwork, data: EvaluationSet, batches: Sequence[Batch]
+    network: JointNetwork, source: str, data: EvaluationSet, batches: Sequence[Batch]
 ) -> tuple[NDArray[Any] | None, str]:
-    """Return pictures of samples, and what they show: the data's own, or the first input."""
+    """Return pictures of samples, and what they show: the data's own, or the source if an input."""
     if isinstance(data, EvaluationFile):
         pictures = [p for b in batches if (p := data.picture(int(b.indices[0]))) is not None]
         if pictures:
             return np.stack(pictures), "picture"
-    first = network.inputs[0]
-    maps = torch.cat([batch.inputs[first.name] for batch in batches]).numpy()
+    known = {modality.name: modality for modality in network.inputs}
+    seen = known.get(source, network.inputs[0])
+    maps = torch.cat([batch.inputs[seen.name] for batch in batches]).numpy()
     if maps.ndim != 4:
         return None, ""
-    if first.kind in ("probabilities", "logits"):
+    if seen.kind in ("probabilities", "logits"):
         shown = maps.argmax(axis=1)
     else:
         shown = maps.transpose(0, 2, 3, 1) if maps.shape[1] == 3 else maps.mean(axis=1)
-    return shown, first.name
+    return shown, seen.name
 
 
 def _classes(network: JointNetwork, data: EvaluationSet, target: str) -> tuple[str, ...]:

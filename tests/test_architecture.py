@@ -47,9 +47,12 @@ LAYERS = (
     {"run_tables", "display", "selection", "verdict", "table_formats"},
     {"estimates"},
     {"seeds", "power"},
-    {"extremes", "sample_maps"},
-    {"maps"},
-    {"tables", "plots", "extreme_maps"},
+    {"extremes", "sample_maps", "map_colours"},
+    {"maps", "map_images"},
+    {"reruns", "gallery"},
+    {"exhibits"},
+    {"tables", "plots", "extreme_maps", "extreme_gallery"},
+    {"report"},
     {"cli"},
     {"__main__"},
 )
@@ -57,7 +60,8 @@ LAYERS = (
 
 READERS = (
     "tables", "table_formats", "selection", "verdict", "display", "run_tables", "plots",
-    "extremes", "sample_maps",
+    "extremes", "sample_maps", "map_colours", "map_images", "gallery",
+    "exhibits",
 )  # fmt: skip
 """What stands right of the second cut: it reads CSV, and neither torch nor the engine."""
 

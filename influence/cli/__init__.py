@@ -14,11 +14,13 @@ __all__ = ["main"]
 
 COMMANDS = {
     "compare": "Say whether two networks or runs differ, on the same samples.",
+    "gallery": "Show the samples that inputs helped and hurt most in a run, as images.",
     "maps": "Map where in chosen samples an input helps and hurts an output.",
     "measure": "Mute each input of trained networks and measure what each output loses.",
     "optimal": "Learn the constants that hurt a network least, on training data.",
     "plot": "Draw a figure from measured runs.",
     "power": "Say which omega samples can detect, and how many an omega needs.",
+    "report": "Write one page for readers: summary, plots, tables, samples, provenance.",
     "show": "Show metrics, mutes, or what a checkpoint or an evaluation file holds.",
     "table": "Print a table from measured runs.",
 }

@@ -8,13 +8,14 @@ from typing import Any
 import matplotlib
 import numpy as np
 import seaborn
-from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap, Normalize
+from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from influence.errors import InfluenceError
+from influence.map_colours import GAIN, HELPED, HURT, NEITHER, NO_TRUTH, class_colours, gain_limit
 from influence.plots.style import COLUMN_WIDTH, styled, write_legend
 from influence.sample_maps import SampleMaps
 
@@ -23,13 +24,6 @@ __all__ = ["draw_maps"]
 WIDTH = 2 * COLUMN_WIDTH
 MARGIN, CAPTION, BAR = 0.3, 0.18, 0.08  # inches: beside, below each row, a colour bar
 OUTSIDE = {True: 1.0, False: 1.4}  # inches: titles and a legend of labels, or bars of values
-
-HURT, NEITHER, HELPED, NO_TRUTH = "#d55e00", "#f7f7f7", "#0173b2", "#b0b0b0"
-GAIN = LinearSegmentedColormap.from_list("gain", [HURT, NEITHER, HELPED], N=257)
-"""Vermilion to blue: told apart with any kind of colour vision."""
-
-MOST = 99.0
-"""The scale of gains ends at this percentile of their size, so that a few pixels do not set it."""
 
 TITLES = ("truth", "prediction,\nnothing muted", "prediction,\nsource muted", "helped, hurt")
 
@@ -112,11 +106,11 @@ def _show(column: Grid, images: NDArray[Any], **options: Any) -> AxesImage:
 def _draw_labels(figure: Figure, panels: Grid, maps: SampleMaps) -> None:
     layers = (maps.truth, maps.full, maps.muted)
     found = [int(label) for label in np.unique(np.stack(layers)) if label >= 0]
-    colours = _palette(max(found) + 1)
+    colours = ListedColormap(class_colours(max(found) + 1))
     for column, layer in zip(panels.T, layers, strict=False):
         _show(column, np.ma.masked_less(layer, 0), cmap=_masked_grey(colours), vmin=-0.5,
               vmax=max(found) + 0.5)  # fmt: skip
-    _show_gain(panels[:, 3], maps, 1.0)
+    _show_gain(panels[:, 3], maps)
     names = {label: str(label) for label in found} | dict(enumerate(maps.classes))
     legend = {names[label]: _patch(colours(label)) for label in found}
     signs = {"helped": HELPED, "hurt": HURT, "no difference": NEITHER}
@@ -130,8 +124,7 @@ def _draw_values(figure: Figure, panels: Grid, bars: list[Any], maps: SampleMaps
     scale = Normalize(known.min(), known.max())
     for column, layer in zip(panels.T, layers, strict=False):
         image = _show(column, np.ma.masked_invalid(layer), cmap=_masked_grey("viridis"), norm=scale)
-    most = float(np.nanpercentile(np.abs(maps.gain), MOST)) or 1.0
-    gains = _show_gain(panels[:, 3], maps, most)
+    gains = _show_gain(panels[:, 3], maps)
     if left_out := _no_truth(maps):
         write_legend(figure, left_out)
     unit = f", {maps.unit}" if maps.unit else ""
@@ -148,15 +141,10 @@ def _no_truth(maps: SampleMaps) -> dict[str, Patch]:
     return {"no truth": _patch(NO_TRUTH)} if np.isnan(maps.gain).any() else {}
 
 
-def _show_gain(column: Grid, maps: SampleMaps, most: float) -> AxesImage:
+def _show_gain(column: Grid, maps: SampleMaps) -> AxesImage:
+    most = gain_limit([maps])
     return _show(column, np.ma.masked_invalid(maps.gain), cmap=_masked_grey(GAIN),
                  norm=Normalize(-most, most))  # fmt: skip
-
-
-def _palette(count: int) -> ListedColormap:
-    """Return colours for classes, paler than those of helped and hurt."""
-    name = "Set2" if count <= 8 else "husl"
-    return ListedColormap(seaborn.color_palette(name, count, desat=0.8))
 
 
 def _masked_grey(colours: Colormap | str) -> Colormap:

@@ -10,7 +10,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from influence.errors import InfluenceError
-from influence.plots.maps import GAIN, HELPED, HURT, NEITHER, NO_TRUTH, draw_maps
+from influence.map_colours import GAIN, HELPED, HURT, NEITHER, NO_TRUTH
+from influence.plots.maps import draw_maps
 from influence.plots.style import save_figure
 from influence.sample_maps import SampleMaps
 
