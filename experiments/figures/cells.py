@@ -50,13 +50,15 @@ def source_file(path: Path) -> Any:
 
 
 def value_at(found: Any, path: str) -> Any:
-    """Return what stands at a key, with a dot between it and those inside it.
+    """Return what stands at a key, or a place from 0, with dots between it and those inside it.
 
-    >>> value_at({"joint": {"epochs": 20}}, "joint.epochs")
-    20
+    >>> value_at({"joint": {"epochs": [20, 30]}}, "joint.epochs.1")
+    30
     """
 
     def inside(found: Any, key: str) -> Any:
+        if isinstance(found, list):
+            found = {str(place): value for place, value in enumerate(found)}
         if not isinstance(found, dict) or key not in found:
             raise unknown("key", key, found if isinstance(found, dict) else [])
         return found[key]

@@ -45,7 +45,7 @@ __all__ = ["GIVEN", "Quote", "fill_quotes", "read_quotes", "write_quotes"]
 GIVEN = "given"
 """The name behind a number that was not measured, and has no place to name."""
 
-MARK = re.compile(r"((?:(?<!\w)[+−-])?\w+(?:[.,-]\w+)*)?<!-- ([A-Za-z]\w*) -->")
+MARK = re.compile(r"((?:(?<!\w)[+−-])?\w+(?:[.,/-]\w+)*)?<!-- ([A-Za-z]\w*) -->")
 BLOCK = re.compile(r"<!-- numbers\n(.*?)-->", re.DOTALL)
 SHAPE = "NAME = [RULE] COLUMN of FILE [where CONDITION ...] [as [xFACTOR] FORMAT]"
 WORDS = dict(enumerate((
