@@ -1,0 +1,235 @@
+// Charts: the specifications of influence/report/charts.py, filled with rows of the tables.
+const SYMBOLS = {
+  "circle": "M6 1a5 5 0 1 0 .01 0z",
+  "square": "M1.5 1.5h9v9h-9z",
+  "diamond": "M6 0l4.5 6L6 12 1.5 6z",
+  "triangle-up": "M6 1l5.5 10H.5z",
+  "triangle-down": "M.5 1h11L6 11z",
+  "cross": "M4 0h4v4h4v4H8v4H4V8H0V4h4z",
+};
+const DIRECTION = ["network", "seed", "dataset", "source", "target", "metric", "level"];
+
+// Vega-Lite warns that rows of a given height do not stretch, which is meant.
+const SILENT = { level: () => SILENT, error: () => SILENT, warn: () => SILENT, info: () => SILENT, debug: () => SILENT };
+
+let library = null;
+
+// The plotting library is a script like this page's own, allowed by its hash, run when first needed.
+function plotting() {
+  library ??= unpack("plotting").then((text) => {
+    document.head.append(element("script", {}, text));
+    return vegaPage;
+  });
+  return library;
+}
+
+function ink(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+// Put values in place of the strings of a specification that start with a dollar sign.
+function filled(spec, values) {
+  if (typeof spec === "string") return spec.startsWith("$") ? values[spec.slice(1)] : spec;
+  if (Array.isArray(spec)) return spec.map((part) => filled(part, values));
+  if (spec === null || typeof spec !== "object") return spec;
+  return Object.fromEntries(Object.entries(spec).map(([key, part]) => [key, filled(part, values)]));
+}
+
+function scales(name, scale) {
+  const field = { field: name, type: "nominal", legend: null };
+  return scale === null ? {
+    [`${name}-colour`]: { value: FACTS.colours.help },
+    [`${name}-shape`]: { value: "circle" },
+  } : {
+    [`${name}-colour`]: { ...field, scale: { domain: scale.names, range: scale.colours } },
+    [`${name}-shape`]: { ...field, scale: { domain: scale.names, range: scale.shapes } },
+  };
+}
+
+// Everything about the rows that all charts share: what they are called, and what is known beside.
+class Rows {
+  static async read() {
+    const rows = new Rows();
+    const [influence, performance, distance, verdicts] = await Promise.all(
+      ["influence", "performance", "distance", "verdicts"].map(frame));
+    const key = (columns, names, row) => JSON.stringify(names.map((name) => columns[name][row]));
+    rows.columns = influence.columns;
+    rows.length = influence.length;
+    rows.several = rows.severalSeeds();
+    const scored = DIRECTION.filter((name) => name !== "source");
+    rows.ends = new Map();
+    for (let row = 0; row < performance.length; row++) {
+      const { network, setup, low, high } = performance.columns;
+      if (FACTS.fullSetups[network[row]] === setup[row]) {
+        rows.ends.set(key(performance.columns, scored, row), [low[row], high[row]]);
+      }
+    }
+    rows.far = new Set();
+    for (let row = 0; row < distance.length; row++) {
+      if (distance.columns.warning[row] === "True") {
+        rows.far.add(key(distance.columns, ["network", "seed", "dataset", "mute", "source"], row));
+      }
+    }
+    rows.verdicts = new Map();
+    for (let row = 0; row < verdicts.length; row++) {
+      rows.verdicts.set(key(verdicts.columns, DIRECTION, row), verdicts.columns.verdict[row]);
+    }
+    rows.endsOf = (row) => rows.ends.get(key(rows.columns, scored, row)) ?? ["", ""];
+    rows.isFar = (row) =>
+      rows.far.has(key(rows.columns, ["network", "seed", "dataset", "mute", "source"], row));
+    rows.verdictOf = (row) => rows.verdicts.get(key(rows.columns, DIRECTION, row)) ?? "";
+    return rows;
+  }
+
+  severalSeeds() {
+    const seeds = new Map();
+    this.columns.network.forEach((network, row) => {
+      seeds.set(network, (seeds.get(network) ?? new Set()).add(this.columns.seed[row]));
+    });
+    return new Set([...seeds.keys()].filter((network) => seeds.get(network).size > 1));
+  }
+
+  choose(keep) {
+    const at = (row) => (key) => this.columns[key][row];
+    const rows = Array.from({ length: this.length }, (_, row) => row);
+    return rows.filter((row) => keep(at(row))).map((row) => this.point(row, at(row)));
+  }
+
+  point(row, at) {
+    const network = at("network");
+    const metric = FACTS.metrics[at("metric")];
+    const gain = (text) => (text === "" ? null : Number(text) * metric.gain.factor);
+    const oriented = (text) => (text === "" ? null : gain(text) * metric.sign);
+    const shown = (key) => scaled(at(key), at("metric"), "gain");
+    const [low, high] = this.endsOf(row);
+    const interval = withInterval(shown("omega"), shown("omega_low"), shown("omega_high"));
+    const far = this.isFar(row);
+    return {
+      network, source: at("source"), target: at("target"), metric: at("metric"),
+      mute: at("mute"), level: at("level"), far, verdict: this.verdictOf(row),
+      name: this.several.has(network) ? `${network} #${at("seed")}` : network,
+      x: gain(at("omega")), xLow: gain(at("omega_low")), xHigh: gain(at("omega_high")),
+      y: oriented(at("full")), yLow: oriented(low), yHigh: oriented(high),
+      short: shown("omega"),
+      omegaText: `${interval} ${metric.gain.unit}`.trim(),
+      fullText: `${scaled(at("full"), at("metric"), "value")} ${metric.value.unit}`.trim(),
+      farText: far ? "far from the data" : "like the data, or not measured",
+    };
+  }
+}
+
+class Chart {
+  constructor(root, choices) {
+    this.root = root;
+    this.facts = FACTS.charts.find((chart) => chart.name === root.dataset.chart);
+    this.choices = choices;
+    this.views = [];
+    this.drawn = false;
+  }
+
+  // The rows of this chart: what the reader chose, as far as the chart does not show it all.
+  keep(at) {
+    const { name } = this.facts;
+    const choices = Object.fromEntries(new FormData(this.choices));
+    const across = name === "matrix" || !Chart.anyAcross || at("source") !== at("target");
+    return across && at("metric") === choices[`metric:${at("target")}`] &&
+      (name === "mutes" || at("mute") === choices.mute) &&
+      (name === "performance" || name === "matrix" || [at("network"), ""].includes(choices.network)) &&
+      (at("level") === "all") === (name !== "levels");
+  }
+
+  async draw() {
+    this.drawn = true;
+    const [rows, vega] = await Promise.all([Chart.rows, plotting()]);
+    const panels = new Map();
+    for (const point of rows.choose((at) => this.keep(at))) {
+      const title = this.facts.panels === "target" ? point.target : `${point.source} → ${point.target}`;
+      panels.set(title, [...(panels.get(title) ?? []), point]);
+    }
+    this.views.forEach((view) => view.finalize());
+    const room = this.root.querySelector(".panels");
+    room.replaceChildren();
+    this.views = [...panels].map(([title, points]) => this.panel(vega, room, title, points));
+    this.legend();
+    if (!panels.size) room.append(element("p", {}, "These runs have no such rows."));
+    await Promise.all(this.views.map((view) => view.runAsync()));
+  }
+
+  panel(vega, room, title, points) {
+    const place = element("div", { class: "plot" });
+    room.append(element("div", { class: "panel" }, element("h4", {}, title), place));
+    const spec = { ...filled(this.facts.spec, this.values(points)), width: Math.max(place.clientWidth, 200) };
+    spec.autosize = { type: "fit-x", contains: "padding" };
+    spec.description = `${this.facts.title || this.facts.name}: ${title}. The same numbers are in ` +
+      "the table of influences below.";
+    spec.datasets = { points, envelope: this.envelope(points[0]) };
+    const compiled = vega.compile(spec, { config: look(), logger: SILENT }).spec;
+    // The interpreter evaluates expressions without eval, which the page's policy forbids.
+    const view = new vega.View(vega.parse(compiled, null, { ast: true }), {
+      expr: vega.expressionInterpreter, renderer: "svg", container: place, hover: true,
+    });
+    return view.tooltip((_, event, item, value) => hover(event, value));
+  }
+
+  values(points) {
+    const { source, target, metric } = points[0];
+    const { heading, gain } = FACTS.metrics[metric];
+    const most = Math.max(...points.map((point) => Math.abs(point.x ?? 0))) || 1;
+    const lines = new Set(points.map((p) => (this.facts.name === "mutes" ? p.mute : p.name))).size;
+    return {
+      ...scales("network", FACTS.networks), ...scales("mute", FACTS.mutes),
+      x: [`ω(${source} → ${target})`, gain.unit].filter(Boolean).join(", "), y: heading,
+      neutral: ink("neutral"), surface: ink("surface"), ink: ink("ink"),
+      help: ink("help-fill"), hurt: ink("hurt-fill"), "surface-strong": ink("band"),
+      constant: most / 30, domain: [-most, 0, most], "rows-height": { for: "position", step: 8 * lines + 12 },
+    };
+  }
+
+  envelope({ source, target, metric, mute }) {
+    return FACTS.envelopes.find((known) => known.source === source && known.target === target &&
+      known.metric === metric && known.mute === mute)?.points ?? [];
+  }
+
+  legend() {
+    const scale = { performance: FACTS.networks, levels: FACTS.networks, mutes: FACTS.mutes };
+    const { names = [], colours, shapes } = scale[this.facts.name] ?? {};
+    this.root.querySelector(".legend").replaceChildren(...names.map((name, i) =>
+      element("li", {}, symbol(shapes[i], colours[i]), name)));
+  }
+}
+
+function symbol(shape, colour) {
+  const made = (tag) => document.createElementNS("http://www.w3.org/2000/svg", tag);
+  const [drawing, path] = [made("svg"), made("path")];
+  for (const [key, value] of Object.entries({ viewBox: "0 0 12 12", width: 12, height: 12, "aria-hidden": true })) {
+    drawing.setAttribute(key, value);
+  }
+  path.setAttribute("d", SYMBOLS[shape]);
+  path.setAttribute("fill", colour);
+  drawing.append(path);
+  return drawing;
+}
+
+// The theme of the page, for the plotting library.
+function look() {
+  const words = { labelColor: ink("soft"), titleColor: ink("ink"), labelFontSize: 12, titleFontSize: 12,
+    titleFontWeight: "normal", labelLimit: 220 };
+  return {
+    background: null, font: getComputedStyle(document.body).fontFamily,
+    axis: { ...words, gridColor: ink("line"), domainColor: ink("line"), tickColor: ink("line"),
+      titlePadding: 10, labelPadding: 6 },
+    view: { stroke: null },
+  };
+}
+
+// Show the values of the mark that the pointer is on, beside it.
+function hover(event, value) {
+  const box = document.getElementById("hover");
+  box.hidden = !value;
+  if (!value) return;
+  box.replaceChildren(element("dl", {}, ...Object.entries(value).flatMap(([title, text]) =>
+    [element("dt", {}, title), element("dd", {}, String(text))])));
+  const { width, height } = box.getBoundingClientRect();
+  box.style.left = `${Math.max(8, Math.min(event.clientX + 14, innerWidth - width - 8))}px`;
+  box.style.top = `${Math.max(8, Math.min(event.clientY + 14, innerHeight - height - 8))}px`;
+}

@@ -1,0 +1,39 @@
+// How numbers are shown; the files hold natural units (influence/display.py).
+function fixed(value, digits, signed = false) {
+  const text = value.toFixed(digits);
+  return (signed && !text.startsWith("-") ? `+${text}` : text).replace("-", "−");
+}
+
+// A number of a file in the unit of its metric; `how` is "value" or "gain".
+function scaled(text, metric, how) {
+  const { factor, digits } = FACTS.metrics[metric][how];
+  return text === "" ? "–" : fixed(Number(text) * factor, digits, how === "gain");
+}
+
+function withInterval(shown, low, high) {
+  return low === "–" ? shown : `${shown} [${low}, ${high}]`;
+}
+
+function probability(text) {
+  if (text === "") return "–";
+  return Number(text) < 0.001 ? "< 0.001" : fixed(Number(text), 3);
+}
+
+// The text of a cell of a table; `at` gives the texts of its row by column.
+function shownCell(column, at) {
+  const text = at(column.key);
+  switch (column.kind) {
+    case "metric": return FACTS.metrics[text].label;
+    case "unit": return FACTS.metrics[at("metric")][column.of].unit;
+    case "p": return probability(text);
+    case "flag": return text === "True" ? "yes" : "";
+    case "number": return text === "" ? "–" : fixed(Number(text) * column.factor, column.digits);
+    case "value":
+    case "gain": {
+      const [shown, ...ends] = [column.key, ...(column.ends ?? [])]
+        .map((key) => scaled(at(key), at("metric"), column.kind));
+      return column.ends ? withInterval(shown, ...ends) : shown;
+    }
+    default: return text;
+  }
+}

@@ -1,0 +1,310 @@
+"""Charts: what the page draws, as Vega-Lite specifications without data.
+
+The page draws a chart once per panel, from the rows of its tables that the reader chose. It puts
+the panel's headings in place of `$x` and `$y`, and the rows under the names `points`, `envelope`.
+Fields: `name`, `x` (omega), `y` (oriented performance), each with `Low` and `High`, in the units
+that are shown, and texts for those who point at a mark.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+from influence.display import display_of
+from influence.plots.envelope import upper_envelope
+from influence.plots.style import inks
+
+__all__ = ["CHARTS", "Chart", "envelopes", "mute_scale", "network_scale"]
+
+Spec = dict[str, Any]
+
+COLOURED_AT_MOST = 10
+"""More networks than colours are drawn in one colour; their names are a pointer away."""
+
+SHAPES = {"o": "circle", "s": "square", "D": "diamond", "^": "triangle-up", "v": "triangle-down",
+          "P": "cross"}  # fmt: skip
+"""Marker of matplotlib -> shape of Vega."""
+
+NEUTRAL = "$neutral"
+"""The page puts its grey here, which differs between light and dark."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One figure of the page.
+
+    Parameters
+    ----------
+    name : of its element.
+    title, about : what it shows, and how to read it.
+    panels : what it is drawn once for: each `direction` (input, output) or each `target`.
+    spec : Vega-Lite specification of a panel.
+    """
+
+    name: str
+    title: str
+    about: str
+    panels: Literal["direction", "target"]
+    spec: Spec
+
+
+def network_scale(names: pd.Series) -> Spec | None:
+    """Give each network the colour and shape of the figures, where there are enough of both.
+
+    >>> network_scale(pd.Series(["a", "b"]))["colours"]
+    ['#0173b2', '#de8f05']
+    """
+    if names.nunique() > COLOURED_AT_MOST:
+        return None
+    return _scale(names)
+
+
+def mute_scale(mutes: pd.Series) -> Spec:
+    """Give each mute the colour and shape of the figures.
+
+    >>> mute_scale(pd.Series(["zero", "mean"]))
+    {'names': ['zero', 'mean'], 'colours': ['#0173b2', '#de8f05'], 'shapes': ['circle', 'square']}
+    """
+    return _scale(mutes)
+
+
+def envelopes(influence: pd.DataFrame) -> list[Spec]:
+    """Return the upper concave envelope over networks, for each mute, direction and metric.
+
+    Parameters
+    ----------
+    influence : frame with the columns of `influence.csv`.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"mute": "zero", "source": "depth", "target": "semantic",
+    ...     "metric": "mean_iou", "level": "all", "higher_is_better": True,
+    ...     "omega": [0.1, 0.2, 0.3], "full": [0.5, 0.4, 0.45]})
+    >>> [(round(p["x"]), round(p["y"])) for p in envelopes(frame)[0]["points"]]
+    [(10, 50), (30, 45)]
+    """
+    whole = influence[influence["level"] == "all"]
+    keys = ["mute", "source", "target", "metric"]
+    return [
+        dict(zip(keys, key, strict=True), points=_envelope(rows))
+        for key, rows in whole.groupby(keys, sort=False)
+    ]
+
+
+def _envelope(rows: pd.DataFrame) -> list[dict[str, float]]:
+    gain = display_of(rows["metric"].iloc[0]).gain
+    y = rows["full"] * gain * rows["higher_is_better"].map({True: 1, False: -1})
+    corners = upper_envelope(rows["omega"] * gain, y)
+    return [{"x": float(x), "y": float(y)} for x, y in corners]
+
+
+def _scale(names: pd.Series) -> Spec:
+    ink_of = inks(names.astype(str))
+    return {
+        "names": list(ink_of),
+        "colours": [ink.colour for ink in ink_of.values()],
+        "shapes": [SHAPES[ink.marker] for ink in ink_of.values()],
+    }
+
+
+def _number(field: str, title: str | None = None, **options: Any) -> Spec:
+    return {"field": field, "type": "quantitative", "title": title, **options}
+
+
+def _name(field: str, **options: Any) -> Spec:
+    return {"field": field, "type": "nominal", "sort": None, **options}
+
+
+def _hover(**fields: str) -> list[Spec]:
+    return [
+        {"field": field, "type": "nominal", "title": title.replace("_", " ")}
+        for title, field in fields.items()
+    ]
+
+
+OMEGA = _number("x", "$x", scale={"zero": False, "nice": True})
+LOOSE = {"zero": False, "nice": True, "padding": 14}
+ZERO: Spec = {
+    "mark": {"type": "rule", "strokeDash": [2, 3], "color": NEUTRAL, "aria": False},
+    "encoding": {"x": {"datum": 0}},
+}
+WHO = {"network": "name", "influence_ω": "omegaText"}
+
+PERFORMANCE: Spec = {
+    "height": 260,
+    "data": {"name": "points"},
+    "layer": [
+        ZERO,
+        {
+            "data": {"name": "envelope"},
+            "mark": {"type": "line", "color": NEUTRAL, "strokeWidth": 1.5, "aria": False},
+            "encoding": {"x": _number("x", "$x", scale=LOOSE), "y": _number("y", "$y")},
+        },
+        {
+            "mark": {"type": "rule", "opacity": 0.55, "aria": False},
+            "encoding": {
+                "x": _number("xLow", "$x"),
+                "x2": {"field": "xHigh"},
+                "y": _number("y", "$y"),
+                "color": "$network-colour",
+            },
+        },
+        {
+            "mark": {"type": "rule", "opacity": 0.55, "aria": False},
+            "encoding": {
+                "x": _number("x", "$x"),
+                "y": _number("yLow", "$y"),
+                "y2": {"field": "yHigh"},
+                "color": "$network-colour",
+            },
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 90, "opacity": 0.95},
+            "encoding": {
+                "x": _number("x", "$x", scale=LOOSE),
+                "y": _number("y", "$y", scale=LOOSE),
+                "color": "$network-colour",
+                "shape": "$network-shape",
+                "tooltip": _hover(**WHO, with_all_inputs="fullText", mute="mute", level="level"),
+            },
+        },
+    ],
+}
+
+MATRIX: Spec = {
+    "height": {"step": 30},
+    "data": {"name": "points"},
+    "encoding": {
+        "x": _name("source", title="input that is muted", axis={"labelAngle": 0, "orient": "top"}),
+        "y": _name("name", title=None),
+    },
+    "layer": [
+        {
+            "mark": {"type": "rect", "cornerRadius": 3, "stroke": "$surface", "strokeWidth": 2},
+            "encoding": {
+                "color": _number(
+                    "x",
+                    None,
+                    legend=None,
+                    scale={
+                        "type": "symlog",
+                        "constant": "$constant",
+                        "domain": "$domain",
+                        "range": ["$hurt", "$surface-strong", "$help"],
+                    },
+                ),
+                "tooltip": _hover(**WHO, input="source", output="target", mute="mute"),
+            },
+        },
+        {
+            "mark": {"type": "text", "fontSize": 12, "aria": False},
+            "encoding": {"text": _name("short"), "color": {"value": "$ink"}},
+        },
+    ],
+}
+
+MUTE_POINT: Spec = {
+    "x": OMEGA,
+    "color": "$mute-colour",
+    "shape": "$mute-shape",
+    "tooltip": _hover(**WHO, mute="mute", muted_input="farText", verdict="verdict"),
+}
+
+MUTES: Spec = {
+    "height": "$rows-height",
+    "data": {"name": "points"},
+    "encoding": {
+        "y": _name("name", title=None, scale={"paddingInner": 0.25}),
+        "yOffset": _name("mute"),
+    },
+    "layer": [
+        ZERO,
+        {
+            "mark": {"type": "rule", "opacity": 0.7, "strokeWidth": 1.5, "aria": False},
+            "encoding": {
+                "x": _number("xLow", "$x"),
+                "x2": {"field": "xHigh"},
+                "color": "$mute-colour",
+            },
+        },
+        {
+            "transform": [{"filter": "!datum.far"}],
+            "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
+            "encoding": MUTE_POINT,
+        },
+        {
+            "transform": [{"filter": "datum.far"}],
+            "mark": {"type": "point", "size": 60, "opacity": 1, "fill": "$surface"},
+            "encoding": MUTE_POINT,
+        },
+    ],
+}
+
+LEVELS: Spec = {
+    "height": "$rows-height",
+    "data": {"name": "points"},
+    "encoding": {
+        "y": _name("level", title=None, scale={"paddingInner": 0.25}),
+        "yOffset": _name("name"),
+    },
+    "layer": [
+        ZERO,
+        {
+            "mark": {"type": "rule", "opacity": 0.7, "strokeWidth": 1.5, "aria": False},
+            "encoding": {
+                "x": _number("xLow", "$x"),
+                "x2": {"field": "xHigh"},
+                "color": "$network-colour",
+            },
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
+            "encoding": {
+                "x": OMEGA,
+                "color": "$network-colour",
+                "shape": "$network-shape",
+                "tooltip": _hover(part="level", **WHO, with_the_input="fullText", mute="mute"),
+            },
+        },
+    ],
+}
+
+CHARTS: tuple[Chart, ...] = (
+    Chart(
+        "performance",
+        "Do networks that use an input more also do better?",
+        "Each point is a trained network: to the right, the input influences the output more; "
+        "further up, the output is better. Bars are intervals. The grey line is the upper concave "
+        "envelope, after Fig. 7 of arXiv 1702.08009.",
+        "direction",
+        PERFORMANCE,
+    ),
+    Chart(
+        "matrix",
+        "Which input helps which output?",
+        "One row for each network, one column for each input. Blue: the input helps. Vermilion: it "
+        "hurts. Colours grow slowly with the number, so that small influences are seen, too.",
+        "target",
+        MATRIX,
+    ),
+    Chart(
+        "mutes",
+        "Does the answer depend on how the input is replaced?",
+        "One point for each way to replace the input. Where all lie on one side of the dotted "
+        "line, the answer can be trusted. A hollow point: the replaced input is far from the data.",
+        "direction",
+        MUTES,
+    ),
+    Chart(
+        "levels",
+        "Where does the input help?",
+        "The same influence, for parts of the samples: each class, each range of depth, borders "
+        "and interiors of regions.",
+        "direction",
+        LEVELS,
+    ),
+)
+"""The charts in the order of the page."""
