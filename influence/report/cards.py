@@ -1,118 +1,80 @@
-"""Cards: the samples of a gallery, those that a source helps and those that it hurts."""
+"""Cards: the samples of galleries, those that a source helps and those that it hurts."""
 
 from __future__ import annotations
 
 import os
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from influence.errors import InfluenceError
+from influence.gallery import IMAGE_COLUMNS, Gallery, read_gallery
 
-__all__ = ["GALLERY_COLUMNS", "Gallery", "read_gallery"]
+__all__ = ["Cards", "read_cards"]
 
-PICTURES = ("picture", "truth", "prediction", "prediction_muted", "gain")
-GALLERY_COLUMNS = (
-    "network", "seed", "dataset", "mute", "source", "target", "metric", "side", "rank", "id",
-    "full", "muted", "omega", *PICTURES,
-)  # fmt: skip
-NUMBERS = {"rank": int, "full": float, "muted": float, "omega": float}
-GROUP = ("network", "seed", "dataset", "mute", "source", "target", "metric")
-TYPES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+GROUP = ["network", "seed", "dataset", "mute", "source", "target", "metric"]
+OWN = ("side", "id", "pictured", "full", "muted", "omega", "low", "high")
 
 
 @dataclass(frozen=True)
-class Gallery:
-    """The cards of all runs.
+class Cards:
+    """What the page shows of galleries.
 
     Parameters
     ----------
-    cards : one per sample and side, in the order of `omega`, most helped first. `group` is the
-        place of its group in `groups`; a picture is its place in `images`, or None.
-    groups : what cards have in common: network, mute, source, target and metric.
-    images : the pictures as `data:` addresses, each once.
+    groups : what cards have in common: network, mute, source, target, metric, and what the
+        colours of the target mean.
+    cards : one per sample and side, in the order of omega, most helped first. `group` is the place
+        of its group in `groups`; an image is its place in `images`, or None.
+    images : the images as `data:` addresses, each once.
     """
 
+    groups: list[dict[str, Any]] = field(default_factory=list)
     cards: list[dict[str, Any]] = field(default_factory=list)
-    groups: list[dict[str, str]] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
 
-    def as_json(self) -> dict[str, Any]:
-        """Return what the page carries."""
-        return {"cards": self.cards, "images": self.images}
 
-
-def read_gallery(runs: Iterable[str | os.PathLike[str]]) -> Gallery:
-    """Read the folders `gallery/` of runs; a run without one has no cards.
+def read_cards(runs: Iterable[str | os.PathLike[str]]) -> Cards:
+    """Read the galleries of runs; a run without one has no cards.
 
     Raises
     ------
     InfluenceError
-        If `gallery.csv` has other columns or text where numbers belong, or names a file that is
-        missing, is no picture, or lies elsewhere.
+        If a gallery is not as `influence.gallery.write_gallery` writes it.
 
     Examples
     --------
-    >>> read_gallery([]).cards
+    >>> read_cards([]).cards
     []
     """
+    groups: list[dict[str, Any]] = []
     cards: list[dict[str, Any]] = []
     place: dict[str, int] = {}
-    for folder in (Path(run) / "gallery" for run in runs):
-        if (folder / "gallery.csv").exists():
-            cards += [_card(row, folder, place) for row in _rows(folder / "gallery.csv")]
-    groups = list(dict.fromkeys(tuple(card[key] for key in GROUP) for card in cards))
-    shown = [
-        {key: card[key] for key in card if key not in GROUP}
-        | {"group": groups.index(tuple(card[key] for key in GROUP))}
-        for card in cards
-    ]
-    shown.sort(key=lambda card: (card["group"], -card["omega"]))
-    return Gallery(shown, [dict(zip(GROUP, group, strict=True)) for group in groups], list(place))
+    for gallery in filter(None, map(read_gallery, runs)):
+        for group, rows in _groups(gallery):
+            ordered = rows.sort_values("omega", ascending=False, kind="stable")
+            for row in ordered.to_dict("records"):
+                images = {
+                    key: place.setdefault(_address(gallery.images[row[key]]), len(place))
+                    if row[key]
+                    else None
+                    for key in IMAGE_COLUMNS
+                }
+                own = {key: None if pd.isna(row[key]) else row[key] for key in OWN}
+                cards.append({"group": len(groups), **own, **images})
+            groups.append(group)
+    return Cards(groups, cards, list(place))
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False)
-    except (OSError, ValueError) as error:
-        raise InfluenceError(f"{path}: expected a readable table ({error})") from error
-    if missing := [name for name in GALLERY_COLUMNS if name not in frame]:
-        raise InfluenceError(
-            f"{path}: expected the columns {', '.join(GALLERY_COLUMNS)}; missing: "
-            f"{', '.join(missing)}. Write the gallery again"
-        )
-    return frame.to_dict("records")
+def _groups(gallery: Gallery) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    for key, rows in gallery.rows.groupby(GROUP, sort=False, dropna=False):
+        assert isinstance(key, tuple)
+        names = dict(zip(GROUP, map(str, key), strict=True))
+        target = gallery.legend.get("targets", {}).get(names["target"], {})
+        yield names | {key: target[key] for key in ("classes", "unit") if key in target}, rows
 
 
-def _card(row: dict[str, str], folder: Path, place: dict[str, int]) -> dict[str, Any]:
-    card: dict[str, Any] = {key: row[key] for key in (*GROUP, "side", "id")}
-    for key, kind in NUMBERS.items():
-        try:
-            card[key] = kind(row[key])
-        except ValueError:
-            raise InfluenceError(
-                f"{folder / 'gallery.csv'}: expected a number in column {key!r}, got {row[key]!r}"
-            ) from None
-    for key in PICTURES:
-        card[key] = place.setdefault(_image(folder, row[key]), len(place)) if row[key] else None
-    return card
-
-
-def _image(folder: Path, name: str) -> str:
-    path = folder / name
-    if path.resolve().parent != folder.resolve() or path.suffix.lower() not in TYPES:
-        raise InfluenceError(
-            f"{folder / 'gallery.csv'}: expected names of {', '.join(TYPES)} files in this folder, "
-            f"got {name!r}"
-        )
-    try:
-        content = b64encode(path.read_bytes()).decode("ascii")
-    except OSError as error:
-        raise InfluenceError(
-            f"{path}: expected a picture ({error}). Write the gallery again"
-        ) from error
-    return f"data:{TYPES[path.suffix.lower()]};base64,{content}"
+def _address(image: bytes) -> str:
+    return f"data:image/png;base64,{b64encode(image).decode('ascii')}"

@@ -206,9 +206,14 @@ MATRIX: Spec = {
     ],
 }
 
-MUTE_POINT: Spec = {
-    "x": OMEGA,
+MUTE_ROWS: Spec = {
+    "y": _name("name", title=None, scale={"paddingInner": 0.25}),
+    "yOffset": _name("mute"),
     "color": "$mute-colour",
+}
+MUTE_POINT: Spec = {
+    **MUTE_ROWS,
+    "x": OMEGA,
     "shape": "$mute-shape",
     "tooltip": _hover(**WHO, mute="mute", muted_input="farText", verdict="verdict"),
 }
@@ -216,18 +221,14 @@ MUTE_POINT: Spec = {
 MUTES: Spec = {
     "height": "$rows-height",
     "data": {"name": "points"},
-    "encoding": {
-        "y": _name("name", title=None, scale={"paddingInner": 0.25}),
-        "yOffset": _name("mute"),
-    },
     "layer": [
         ZERO,
         {
             "mark": {"type": "rule", "opacity": 0.7, "strokeWidth": 1.5, "aria": False},
             "encoding": {
+                **MUTE_ROWS,
                 "x": _number("xLow", "$x"),
                 "x2": {"field": "xHigh"},
-                "color": "$mute-colour",
             },
         },
         {
@@ -243,28 +244,30 @@ MUTES: Spec = {
     ],
 }
 
+LEVEL_ROWS: Spec = {
+    "y": _name("level", title=None, scale={"paddingInner": 0.25}),
+    "yOffset": _name("name"),
+    "color": "$network-colour",
+}
+
 LEVELS: Spec = {
     "height": "$rows-height",
     "data": {"name": "points"},
-    "encoding": {
-        "y": _name("level", title=None, scale={"paddingInner": 0.25}),
-        "yOffset": _name("name"),
-    },
     "layer": [
         ZERO,
         {
             "mark": {"type": "rule", "opacity": 0.7, "strokeWidth": 1.5, "aria": False},
             "encoding": {
+                **LEVEL_ROWS,
                 "x": _number("xLow", "$x"),
                 "x2": {"field": "xHigh"},
-                "color": "$network-colour",
             },
         },
         {
             "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
             "encoding": {
+                **LEVEL_ROWS,
                 "x": OMEGA,
-                "color": "$network-colour",
                 "shape": "$network-shape",
                 "tooltip": _hover(part="level", **WHO, with_the_input="fullText", mute="mute"),
             },

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from influence.display import display_of
 from influence.files import replace_on_success
 from influence.map_colours import HELPED, HURT
-from influence.report.cards import Gallery, read_gallery
+from influence.report.cards import Cards, read_cards
 from influence.report.charts import CHARTS, envelopes, mute_scale, network_scale
 from influence.report.heading import COLUMN_WORDS
 from influence.report.origins import read_origins
@@ -89,7 +89,7 @@ def make_page(runs: Runs, *, title: str | None = None, gallery: bool = True) -> 
     performance = read_tables(runs, "performance", optional=True)
     distance = read_tables(runs, "distance", optional=True)
     sheets = read_sheets(runs)
-    cards = read_gallery(runs) if gallery else Gallery()
+    cards = read_cards(runs) if gallery else Cards()
     style, script = _asset("page.css"), "\n".join(map(_asset, SCRIPTS))
     plotting = _asset("vega.min.js")
     return _template().render(
@@ -105,7 +105,7 @@ def make_page(runs: Runs, *, title: str | None = None, gallery: bool = True) -> 
         charts=CHARTS,
         choices=_choices(influence),
         gallery=cards,
-        cards=Markup(pack_json(cards.as_json())),
+        cards=Markup(pack_json({"cards": cards.cards, "images": cards.images})),
         origins=read_origins(runs),
         facts=_facts(influence, performance, sheets, cards),
     )
@@ -149,7 +149,7 @@ def _choices(influence: pd.DataFrame) -> dict[str, Any]:
 
 
 def _facts(
-    influence: pd.DataFrame, performance: pd.DataFrame, sheets: Sequence[Sheet], cards: Gallery
+    influence: pd.DataFrame, performance: pd.DataFrame, sheets: Sequence[Sheet], cards: Cards
 ) -> dict[str, Any]:
     """Return what the scripts of the page have to know."""
     tables = [

@@ -148,19 +148,19 @@ class Chart {
     }
     this.views.forEach((view) => view.finalize());
     const room = this.root.querySelector(".panels");
-    room.replaceChildren();
-    this.views = [...panels].map(([title, points]) => this.panel(vega, room, title, points));
+    const places = [...panels.keys()].map(() => element("div", { class: "plot" }));
+    room.replaceChildren(...[...panels.keys()].map((title, i) =>
+      element("div", { class: "panel" }, element("h4", {}, title), places[i])));
+    this.views = [...panels].map(([title, points], i) => this.panel(vega, places[i], title, points));
     this.legend();
     if (!panels.size) room.append(element("p", {}, "These runs have no such rows."));
     await Promise.all(this.views.map((view) => view.runAsync()));
   }
 
-  panel(vega, room, title, points) {
-    const place = element("div", { class: "plot" });
-    room.append(element("div", { class: "panel" }, element("h4", {}, title), place));
+  panel(vega, place, title, points) {
     const spec = { ...filled(this.facts.spec, this.values(points)), width: Math.max(place.clientWidth, 200) };
     spec.autosize = { type: "fit-x", contains: "padding" };
-    spec.description = `${this.facts.title || this.facts.name}: ${title}. The same numbers are in ` +
+    spec.description = `${this.facts.title} ${title}. The same numbers are in ` +
       "the table of influences below.";
     spec.datasets = { points, envelope: this.envelope(points[0]) };
     const compiled = vega.compile(spec, { config: look(), logger: SILENT }).spec;

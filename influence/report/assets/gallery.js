@@ -23,6 +23,8 @@ class Gallery {
       own.sort((a, b) => Math.abs(b.omega) - Math.abs(a.omega));
       list.replaceChildren(...own.map((card) => this.card(card, group)));
     }
+    this.root.querySelector(".legend").replaceChildren(...(group.classes ?? []).map(
+      ({ name, colour }) => element("li", {}, symbol("square", colour), name)));
     document.getElementById("gallery-status").textContent =
       `${cards.length} samples of ${group.network}, ${group.source} to ${group.target}.`;
   }
@@ -33,11 +35,13 @@ class Gallery {
     const score = (key) => scaled(String(card[key]), metric, "value");
     const { label, value, gain } = FACTS.metrics[metric];
     made.querySelector("h4").textContent = card.id;
+    const unit = value.unit === "%" ? "%" : value.unit && ` ${value.unit}`;
     made.querySelector(".gain").textContent =
-      `ω ${scaled(String(card.omega), metric, "gain")} ${gain.unit}: ${label} ${score("full")} with ` +
-      `${source}, ${score("muted")} without ${value.unit && value.unit !== "%" ? `(${value.unit})` : ""}`.trim();
+      `ω ${scaled(String(card.omega), metric, "gain")} ${gain.unit}: ${label} ` +
+      `${score("full")}${unit} with ${source}, ${score("muted")}${unit} without.` +
+      (card.low === null ? "" : ` Colours from ${card.low} (dark) to ${card.high} ${group.unit ?? ""} (bright).`);
     const words = {
-      picture: `What sample ${card.id} looks like`,
+      picture: `What sample ${card.id} looks like: ${card.pictured}`,
       truth: `True ${target} of sample ${card.id}`,
       prediction: `Prediction of ${target} with ${source}, ${label} ${score("full")}`,
       prediction_muted: `Prediction of ${target} without ${source}, ${label} ${score("muted")}`,
