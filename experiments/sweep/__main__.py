@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from experiments.sweep.study import Sweep
+from experiments.sweep.study import CONDITIONS, Sweep
 from experiments.training.commands import JOBS, in_parallel, run
 
 PLACES = click.argument("places", nargs=-1)
@@ -35,7 +35,7 @@ def train(sweep: Sweep, places: tuple[str, ...], jobs: int) -> None:
     """Train networks, or all, and publish their weights."""
     from experiments.sweep.training import gather_histories, publish_statistics, train_member
 
-    for condition in sweep.settings.conditions:
+    for condition in CONDITIONS:
         click.echo(publish_statistics(sweep, condition))
     in_parallel(train_member, [(sweep, member) for member in sweep.choose(places)], jobs)
     click.echo(gather_histories(sweep))
@@ -57,18 +57,21 @@ def measure(sweep: Sweep, places: tuple[str, ...], jobs: int, anew: bool) -> Non
 @steps.command()
 @click.pass_obj
 def gather(sweep: Sweep) -> None:
-    """Put the runs together into the tables of reports/sweep/, and test the paper's claims."""
+    """Put the runs together into the tables of reports/sweep/."""
     from experiments.sweep.gathering import (
         gather_designs,
         gather_facts,
         gather_seeds,
         gather_tables,
     )
+    from experiments.sweep.measuring import test_file
+    from experiments.training.inputs import score_inputs
 
-    for path in gather_tables(sweep):
+    for path in (*gather_tables(sweep), *gather_seeds(sweep)):
         click.echo(path)
-    for make in (gather_designs, gather_seeds, gather_facts):
-        click.echo(make(sweep))
+    click.echo(gather_designs(sweep))
+    click.echo(gather_facts(sweep))
+    click.echo(score_inputs(test_file(sweep), sweep.reports / "inputs.csv"))
 
 
 @steps.command(name="all")

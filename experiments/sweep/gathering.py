@@ -11,10 +11,11 @@ import pandas as pd
 
 from experiments.sweep.study import Member, Sweep
 from influence.errors import InfluenceError
-from influence.estimates import read_estimates
+from influence.estimates import CELL, estimate_table, read_estimates
 from influence.files import replace_on_success
+from influence.rows import NO_MUTE
 from influence.run_tables import read_tables
-from influence.seeds import aggregate_seeds
+from influence.seeds import SEEDS_COLUMNS, aggregate_seeds
 
 __all__ = ["METRICS", "gather_designs", "gather_facts", "gather_seeds", "gather_tables"]
 
@@ -35,17 +36,47 @@ def gather_tables(sweep: Sweep) -> Iterator[Path]:
     folders = measured(sweep, sweep.choose(()))
     for name in TABLES:
         frame = read_tables(folders, name, optional=name == "distance")
-        if "level" in frame:
-            frame = frame[(frame["level"] == "all") | frame["metric"].isin(METRICS)]
         if len(frame):
+            frame = _published(frame) if "level" in frame else frame
             yield _write(frame, sweep.reports / f"{name}.csv")
 
 
-def gather_seeds(sweep: Sweep) -> Path:
-    """Aggregate the omegas of networks with several seeds, with what training adds to them."""
-    several = [member for member in sweep.members() if len(member.design.seeds) > 1]
-    table = aggregate_seeds(read_estimates(measured(sweep, several), METRICS))
-    return _write(table, sweep.reports / "seeds.csv")
+def gather_seeds(sweep: Sweep) -> Iterator[Path]:
+    """Put the seeds of each network together, with what training adds to the uncertainty.
+
+    Omegas are drawn anew from the rows. Of performance and interactions only the intervals are
+    known; what differs between seeds is then put down to training, see `aggregate_seeds`.
+    """
+    folders = measured(sweep, sweep.choose(()))
+    omegas = aggregate_seeds(read_estimates(folders, METRICS))
+    yield _write(omegas, sweep.reports / "seeds.csv")
+    performance = read_tables(folders, "performance")
+    plain = performance[performance["mute"] == NO_MUTE].drop(columns="mute")
+    interactions = read_tables(folders, "interactions")
+    for frame, name, stand_ins in (
+        (plain, "performance", {"setup": "mute"}),
+        (interactions, "interactions", {"kind": "source", "players": "unit"}),
+    ):
+        table = _aggregated(_published(frame), stand_ins)
+        yield _write(table, sweep.reports / f"{name}_seeds.csv")
+
+
+def _published(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[(frame["level"] == "all") | frame["metric"].isin(METRICS)]
+
+
+def _aggregated(frame: pd.DataFrame, stand_ins: dict[str, str]) -> pd.DataFrame:
+    """Aggregate the seeds of another quantity than omega.
+
+    `stand_ins` says in which column of an omega's a column of the frame goes through.
+    """
+    shape = {name: "" for name in SEEDS_COLUMNS if name in CELL} | {"higher_is_better": True}
+    lacking = {name: value for name, value in shape.items() if name not in frame}
+    columns = stand_ins | {"value": "omega", "low": "omega_low", "high": "omega_high"}
+    lacking = {name: value for name, value in lacking.items() if name not in columns.values()}
+    table = aggregate_seeds(estimate_table(frame.rename(columns=columns).assign(**lacking)))
+    back = {new: old for old, new in stand_ins.items()} | {"omega": "value"}
+    return table.drop(columns=list(lacking)).rename(columns=back)
 
 
 def gather_designs(sweep: Sweep) -> Path:

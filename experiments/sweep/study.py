@@ -17,7 +17,7 @@ from experiments.training.study import SimpleName, Study
 from influence.errors import unknown
 from models.jrn import JRNConfig
 
-__all__ = ["HERE", "Condition", "Design", "Member", "Settings", "Sweep"]
+__all__ = ["CONDITIONS", "HERE", "Condition", "Design", "Member", "Settings", "Sweep"]
 
 HERE = Path(__file__).resolve().parent
 
@@ -25,17 +25,19 @@ Condition = Literal["in-sample", "cross-fitted"]
 """How the training inputs were predicted: by networks that have seen the image, as in the paper,
 or by networks that have not."""
 
+CONDITIONS: tuple[Condition, ...] = ("in-sample", "cross-fitted")
 SUFFIXES: dict[Condition, str] = {"in-sample": "", "cross-fitted": "-crossfit"}
 
 
 @dataclass(frozen=True)
 class Design:
-    """What tells joint refinement networks apart, see `models.jrn.JRNConfig`, and the seeds."""
+    """What tells joint refinement networks apart, see `models.jrn.JRNConfig`, and the trainings."""
 
     fusion: Literal["cat", "sum"]
     channels: PositiveInt
     features: PositiveInt = 20
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
+    conditions: tuple[Condition, ...] = CONDITIONS
 
     @property
     def fused(self) -> int:
@@ -49,7 +51,6 @@ class Settings:
 
     recipe: Recipe
     designs: dict[SimpleName, Design]
-    conditions: tuple[Condition, ...] = ("in-sample", "cross-fitted")
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,10 @@ class Sweep:
 
     def members(self) -> Iterator[Member]:
         """Yield all networks: the designs with several seeds first, one condition at a time."""
-        settings = self.settings
         for several in (True, False):
-            for condition in settings.conditions:
-                for label, design in settings.designs.items():
-                    if (len(design.seeds) > 1) == several:
+            for condition in CONDITIONS:
+                for label, design in self.settings.designs.items():
+                    if (len(design.seeds) > 1) == several and condition in design.conditions:
                         for seed in design.seeds:
                             yield Member(label, design, condition, seed)
 

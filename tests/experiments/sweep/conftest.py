@@ -11,7 +11,7 @@ import pytest
 
 from experiments.sweep import study as sweep_study
 from experiments.sweep.measuring import measure_member
-from experiments.sweep.study import Sweep
+from experiments.sweep.study import CONDITIONS, Sweep
 from experiments.sweep.training import publish_statistics, train_member
 from experiments.training.single_task import parts_of, train_single_task
 from experiments.training.study import TASKS, Study
@@ -67,7 +67,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
             results=root / "results",
             reports=root / "reports",
         )
-        for condition in sweep.settings.conditions:
+        for condition in CONDITIONS:
             publish_statistics(sweep, condition)
         for member in sweep.members():
             train_member(sweep, member)

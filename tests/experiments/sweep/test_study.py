@@ -19,7 +19,8 @@ def test_the_sweep_has_what_the_papers_question_needs() -> None:
         member = next(member for member in sweep.members() if member.label == label)
         assert sweep.config(member, classes=5) == config
     places = [member.place for member in sweep.members()]
-    assert len(places) == len(set(places)) == 2 * sum(len(x.seeds) for x in designs.values())
+    assert len(places) == len(set(places))
+    assert len(places) == sum(len(x.seeds) * len(x.conditions) for x in designs.values())
 
 
 @pytest.mark.parametrize("label", Sweep().settings.designs)

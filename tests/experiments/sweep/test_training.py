@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file
 
-from experiments.sweep.study import Sweep
+from experiments.sweep.study import CONDITIONS, Sweep
 from experiments.sweep.training import gather_histories, train_member
 from experiments.training.predictions import predict_split
 
@@ -48,7 +48,7 @@ def test_cross_fitted_inputs_come_from_networks_that_have_not_seen_the_image(swe
 
 
 def test_the_statistics_are_those_of_the_training_inputs(sweep: Sweep) -> None:
-    for condition in sweep.settings.conditions:
+    for condition in CONDITIONS:
         found = json.loads(sweep.statistics_path(condition).read_text())
         maps = predict_split(sweep.inputs(condition), "train")
         np.testing.assert_allclose(found["depth"][0][0], maps.depth.mean(dtype=float), rtol=1e-9)
