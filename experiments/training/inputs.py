@@ -12,7 +12,7 @@ from influence.measurement import measure
 from influence.network import JointNetwork, Modality, Output
 from influence.rows import NO_MUTE
 
-__all__ = ["score_inputs"]
+__all__ = ["input_network", "score_inputs"]
 
 
 class _Unchanged(nn.Module):
@@ -20,8 +20,19 @@ class _Unchanged(nn.Module):
         return depth, semantic
 
 
+def input_network(data: Path) -> JointNetwork:
+    """Return a network `input` that hands the inputs of an evaluation file through."""
+    classes = EvaluationFile(data).targets["semantic"].classes
+    return JointNetwork(
+        _Unchanged(),
+        inputs=[Modality("depth", "depth", unit="m"), Modality("semantic", "probabilities")],
+        outputs=[Output("depth", "depth"), Output("semantic", "probabilities", classes)],
+        name="input",
+    )
+
+
 def score_inputs(data: Path, path: Path) -> Path:
-    """Write the performance of a network that hands its inputs through, as a network `input`.
+    """Write the performance of the inputs, as that of a network `input`.
 
     Parameters
     ----------
@@ -30,14 +41,7 @@ def score_inputs(data: Path, path: Path) -> Path:
     path
         A table with the columns of ``performance.csv``, only the rows in which nothing is muted.
     """
-    classes = EvaluationFile(data).targets["semantic"].classes
-    network = JointNetwork(
-        _Unchanged(),
-        inputs=[Modality("depth", "depth", unit="m"), Modality("semantic", "probabilities")],
-        outputs=[Output("depth", "depth"), Output("semantic", "probabilities", classes)],
-        name="input",
-    )
-    run = measure(network, data, mutes=["zero"])
+    run = measure(input_network(data), data, mutes=["zero"])
     performance = run.performance[run.performance["mute"] == NO_MUTE]
     with replace_on_success(path) as aside:
         performance.to_csv(aside, index=False, lineterminator="\n")
