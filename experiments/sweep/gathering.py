@@ -37,8 +37,7 @@ def gather_tables(sweep: Sweep) -> Iterator[Path]:
     for name in TABLES:
         frame = read_tables(folders, name, optional=name == "distance")
         if len(frame):
-            frame = _published(frame) if "level" in frame else frame
-            yield _write(frame, sweep.reports / f"{name}.csv")
+            yield _write(_published(frame), sweep.reports / f"{name}.csv")
 
 
 def gather_seeds(sweep: Sweep) -> Iterator[Path]:
@@ -62,7 +61,11 @@ def gather_seeds(sweep: Sweep) -> Iterator[Path]:
 
 
 def _published(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame[(frame["level"] == "all") | frame["metric"].isin(METRICS)]
+    """Leave out slices, but those of influence and performance in the paper's metrics."""
+    if "level" not in frame:
+        return frame
+    sliced = frame["metric"].isin(METRICS) & ("kind" not in frame)
+    return frame[(frame["level"] == "all") | sliced]
 
 
 def _aggregated(frame: pd.DataFrame, stand_ins: dict[str, str]) -> pd.DataFrame:
