@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from influence.columns import FLAGS, TEXT, typed
 from influence.errors import InfluenceError
 from influence.files import replace_on_success
 from influence.rows import Rows, read_rows, write_rows
@@ -58,9 +59,6 @@ DISTANCE_COLUMNS = (
     "warning", "samples",
 )  # fmt: skip
 
-TEXT = ("network", "dataset", "mute", "site", "source", "target", "metric", "level", "unit",
-        "setup", "id", "kind", "players", "place", "checkpoint_sha256")  # fmt: skip
-
 COLUMNS = {
     "influence": INFLUENCE_COLUMNS,
     "performance": PERFORMANCE_COLUMNS,
@@ -70,13 +68,17 @@ COLUMNS = {
 }
 
 
+FILES = {name: f"{name}.csv" for name in COLUMNS} | {"samples": "samples.csv.gz"}
+"""Table -> its file in a run directory."""
+
+
 def empty_table(name: str) -> pd.DataFrame:
     """Return a table with its columns and without rows.
 
     >>> empty_table("interactions").columns[-1]
     'n'
     """
-    return pd.DataFrame(columns=list(COLUMNS[name]))
+    return typed(pd.DataFrame(columns=list(COLUMNS[name])))
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,13 @@ class Run:
         empty where no place was found at which to measure it.
     rows
         Sufficient statistics by network; empty for a run that was read without them.
+
+    Notes
+    -----
+    A column has one type in every table, fresh from `measure` or read again: names are strings
+    (empty where there is none), `higher_is_better` and `warning` are booleans, `seed` is a nullable
+    ``Int64`` (a network may have none), `n`, `samples` and `group` are ``int64``, and everything
+    else is ``float64``, where what is missing is NaN.
     """
 
     influence: pd.DataFrame
@@ -193,39 +202,56 @@ def check_writable(directory: str | os.PathLike[str]) -> None:
 
 
 def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
-    """Read a run directory that `measure` wrote.
+    """Read a run directory that `measure` wrote, or a folder that keeps its tables alone.
 
     Parameters
     ----------
     directory
-        Where the run is.
+        Where the run is. Without ``run.json`` its `info` is empty, and so are the tables that are
+        not there, but for `influence` and `performance`, which every run has.
     rows
-        Read the sufficient statistics, too; a streamed run has none.
+        Read the sufficient statistics, too; a streamed run has none, and neither has a folder
+        without ``run.json``.
+
+    Returns
+    -------
+    Run
+        Its frames have the same types as those of `measure`: see there.
 
     Raises
     ------
     InfluenceError
         If a file is missing or is not what the design says.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> row = dict.fromkeys(INFLUENCE_COLUMNS, 1) | {"network": "a", "higher_is_better": True}
+    >>> pd.DataFrame([row | {"seed": None}]).to_csv(folder / "influence.csv", index=False)
+    >>> row = dict.fromkeys(PERFORMANCE_COLUMNS, 1) | {"network": "a", "higher_is_better": True}
+    >>> pd.DataFrame([row]).to_csv(folder / "performance.csv", index=False)
+    >>> read_run(folder).influence[["network", "seed", "omega", "n"]].dtypes.astype(str).to_list()
+    ['str', 'Int64', 'float64', 'int64']
     """
     directory = Path(directory)
-    info = _read_info(directory)
+    alone = not rows and not (directory / "run.json").exists()
+    alone = alone and (directory / "influence.csv").exists()
+    info = {} if alone else _read_info(directory)
     measured = info.get("measured", {})
-    samples, interactions, distance = map(empty_table, ("samples", "interactions", "distance"))
-    if not measured.get("stream") and info.get("samples", True):
-        samples = read_table(directory / "samples.csv.gz", "samples")
-    if measured.get("interactions"):
-        interactions = read_table(directory / "interactions.csv", "interactions")
-    if (directory / "distance.csv").exists():
-        distance = read_table(directory / "distance.csv", "distance")
-    return Run(
-        influence=read_table(directory / "influence.csv", "influence"),
-        performance=read_table(directory / "performance.csv", "performance"),
-        samples=samples,
-        info=info,
-        interactions=interactions,
-        distance=distance,
-        rows=read_rows(directory / "rows.h5") if rows else {},
-    )
+    needed = {
+        "influence": True,
+        "performance": True,
+        "samples": not (alone or measured.get("stream")) and info.get("samples", True),
+        "interactions": bool(measured.get("interactions")),
+    }
+    tables = {name: _read_if(directory, name, needed=needed.get(name, False)) for name in COLUMNS}
+    return Run(**tables, info=info, rows=read_rows(directory / "rows.h5") if rows else {})
+
+
+def _read_if(directory: Path, name: str, *, needed: bool) -> pd.DataFrame:
+    path = directory / FILES[name]
+    return read_table(path, name) if needed or path.exists() else empty_table(name)
 
 
 def _read_info(directory: Path) -> dict[str, Any]:
@@ -242,7 +268,7 @@ def _read_info(directory: Path) -> dict[str, Any]:
 
 
 def read_table(path: Path, name: str) -> pd.DataFrame:
-    """Read one file that has the columns of a table, such as `influence`.
+    """Read one file that has the columns of a table, such as `influence`, with their types.
 
     Raises
     ------
@@ -274,7 +300,7 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
     if frame.empty:
         raise InfluenceError(f"{path}: expected one row or more, found none. {remedy}")
     for column in columns:
-        if column in ("higher_is_better", "warning"):
+        if column in FLAGS:
             right, kind = is_bool_dtype(frame[column]), "True or False"
         else:
             right, kind = column in TEXT or is_numeric_dtype(frame[column]), "numbers"
@@ -283,4 +309,7 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
             raise InfluenceError(
                 f"{path}: expected {kind} in column {column!r}, found such as {found!r}. {remedy}"
             )
-    return frame
+    try:
+        return typed(frame)
+    except InfluenceError as error:
+        raise InfluenceError(f"{path}: {error}") from error

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from influence.bootstrap import Resampling
+from influence.columns import typed
 from influence.distance import distance_frame
 from influence.evaluation import Evaluation
 from influence.grouping import group_sums
@@ -103,4 +104,4 @@ def _stack(name: str, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     if not frames:
         return empty_table(name)
     # A network without a row, such as of samples, is passed over, unless none has any.
-    return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
+    return typed(pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True))

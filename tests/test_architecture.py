@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"errors", "progress", "circles", "metric_sets"},
     {"files", "factories", "network", "processes", "layout", "places", "edges", "divisions"},
-    {"setups", "coalitions", "hooks", "facts", "weights", "programs", "expectations"},
+    {"columns", "setups", "coalitions", "hooks", "facts", "weights", "programs", "expectations"},
     {"checkpoints", "evaluation_set", "muting"},
     {
         "evaluation_file",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import os
 from collections.abc import Callable
@@ -69,11 +70,87 @@ def test_what_is_written_is_read(run: Run, tmp_path: Path) -> None:
         assert tuple(frame.columns) == columns
         assert set(frame["network"]) == {"toy", "NA"}
         assert frame.loc[frame["network"] == "NA", "seed"].isna().all()
-        frame, written = (f.drop(columns="seed") for f in (frame, written))
         exact = name != "samples"  # written with nine digits
-        pd.testing.assert_frame_equal(
-            frame, written, check_dtype=False, check_exact=exact, rtol=1e-8
-        )
+        pd.testing.assert_frame_equal(frame, written, check_exact=exact, rtol=1e-8)
+
+
+TYPES = {
+    "network": "str", "seed": "Int64", "dataset": "str", "mute": "str", "site": "str",
+    "source": "str", "target": "str", "metric": "str", "level": "str", "higher_is_better": "bool",
+    "unit": "str", "full": "float64", "muted": "float64", "omega": "float64",
+    "omega_low": "float64", "omega_high": "float64", "confidence": "float64",
+    "p_value": "float64", "p_holm": "float64", "n": "int64", "checkpoint_sha256": "str",
+    "setup": "str", "value": "float64", "low": "float64", "high": "float64", "id": "str",
+    "group": "int64", "kind": "str", "players": "str", "place": "str", "distance": "float64",
+    "outside": "float64", "threshold": "float64", "warning": "bool", "samples": "int64",
+}  # fmt: skip
+FRAMES = ("influence", "performance", "samples", "interactions", "distance")
+
+
+def types(frame: pd.DataFrame) -> dict[str, str]:
+    return {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
+
+
+def test_a_column_has_one_type_fresh_or_read_and_in_every_table(run: Run, tmp_path: Path) -> None:
+    run.write(tmp_path)
+    for one in (run, read_run(tmp_path)):
+        frames = {name: getattr(one, name) for name in FRAMES}
+        for frame in frames.values():
+            assert types(frame) == {name: TYPES[name] for name in frame.columns}
+        assert {name for frame in frames.values() for name in frame.columns} == set(TYPES)
+        assert frames["influence"].loc[lambda f: f["network"] == "toy", "seed"].eq(0).all()
+
+
+@pytest.mark.parametrize("study", ["networks", "published"])
+def test_a_folder_of_tables_alone_is_read_with_the_same_types(study: str) -> None:
+    folder = Path(__file__).parents[2] / "reports" / study
+    found = read_run(folder)
+    for name in FRAMES:
+        frame = getattr(found, name)
+        assert types(frame) == {name: TYPES[name] for name in frame.columns}
+        assert len(frame) == count_rows(folder / f"{name}.csv")
+    assert found.info == {}
+    assert not found.rows
+    with pytest.raises(InfluenceError, match=r"expected a run directory with a readable run\.json"):
+        read_run(folder, rows=True)
+
+
+def count_rows(path: Path) -> int:
+    if not path.exists():
+        return 0
+    with path.open(newline="", encoding="utf-8") as file:
+        return len(list(csv.reader(file))) - 1
+
+
+def test_tables_alone_are_read_as_far_as_they_are_there(run: Run, tmp_path: Path) -> None:
+    run.write(tmp_path)
+    (tmp_path / "run.json").unlink()
+    found = read_run(tmp_path)
+    pd.testing.assert_frame_equal(found.influence, run.influence, check_exact=True)
+    assert len(found.samples) == len(run.samples)
+    (tmp_path / "samples.csv.gz").unlink()
+    assert tuple(read_run(tmp_path).samples.columns) == SAMPLES_COLUMNS
+    (tmp_path / "performance.csv").unlink()
+    with pytest.raises(InfluenceError, match=r"performance\.csv: expected a table"):
+        read_run(tmp_path)
+    (tmp_path / "influence.csv").unlink()
+    with pytest.raises(InfluenceError, match=r"expected a run directory with a readable run\.json"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(("column", "value"), [("seed", "0.5"), ("n", ""), ("n", "6.5")])
+def test_a_number_that_is_not_whole_is_told(
+    run: Run, tmp_path: Path, column: str, value: str
+) -> None:
+    run.write(tmp_path)
+    path = tmp_path / "influence.csv"
+    frame = pd.read_csv(path, dtype="str", keep_default_na=False)
+    frame.loc[0, column] = value
+    frame.to_csv(path, index=False)
+    with pytest.raises(
+        InfluenceError, match=rf"influence\.csv: expected .nt64 in column '{column}'"
+    ):
+        read_run(tmp_path)
 
 
 def test_influence_is_read_by_plain_pandas(run: Run, tmp_path: Path) -> None:
@@ -160,10 +237,6 @@ def test_full_disk_is_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert contents(tmp_path / "out") == {}
 
 
-def _no_info(folder: Path) -> None:
-    (folder / "run.json").unlink()
-
-
 def _no_json(folder: Path) -> None:
     (folder / "run.json").write_text("{")
 
@@ -199,7 +272,6 @@ def _no_text(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (_no_info, "expected a run directory with a readable run.json"),
         (_no_json, "expected a run directory with a readable run.json"),
         (_list, "run.json: expected a JSON object"),
         (_empty_table, "influence.csv: expected a table that influence measure wrote"),
@@ -240,10 +312,7 @@ def test_interactions_are_written_and_read_where_they_were_asked_for(
     found = read_run(tmp_path).interactions
     assert tuple(found.columns) == INTERACTIONS_COLUMNS
     assert set(found["network"]) == {"toy", "NA"}
-    pd.testing.assert_frame_equal(
-        found.drop(columns="seed"), asked.interactions.drop(columns="seed"), check_dtype=False,
-        check_exact=True,
-    )  # fmt: skip
+    pd.testing.assert_frame_equal(found, asked.interactions, check_exact=True)
     with pytest.raises(InfluenceError, match="holds another run, with other interactions, setups"):
         run.write(tmp_path)
     (tmp_path / "interactions.csv").unlink()
