@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -13,12 +14,14 @@ from influence.errors import unknown
 __all__ = ["FORMATS", "Table", "format_table"]
 
 PARTS = ("value", "low", "high")
+NARROW = 11  # letters in a line of a heading
 
 
 @dataclass(frozen=True)
 class Dialect:
     """How a text format writes names, bold, an asterisk and a minus sign.
 
+    `stack` puts an interval below its value, and `narrow` the lines of a heading below each other.
     Names come from files of strangers: they may hold any character.
     """
 
@@ -26,12 +29,21 @@ class Dialect:
     bold: str = "{}"
     star: str = "*"
     warning: str = "!"
+    stack: str = "{} {}"
+    narrow: str = ""
     minus: str = "-"
     absent: str = "–"
 
     def name(self, name: object) -> str:
         """Return a name on one line, safe in this format."""
         return " ".join(str(name).split()).translate(self.escape)
+
+    def heading(self, name: str) -> str:
+        """Return the name of a column, broken where this format can: see `narrow`."""
+        lines = wrap(name, NARROW, break_long_words=False) if self.narrow else []
+        if len(lines) < 2:
+            return self.name(name)
+        return self.narrow.format(r"\\".join(map(self.name, lines)))
 
 
 TEXT = Dialect()
@@ -41,6 +53,7 @@ MARKDOWN = Dialect(
     ),
     bold="**{}**",
     star="\\*",
+    stack="{}<br>{}",
 )
 LATEX = Dialect(
     escape=str.maketrans(
@@ -55,7 +68,11 @@ LATEX = Dialect(
     bold=r"\textbf{{{}}}",
     minus="$-$",
     absent="--",
+    stack=r"\shortstack{{{}\\{{\tiny {}}}}}",
+    narrow=r"\shortstack{{{}}}",
 )
+
+COMPACT = "\\centering\\footnotesize\\setlength{\\tabcolsep}{3pt}\n"
 
 
 @dataclass(frozen=True)
@@ -73,6 +90,8 @@ class Table:
     notes : sentences that say how to read the numbers: units, mute, interval, n.
     interval : whether the cells show the interval beside the value.
     headings : the order of the columns; by default that of the entries.
+    stacked : whether intervals stand below their values, in a table as wide as a page: what has
+        many columns.
     """
 
     entries: pd.DataFrame
@@ -81,6 +100,7 @@ class Table:
     notes: tuple[str, ...] = ()
     interval: bool = True
     headings: tuple[tuple[str, str], ...] = ()
+    stacked: bool = False
 
     def spread(self, cells: pd.Series) -> pd.DataFrame:
         """Arrange one cell per entry: rows of the table down, in the order of the entries.
@@ -124,29 +144,35 @@ def format_table(table: Table, format: str) -> str:
     return FORMATS[format](table)
 
 
-def _cell(entry: Any, dialect: Dialect, *, interval: bool) -> str:
+def _cell(entry: Any, dialect: Dialect, table: Table) -> str:
     if words := getattr(entry, "text", ""):
         return dialect.name(words)
     if pd.isna(entry.value):
         return dialect.absent
-    shown = f"{entry.value:.{entry.digits}f}"
-    if interval and not pd.isna(entry.low):
-        shown += f" [{entry.low:.{entry.digits}f}, {entry.high:.{entry.digits}f}]"
-    shown = shown.replace("-", dialect.minus)
+    ends = ""
+    shown = f"{entry.value:.{entry.digits}f}".replace("-", dialect.minus)
+    if table.interval and not pd.isna(entry.low):
+        ends = f"[{entry.low:.{entry.digits}f}, {entry.high:.{entry.digits}f}]"
+        ends = ends.replace("-", dialect.minus)
     signs = (dialect.star if entry.marked else "") + (
         dialect.warning if getattr(entry, "warned", False) else ""
     )
+    if table.stacked and ends:
+        value = dialect.bold.format(shown) if entry.best else shown
+        return dialect.stack.format(value + signs, ends)
+    shown = " ".join(filter(None, [shown, ends]))
     return f"{dialect.bold.format(shown) if entry.best else shown}{signs}"
 
 
 def _dressed(table: Table, dialect: Dialect) -> pd.DataFrame:
     """Return the table as strings, headings included, safe in a dialect."""
     entries = table.entries
-    cells = [_cell(entry, dialect, interval=table.interval) for entry in entries.itertuples()]
+    cells = [_cell(entry, dialect, table) for entry in entries.itertuples()]
     wide = table.spread(pd.Series(cells, index=entries.index)).astype(object).fillna(dialect.absent)
     wide.iloc[:, : len(table.rows)] = wide.iloc[:, : len(table.rows)].map(dialect.name)
+    below = dialect.heading if table.stacked else dialect.name
     wide.columns = pd.MultiIndex.from_tuples(
-        [tuple(map(dialect.name, heading)) for heading in wide.columns]
+        [(dialect.name(above), below(heading)) for above, heading in wide.columns]
     )
     return wide
 
@@ -186,6 +212,10 @@ def _latex(table: Table) -> str:
         position="t",
         caption=LATEX.name(". ".join([table.title, " ".join(_notes(table))])),
     )
+    if table.stacked:
+        for end in ("begin", "end"):
+            written = written.replace(f"\\{end}{{table}}", f"\\{end}{{table*}}")
+        written = written.replace("\\begin{tabular}", f"{COMPACT}\\begin{{tabular}}")
     return f"% needs \\usepackage{{booktabs}}\n{written}"
 
 

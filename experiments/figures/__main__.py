@@ -17,22 +17,25 @@ from experiments.figures.published import write_published
 from experiments.figures.quotes import write_quotes
 from experiments.figures.readmes import write_blocks
 from experiments.figures.studies import (
+    STUDY_FIGURES,
     STUDY_TABLES,
     Study,
     read_study,
-    write_figure7,
-    write_mutes_figure,
+    save,
     write_table,
     write_verdicts,
 )
+from experiments.figures.sweep import write_sweep
 from experiments.ground_truth.report import write_report as write_ground_truth
 from influence.errors import InfluenceError
+from influence.results import read_table
 from influence.table_formats import Table, format_table
 from influence.tables import interactions_table, mutes_table, omega_table
 
 REPORTS = Path(__file__).parents[2] / "reports"
 STUDIES = {"rooms": "make measure", "nyuv2": "python -m experiments.nyuv2 measure"}
 NETWORKS_REMEDY = "`python -m experiments.networks measure` and `gather`"
+SWEEP_REMEDY = "`python -m experiments.sweep gather`"
 BESIDE_PUBLISHED = "nyuv2"
 IN_README = "rooms"
 
@@ -42,15 +45,14 @@ def write_all(reports: Path) -> Iterator[str]:
     write_published(reports / "published")
     published = read_study(reports / "published")
     assert published is not None, "write_published has just written it"
-    yield from map(_wrote, write_figure7(published, reports / "published"))
+    yield from map(_wrote, _figures(published, reports / "published"))
     for name, command in STUDIES.items():
         folder = reports / name
         study = read_study(folder)
         if study is None:
             yield f"skipped {folder}: no influence.csv there; `{command}` writes it"
             continue
-        yield from map(_wrote, write_figure7(study, folder))
-        yield from map(_wrote, write_mutes_figure(study, folder))
+        yield from map(_wrote, _figures(study, folder))
         yield _wrote(write_verdicts(study, folder))
         for stem, make in STUDY_TABLES.items():
             for suffix in ("md", "tex"):
@@ -77,6 +79,7 @@ def write_all(reports: Path) -> Iterator[str]:
             yield _wrote(write_blocks(networks / "README.md", page_blocks(reports)))
     else:
         yield f"skipped {networks}: no influence.csv there; {NETWORKS_REMEDY} writes it"
+    yield from _sweep(reports, published)
     benchmarks = reports / "benchmarks"
     if (benchmarks / "rounds.csv").exists():
         yield from map(_wrote, write_report(benchmarks))
@@ -91,6 +94,26 @@ def write_all(reports: Path) -> Iterator[str]:
     else:
         yield f"skipped {ground_truth}: no coverage.csv there; `make ground-truth` writes it"
     yield from map(_wrote, filter(write_quotes, _readmes(reports)))
+
+
+def _figures(study: Study, folder: Path) -> Iterator[Path]:
+    for stem, draw in STUDY_FIGURES.items():
+        if (figure := draw(study)) is not None:
+            yield from save(figure, folder, stem)
+
+
+def _sweep(reports: Path, published: Study) -> Iterator[str]:
+    folder = reports / "sweep"
+    if not (folder / "influence.csv").exists():
+        yield f"skipped {folder}: no influence.csv there; {SWEEP_REMEDY} writes it"
+        return
+    study = read_study(folder)
+    assert study is not None, "its influence.csv is there"
+    networks = reports / "networks" / "performance.csv"
+    others = read_table(networks, "performance") if networks.exists() else None
+    printed = reports / "published"
+    for made in write_sweep(folder, study, published, printed=printed, others=others):
+        yield _wrote(made) if isinstance(made, Path) else made
 
 
 def _readmes(reports: Path) -> list[Path]:

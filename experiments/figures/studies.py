@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,12 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments.figures.variants import GROUPS, variant_inks
 from influence.files import replace_on_success
+from influence.plots.interactions import draw_interactions
 from influence.plots.mutes import draw_mutes
 from influence.plots.performance import draw_performance
+from influence.plots.slices import draw_slices
 from influence.plots.style import FORMATS, save_figure
 from influence.results import read_table
 from influence.run_tables import read_tables
@@ -26,26 +30,21 @@ from influence.tables import (
 from influence.verdict import verdicts
 
 __all__ = [
-    "GROUPS",
+    "MUTE",
+    "STUDY_FIGURES",
     "STUDY_TABLES",
     "Study",
+    "depth_words",
     "in_order",
     "paper_metrics",
     "read_study",
-    "write_figure7",
-    "write_mutes_figure",
+    "save",
     "write_table",
     "write_verdicts",
 ]
 
-GROUPS = {
-    "jrn-cat60": "loose",
-    "jrn-sum60": "coupled",
-    "jrn-cat10": "loose",
-    "jrn-cat5": "coupled",
-    "jrn-cat1": "coupled",
-}
-"""Network -> its computation (Sec. III-B of arXiv 1702.08009), in the order of Table I."""
+MUTE = "shuffle"
+"""Of figures that show one mute, where it was measured: its values are real ones."""
 
 TABLE_I = (
     "abs_rel", "sqr_rel", "log10", "rms", "rms_log", "delta_1", "delta_2", "delta_3",
@@ -130,20 +129,62 @@ STUDY_TABLES: Mapping[str, Callable[[Study], Table]] = {
 """Name of the file -> the table that it holds."""
 
 
-def write_figure7(study: Study, folder: Path) -> Iterator[Path]:
-    """Draw performance against influence; yield the files as they are written."""
+def _figure7(study: Study) -> Figure:
     networks = set(study.influence["network"])
     groups = {network: group for network, group in GROUPS.items() if network in networks}
-    figure = draw_performance(study.influence, study.performance, groups=groups)
-    yield from _save(figure, folder, "figure7")
+    inks = variant_inks(networks)
+    return draw_performance(study.influence, study.performance, groups=groups, ink_of=inks)
 
 
-def write_mutes_figure(study: Study, folder: Path) -> Iterator[Path]:
-    """Draw omega under every mute; yield the files as they are written."""
-    yield from _save(draw_mutes(study.influence, distance=study.distance), folder, "mutes")
+def _mutes(study: Study) -> Figure | None:
+    if study.influence["mute"].nunique() < 2:
+        return None
+    return draw_mutes(study.influence, distance=study.distance)
 
 
-def _save(figure: Figure, folder: Path, stem: str) -> Iterator[Path]:
+def _slices(study: Study) -> Figure | None:
+    influence = study.influence
+    if not influence["level"].str.contains(":").any():
+        return None
+    inks, words = variant_inks(influence["network"]), depth_words(influence["level"])
+    return draw_slices(influence, mute=_shown(influence), ink_of=inks, words=words)
+
+
+def _interactions(study: Study) -> Figure | None:
+    if study.interactions.empty:
+        return None
+    return draw_interactions(study.interactions, mute=_shown(study.interactions))
+
+
+def _shown(frame: pd.DataFrame) -> str | None:
+    return MUTE if MUTE in set(frame["mute"]) else None
+
+
+STUDY_FIGURES: Mapping[str, Callable[[Study], Figure | None]] = {
+    "figure7": _figure7,
+    "mutes": _mutes,
+    "slices": _slices,
+    "interactions": _interactions,
+}
+"""Name of the file -> what draws it, or tells that the study does not have what it takes."""
+
+
+def depth_words(levels: pd.Series) -> dict[str, str]:
+    """Name bins of depth with their unit.
+
+    >>> depth_words(pd.Series(["all", "depth:2-4", "depth:4-inf"]))
+    {'depth:2-4': 'depth 2–4 m', 'depth:4-inf': 'depth over 4 m'}
+    """
+    words = {}
+    for level in levels.unique():
+        if found := re.fullmatch(r"depth:([\d.]+)-([\d.]+|inf)", level):
+            low, high = found.groups()
+            words[level] = f"depth over {low} m" if high == "inf" else f"depth {low}–{high} m"
+    return words
+
+
+def save(figure: Figure, folder: Path, stem: str) -> Iterator[Path]:
+    """Save a figure in every format; yield the files as they are written."""
     for suffix in FORMATS:
         path = folder / f"{stem}.{suffix}"
         save_figure(figure, path)

@@ -13,7 +13,7 @@ from influence.plots import PLOTS
 
 __all__ = ["metric_names", "names", "plot", "split"]
 
-FRAMES = {"influence": False, "performance": False, "distance": True}
+FRAMES = {"influence": False, "performance": False, "interactions": False, "distance": True}
 """Tables of a run that plots take by these names, and whether a run may lack them."""
 
 
@@ -56,13 +56,11 @@ def _groups(
 @click.option("--out", required=True, type=click.Path(path_type=Path), help=".png, .pdf or .svg")
 @click.option("--mute", help="Which mute, by default the first; for mutes several, by commas.")
 @click.option("--metric", callback=metric_names, help="Metrics, joined by commas.")
-@click.option("--level", default="all", show_default=True, help="all, or a slice (class:floor).")
+@click.option("--level", help="all, the default; a slice (class:floor); for slices 'class:*', too.")
 @click.option(
     "--directions",
-    default="cross",
-    show_default=True,
     type=click.Choice(["cross", "all"]),
-    help="Leave out the influence of an input on the output of its name, or not.",
+    help="Leave out the influence of an input on the output of its name, the default, or not.",
 )
 @click.option(
     "--group",
@@ -75,10 +73,13 @@ def _groups(
 def plot(kind: str, runs: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Draw a figure from the directories that measured runs were written to.
 
-    KIND is performance: performance against influence, one point per network; or mutes: omega
-    under every mute, and whether they agree. RUN is a directory that `influence measure` wrote; of
-    several the networks are drawn together.
+    KIND is performance: performance against influence, one point per network; mutes: omega under
+    every mute, and whether they agree; matrix: what each source gives each target; interactions:
+    what sources give alone and together; slices: omega class by class, and by depth or region; or
+    seeds: several trainings of one network, and their mean. RUN is a directory that `influence
+    measure` wrote; of several the networks are drawn together.
     """
+    from influence.cli.table import read_seeds
     from influence.plots import drawing_of
     from influence.plots.style import check_suffix, save_figure
     from influence.run_tables import read_tables
@@ -96,5 +97,7 @@ def plot(kind: str, runs: tuple[Path, ...], out: Path, **options: Any) -> None:
         for name, optional in FRAMES.items()
         if name in takes
     }
+    if "seeds" in takes:
+        frames["seeds"] = read_seeds(runs)
     save_figure(draw(**frames, **given), out)
     click.echo(f"wrote {out}")

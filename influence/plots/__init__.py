@@ -16,6 +16,10 @@ __all__ = ["PLOTS", "drawing_of"]
 PLOTS: Mapping[str, str] = {
     "performance": "influence.plots.performance:draw_performance",
     "mutes": "influence.plots.mutes:draw_mutes",
+    "matrix": "influence.plots.matrix:draw_matrix",
+    "interactions": "influence.plots.interactions:draw_interactions",
+    "slices": "influence.plots.slices:draw_slices",
+    "seeds": "influence.plots.seeds:draw_seeds",
 }
 """Kind of plot -> the function that draws it, as a name, because matplotlib takes a while."""
 

@@ -37,7 +37,7 @@ def place_labels(
     ----------
     axes : axes of a figure whose layout and limits are final.
     points : (n, 2) in data coordinates.
-    names : n names.
+    names : n names; where one is empty, its point is kept free and nothing is written.
     lines : polylines (m, 2) in data coordinates that names rather avoid (error bars, curves).
     """
     pixels = axes.figure.dpi / 72  # in a point
@@ -47,6 +47,8 @@ def place_labels(
     ink = np.concatenate([points[:0], *(_dots(axes.transData.transform(line)) for line in lines)])
     labels = []
     for point, centre, name in zip(points, centres, names, strict=True):
+        if not name:
+            continue
         label = axes.annotate(
             name,
             (point[0], point[1]),

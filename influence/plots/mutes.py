@@ -17,9 +17,8 @@ from matplotlib.lines import Line2D
 
 from influence.display import display_of
 from influence.errors import InfluenceError
-from influence.plots.rows import POINT, draw_intervals, name_rows, run_names
+from influence.plots.rows import POINT, draw_intervals, name_rows, row_panels, run_names
 from influence.plots.style import (
-    COLUMN_WIDTH,
     Ink,
     heading,
     inks,
@@ -31,7 +30,7 @@ from influence.verdict import INDISTINGUISHABLE, STABLE, UNSTABLE, UNTESTED, ver
 
 __all__ = ["MutePanel", "draw_mutes", "mute_panels"]
 
-POINT_STEP, ROW_GAP, FRAME = 0.085, 0.1, 0.45  # inches: between mutes, between networks, the rest
+POINT_STEP, ROW_GAP = 0.085, 0.1  # inches: between mutes, between networks
 WORDS = {
     INDISTINGUISHABLE: "not distinguishable\nfrom zero",
     UNSTABLE: "unstable sign",
@@ -138,17 +137,11 @@ def draw_mutes(
     )
     shown = {mute for panel in panels for mute in panel.points["mute"]}
     ink_of = inks(mute for mute in influence["mute"] if mute in shown)  # in the order of the file
-    columns = 1 if len(panels) < 3 else 2
-    lines = -(-len(panels) // columns)
-    height = max(len(panel.words) for panel in panels) * _row_height(len(ink_of)) + FRAME
+    row = _row_height(len(ink_of))
     with styled():
-        size = (COLUMN_WIDTH * columns, height * lines + 0.4)
-        figure = Figure(figsize=size, layout="constrained")
-        grid = figure.subplots(lines, columns, squeeze=False).ravel()
-        for axes, panel in zip(grid, panels, strict=False):
+        figure, grid = row_panels([row * len(panel.words) for panel in panels])
+        for axes, panel in zip(grid, panels, strict=True):
             _draw_panel(axes, panel, ink_of)
-        for axes in grid[len(panels) :]:
-            axes.remove()
         _write_legend(figure, ink_of, far=any(panel.points["far"].any() for panel in panels))
         figure.suptitle(heading(influence), fontsize=7)
     return figure

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from influence.plots.style import GREY, Ink
+from influence.plots.style import COLUMN_WIDTH, GREY, Ink
 
-__all__ = ["draw_intervals", "name_rows", "run_names"]
+__all__ = ["POINT", "draw_intervals", "name_rows", "row_panels", "run_names"]
 
 NAME_WIDTH = 16  # letters
+FRAME, OUTSIDE, PAGE = 0.45, 0.5, 8.0  # inches: a panel's axis; title and legend; rows of a page
 POINT: dict[str, Any] = {"markersize": 3.5, "markeredgewidth": 0.8, "zorder": 3}
 
 
@@ -33,6 +35,22 @@ def run_names(frame: pd.DataFrame) -> pd.Series:
     return names.where(
         by_network["dataset"].transform("nunique") < 2, names + "\n" + frame["dataset"]
     )
+
+
+def row_panels(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
+    """Return a figure with one panel for each height of rows, in inches.
+
+    One or two panels stand above each other in a column of a paper; more, or those that are too
+    high together, side by side in two.
+    """
+    columns = 1 if len(heights) < 3 and sum(heights) < PAGE else 2
+    lines = [max(heights[i : i + columns]) + FRAME for i in range(0, len(heights), columns)]
+    size = (COLUMN_WIDTH * columns, sum(lines) + OUTSIDE)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(lines), columns, squeeze=False, height_ratios=lines).ravel()
+    for axes in grid[len(heights) :]:
+        axes.remove()
+    return figure, list(grid[: len(heights)])
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:

@@ -1,0 +1,127 @@
+"""Fig. 8 of arXiv 1702.08009 with data: performance against influence, with fitted curves."""
+
+from __future__ import annotations
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from experiments.figures.studies import Study
+from experiments.figures.variants import (
+    CROSS_FITTED,
+    GROUPS,
+    PAPER,
+    ink_of,
+    label_of,
+    variant_inks,
+)
+from influence.plots.labels import place_labels
+from influence.plots.performance import Panel, performance_panels
+from influence.plots.style import COLUMN_WIDTH, GREY, heading, styled, write_legend
+
+__all__ = ["draw_figure8"]
+
+PANEL_HEIGHT = 2.05  # inches
+LINES = {"linear": ("0.45", "--", 0.12), "concave": ("black", "-", 0.18)}
+"""Kind of fit -> grey and style of its line, and how dense its band is."""
+HULL = {"color": "0.2", "linestyle": ":", "linewidth": 1.0}
+SMALL = 5.5  # points: names, of which there are many
+ROOM = 0.25  # above and below the points, as a part of their range
+
+
+def draw_figure8(
+    published: Study, measured: Study, curves: pd.DataFrame, hull: pd.DataFrame, *, mute: str
+) -> Figure:
+    """Draw every network of the sweep, with what is published beside, and fits through them.
+
+    Parameters
+    ----------
+    published, measured : the printed numbers, and the tables of the sweep.
+    curves, hull : frames with the columns of `curves.csv` and `hull.csv` (experiments.claims).
+    mute : of the measured panels.
+    """
+    panels = performance_panels(measured.influence, measured.performance, mute=mute)
+    printed = performance_panels(published.influence, published.performance, mute="unstated")
+    columns = {
+        "published": ("published", printed),
+        "in-sample": ("in-sample inputs", [_of(panel, crossed=False) for panel in panels]),
+        "cross-fitted": ("cross-fitted inputs", [_of(panel, crossed=True) for panel in panels]),
+    }
+    mutes = ["unstated", mute]
+    curves = curves[curves["mute"].isin(mutes) & (curves["images"] == "same")]
+    hull = hull[hull["mute"].isin(mutes)]
+    with styled():
+        size = (2 * COLUMN_WIDTH, PANEL_HEIGHT * len(printed) + 0.6)
+        figure = Figure(figsize=size, layout="constrained")
+        grid = figure.subplots(len(printed), len(columns), squeeze=False)
+        for place, (condition, (title, own)) in enumerate(columns.items()):
+            for axes, panel in zip(grid[:, place], own, strict=True):
+                _draw_points(axes, panel)
+                _draw_fits(axes, _at(curves, condition, panel), _at(hull, condition, panel))
+                axes.set_ylabel("" if place else panel.y_label)
+            grid[0, place].set_title(title)
+        write_legend(figure, _legend())
+        shown = measured.influence[measured.influence["mute"] == mute]
+        figure.suptitle(heading(shown, f"mute: {mute}"), fontsize=7)
+        figure.draw_without_rendering()  # settles the layout, on which the names depend
+        figure.set_layout_engine("none")
+        for place, (_, own) in enumerate(columns.values()):
+            for axes, panel in zip(grid[:, place], own, strict=True):
+                _name_points(axes, panel.points)
+    return figure
+
+
+def _of(panel: Panel, *, crossed: bool) -> Panel:
+    """Return a panel with the networks of one condition."""
+    kept = panel.points["network"].str.endswith(CROSS_FITTED) == crossed
+    points = panel.points[kept].reset_index(drop=True)
+    return Panel(panel.source, panel.target, panel.x_label, panel.y_label, points)
+
+
+def _at(frame: pd.DataFrame, condition: str, panel: Panel) -> pd.DataFrame:
+    own = frame[frame["condition"] == condition]
+    return own[(own["source"] == panel.source) & (own["target"] == panel.target)]
+
+
+def _draw_points(axes: Axes, panel: Panel) -> None:
+    points = panel.points
+    axes.axvline(0, color=GREY, linewidth=0.6, linestyle=":", zorder=0)
+    for network, ink in variant_inks(points["network"]).items():
+        own = points[points["network"] == network]
+        axes.plot(own["x"], own["y"], linestyle="none", markersize=3.5, zorder=3, **ink.look)
+    axes.set_xlabel(panel.x_label.replace(", ", ",\n"))
+    axes.margins(0.12, ROOM)
+    axes.autoscale_view()
+    axes.set_autoscale_on(False)  # a band may be far wider than the points
+
+
+def _draw_fits(axes: Axes, curves: pd.DataFrame, hull: pd.DataFrame) -> None:
+    for kind, (grey, style, dense) in LINES.items():
+        own = curves[curves["kind"] == kind]
+        axes.fill_between(own["x"], own["low"], own["high"], color=grey, alpha=dense, linewidth=0)
+        axes.plot(own["x"], own["fit"], color=grey, linestyle=style, zorder=2)
+    axes.plot(hull["omega"], hull["performance"], zorder=1, **HULL)
+
+
+def _name_points(axes: Axes, points: pd.DataFrame) -> None:
+    """Name each design that the legend does not explain."""
+    names = points["network"].map(label_of).str.removesuffix(" cross-fitted")
+    known = points["network"].str.removesuffix(CROSS_FITTED).isin(PAPER)
+    with matplotlib.rc_context({"font.size": SMALL}):
+        place_labels(axes, points[["x", "y"]].to_numpy(), list(names.mask(known, "")))
+
+
+def _legend() -> dict[str, Line2D | Patch]:
+    shown: dict[str, Line2D | Patch] = {
+        f"{label_of(network)} ({group})": Line2D(
+            [], [], linestyle="none", markersize=3.5, **ink_of(network).look
+        )
+        for network, group in GROUPS.items()
+    }
+    for kind, (grey, style, _) in LINES.items():
+        shown[f"{kind} fit"] = Line2D([], [], color=grey, linestyle=style)
+    shown["their 95% bands (published: leaving one out)"] = Patch(color="0.8")
+    return shown | {"upper hull": Line2D([], [], **HULL)}

@@ -1,0 +1,167 @@
+"""Tables I, II and III of arXiv 1702.08009: printed rows above measured ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments.figures.published import CLASSES, DEPTH, SEMANTIC, TEST_IMAGES
+from experiments.figures.variants import CROSS_FITTED, GROUPS, PAPER, design_of, label_of
+from influence.display import display_of
+from influence.table_formats import Table
+from influence.tables import class_table, performance_table
+
+__all__ = ["paper_tables", "printed_rows"]
+
+PRINTED = "printed"
+CONDITIONS = {False: "measured, in-sample", True: "measured, cross-fitted"}
+OTHERS = "measured, other networks"
+CHOSEN = "jrn-sum60"
+JOINT = {
+    "fcrn-joint": "FCRN-joint",
+    "hybridnet": "HybridNet",
+    "ccam": "Cross-channel attention",
+}
+"""Joint networks of `reports/networks` that predict both tasks, in words of readers."""
+
+TITLES = {
+    "table1": "Table I: joint refinement networks and their inputs",
+    "table2": "Table II: depth, beside other methods",
+    "table3": "Table III: classes, beside other methods",
+}
+
+
+def printed_rows(path: Path) -> pd.DataFrame:
+    """Read a printed table into columns of `performance.csv`, and `printed`, the decimals printed.
+
+    Parameters
+    ----------
+    path : of `jrn_table1.csv`, `jrn_table2.csv` or `jrn_table3.csv`.
+    """
+    return pd.DataFrame(_printed(pd.read_csv(path, dtype=str)))
+
+
+def _printed(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    cells: dict[str, tuple[str, str]] = {
+        **{column: (metric, "all") for column, metric in {**DEPTH, **SEMANTIC}.items()},
+        **{name: ("mean_iou", f"class:{name.lower()}") for name in CLASSES},
+    }
+    for printed in table.to_dict("records"):
+        for column, (metric, level) in cells.items():
+            text = printed.get(column, "-")
+            if text != "-":
+                yield {
+                    "network": _method(printed),
+                    "seed": None,
+                    "dataset": PRINTED,
+                    "mute": "none",
+                    "setup": "depth+semantic",
+                    "target": "depth" if metric in DEPTH.values() else "semantic",
+                    "metric": metric,
+                    "level": level,
+                    "higher_is_better": metric not in DEPTH.values() or metric[:5] == "delta",
+                    "unit": "m" if metric in ("rms", "sqr_rel") else None,
+                    "value": float(text) / display_of(metric).factor,
+                    "n": TEST_IMAGES,
+                    "printed": len(text.partition(".")[2]),
+                }
+
+
+def _method(printed: Mapping[str, Any]) -> str:
+    return str(printed.get("model") or printed["method"])
+
+
+def paper_tables(
+    printed: Path, performance: pd.DataFrame, others: pd.DataFrame | None = None
+) -> dict[str, Table]:
+    """Return Tables I, II and III as `table1`, `table2` and `table3`.
+
+    Parameters
+    ----------
+    printed : folder of the printed tables.
+    performance : of one row a network, from `experiments.figures.means`, with that of the inputs
+        as a network called `input`.
+    others : performance of networks of different build, with the columns of `performance.csv`.
+    """
+    five = _measured(performance, PAPER)
+    chosen = pd.concat([_measured(performance, [CHOSEN]), _joint(others)], ignore_index=True)
+    measured = {
+        "table1": five,
+        "table2": chosen[chosen["target"] == "depth"],
+        "table3": chosen[chosen["target"] == "semantic"],
+    }
+    tables = {}
+    for name, own in measured.items():
+        rows = pd.concat([printed_rows(printed / f"jrn_{name}.csv"), own], ignore_index=True)
+        table = _table(rows.assign(seed=float("nan")))
+        tables[name] = _dressed(table, TITLES[name], performance)
+    return tables
+
+
+def _table(rows: pd.DataFrame) -> Table:
+    if rows["level"].str.startswith("class:").any() and "depth" not in set(rows["target"]):
+        return class_table(rows, interval=True)
+    printed = set(rows.loc[rows["dataset"] == PRINTED, "metric"])
+    metrics = [metric for metric in (*DEPTH.values(), *SEMANTIC.values()) if metric in printed]
+    return performance_table(rows, metric=metrics, interval=True)
+
+
+def _measured(performance: pd.DataFrame, designs: Sequence[str]) -> pd.DataFrame:
+    """Return the inputs and some designs, once for each condition of the training inputs."""
+    parts = []
+    for crossed, words in CONDITIONS.items():
+        names = {f"{name}{CROSS_FITTED if crossed else ''}" for name in designs}
+        own = performance[performance["network"].isin(names)]
+        if len(own):
+            inputs = performance[performance["network"] == "input"].assign(network="Input")
+            named = own.assign(network=[_printed_name(name) for name in own["network"]])
+            parts.append(pd.concat([inputs, named]).assign(dataset=words))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _printed_name(network: str) -> str:
+    """Return a network's name as the paper prints it.
+
+    >>> _printed_name("jrn-cat60-crossfit")
+    'Cat60'
+    """
+    return label_of(design_of(network)).capitalize()
+
+
+def _joint(others: pd.DataFrame | None) -> pd.DataFrame:
+    if others is None:
+        return pd.DataFrame()
+    own = others[others["network"].isin(JOINT)]
+    several = own.groupby("network")["dataset"].transform("nunique") > 1
+    words = own["network"].map(JOINT)
+    given = own["dataset"].str.rpartition(", ")[2]
+    return own.assign(network=words.where(~several, words + ", " + given), dataset=OTHERS)
+
+
+def _dressed(table: Table, title: str, performance: pd.DataFrame) -> Table:
+    """Give a table the decimals that were printed, its title, and a word on what is measured."""
+    entries = table.entries
+    digits = entries["printed"].fillna(entries["digits"]).astype(int)
+    entries = entries.assign(digits=digits).rename(columns={"dataset": "numbers"})
+    return replace(
+        table,
+        entries=entries,
+        rows=("numbers", "network"),
+        title=title,
+        notes=(*table.notes, *_seeds(performance)),
+        stacked=True,
+    )
+
+
+def _seeds(performance: pd.DataFrame) -> Iterator[str]:
+    if "seeds" in performance:
+        own = performance[performance["network"].map(design_of).isin(GROUPS)]
+        counts = sorted({int(count) for count in own["seeds"].dropna()})
+        yield (
+            f"Measured: mean over {' or '.join(map(str, counts))} trainings, with the interval "
+            "over trainings and images; inputs and other networks: one training, over images."
+        )

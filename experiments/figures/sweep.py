@@ -1,0 +1,149 @@
+"""The figures and tables of the sweep (reports/sweep), each where the tables that it needs are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.figures.figure7 import draw_figure7
+from experiments.figures.figure8 import draw_figure8
+from experiments.figures.means import by_design, mean_influence, mean_performance
+from experiments.figures.paper_tables import paper_tables
+from experiments.figures.studies import MUTE, Study, depth_words, save, write_table
+from experiments.figures.variants import CROSS_FITTED, PAPER, design_of, label_of, variant_inks
+from influence.plots.interactions import draw_interactions
+from influence.plots.matrix import draw_matrix
+from influence.plots.mutes import draw_mutes
+from influence.plots.seeds import draw_seeds
+from influence.plots.slices import draw_slices
+from influence.plots.style import Ink
+
+__all__ = ["write_sweep"]
+
+TABLES = ("seeds", "performance_seeds", "interactions_seeds", "curves", "hull")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What the figures are drawn from.
+
+    Parameters
+    ----------
+    published : the printed numbers.
+    measured : one row a training.
+    tables : name -> frame, those of `TABLES` that are there.
+    """
+
+    published: Study
+    measured: Study
+    tables: Mapping[str, pd.DataFrame]
+
+    @cached_property
+    def influence(self) -> pd.DataFrame:
+        """The mean omega of each network."""
+        return mean_influence(self.measured.influence, self.tables["seeds"])
+
+    @cached_property
+    def performance(self) -> pd.DataFrame:
+        """The mean performance of each network with nothing muted."""
+        return mean_performance(self.measured.performance, self.tables["performance_seeds"])
+
+
+def write_sweep(
+    folder: Path, study: Study, published: Study, *, printed: Path, others: pd.DataFrame | None
+) -> Iterator[Path | str]:
+    """Write figures and tables; yield each file, or a line that says why one is left out.
+
+    Parameters
+    ----------
+    folder : of the sweep's tables.
+    study : what `experiments.figures.studies.read_study` read there.
+    published : the printed numbers.
+    printed : folder of the printed tables.
+    others : performance of networks of different build, with the columns of `performance.csv`.
+    """
+    present = {name: folder / f"{name}.csv" for name in TABLES}
+    tables = {name: pd.read_csv(path) for name, path in present.items() if path.is_file()}
+    sweep = Sweep(published, study, tables)
+    for stem, (needed, draw) in FIGURES.items():
+        if lacking := [name for name in needed if name not in tables]:
+            yield f"left out {folder / stem}: no {lacking[0]}.csv there"
+            continue
+        yield from save(draw(sweep), folder, stem)
+    if {"seeds", "performance_seeds"} <= tables.keys():
+        for name, table in paper_tables(printed, sweep.performance, others).items():
+            for suffix in ("md", "tex"):
+                yield write_table(table, folder / f"{name}.{suffix}")
+
+
+def _of_paper(frame: pd.DataFrame, *, crossed: bool = True) -> pd.DataFrame:
+    """Keep the paper's designs, named as figures name them; by default under both conditions."""
+    own = frame[frame["network"].map(design_of).isin(PAPER)]
+    return _named(own if crossed else own[~own["network"].str.endswith(CROSS_FITTED)])
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    ordered = by_design(frame)
+    return ordered.assign(network=ordered["network"].map(label_of))
+
+
+def _inks(frame: pd.DataFrame) -> dict[str, Ink]:
+    return {label_of(network): ink for network, ink in variant_inks(frame["network"]).items()}
+
+
+def _figure7(sweep: Sweep) -> Figure:
+    return draw_figure7(sweep.published, sweep.influence, sweep.performance)
+
+
+def _figure8(mute: str) -> Callable[[Sweep], Figure]:
+    def draw(sweep: Sweep) -> Figure:
+        curves, hull = sweep.tables["curves"], sweep.tables["hull"]
+        return draw_figure8(sweep.published, sweep.measured, curves, hull, mute=mute)
+
+    return draw
+
+
+def _matrix(sweep: Sweep) -> Figure:
+    return draw_matrix(_named(sweep.influence), mute=MUTE)
+
+
+def _mutes(sweep: Sweep) -> Figure:
+    distance = sweep.measured.distance
+    if len(distance):
+        distance = _of_paper(distance.assign(seed=float("nan")))
+    return draw_mutes(_of_paper(sweep.influence), distance=distance)
+
+
+def _interactions(sweep: Sweep) -> Figure:
+    means = sweep.tables["interactions_seeds"].assign(seed=float("nan"))
+    return draw_interactions(_of_paper(means, crossed=False), mute=MUTE)
+
+
+def _slices(sweep: Sweep) -> Figure:
+    influence = sweep.influence
+    words = depth_words(influence["level"])
+    inks = _inks(influence)
+    return draw_slices(_of_paper(influence, crossed=False), mute=MUTE, ink_of=inks, words=words)
+
+
+def _seeds(sweep: Sweep) -> Figure:
+    seeds, influence = sweep.tables["seeds"], sweep.measured.influence
+    return draw_seeds(_of_paper(influence), _of_paper(seeds), mute=MUTE, ink_of=_inks(influence))
+
+
+FIGURES: Mapping[str, tuple[tuple[str, ...], Callable[[Sweep], Figure]]] = {
+    "figure7": (("seeds", "performance_seeds"), _figure7),
+    "figure8": (("curves", "hull"), _figure8("zero")),
+    "figure8_shuffle": (("curves", "hull"), _figure8("shuffle")),
+    "matrix": (("seeds",), _matrix),
+    "mutes": (("seeds",), _mutes),
+    "interactions": (("interactions_seeds",), _interactions),
+    "slices": (("seeds",), _slices),
+    "seeds": (("seeds",), _seeds),
+}
+"""Name of the file -> the tables that it needs besides those of a study, and what draws it."""

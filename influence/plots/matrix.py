@@ -1,0 +1,124 @@
+"""The influence matrix: what every source gives every target, network by network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import floor, log10
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import SymLogNorm
+from matplotlib.figure import Figure
+
+from influence.display import display_of
+from influence.plots.directions import shown_directions, shown_unit
+from influence.plots.maps import GAIN
+from influence.plots.rows import run_names
+from influence.plots.style import COLUMN_WIDTH, heading, styled
+
+__all__ = ["draw_matrix"]
+
+CELL = (0.5, 0.17)  # inches: width and height
+LETTER = 0.06  # inches: the width of a letter, about
+NAMES, FRAME = 1.0, 1.15  # inches: what names take beside the cells; titles, sources and bars
+DECADES = 2  # of omega's size on either side of zero that have colours of their own
+DARK = 0.62  # beyond this part of the scale letters are white
+
+
+def draw_matrix(
+    influence: pd.DataFrame,
+    *,
+    mute: str | None = None,
+    metric: Sequence[str] = (),
+    level: str = "all",
+) -> Figure:
+    """Draw one heat map per target: networks down, sources across, omega in each cell.
+
+    An omega in brackets has an interval that holds zero. Colours are logarithmic, for what an
+    input gives the output of its own name is often a hundred times what it gives another.
+
+    Parameters
+    ----------
+    influence : frame with the columns of `influence.csv`, of one run or of several.
+    mute : one name; by default the first of the file.
+    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
+        else the first in the file.
+    level : `all`, or one slice such as `class:floor`.
+
+    Raises
+    ------
+    InfluenceError
+        If a name is unknown.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({
+    ...     "network": "a", "seed": 0, "dataset": "d", "mute": "zero", "source": ["depth", "rgb"],
+    ...     "target": "semantic", "metric": "mean_iou", "level": "all", "unit": "",
+    ...     "omega": [0.2, -0.01], "omega_low": [0.1, -0.02], "omega_high": [0.3, 0.01],
+    ...     "confidence": 0.95, "n": 9})
+    >>> [text.get_text() for text in draw_matrix(frame).axes[0].texts]
+    ['20.0', '(−1.00)']
+    """
+    shown = shown_directions(influence, mute=mute, metric=metric, level=level, directions="all")
+    shown = shown.assign(name=run_names(shown))
+    panels = [rows for _, rows in shown.groupby(["target", "metric"], sort=False)]
+    names = list(shown["name"].unique())
+    sources = [list(panel["source"].unique()) for panel in panels]
+    with styled():
+        cells = sum(map(len, sources))
+        width = max(COLUMN_WIDTH, NAMES + CELL[0] * cells + 0.15 * len(panels))
+        size = (width, FRAME + CELL[1] * len(names))
+        figure = Figure(figsize=size, layout="constrained")
+        grid = figure.subplots(
+            1, len(panels), squeeze=False, sharey=True, width_ratios=list(map(len, sources))
+        )[0]
+        for axes, panel, across in zip(grid, panels, sources, strict=True):
+            _draw_panel(figure, axes, panel, names, across)
+        facts = heading(shown, f"mute: {shown['mute'].iloc[0]}")
+        figure.suptitle(f"{facts}\n(in brackets: the interval holds zero)", fontsize=7)
+    return figure
+
+
+def _draw_panel(
+    figure: Figure, axes: Axes, panel: pd.DataFrame, names: Sequence[str], across: Sequence[str]
+) -> None:
+    first = panel.iloc[0]
+    values = panel.pivot(index="name", columns="source", values="x").reindex(names)[across]
+    limit = float(np.nanmax(np.abs(values.to_numpy()))) or 1.0
+    norm = SymLogNorm(limit / 10**DECADES, vmin=-limit, vmax=limit)
+    image = axes.imshow(values, cmap=GAIN, norm=norm, aspect="auto")
+    for row in panel.itertuples():
+        if not pd.isna(row.x):
+            strong = abs(2 * float(norm(row.x)) - 1) > DARK
+            axes.text(
+                across.index(row.source),
+                names.index(row.name),
+                _words(row),
+                ha="center",
+                va="center",
+                fontsize=6,
+                color="white" if strong else "black",
+            )
+    upright = max(map(len, across)) * LETTER > CELL[0]
+    axes.set_xticks(range(len(across)), across, rotation=90 if upright else 0)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_title(f"→ {first['target']}")
+    bar = figure.colorbar(image, ax=axes, orientation="horizontal", aspect=15, pad=0.03)
+    end = 10.0 ** floor(log10(limit))
+    bar.set_ticks([-end, 0, end], labels=[f"{tick:g}".replace("-", "−") for tick in (-end, 0, end)])
+    bar.ax.minorticks_off()
+    bar.outline.set_visible(False)
+    bar.set_label(f"ω, {shown_unit(first)}", fontsize=7)
+
+
+def _words(row: Any) -> str:
+    """Write an omega with three significant digits, but no more decimals than tables have."""
+    digits = 2 - floor(log10(abs(row.x))) if row.x else 0
+    text = f"{row.x:.{min(max(digits, 0), display_of(row.metric).gain_digits)}f}"
+    text = text.replace("-", "−")
+    return f"({text})" if row.x_low <= 0 <= row.x_high else text
