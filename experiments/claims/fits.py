@@ -102,7 +102,7 @@ def f_p_value(x: Array, y: Array, scale: Scale, draws: int = 5000) -> float:
         stream = np.random.default_rng(0)
         arranged = np.vstack([left, stream.permuted(np.tile(left, (draws, 1)), axis=1)])
     found = f_statistic(np.broadcast_to(x, arranged.shape), arranged, scale)
-    return float((found >= found[0] * (1 - 1e-9)).mean())
+    return float((found >= found[0] * (1 - 1e-9)).mean()) if np.isfinite(found[0]) else np.nan
 
 
 def prediction_error(x: Array, y: Array, scale: Scale, *, concave: bool) -> Array:

@@ -36,7 +36,7 @@ def gap_below(x: Array, y: Array) -> float:
     return float((np.interp(x, *corners.T) - y).mean())
 
 
-def gap_of_pairings(x: Array, y: Array, stream: np.random.Generator, count: int = 2000) -> Array:
+def gap_of_pairings(x: Array, y: Array, stream: np.random.Generator, count: int = 500) -> Array:
     """Return the same for random pairings of the two coordinates: (count,).
 
     Points that hug a concave curve lie closer to it than their pairings do.

@@ -1,0 +1,228 @@
+"""Report: the claims as a table for readers, from the CSVs alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from influence.errors import InfluenceError
+from influence.rows import NO_MUTE
+from influence.table_formats import Table, format_table
+
+__all__ = ["blocks", "claims_table", "correlations_table", "fits_table"]
+
+CONDITIONS = ("in-sample", "cross-fitted", "published")
+PRINTED = "unstated"
+MUTES = ("shuffle", "zero")
+"""The mute that stays within the data first, then the one that is compatible with the paper."""
+
+RULE = (
+    "Supported: the whole 95% interval of the quantity lies where the claim says; contradicted: "
+    "none of it does; else not decided. A claim of two parts needs both, and one contradicts it. "
+    "Not after Holm: adjusted for all the claims of a condition and mute, it is not decided."
+)
+INTERVALS = (
+    "Intervals: bootstrap over images and seeds, and over designs where the claim is about designs "
+    "in general; where influence and performance are related, they are measured on different "
+    "halves of the images. Published: five networks (n = 5) without intervals of their own; "
+    "brackets show what leaving one of them out, or rounding, can change, and a verdict also needs "
+    "an exact test with p < 0.05 where there is one."
+)
+
+
+def claims_table(claims: pd.DataFrame, judged: pd.DataFrame, mute: str) -> Table:
+    """Arrange one row a claim and one column a condition: verdict and evidence.
+
+    Parameters
+    ----------
+    claims, judged
+        Frames with the columns of `experiments.claims.findings`.
+    mute
+        Which influences to show; those of the paper are shown beside them.
+
+    Examples
+    --------
+    >>> row = {"claim": "1", "statement": "It helps", "condition": "in-sample", "mute": "zero"}
+    >>> part = row | {"target": "depth", "quantity": "gain", "unit": "m", "value": 1.0, "low": 0.5,
+    ...               "high": 1.5, "n_networks": 3, "n_designs": 3, "n_images": 9}
+    >>> whole = row | {"verdict": "supported", "verdict_holm": "supported"}
+    >>> table = claims_table(pd.DataFrame([part]), pd.DataFrame([whole]), "zero")
+    >>> print(table.entries["text"].item())
+    supported: depth 1.00 [0.50, 1.50]
+    """
+    shown = (NO_MUTE, PRINTED, mute)
+    claims, judged = (x[x["mute"].isin(shown)] for x in (claims, judged))
+    keys = ["claim", "statement", "condition"]
+    parts = dict(list(claims.groupby(keys, sort=False)))
+    entries = [
+        _entry(
+            row.condition,
+            f"{_verdict(row.verdict, row.verdict_holm)}: {_evidence(own)}",
+            claim=f"{row.claim}. {row.statement}",
+            quantity=_quantity(own),
+        )
+        for row in judged.itertuples()
+        for own in [parts[row.claim, row.statement, row.condition]]
+    ]
+    frame = pd.DataFrame(entries)
+    frame["quantity"] = frame.groupby("claim")["quantity"].transform("first")
+    counts = "; ".join(_counted(claims, condition) for condition in _present(claims["condition"]))
+    return Table(
+        frame,
+        ("claim", "quantity"),
+        f"The paper's claims, mute: {mute}",
+        (RULE, INTERVALS, f"{counts}."),
+        headings=tuple(("", condition) for condition in _present(claims["condition"])),
+    )
+
+
+def fits_table(fits: pd.DataFrame) -> Table:
+    """Arrange linear against concave fits: one row a direction and mute, one column a number."""
+    wanted = {
+        ("linear", "slope"): "slope of the line",
+        ("concave", "bend"): "bend",
+        ("linear", "prediction_error"): "error of the line",
+        ("concave", "prediction_error"): "error of the concave fit",
+        ("concave", "f_statistic"): "p of the bend",
+    }
+    entries = []
+    for row in _primary(fits).itertuples():
+        if name := wanted.get((row.kind, row.quantity)):
+            is_p = row.quantity == "f_statistic"
+            entries.append(
+                _entry(
+                    name,
+                    "" if is_p else _number(row.value, row.low, row.high, 2),
+                    direction=f"{row.source} → {row.target}",
+                    inputs=row.condition,
+                    mute=row.mute,
+                )
+                | ({"value": row.p_value, "digits": 3} if is_p else {})
+            )
+    return Table(
+        pd.DataFrame(entries),
+        ("inputs", "mute", "direction"),
+        "Performance fitted to influence",
+        (
+            "In the units of the performance: percentage points of mean IoU, 100·rel(sqr). Slope "
+            "for one of influence; bend: how far the parabola lies above its chord in the middle "
+            "of the range; error: root mean square of designs that are left out, of a line and of "
+            "a parabola that is nowhere convex; p of the bend: F over pairings of residuals.",
+        ),
+    )
+
+
+def correlations_table(correlations: pd.DataFrame) -> Table:
+    """Arrange rank correlations over designs: one row a direction and mute."""
+    own = _primary(correlations)
+    own = own[own["points"] == "designs"]
+    names = {
+        ("omega", "performance"): "influence and performance",
+        ("omega", "performance_muted"): "influence and performance without the source",
+        ("balance", "performance"): "balance and performance",
+    }
+    entries = [
+        {
+            **_entry(
+                row.method,
+                _number(row.value, row.low, row.high, 2),
+                inputs=row.condition,
+                mute=row.mute,
+                target=row.target,
+            ),
+            "heading": (names[row.x, row.y], row.method),
+        }
+        for row in own.itertuples()
+    ]
+    return Table(
+        pd.DataFrame(entries),
+        ("inputs", "mute", "target"),
+        "Rank correlations over designs",
+        ("Influence is that of the other modality on the target. Brackets as for the claims.",),
+    )
+
+
+def blocks(folder: Path) -> dict[str, str]:
+    """Return the tables in Markdown by name: `claims`, `claims_zero`, `fits`, `correlations`.
+
+    Raises
+    ------
+    InfluenceError
+        If the claims have not been tested.
+    """
+    tables = {name: _read(folder, name) for name in ("claims", "judged", "fits", "correlations")}
+    found = {
+        name: claims_table(tables["claims"], tables["judged"], mute)
+        for name, mute in zip(("claims", "claims_zero"), MUTES, strict=True)
+    }
+    found |= {
+        "fits": fits_table(tables["fits"]),
+        "correlations": correlations_table(tables["correlations"]),
+    }
+    return {name: format_table(table, "md") for name, table in found.items()}
+
+
+def _read(folder: Path, name: str) -> pd.DataFrame:
+    try:
+        return pd.read_csv(folder / f"{name}.csv", dtype={"claim": str, "unit": str})
+    except OSError as error:
+        raise InfluenceError(
+            f"expected {name}.csv of the tested claims ({error}). Run python -m experiments.claims"
+        ) from error
+
+
+def _primary(frame: pd.DataFrame) -> pd.DataFrame:
+    """Keep what was measured on halves of the images, and what was printed, under two mutes."""
+    halves = (frame["images"] == "halves") | (frame["condition"] == CONDITIONS[-1])
+    return frame[halves & frame["mute"].isin([*MUTES, PRINTED])]
+
+
+def _present(conditions: Iterable[str]) -> Sequence[str]:
+    found = set(conditions)
+    return [condition for condition in CONDITIONS if condition in found]
+
+
+def _entry(column: str, text: str, **rows: str) -> dict[str, Any]:
+    return rows | {
+        "heading": ("", column), "value": np.nan, "low": np.nan, "high": np.nan, "digits": 2,
+        "marked": False, "best": False, "text": text,
+    }  # fmt: skip
+
+
+def _verdict(verdict: str, after_holm: str) -> str:
+    return verdict if verdict == after_holm else f"{verdict}, not after Holm"
+
+
+def _quantity(parts: pd.DataFrame) -> str:
+    """Say what quantity is shown, with the units of its parts if they have one."""
+    units = [unit for unit in parts["unit"].dropna().unique() if not unit.startswith("of ")]
+    unit = f", {' / '.join(units)}" if units else ""
+    return f"{parts['quantity'].iloc[0]}{unit}"
+
+
+def _evidence(parts: pd.DataFrame) -> str:
+    found = []
+    for row in parts.itertuples():
+        unit = "" if pd.isna(row.unit) else str(row.unit)
+        counted = unit.startswith("of ")
+        number = _number(row.value, row.low, row.high, 0 if counted else 2)
+        target = "" if row.target == "both" else f"{row.target} "
+        found.append(f"{target}{number}{f' {unit}' if counted else ''}")
+    return "; ".join(found)
+
+
+def _number(value: float, low: float, high: float, digits: int) -> str:
+    if pd.isna(value):
+        return "–"
+    shown, *ends = (f"{round(x, digits) + 0.0:.{digits}f}" for x in (value, low, high))
+    return shown if pd.isna(low) else f"{shown} [{', '.join(ends)}]"
+
+
+def _counted(claims: pd.DataFrame, condition: str) -> str:
+    own = claims[claims["condition"] == condition]
+    networks, designs, images = (own[f"n_{x}"].max() for x in ("networks", "designs", "images"))
+    return f"{condition}: {networks} networks of {designs} designs, {images} images"

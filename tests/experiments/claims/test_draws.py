@@ -1,0 +1,109 @@
+"""Draws: scores of stacked networks, on all images and on halves of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from experiments.claims.draws import CROSS, Quantity, Score, draw_scores
+from influence.bootstrap import Resampling
+from influence.errors import InfluenceError
+from influence.rows import NO_MUTE, Condition, RowKey, Rows
+from influence.setups import FULL
+
+SAMPLES, UNITS, DRAWS, SPLITS = 40, 20, 200, 4
+RESAMPLING = Resampling(draws=DRAWS, seed=3)
+REL, IOU = Score("depth", "abs_rel"), Score("semantic", "mean_iou")
+MUTED = Score("depth", "abs_rel", "zero")
+
+
+def rows(seed: int, *, mute: bool = True) -> Rows:
+    """Make rows of 1 pixel a sample, which exchange inputs in pairs."""
+    stream = np.random.default_rng(seed)
+    errors = stream.uniform(0, 1, (SAMPLES, 11))
+    errors[:, 0] = 1
+    counts = stream.uniform(1, 2, (SAMPLES, 15))
+    values: dict[RowKey, NDArray[np.float64]] = {
+        RowKey(Condition(NO_MUTE, FULL), "depth", "depth_errors"): errors,
+        RowKey(Condition(NO_MUTE, FULL), "semantic", "class_counts"): counts,
+    }
+    if mute:
+        key = RowKey(Condition("zero", frozenset({"semantic"})), "depth", "depth_errors")
+        values[key] = errors * [1, *[2] * 10]
+    ids = [f"{i}" for i in range(SAMPLES)]
+    return Rows(ids, np.arange(SAMPLES), values, np.arange(SAMPLES) % UNITS)
+
+
+def relative_errors(own: Rows) -> NDArray[np.float64]:
+    return own.values[REL.key][:, 1]
+
+
+def test_keys_name_the_other_modality() -> None:
+    assert {target: str(Score(target, metric, "mean").key) for target, metric in
+            (("depth", "rms"), ("semantic", "mean_iou"))} == {
+        "depth": "mean(semantic)/depth/depth_errors",
+        "semantic": "mean(depth)/semantic/class_counts",
+    }  # fmt: skip
+    assert CROSS[CROSS["depth"]] == "depth"
+
+
+def test_whole_scores_are_those_of_the_library() -> None:
+    own, other = rows(1), rows(2)
+    found = draw_scores([own, other], [REL, IOU, MUTED], RESAMPLING, SPLITS)
+    sums = RESAMPLING.sums(other)
+    for score in (REL, IOU, MUTED):
+        expected = score.value(np.vstack([sums.totals[score.key], sums.drawn[score.key]]))
+        assert found[score].whole.shape == (1 + DRAWS, 2)
+        assert found[score].whole[:, 1] == pytest.approx(expected)
+    columns = np.split(own.values[IOU.key].sum(0), 3)
+    iou = columns[0] / (columns[1] + columns[2] - columns[0])
+    assert found[IOU].whole[0, 0] == pytest.approx(100 * iou.mean())  # shown in per cent
+    assert found[REL].whole[0, 0] == pytest.approx(-relative_errors(own).mean())  # turned
+    assert found[MUTED].whole == pytest.approx(2 * found[REL].whole)
+
+
+def test_halves_are_the_two_parts_of_the_whole() -> None:
+    found = draw_scores([rows(1)], [REL], RESAMPLING, SPLITS)[REL]
+    assert found.halves.shape == (2, SPLITS + DRAWS, 1)
+    observed = found.halves[:, :SPLITS, 0]
+    assert observed.mean(axis=0) == pytest.approx(found.whole[0, 0])  # of equal size
+    assert np.ptp(observed[0]) > 0  # the splits differ
+
+
+def test_what_is_drawn_together_is_split_together() -> None:
+    own = rows(1)
+    sign = np.where(np.arange(SAMPLES) < UNITS, 1.0, -1.0)  # the two of a pair cancel
+    own.values[REL.key][:, 1] = 5 + sign
+    found = draw_scores([own], [REL], RESAMPLING, SPLITS)[REL]
+    assert found.halves == pytest.approx(-5)
+    assert found.whole == pytest.approx(-5)
+
+
+def test_halves_have_nothing_in_common() -> None:
+    """Twice the variance of the whole, and no covariance beside that of the splits."""
+    found = draw_scores([rows(1)], [REL], Resampling(draws=4000, seed=1), SPLITS)[REL]
+    observed, drawn = found.halves[:, :SPLITS, 0], found.halves[:, SPLITS:, 0]
+    own = drawn - np.repeat(observed, drawn.shape[1] // SPLITS, axis=1)
+    variance = found.whole[1:].var()
+    assert own.var() / variance == pytest.approx(2, rel=0.2)
+    assert abs(np.corrcoef(own)[0, 1]) < 0.06
+
+
+def test_networks_share_their_draws() -> None:
+    found = draw_scores([rows(1), rows(1)], [REL], RESAMPLING, SPLITS)[REL]
+    difference = found.combine(lambda values: values[..., :1] - values[..., 1:])
+    assert not difference.whole.any()
+    assert not difference.halves.any()
+    assert isinstance(found - found, Quantity)
+
+
+def test_a_mute_that_one_network_lacks_is_left_out() -> None:
+    assert set(draw_scores([rows(1), rows(2, mute=False)], [REL, MUTED], RESAMPLING, 2)) == {REL}
+
+
+def test_other_samples_are_refused() -> None:
+    other = rows(2)
+    renamed = Rows([f"x{i}" for i in range(SAMPLES)], other.groups, other.values, other.units)
+    with pytest.raises(InfluenceError, match="same samples"):
+        draw_scores([rows(1), renamed], [REL], RESAMPLING, SPLITS)

@@ -1,0 +1,55 @@
+"""Verdicts and p-values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from experiments.claims.judgement import CONTRADICTED, OPEN, SUPPORTED, adjust, combine, judge, p_of
+from influence.bootstrap import Resampling
+
+
+def test_an_interval_decides_alone() -> None:
+    assert judge(0.1, 1.0) == SUPPORTED
+    assert judge(-1.0, -0.1) == CONTRADICTED
+    assert judge(0.0, 0.0) == CONTRADICTED  # nothing is above the limit
+    assert judge(-1.0, 1.0) == OPEN
+    assert judge(0.1, 1.0, limit=0.5) == OPEN
+    assert judge(np.nan, np.nan) == OPEN
+
+
+def test_one_part_can_contradict_and_all_have_to_support() -> None:
+    assert combine([SUPPORTED, SUPPORTED]) == SUPPORTED
+    assert combine([SUPPORTED, OPEN]) == OPEN
+    assert combine([OPEN, CONTRADICTED]) == CONTRADICTED
+
+
+@pytest.mark.parametrize("groups", [5, 13, 300])
+def test_p_value_and_interval_say_the_same(groups: int) -> None:
+    drawn = np.random.default_rng(groups).normal(size=20000)
+    low, high = Resampling(draws=20000).interval(drawn, groups)
+    for limit in (float(low), float(high)):
+        assert p_of(drawn, limit, groups) == pytest.approx(0.05, abs=0.002)
+
+
+def test_p_value_of_many_groups_is_the_normal_one() -> None:
+    drawn = np.random.default_rng(0).normal(2.0, 1.0, 20000)
+    assert p_of(drawn, 0.0, 10**6) == pytest.approx(2 * stats.norm.sf(2), rel=0.1)
+
+
+def test_holm_runs_within_a_condition_and_mute() -> None:
+    frame = pd.DataFrame(
+        {
+            "condition": ["a", "a", "a", "b"],
+            "mute": "zero",
+            "p_value": [0.03, 0.01, np.nan, 0.03],
+            "verdict": SUPPORTED,
+        }
+    )
+    found = adjust(frame)
+    assert found["p_holm"].tolist()[:2] == pytest.approx([0.03, 0.02])
+    assert found["verdict_holm"].tolist() == [SUPPORTED] * 4
+    doubled = adjust(frame.assign(p_value=[0.03, 0.04, np.nan, 0.03]))
+    assert doubled["verdict_holm"].tolist() == [OPEN, OPEN, SUPPORTED, SUPPORTED]
