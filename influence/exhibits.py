@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,7 @@ class _Scale:
     """What the colours of one target mean, in all images of a gallery."""
 
     gain_limit: float
+    ranges: Mapping[str, tuple[float, float]]
     classes: tuple[str, ...]
     labels: tuple[int, ...]
     unit: str
@@ -104,11 +105,23 @@ def _scale(maps: Sequence[SampleMaps]) -> _Scale:
     found = set().union(*(np.unique(layer).tolist() for layer in layers)) if of_labels else set()
     return _Scale(
         gain_limit(maps),
+        {} if of_labels else _ranges(maps),
         next((some.classes for some in maps if some.classes), ()),
         tuple(sorted(int(label) for label in found if label >= 0)),
         maps[0].unit,
         of_labels,
     )
+
+
+def _ranges(maps: Sequence[SampleMaps]) -> dict[str, tuple[float, float]]:
+    """Return the least and the greatest value of each sample, true or predicted by any network."""
+    found: dict[str, list[float]] = {}
+    for some in maps:
+        for place, name in enumerate(some.ids):
+            for layer in (some.truth, some.full, some.muted):
+                known = layer[place][np.isfinite(layer[place])]
+                found.setdefault(name, []).extend([known.min(), known.max()] if known.size else [])
+    return {name: (float(min(ends)), float(max(ends))) for name, ends in found.items()}
 
 
 def _drawn(maps: SampleMaps, scale: _Scale) -> Iterator[dict[str, Any]]:
@@ -125,13 +138,13 @@ def _drawn(maps: SampleMaps, scale: _Scale) -> Iterator[dict[str, Any]]:
         if scale.of_labels:
             facts |= {name: labels_png(layer, scale.count) for name, layer in layers.items()}
         else:
-            low, high = float(np.nanmin(maps.truth[place])), float(np.nanmax(maps.truth[place]))
+            low, high = scale.ranges[maps.ids[place]]
             facts |= {name: values_png(layer, low, high) for name, layer in layers.items()}
             facts |= {"low": low, "high": high}
         yield facts | {"gain": gains_png(maps.gain[place], scale.gain_limit)}
 
 
-def _legend(exhibits: Sequence[Exhibit], scales: dict[str, _Scale]) -> dict[str, Any]:
+def _legend(exhibits: Sequence[Exhibit], scales: Mapping[str, _Scale]) -> dict[str, Any]:
     checkpoints = {
         (e.maps.network, e.maps.facts.get("checkpoint_sha256", "")): e.extremes["seed"].iloc[0]
         for e in exhibits

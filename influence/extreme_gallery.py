@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from os import PathLike
 
@@ -78,9 +79,10 @@ def gather_gallery(
     >>> found.rows[["source", "side", "id"]].values.tolist()
     [['x', 'helped', '0'], ['y', 'helped', '2']]
     """
-    twice = [n.name for i, n in enumerate(networks) if n.sha256 in {m.sha256 for m in networks[:i]}]
-    if twice and all(n.sha256 for n in networks):
-        raise InfluenceError(f"expected each checkpoint once, got {twice[0]!r} twice")
+    counted = Counter((network.name, network.seed, network.sha256) for network in networks)
+    for (name, _, _), times in counted.items():
+        if times > 1:
+            raise InfluenceError(f"expected each checkpoint once, got {name!r} {times} times")
     dataset = open_data(data)
     found = read_run(run)
     notes: list[str] = []

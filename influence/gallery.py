@@ -28,7 +28,10 @@ GALLERY_COLUMNS = (
     "network", "seed", "dataset", "mute", "source", "target", "metric", "side", "rank", "id",
     "full", "muted", "omega", *IMAGE_COLUMNS, "pictured", "low", "high",
 )  # fmt: skip
-NUMBERS = ("rank", "full", "muted", "omega", "low", "high")
+TYPES = {"seed": "Int64", "rank": "int64"} | dict.fromkeys(
+    ("full", "muted", "omega", "low", "high"), "float64"
+)
+"""Of the columns that are not text."""
 
 FILE = re.compile(r"[0-9]{4,}\.png")
 TABLE, LEGEND = "gallery.csv", "legend.json"
@@ -112,11 +115,8 @@ def read_gallery(run: str | os.PathLike[str]) -> Gallery | None:
         rows = pd.read_csv(
             folder / TABLE,
             keep_default_na=False,
-            na_values={name: [""] for name in ("seed", *NUMBERS)},
-            dtype={
-                name: "float64" if name in NUMBERS else "Int64" if name == "seed" else "str"
-                for name in GALLERY_COLUMNS
-            },
+            na_values={name: [""] for name in TYPES},
+            dtype=dict.fromkeys(GALLERY_COLUMNS, "str") | TYPES,
         )
         legend = json.loads((folder / LEGEND).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

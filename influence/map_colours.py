@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 HURT, NEITHER, HELPED, NO_TRUTH = "#d55e00", "#f7f7f7", "#0173b2", "#b0b0b0"
-GAIN = LinearSegmentedColormap.from_list("gain", [HURT, NEITHER, HELPED], N=257)
+GAIN = LinearSegmentedColormap.from_list("gain", [HURT, NEITHER, HELPED], N=65)
 """Vermilion to blue: told apart with any kind of colour vision."""
 
 MUTED = (

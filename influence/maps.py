@@ -136,6 +136,7 @@ def map_samples(
         unit=dataset.targets[target].unit,
         pictures=pictures,
         pictured=pictured,
+        given=_given(network, dataset, target, batches, truth.shape),
         facts={
             "seed": seed,
             "n": count,
@@ -221,6 +222,27 @@ def _pictures(
     else:
         shown = maps.transpose(0, 2, 3, 1) if maps.shape[1] == 3 else maps.mean(axis=1)
     return shown, seen.name
+
+
+def _given(
+    network: JointNetwork,
+    data: EvaluationSet,
+    target: str,
+    batches: Sequence[Batch],
+    shape: Sequence[int],
+) -> NDArray[Any] | None:
+    """Return the input of the target's name in the form of the truth, if it can have that form."""
+    kinds = {modality.name: modality.kind for modality in network.inputs}
+    field = data.targets[target]
+    of_labels = field.integer and field.scale is None
+    scores = kinds.get(target) in ("probabilities", "logits")
+    if target not in kinds or of_labels != scores:
+        return None
+    if len({data.inputs[target].unit, field.unit} - {""}) > 1:
+        return None
+    maps = torch.cat([batch.inputs[target] for batch in batches])
+    given = (maps.argmax(dim=1) if scores else maps.squeeze(1)).numpy()
+    return given if given.shape == tuple(shape) else None
 
 
 def _classes(network: JointNetwork, data: EvaluationSet, target: str) -> tuple[str, ...]:

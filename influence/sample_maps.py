@@ -38,6 +38,9 @@ class SampleMaps:
         known of it.
     pictured
         What the pictures show.
+    given
+        What the network was given of the target: the input of its name, in the form of the truth,
+        if it has one.
     facts
         What else has to be known to make the same maps again, for the file.
 
@@ -61,6 +64,7 @@ class SampleMaps:
     unit: str = ""
     pictures: NDArray[Any] | None = None
     pictured: str = ""
+    given: NDArray[Any] | None = None
     facts: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
@@ -93,8 +97,8 @@ class SampleMaps:
 def write_maps(path: str | os.PathLike[str], maps: SampleMaps) -> None:
     """Write maps to an HDF5 file, which appears whole or not at all.
 
-    It holds `ids`, `truth`, `full`, `muted`, `gain`, `omega` and, where they are known, `pictures`,
-    samples first; its attributes say what was run.
+    It holds `ids`, `truth`, `full`, `muted`, `gain`, `omega` and, where they are known, `pictures`
+    and `given`, samples first; its attributes say what was run.
 
     Raises
     ------
@@ -112,8 +116,9 @@ def write_maps(path: str | os.PathLike[str], maps: SampleMaps) -> None:
     1.0
     """
     arrays = {name: getattr(maps, name) for name in ("truth", "full", "muted", "gain", "omega")}
-    if maps.pictures is not None:
-        arrays["pictures"] = maps.pictures
+    for name in ("pictures", "given"):
+        if (known := getattr(maps, name)) is not None:
+            arrays[name] = known
     with write_hdf5(path) as file:
         file.attrs["format"] = "influence-maps"
         for name in ("network", "source", "target", "mute", "unit", "pictured"):

@@ -141,6 +141,23 @@ def study_commands(
 
         click.echo(inputs.score_inputs(study.work / test_set, study.reports / "inputs.csv"))
 
+    @steps.command()
+    @click.option("--variant", default="sum60", show_default=True, help="The joint network.")
+    @click.option("--top", default=2, show_default=True, type=click.IntRange(min=1))
+    @click.option("--out", type=click.Path(path_type=Path), help="The folder of the figures.")
+    @click.pass_obj
+    def panels(study: Study, variant: str, top: int, out: Path | None) -> None:
+        """Draw the samples that each modality helped and hurt most in the run of the study."""
+        from experiments.training.panels import write_panels
+
+        # Pictures that may not be published stay out of the folder of the tables.
+        folder = out or (study.reports if compact else study.work / "panels")
+        if not compact and folder.resolve().is_relative_to(study.reports.parent.resolve()):
+            raise InfluenceError(f"{folder}: these pictures may not be published. Choose another")
+        test = study.work / test_set
+        for path in write_panels(study, test, folder, variant=variant, top=top):
+            click.echo(path)
+
     @steps.command(context_settings={"ignore_unknown_options": True})
     @click.argument("options", nargs=-1, type=click.UNPROCESSED)
     @click.pass_obj

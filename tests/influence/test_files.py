@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from influence.errors import InfluenceError
 from influence.evaluation_file import write_evaluation_file
-from influence.files import replace_on_success
+from influence.files import replace_folder_on_success, replace_on_success
 
 
 @pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt, OSError])
@@ -60,3 +61,51 @@ def test_disk_that_fills_up_is_told(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
     assert (tmp_path / "a.h5").read_text() == "earlier"
+
+
+@pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt, OSError])
+def test_a_folder_that_fails_keeps_the_earlier_one(
+    tmp_path: Path, stop: type[BaseException]
+) -> None:
+    target = tmp_path / "pages"
+    target.mkdir()
+    (target / "1.txt").write_text("earlier")
+
+    def fail_half_way() -> None:
+        with replace_folder_on_success(target) as aside:
+            (aside / "1.txt").write_text("half")
+            raise stop
+
+    with pytest.raises(InfluenceError if stop is OSError else stop):
+        fail_half_way()
+    assert (target / "1.txt").read_text() == "earlier"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_takes_the_place_of_the_earlier_one_as_a_whole(tmp_path: Path) -> None:
+    for name in ("1.txt", "2.txt"):
+        with replace_folder_on_success(tmp_path / "new" / "pages") as aside:
+            (aside / name).write_text(name)
+    assert [path.name for path in (tmp_path / "new").rglob("*")] == ["pages", "2.txt"]
+
+
+def test_an_earlier_folder_comes_back_if_the_new_one_cannot_be_put_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "pages"
+    target.mkdir()
+    (target / "1.txt").write_text("earlier")
+    plain = os.replace
+
+    def refused(source: Path, place: Path) -> None:
+        if str(source).endswith(".writing"):
+            raise PermissionError
+        plain(source, place)
+
+    monkeypatch.setattr("influence.files.os.replace", refused)
+    with (
+        pytest.raises(InfluenceError, match="what was there before is unchanged"),
+        replace_folder_on_success(target),
+    ):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == ["pages", "1.txt"]

@@ -244,3 +244,20 @@ def test_constants_that_a_run_learned_are_those_of_its_maps(toy_file: Path, tmp_
     np.testing.assert_array_equal(mapped.gain, again.gain)
     with pytest.raises(InfluenceError, match="the facts hold no optimal constant of depth"):
         make(toy_file, mute="optimal")
+
+
+def test_what_the_network_was_given_of_the_target(toy_file: Path, tmp_path: Path) -> None:
+    inputs = toy_arrays()["inputs"]
+    depth = make(toy_file, target="depth").given
+    np.testing.assert_array_equal(depth, inputs["depth"][[10, 0, 3], 0])
+    labels = make(toy_file, target="semantic").given
+    np.testing.assert_array_equal(labels, inputs["semantic"][[10, 0, 3]].argmax(axis=1))
+    feet = write_toy_file(tmp_path / "feet.h5", attributes={"inputs/depth": {"unit": "ft"}})
+    assert make(feet, target="depth").given is None
+
+
+def test_without_a_picture_the_source_is_shown(toy_file: Path) -> None:
+    maps = make(toy_file, source="semantic", target="depth")
+    assert maps.pictured == "semantic"
+    labels = toy_arrays()["inputs"]["semantic"][[10, 0, 3]].argmax(axis=1)
+    np.testing.assert_array_equal(maps.pictures, labels)

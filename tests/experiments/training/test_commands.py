@@ -50,6 +50,7 @@ def test_there_is_one_command_per_step(study: Study) -> None:
         "export",
         "learn-optimal",
         "measure",
+        "panels",
         "predict",
         "score-inputs",
         "train-jrn",

@@ -84,7 +84,7 @@ def test_values_have_two_bars_and_one_scale() -> None:
     maps = value_maps()
     figure = draw_maps(maps)
     bars = figure.axes[-2:]
-    assert [bar.get_xlabel() for bar in bars] == ["depth, m", "hurt − | helped +, m"]
+    assert [bar.get_xlabel() for bar in bars] == ["depth, m", "hurt | helped, m"]
     scales = {(i.norm.vmin, i.norm.vmax) for row in images(figure, 4) for i in row[:3]}
     (scale,) = scales
     layers = np.stack([maps.truth, maps.full, maps.muted])
@@ -106,7 +106,7 @@ def test_a_map_without_any_difference_can_be_drawn() -> None:
 def test_captions_say_what_each_sample_gains() -> None:
     maps = label_maps()
     lasts = [axes for axes in draw_maps(maps).axes if axes.get_xlabel()]
-    shown = [f"net {100 * w:+.2f}% of pixels".replace("-", "−") for w in maps.omega]
+    shown = [f"{100 * w:+.2f}% of pixels".replace("-", "−") for w in maps.omega]
     assert [axes.get_xlabel() for axes in lasts] == shown
 
 
@@ -140,3 +140,18 @@ def test_what_has_no_pixels_is_refused() -> None:
     line = np.ones((1, 5))
     with pytest.raises(InfluenceError, match=r"rows and columns of pixels to draw, .* \(5,\)"):
         draw_maps(SampleMaps("net", "x", "y", "zero", ("a",), line, line, line))
+
+
+def test_the_input_stands_beside_the_truth_and_shares_its_colours() -> None:
+    given = np.random.default_rng(1).uniform(0.5, 5, (2, 6, 8))
+    maps = value_maps(given=given)
+    rows = images(draw_maps(maps, names=["one", "other"]), 5)
+    np.testing.assert_array_equal(rows[1][1].get_array(), given[1])
+    (scale,) = {(i.norm.vmin, i.norm.vmax) for row in rows for i in row[:4]}
+    layers = np.stack([maps.truth, given, maps.full, maps.muted])
+    assert scale == (layers.min(), layers.max())
+    labels = np.full((2, 6, 8), 2)
+    figure = draw_maps(label_maps(given=labels), names=["one", "other"])
+    np.testing.assert_array_equal(images(figure, 5)[0][1].get_array(), labels[0])
+    assert [axes.get_title() for axes in figure.axes[:3]][1] == "input"
+    assert [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()] == ["one", "other"]

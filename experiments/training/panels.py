@@ -1,0 +1,68 @@
+"""The qualitative panels of a study: Figs. 5 and 6 of arXiv 1702.08009, and where omega is from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from experiments.training.export import checkpoint_path
+from experiments.training.study import Study
+from influence.checkpoints import load_checkpoint
+from influence.data_sources import open_data
+from influence.errors import InfluenceError
+from influence.extremes import extreme_samples
+from influence.plots.maps import draw_maps
+from influence.plots.style import FORMATS, save_figure
+from influence.reruns import open_rerun
+from influence.results import read_run
+
+__all__ = ["write_panels"]
+
+DIRECTIONS = {("depth", "semantic"): "pixel_accuracy", ("semantic", "depth"): "rms"}
+"""Source and target -> what samples are chosen by: the metric that is nearest to the map's mean."""
+
+MUTE = "shuffle"
+
+
+def write_panels(
+    study: Study, test_set: Path, folder: Path, *, variant: str = "sum60", top: int = 2
+) -> Iterator[Path]:
+    """Draw the samples that each modality helped and hurt most in the other; yield the files.
+
+    Parameters
+    ----------
+    study
+        Its checkpoint is run again, on samples that its run in `Study.reports` names.
+    test_set
+        The evaluation file.
+    folder
+        Where the figures go.
+    variant
+        The joint network; by default the one of the paper's that sums.
+    top
+        Samples a side.
+
+    Raises
+    ------
+    InfluenceError
+        If the run is of another checkpoint or of other data, has no samples, or no sample was
+        helped or hurt.
+    """
+    network = load_checkpoint(checkpoint_path(study, variant))
+    rerun = open_rerun(study.reports, read_run(study.reports), network, open_data(test_set))
+    for (source, target), metric in DIRECTIONS.items():
+        chosen = extreme_samples(
+            rerun.samples, source=[source], target=[target], mute=[MUTE], metric=[metric], top=top
+        )
+        if chosen.empty:
+            raise InfluenceError(
+                f"{study.reports}: {source} helps and hurts no sample of {target} in "
+                f"jrn-{variant}. Choose another variant"
+            )
+        maps = rerun.maps(chosen["id"].tolist(), source=source, target=target, mute=MUTE)
+        rows = zip(chosen["id"], chosen["side"], chosen["rank"], strict=True)
+        figure = draw_maps(maps, names=[f"{name}\n{side} {rank}" for name, side, rank in rows])
+        for suffix in FORMATS:
+            path = folder / f"panels_{source}_to_{target}.{suffix}"
+            save_figure(figure, path)
+            yield path

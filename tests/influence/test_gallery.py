@@ -1,0 +1,92 @@
+"""The folder of a gallery: written whole, read back, and never a door to other files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from influence.errors import InfluenceError
+from influence.gallery import GALLERY_COLUMNS, Gallery, read_gallery, write_gallery
+
+HOSTILE = ["../../x", "<script>alert(1)</script>", "two\nlines", 'a "quoted", name', "NA", "=1+1"]
+
+
+def gallery(**changes: Any) -> Gallery:
+    rows = pd.DataFrame(
+        [
+            dict.fromkeys(GALLERY_COLUMNS, "")
+            | {"network": name, "id": name, "source": name, "rank": i + 1, "gain": "0001.png"}
+            | {"full": 0.1, "muted": 0.25, "omega": -0.15, "low": float("nan"), "high": 2.5}
+            | changes
+            for i, name in enumerate(HOSTILE)
+        ]
+    )
+    return Gallery(rows, {"format": "influence-gallery", "version": 1}, {"0001.png": b"png"})
+
+
+def test_names_of_any_kind_come_back_and_name_no_file(tmp_path: Path) -> None:
+    folder = write_gallery(tmp_path / "run", gallery())
+    assert folder == tmp_path / "run" / "gallery"
+    names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert names == {f"run/gallery/{n}" for n in ("0001.png", "gallery.csv", "legend.json")}
+    found = read_gallery(tmp_path / "run")
+    assert found is not None
+    for column in ("network", "id", "source"):
+        assert found.rows[column].tolist() == HOSTILE
+    assert found.rows["omega"].tolist() == [-0.15] * len(HOSTILE)
+    assert found.rows["rank"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert found.rows["seed"].isna().all()
+    assert found.rows["low"].isna().all()
+    assert found.images == {"0001.png": b"png"}
+    assert found.legend["version"] == 1
+
+
+def test_a_gallery_takes_the_place_of_the_earlier_one(tmp_path: Path) -> None:
+    write_gallery(tmp_path, gallery())
+    stale = tmp_path / "gallery" / "0009.png"
+    stale.write_bytes(b"old")
+    first = (tmp_path / "gallery" / "gallery.csv").read_bytes()
+    write_gallery(tmp_path, gallery())
+    assert not stale.exists()
+    assert (tmp_path / "gallery" / "gallery.csv").read_bytes() == first
+
+
+def test_what_is_no_gallery_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "gallery").mkdir()
+    (tmp_path / "gallery" / "holiday.jpg").write_bytes(b"dear")
+    with pytest.raises(InfluenceError, match=r"holds no gallery.csv: it is not a gallery"):
+        write_gallery(tmp_path, gallery())
+    assert (tmp_path / "gallery" / "holiday.jpg").read_bytes() == b"dear"
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.txt", "/etc/hostname", "0001.png/../../secret.txt", "x.png", "0001.svg"]
+)
+def test_a_table_that_names_other_files_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret.txt").write_text("secret")
+    write_gallery(tmp_path, gallery(truth=name))
+    with pytest.raises(InfluenceError, match=r"expected names of images such as '0001.png'"):
+        read_gallery(tmp_path)
+
+
+def test_a_damaged_gallery_is_told(tmp_path: Path) -> None:
+    folder = write_gallery(tmp_path, gallery())
+    (folder / "0001.png").unlink()
+    with pytest.raises(InfluenceError, match=r"expected the image 0001.png"):
+        read_gallery(tmp_path)
+    write_gallery(tmp_path, gallery())
+    (folder / "legend.json").write_text("{")
+    with pytest.raises(InfluenceError, match=r"expected a gallery .* with influence gallery"):
+        read_gallery(tmp_path)
+    (folder / "legend.json").write_text(json.dumps({}))
+    table = folder / "gallery.csv"
+    table.write_text(table.read_text().replace("picture,", "image,", 1))
+    with pytest.raises(InfluenceError, match="expected the columns network, seed"):
+        read_gallery(tmp_path)
+    table.unlink()
+    with pytest.raises(InfluenceError, match="expected a gallery"):
+        read_gallery(tmp_path)
