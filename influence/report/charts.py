@@ -125,6 +125,11 @@ def _hover(**fields: str) -> list[Spec]:
     ]
 
 
+# Colours and shapes stand in the rows, so that no name gets into an expression of Vega's.
+NETWORK_COLOUR, NETWORK_SHAPE, MUTE_COLOUR, MUTE_SHAPE = (
+    _name(field, scale=None, legend=None)
+    for field in ("networkColour", "networkShape", "muteColour", "muteShape")
+)
 OMEGA = _number("x", "$x", scale={"zero": False, "nice": True})
 LOOSE = {"zero": False, "nice": True, "padding": 14}
 ZERO: Spec = {
@@ -149,7 +154,7 @@ PERFORMANCE: Spec = {
                 "x": _number("xLow", "$x"),
                 "x2": {"field": "xHigh"},
                 "y": _number("y", "$y"),
-                "color": "$network-colour",
+                "color": NETWORK_COLOUR,
             },
         },
         {
@@ -158,7 +163,7 @@ PERFORMANCE: Spec = {
                 "x": _number("x", "$x"),
                 "y": _number("yLow", "$y"),
                 "y2": {"field": "yHigh"},
-                "color": "$network-colour",
+                "color": NETWORK_COLOUR,
             },
         },
         {
@@ -166,8 +171,8 @@ PERFORMANCE: Spec = {
             "encoding": {
                 "x": _number("x", "$x", scale=LOOSE),
                 "y": _number("y", "$y", scale=LOOSE),
-                "color": "$network-colour",
-                "shape": "$network-shape",
+                "color": NETWORK_COLOUR,
+                "shape": NETWORK_SHAPE,
                 "tooltip": _hover(**WHO, with_all_inputs="fullText", mute="mute", level="level"),
             },
         },
@@ -209,12 +214,12 @@ MATRIX: Spec = {
 MUTE_ROWS: Spec = {
     "y": _name("name", title=None, scale={"paddingInner": 0.25}),
     "yOffset": _name("mute"),
-    "color": "$mute-colour",
+    "color": MUTE_COLOUR,
 }
 MUTE_POINT: Spec = {
     **MUTE_ROWS,
     "x": OMEGA,
-    "shape": "$mute-shape",
+    "shape": MUTE_SHAPE,
     "tooltip": _hover(**WHO, mute="mute", muted_input="farText", verdict="verdict"),
 }
 
@@ -247,7 +252,7 @@ MUTES: Spec = {
 LEVEL_ROWS: Spec = {
     "y": _name("level", title=None, scale={"paddingInner": 0.25}),
     "yOffset": _name("name"),
-    "color": "$network-colour",
+    "color": NETWORK_COLOUR,
 }
 
 LEVELS: Spec = {
@@ -268,7 +273,7 @@ LEVELS: Spec = {
             "encoding": {
                 **LEVEL_ROWS,
                 "x": OMEGA,
-                "shape": "$network-shape",
+                "shape": NETWORK_SHAPE,
                 "tooltip": _hover(part="level", **WHO, with_the_input="fullText", mute="mute"),
             },
         },

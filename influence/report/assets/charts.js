@@ -35,15 +35,11 @@ function filled(spec, values) {
   return Object.fromEntries(Object.entries(spec).map(([key, part]) => [key, filled(part, values)]));
 }
 
-function scales(name, scale) {
-  const field = { field: name, type: "nominal", legend: null };
-  return scale === null ? {
-    [`${name}-colour`]: { value: FACTS.colours.help },
-    [`${name}-shape`]: { value: "circle" },
-  } : {
-    [`${name}-colour`]: { ...field, scale: { domain: scale.names, range: scale.colours } },
-    [`${name}-shape`]: { ...field, scale: { domain: scale.names, range: scale.shapes } },
-  };
+// The colour and the shape of a name; more names than colours share one of each.
+function inked(name, scale) {
+  const place = scale?.names.indexOf(name) ?? -1;
+  return place < 0 ? { colour: FACTS.colours.help, shape: "circle" } :
+    { colour: scale.colours[place], shape: scale.shapes[place] };
 }
 
 // Everything about the rows that all charts share: what they are called, and what is known beside.
@@ -104,12 +100,15 @@ class Rows {
     const [low, high] = this.endsOf(row);
     const interval = withInterval(shown("omega"), shown("omega_low"), shown("omega_high"));
     const far = this.isFar(row);
+    const [ofNetwork, ofMute] = [inked(network, FACTS.networks), inked(at("mute"), FACTS.mutes)];
     return {
       network, source: at("source"), target: at("target"), metric: at("metric"),
       mute: at("mute"), level: at("level"), far, verdict: this.verdictOf(row),
       name: this.several.has(network) ? `${network} #${at("seed")}` : network,
       x: gain(at("omega")), xLow: gain(at("omega_low")), xHigh: gain(at("omega_high")),
       y: oriented(at("full")), yLow: oriented(low), yHigh: oriented(high),
+      networkColour: ofNetwork.colour, networkShape: ofNetwork.shape,
+      muteColour: ofMute.colour, muteShape: ofMute.shape,
       short: shown("omega"),
       omegaText: `${interval} ${metric.gain.unit}`.trim(),
       fullText: `${scaled(at("full"), at("metric"), "value")} ${metric.value.unit}`.trim(),
@@ -177,7 +176,6 @@ class Chart {
     const most = Math.max(...points.map((point) => Math.abs(point.x ?? 0))) || 1;
     const lines = new Set(points.map((p) => (this.facts.name === "mutes" ? p.mute : p.name))).size;
     return {
-      ...scales("network", FACTS.networks), ...scales("mute", FACTS.mutes),
       x: [`ω(${source} → ${target})`, gain.unit].filter(Boolean).join(", "), y: heading,
       neutral: ink("neutral"), surface: ink("surface"), ink: ink("ink"),
       help: ink("help-fill"), hurt: ink("hurt-fill"), "surface-strong": ink("band"),

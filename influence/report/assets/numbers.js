@@ -21,10 +21,10 @@ function probability(text) {
 
 // The text of a cell of a table; `at` gives the texts of its row by column.
 function shownCell(column, at) {
+  if (column.kind === "unit") return FACTS.metrics[at("metric")][column.of].unit;
   const text = at(column.key);
   switch (column.kind) {
     case "metric": return FACTS.metrics[text].label;
-    case "unit": return FACTS.metrics[at("metric")][column.of].unit;
     case "p": return probability(text);
     case "flag": return text === "True" ? "yes" : "";
     case "number": return text === "" ? "–" : fixed(Number(text) * column.factor, column.digits);

@@ -26,7 +26,7 @@ NASTY = {
 def distance_frame(networks: pd.Series) -> pd.DataFrame:
     """Return `distance.csv`: the mute `zero` is far from the data."""
     rows = [
-        (network, 0, "rooms", mute, source, "join", 9.25 if mute == "zero" else 1.5, 0.25, 3.0,
+        (network, 0, "rooms", mute, source, "join", 9.75 if mute == "zero" else 1.5, 0.25, 3.0,
          mute == "zero", 120)
         for network in networks.unique()
         for mute in ("zero", "mean")
