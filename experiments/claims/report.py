@@ -65,7 +65,7 @@ def claims_table(claims: pd.DataFrame, judged: pd.DataFrame, mute: str) -> Table
             claim=f"{row.claim}. {row.statement}",
             quantity=_quantity(own),
         )
-        for row in judged.itertuples()
+        for row in _rows(judged)
         for own in [parts[row.claim, row.statement, row.condition]]
     ]
     frame = pd.DataFrame(entries)
@@ -90,7 +90,7 @@ def fits_table(fits: pd.DataFrame) -> Table:
         ("concave", "f_statistic"): "p of the bend",
     }
     entries = []
-    for row in _primary(fits).itertuples():
+    for row in _rows(_primary(fits)):
         if name := wanted.get((row.kind, row.quantity)):
             is_p = row.quantity == "f_statistic"
             entries.append(
@@ -136,7 +136,7 @@ def correlations_table(correlations: pd.DataFrame) -> Table:
             ),
             "heading": (names[row.x, row.y], row.method),
         }
-        for row in own.itertuples()
+        for row in _rows(own)
     ]
     return Table(
         pd.DataFrame(entries),
@@ -175,6 +175,10 @@ def _read(folder: Path, name: str) -> pd.DataFrame:
         ) from error
 
 
+def _rows(frame: pd.DataFrame) -> Iterable[Any]:
+    return frame.itertuples()
+
+
 def _primary(frame: pd.DataFrame) -> pd.DataFrame:
     """Keep what was measured on halves of the images, and what was printed, under two mutes."""
     halves = (frame["images"] == "halves") | (frame["condition"] == CONDITIONS[-1])
@@ -206,7 +210,7 @@ def _quantity(parts: pd.DataFrame) -> str:
 
 def _evidence(parts: pd.DataFrame) -> str:
     found = []
-    for row in parts.itertuples():
+    for row in _rows(parts):
         unit = "" if pd.isna(row.unit) else str(row.unit)
         counted = unit.startswith("of ")
         number = _number(row.value, row.low, row.high, 0 if counted else 2)
@@ -216,10 +220,10 @@ def _evidence(parts: pd.DataFrame) -> str:
 
 
 def _number(value: float, low: float, high: float, digits: int) -> str:
-    if pd.isna(value):
+    if np.isnan(value):
         return "–"
     shown, *ends = (f"{round(x, digits) + 0.0:.{digits}f}" for x in (value, low, high))
-    return shown if pd.isna(low) else f"{shown} [{', '.join(ends)}]"
+    return shown if np.isnan(low) else f"{shown} [{', '.join(ends)}]"
 
 
 def _counted(claims: pd.DataFrame, condition: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,15 +39,15 @@ def noisy(
 
 
 def world(
-    omega: dict[str, ArrayLike],
-    performance: dict[str, ArrayLike],
+    omega: Mapping[str, ArrayLike],
+    performance: Mapping[str, ArrayLike],
     *,
     labels: Sequence[str] = (),
     error: float = 0.01,
     draws: int = 200,
     seed: int = 0,
     inputs: tuple[float, float] = (0.0, 0.0),
-    facts: dict[str, ArrayLike] | None = None,
+    facts: Mapping[str, ArrayLike] | None = None,
 ) -> Measured:
     """Build a world of networks by their influences and performances by target."""
     stream = np.random.default_rng(seed)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from experiments.claims.claims import CLAIMS, slope_within
 from experiments.claims.findings import CLAIMS_COLUMNS, find_claims, judge_claims
@@ -17,10 +18,12 @@ from experiments.claims.worlds import Measured, Printed
 from experiments.sweep.study import Sweep
 from tests.experiments.claims.planted import world
 
+Array = NDArray[np.float64]
+
 STREAM = np.random.default_rng(5)
 SPREAD = np.linspace(0.0, 4.0, 13)
 MIXED = STREAM.permutation(SPREAD)
-FACTS = {
+FACTS: dict[str, list[float]] = {
     "halvings": [0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 3, 0, 0],
     "fusion": [0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 0],
     "features": [20.0] * 11 + [10.0] * 2,
@@ -28,7 +31,7 @@ FACTS = {
 JITTER = STREAM.normal(0, 0.05, 13)
 
 
-def of_influence(curve: Callable[[np.ndarray], np.ndarray]) -> Measured:
+def of_influence(curve: Callable[[Array], Array]) -> Measured:
     """Both performances the same function of influence, but for some jitter."""
     return world(
         {"semantic": SPREAD, "depth": MIXED},
@@ -89,7 +92,7 @@ def test_improvement_over_the_inputs(
 
 
 def test_a_variant_that_wins_everything_is_seen() -> None:
-    def best(semantic: np.ndarray, depth: np.ndarray) -> str:
+    def best(semantic: Array, depth: Array) -> str:
         omega = {"semantic": SPREAD, "depth": MIXED}
         return verdicts(world(omega, {"semantic": semantic, "depth": depth}, facts=FACTS))["2"]
 
@@ -140,7 +143,7 @@ def test_squeezing(slope: float, expected: str) -> None:
 
 
 def test_slope_has_strata_of_their_own_heights() -> None:
-    x, strata, y = STREAM.normal(size=8), np.arange(8) % 2.0, STREAM.normal(size=8)
+    x, strata, y = STREAM.normal(size=8), np.tile([0.0, 1.0], 4), STREAM.normal(size=8)
     matrix = np.column_stack([1 - strata, strata, x])
     expected = np.linalg.lstsq(matrix, y)[0][-1]
     assert slope_within(x[None], strata[None], y[None]) == pytest.approx(expected)
@@ -188,16 +191,16 @@ def test_printed_numbers_are_judged_by_what_was_printed() -> None:
     assert tuple(claims.columns) == CLAIMS_COLUMNS
     assert claims["confidence"].isna().all()
     assert set(claims["n_networks"]) == {5, 4}  # Sum60 has no other size to be compared with
-    found = claims.set_index(["claim", "target"])
+    found = {(row["claim"], row["target"]): row for row in claims.to_dict("records")}
     gains = np.array([54.206, 54.184, 54.080, 54.120, 53.989]) - 53.284
-    improved = found.loc[("1", "semantic")]
+    improved = found["1", "semantic"]
     assert improved["value"] == pytest.approx(gains.mean())
     without = [np.delete(gains, i).mean() for i in range(5)]
     assert (improved["low"], improved["high"]) == pytest.approx((min(without), max(without)))
     assert improved["p_value"] == pytest.approx(2 / 2**5)  # all of one sign, of 32 patterns
-    every = found.loc[("1c", "both")]  # Cat1 has 0.126 against 0.125 of the input
+    every = found["1c", "both"]  # Cat1 has 0.126 against 0.125 of the input
     assert (every["value"], every["low"], every["high"]) == (2, 2, 4)
-    beaten = found.loc[("2", "both")]
+    beaten = found["2", "both"]
     assert beaten["value"] == 2  # Sum60, in rms and mean IoU
     assert verdicts(printed())["2"] == SUPPORTED
 

@@ -10,7 +10,7 @@ from experiments.claims.correlations import kendall, spearman
 
 STREAM = np.random.default_rng(1)
 X = STREAM.integers(0, 5, (20, 8)).astype(float)  # with ties
-Y = X + STREAM.integers(0, 6, (20, 8))
+Y = X + STREAM.integers(0, 6, (20, 8)).astype(float)
 
 
 def test_correlations_are_those_of_scipy() -> None:

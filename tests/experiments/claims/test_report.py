@@ -10,6 +10,7 @@ import pytest
 from experiments.claims.findings import find_claims, judge_claims
 from experiments.claims.report import blocks, claims_table
 from experiments.claims.tables import correlation_table, fit_table
+from experiments.claims.worlds import World
 from influence.errors import InfluenceError
 from influence.table_formats import format_table
 from tests.experiments.claims.test_claims import CONCAVE, printed
@@ -18,7 +19,7 @@ from tests.experiments.claims.test_claims import CONCAVE, printed
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("claims")
-    worlds = [CONCAVE, printed()]
+    worlds: list[World] = [CONCAVE, printed()]
     claims = find_claims(worlds, 654).replace({"planted": "in-sample"})
     for name, frame in {
         "claims": claims, "judged": judge_claims(claims),
@@ -56,8 +57,10 @@ def test_other_mutes_show_only_what_was_measured_or_printed_under_them(folder: P
 
 
 def test_the_same_table_in_latex(folder: Path) -> None:
-    frames = [pd.read_csv(folder / f"{x}.csv", dtype={"claim": str}) for x in ("claims", "judged")]
-    text = format_table(claims_table(*frames, "zero"), "tex")
+    claims, judged = (
+        pd.read_csv(folder / f"{name}.csv", dtype={"claim": str}) for name in ("claims", "judged")
+    )
+    text = format_table(claims_table(claims, judged, "zero"), "tex")
     assert r"\toprule" in text
     assert "not decided: semantic" in text
 

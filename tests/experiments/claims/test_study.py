@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ def made_up(seed: int, *, muted: bool = True) -> Rows:
     stream = np.random.default_rng(seed)
     skill = stream.uniform(0.8, 1.2)
     values: dict[RowKey, NDArray[np.float64]] = {}
-    conditions = [(NO_MUTE, FULL)]
+    conditions: list[tuple[str, frozenset[str]]] = [(NO_MUTE, FULL)]
     if muted:
         conditions += [(mute, frozenset({source})) for mute in ("zero", "shuffle")
                        for source in ("depth", "semantic")]  # fmt: skip
@@ -102,6 +103,7 @@ def test_balance_table_holds_the_numbers_of_each_network(
 ) -> None:
     table = tables["balance"]
     member = next(iter(of_condition(sweep, "in-sample")))
+    row: Any
     (row,) = table[(table["network"] == member.name) & (table["seed"] == member.seed)
                    & (table["mute"] == "zero")].itertuples()  # fmt: skip
     rows = made_up(0)
@@ -124,6 +126,7 @@ def test_curves_pass_where_the_fits_say(tables: dict[str, pd.DataFrame]) -> None
     curves = tables["curves"]
     assert (curves["low"] <= curves["high"]).all()
     lines = curves[curves["kind"] == "linear"].groupby(keys)
+    key: Any
     for key, line in lines:
         row = fits.loc[key]
         x, y = line["x"].to_numpy(), line["fit"].to_numpy()
