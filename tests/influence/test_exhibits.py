@@ -18,7 +18,7 @@ from influence.sample_maps import SampleMaps
 IDS = ("../../x", "<script>")
 
 
-def exhibit(maps: SampleMaps, seed: int | None = 3) -> Exhibit:
+def exhibit(maps: SampleMaps, seed: Any = 3) -> Exhibit:
     rows = [
         {
             "network": maps.network, "seed": seed, "dataset": "d", "mute": maps.mute,
@@ -134,7 +134,8 @@ def test_pictures_and_networks_without_a_seed() -> None:
     pictures = np.zeros((2, 12, 16, 3), np.uint8)
     facts: dict[str, str | int] = {"checkpoint_sha256": "c0", "data_sha256": "da"}
     maps = labels(pictures=pictures, pictured="picture", facts=facts)
-    found = arrange([exhibit(maps, seed=None), exhibit(values("other"))])
+    assert arrange([exhibit(maps, seed=None)]).rows["seed"].dtype == "Int64"
+    found = arrange([exhibit(maps, seed=pd.NA), exhibit(values("other"))])
     assert found.rows["pictured"].tolist() == ["picture", "picture", "", ""]
     assert found.rows["picture"].tolist() == ["0001.png", "0001.png", "", ""]
     assert set(shown(found, 0, "picture").ravel()) == {"#000000"}

@@ -170,6 +170,16 @@ def test_a_run_of_other_networks_or_data_is_refused(
         gather_gallery(run, [nets[0], nets[0]], data)
 
 
+def test_networks_of_one_name_are_told_apart_by_their_seed(data: Path, tmp_path: Path) -> None:
+    nets = [joint(Toy(0), "net", 1), joint(Toy(1), "net", None)]
+    measure(nets, data, mutes=["zero"], draws=9, device="cpu").write(tmp_path)
+    rows = gather_gallery(tmp_path, nets[1:], data, top=1, device="cpu")[0].rows
+    assert rows["seed"].isna().all()
+    both = gather_gallery(tmp_path, nets, data, top=1, device="cpu")[0].rows
+    assert both["seed"].isna().sum() == len(rows)
+    assert both.loc[both["seed"].isna(), "id"].tolist() == rows["id"].tolist()
+
+
 def test_a_streamed_run_has_nothing_to_show(
     nets: list[JointNetwork], data: Path, tmp_path: Path
 ) -> None:

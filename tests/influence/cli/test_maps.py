@@ -139,11 +139,13 @@ def test_a_streamed_or_damaged_run_is_refused(
 ) -> None:
     for path in run.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
+    samples = (tmp_path / "samples.csv.gz").rename(tmp_path / "aside.csv.gz")
     info = json.loads((run / "run.json").read_text())
     wanted = [*WHAT, "--run", tmp_path, "--out", tmp_path / "maps.h5"]
     info["measured"]["stream"] = True
     (tmp_path / "run.json").write_text(json.dumps(info))
     assert "was streamed and has no samples" in maps(weights, toy_file, *wanted).stderr
+    samples.rename(tmp_path / "samples.csv.gz")
     del info["measured"]["seed"]
     info["measured"]["stream"] = False
     (tmp_path / "run.json").write_text(json.dumps(info))
