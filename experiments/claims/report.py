@@ -20,6 +20,9 @@ PRINTED = "unstated"
 MUTES = ("shuffle", "zero")
 """The mute that stays within the data first, then the one that is compatible with the paper."""
 
+ROWS = ("condition", "mute", "x", "y", "source", "target", "kind", "quantity", "points", "method")
+"""The columns, beside `images`, that name a row of the fits and correlations."""
+
 RULE = (
     "Supported: the whole 95% interval of the quantity lies where the claim says; contradicted: "
     "none of it does; else not decided. A claim of two parts needs both, and one contradicts it. "
@@ -180,9 +183,11 @@ def _rows(frame: pd.DataFrame) -> Iterable[Any]:
 
 
 def _primary(frame: pd.DataFrame) -> pd.DataFrame:
-    """Keep what was measured on halves of the images, and what was printed, under two mutes."""
-    halves = (frame["images"] == "halves") | (frame["condition"] == CONDITIONS[-1])
-    return frame[halves & frame["mute"].isin([*MUTES, PRINTED])]
+    """Keep what was measured on halves of the images, where it was, under two mutes."""
+    keys = [name for name in frame if name in ROWS]
+    halved = (frame["images"] == "halves").groupby([frame[name] for name in keys]).transform("any")
+    chosen = (frame["images"] == "halves") | ~halved
+    return frame[chosen & frame["mute"].isin([*MUTES, PRINTED])]
 
 
 def _present(conditions: Iterable[str]) -> Sequence[str]:

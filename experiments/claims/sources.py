@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from experiments.claims.balance import asymmetry, balance, relative
 from experiments.claims.designs import Designs
 from experiments.claims.draws import Quantity, Score, draw_scores
-from experiments.claims.worlds import Measured, Printed
+from experiments.claims.printed import Printed
+from experiments.claims.worlds import Measured
 from experiments.figures.published import DEPTH, NETWORKS, PUBLISHED, SEMANTIC
 from experiments.sweep.study import Condition, Design, Sweep
 from experiments.training.inputs import input_network
@@ -156,6 +157,7 @@ def _facts(networks: Sequence[Trained]) -> dict[str, Array]:
     designs = [own.design for own in networks]
     return {
         "halvings": np.log2([MOST_CHANNELS / design.channels for design in designs]),
+        "channels": np.array([float(design.channels) for design in designs]),
         "fusion": np.array([float(design.fusion == "sum") for design in designs]),
         "features": np.array([float(design.features) for design in designs]),
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.claims.findings import find_claims, judge_claims
+from experiments.claims.fit_tables import curve_table, fit_table
 from experiments.claims.sources import (
     Trained,
     find_networks,
@@ -15,13 +16,7 @@ from experiments.claims.sources import (
     measured_worlds,
     printed_world,
 )
-from experiments.claims.tables import (
-    correlation_table,
-    curve_table,
-    fit_table,
-    hull_table,
-    network_table,
-)
+from experiments.claims.tables import correlation_table, hull_table, network_table
 from experiments.claims.worlds import Measured, World
 from experiments.sweep.study import CONDITIONS, Member, Sweep
 from influence.bootstrap import Resampling
@@ -70,13 +65,21 @@ def write_study(sweep: Sweep, *, draws: int = 2000, partial: bool = False) -> It
 
 def _tables(worlds: list[World], images: int) -> Mapping[str, pd.DataFrame]:
     findings = find_claims(worlds, images)
+    wide = [world.among(_wide(world)) for world in worlds if isinstance(world, Measured)]
     return {
         "claims": findings,
         "judged": judge_claims(findings),
+        "robustness": find_claims(wide, images),
         "fits": fit_table(worlds),
         "curves": curve_table(worlds),
         "correlations": correlation_table(worlds),
     }
+
+
+def _wide(world: World) -> list[str]:
+    """Name the designs that keep more than one channel: the others may decide all by themselves."""
+    channels = world.observed("channels")
+    return [name for name, count in zip(world.names, channels, strict=True) if count > 1]
 
 
 def _paper(sweep: Sweep) -> list[Trained]:

@@ -1,51 +1,27 @@
-"""Tables: what a figure of the claims needs, and the numbers behind the verdicts."""
+"""Tables of rank correlations, of the envelope, and of every network."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from experiments.claims import fits
 from experiments.claims.claims import POINTS
 from experiments.claims.correlations import METHODS
-from experiments.claims.designs import Images, Terms
 from experiments.claims.draws import CROSS
-from experiments.claims.fits import KINDS, Scale, fit_curve, powers
+from experiments.claims.fit_tables import confidence_of, direction, images_of
 from experiments.claims.hull import gap_below, gap_of_pairings, vertices
 from experiments.claims.judgement import CONFIDENCE
-from experiments.claims.sources import PRIMARY, Trained
-from experiments.claims.worlds import Measured, Named, Printed, World
+from experiments.claims.printed import Printed
+from experiments.claims.sources import Trained
+from experiments.claims.worlds import Measured, World
 
-__all__ = ["correlation_table", "curve_table", "fit_table", "hull_table", "network_table"]
+__all__ = ["correlation_table", "hull_table", "network_table"]
 
-Array = NDArray[np.float64]
 Record = dict[str, Any]
-
-IMAGES: tuple[Images, ...] = ("halves", "same")
-DEGREES = {"linear": 1, "concave": 2, "free": 2}
-
-
-def curve_table(worlds: Iterable[World]) -> pd.DataFrame:
-    """Return fitted curves of performance over omega, with bands about designs like these.
-
-    One row a point of a curve; `images` says whether omega is of other images than performance.
-    """
-    return pd.DataFrame([row for world in worlds for row in _curves(world)])
-
-
-def fit_table(worlds: Iterable[World]) -> pd.DataFrame:
-    """Return coefficients and prediction errors of the fits, one row a number.
-
-    With u = (omega - `centre`) / `half_range`, the line is intercept + slope x half_range x u, and
-    the parabola middle + tilt x u - bend x u^2. `prediction_error` is the root mean square error of
-    designs that are left out, `prediction_gain` what the concave fit takes from the line's, and
-    `f_statistic` that of the bend, with a p-value over pairings of the line's residuals.
-    """
-    return pd.DataFrame([row for world in worlds for row in _fits(world)])
 
 
 def correlation_table(worlds: Iterable[World]) -> pd.DataFrame:
@@ -57,136 +33,31 @@ def correlation_table(worlds: Iterable[World]) -> pd.DataFrame:
     return pd.DataFrame([row for world in worlds for row in _correlations(world)])
 
 
-def _frame(world: World, target: str) -> Record:
-    return {
-        "condition": world.condition,
-        "mute": world.mute,
-        "source": CROSS[target],
-        "target": target,
-        "metric": PRIMARY[target],
-    }
-
-
-def _confidence(world: World) -> float:
-    return CONFIDENCE if isinstance(world, Measured) else float("nan")
-
-
-def _roles(target: str) -> tuple[Named, Named]:
-    return (f"omega:{target}", 0), (f"performance:{target}", 1)
-
-
-def _kinds(world: World) -> Sequence[Images]:
-    return IMAGES if isinstance(world, Measured) else ("same",)
-
-
-def _terms(scale: Scale, degree: int) -> Terms:
-    return lambda x: powers(scale.unit(x), degree)
-
-
-def _curves(world: World) -> Iterator[Record]:
-    for target in CROSS:
-        scale = Scale.of(world.observed(f"omega:{target}"))
-        at = scale.grid()
-        for images in _kinds(world):
-            for kind in KINDS:
-                value, low, high = world.spread(
-                    lambda x, y, kind=kind, scale=scale, at=at: fit_curve(kind, x, y, at, scale),
-                    *_roles(target),
-                    images=images,
-                    terms=_terms(scale, DEGREES[kind]),
-                )
-                names = _frame(world, target) | {"unit": POINTS[target], "images": images}
-                for i, omega in enumerate(at):
-                    yield names | {
-                        "kind": kind, "x": omega, "fit": value[i], "low": low[i], "high": high[i],
-                        "confidence": _confidence(world),
-                    }  # fmt: skip
-
-
-def _fits(world: World) -> Iterator[Record]:
-    for target in CROSS:
-        scale = Scale.of(world.observed(f"omega:{target}"))
-        unit = POINTS[target]
-        names = _frame(world, target)
-        for name, value in (("centre", scale.centre), ("half_range", scale.half)):
-            yield names | {"images": "same", "kind": "scale", "quantity": name, "unit": unit,
-                           "value": value, "n_designs": len(world.names)}  # fmt: skip
-        for images in _kinds(world):
-            for kind, quantity, unit_of, statistic in _statistics(scale, unit):
-                found = world.estimate(
-                    statistic,
-                    *_roles(target),
-                    images=images,
-                    terms=_terms(scale, DEGREES[kind]),
-                    test=(
-                        "residuals"
-                        if quantity in ("bend", "f_statistic")
-                        else "pairs" if quantity in ("slope", "r_squared") else "none"
-                    ),
-                )  # fmt: skip
-                p_value = found.p_value
-                if quantity == "f_statistic":
-                    x, y = (world.observed(name) for name, _ in _roles(target))
-                    p_value = fits.f_p_value(x, y, scale)
-                elif quantity not in ("slope", "bend", "prediction_gain"):
-                    p_value = float("nan")
-                yield names | {
-                    "images": images, "kind": kind, "quantity": quantity, "unit": unit_of,
-                    "value": found.value, "low": found.low, "high": found.high,
-                    "confidence": _confidence(world), "p_value": p_value,
-                    "n_designs": len(world.names),
-                }  # fmt: skip
-
-
-def _statistics(scale: Scale, unit: str) -> Iterator[tuple[str, str, str, Any]]:
-    def coefficient(degree: int, place: int, factor: float = 1.0) -> Any:
-        return lambda x, y: factor * fits.parabola(x, y, scale, degree)[:, place]
-
-    def error(concave: bool) -> Any:
-        return lambda x, y: fits.prediction_error(x, y, scale, concave=concave)
-
-    yield "linear", "intercept", unit, coefficient(1, 0)
-    yield "linear", "slope", f"{unit} for one of influence", coefficient(1, 1, 1 / scale.half)
-    yield "linear", "prediction_error", unit, error(False)
-    yield "concave", "middle", unit, coefficient(2, 0)
-    yield "concave", "tilt", unit, coefficient(2, 1)
-    yield "concave", "bend", unit, coefficient(2, 2, -1.0)
-    yield (
-        "concave",
-        "curvature",
-        f"{unit} for one of influence squared",
-        coefficient(2, 2, scale.half**-2),
-    )
-    yield "concave", "prediction_error", unit, error(True)
-    yield "concave", "prediction_gain", unit, lambda x, y: error(False)(x, y) - error(True)(x, y)
-    yield "concave", "f_statistic", "", lambda x, y: fits.f_statistic(x, y, scale)
+PAIRS = {
+    ("omega", "performance"): ("omega:{}", "performance:{}"),
+    ("omega", "performance_muted"): ("omega:{}", "muted:{}"),
+    ("balance", "performance"): ("balance", "performance:{}"),
+}
+"""What is correlated -> the names of the quantities, by target."""
 
 
 def _correlations(world: World) -> Iterator[Record]:
-    views: list[tuple[str, World]] = [("designs", world)]
+    views: dict[str, World] = {"designs": world}
     if world.networks > len(world.names):
-        views.append(("networks", world.by_network()))
-    for target in CROSS:
-        for x, y in (("omega", "performance"), ("omega", "muted"), ("balance", "performance")):
-            name = x if x == "balance" else f"{x}:{target}"
-            for points, own in views:
-                for images in _kinds(world):
-                    for method, correlate in METHODS.items():
-                        found = own.estimate(
-                            correlate, (name, 0), (f"{y}:{target}", 1), images=images,
-                            across=points == "designs",
-                        )  # fmt: skip
-                        names = _frame(world, target)
-                        names["source"] = names["source"] if x == "omega" else "both"
-                        yield {
-                            **{key: names[key] for key in ("condition", "mute")},
-                            "x": x, "y": "performance_muted" if y == "muted" else y,
-                            "source": names["source"], "target": target, "images": images,
-                            "points": points, "method": method, "value": found.value,
-                            "low": found.low, "high": found.high,
-                            "confidence": _confidence(world), "p_value": found.p_value,
-                            "n": len(own.names),
-                        }  # fmt: skip
+        views["networks"] = world.by_network()
+    every = product(CROSS, PAIRS.items(), views.items(), images_of(world), METHODS.items())
+    for target, ((x, y), names), (points, own), images, (method, correlate) in every:
+        one, other = (name.format(target) for name in names)
+        found = own.estimate(
+            correlate, (one, 0), (other, 1), images=images, across=points == "designs"
+        )
+        yield {
+            "condition": world.condition, "mute": world.mute, "x": x, "y": y,
+            "source": CROSS[target] if x == "omega" else "both", "target": target,
+            "images": images, "points": points, "method": method, "value": found.value,
+            "low": found.low, "high": found.high, "confidence": confidence_of(world),
+            "p_value": found.p_value, "n": len(own.names),
+        }  # fmt: skip
 
 
 def hull_table(
@@ -212,7 +83,7 @@ def _hull(world: World, target: str, names: Sequence[tuple[str, int | None]]) ->
     gap, pairings = gap_below(x, y), gap_of_pairings(x, y, np.random.default_rng(0))
     p_value = (1 + (pairings <= gap * (1 + 1e-9)).sum()) / (1 + len(pairings))
     for number, place in enumerate(vertices(x, y)):
-        yield _frame(world, target) | {
+        yield direction(world, target) | {
             "unit": POINTS[target], "vertex": number, "network": names[place][0],
             "seed": names[place][1], "omega": x[place], "performance": y[place],
             "n_networks": len(x), "gap": gap, "gap_pairings": pairings.mean(), "p_value": p_value,

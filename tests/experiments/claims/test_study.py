@@ -18,7 +18,7 @@ from experiments.claims.findings import CLAIMS_COLUMNS, JUDGED_COLUMNS
 from experiments.claims.report import blocks
 from experiments.claims.sources import find_networks
 from experiments.claims.study import write_study
-from experiments.sweep.study import Member, Sweep
+from experiments.sweep.study import CONDITIONS, Member, Sweep
 from influence.errors import InfluenceError
 from influence.rows import NO_MUTE, Condition, RowKey, Rows, write_rows
 from influence.setups import FULL
@@ -79,7 +79,7 @@ def of_condition(sweep: Sweep, condition: str) -> Iterator[Member]:
 
 
 def test_all_tables_are_written(tables: dict[str, pd.DataFrame]) -> None:
-    names = {"claims", "judged", "fits", "curves", "correlations", "hull", "balance"}
+    names = {"claims", "judged", "robustness", "fits", "curves", "correlations", "hull", "balance"}
     assert set(tables) == names
     assert tuple(tables["claims"].columns) == CLAIMS_COLUMNS
     assert tuple(tables["judged"].columns) == JUDGED_COLUMNS
@@ -96,6 +96,19 @@ def test_every_claim_is_judged_in_every_world(
     counted = tables["claims"].groupby("condition")["n_networks"].max()
     for condition in ("in-sample", "cross-fitted"):
         assert counted[condition] == len(list(of_condition(sweep, condition)))
+
+
+def test_robustness_leaves_out_designs_of_one_channel(
+    sweep: Sweep, tables: dict[str, pd.DataFrame]
+) -> None:
+    keys = ["condition", "mute", "claim", "target"]
+    counts = [tables[name].set_index(keys)["n_designs"] for name in ("claims", "robustness")]
+    fewer = (counts[0] - counts[1]).dropna()
+    for condition in CONDITIONS:
+        narrow = {own.label for own in of_condition(sweep, condition) if own.design.channels == 1}
+        assert fewer.loc[condition].unique().tolist() == [len(narrow)]
+        assert len(narrow) > 0
+    assert "published" not in set(tables["robustness"]["condition"])
 
 
 def test_balance_table_holds_the_numbers_of_each_network(
