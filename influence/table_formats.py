@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from textwrap import wrap
@@ -14,7 +15,7 @@ from influence.errors import unknown
 __all__ = ["FORMATS", "Table", "format_table"]
 
 PARTS = ("value", "low", "high")
-NARROW = 11  # letters in a line of a heading
+NARROW = 11  # letters in a line of a name
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,10 @@ class Dialect:
         """Return a name on one line, safe in this format."""
         return " ".join(str(name).split()).translate(self.escape)
 
-    def heading(self, name: str) -> str:
-        """Return the name of a column, broken where this format can: see `narrow`."""
-        lines = wrap(name, NARROW, break_long_words=False) if self.narrow else []
+    def broken(self, name: object) -> str:
+        """Return a name on several lines where this format can: see `narrow`."""
+        tied = re.sub(" ([↑↓])", "\N{NO-BREAK SPACE}\\1", str(name))
+        lines = wrap(tied, NARROW, break_long_words=False) if self.narrow else []
         if len(lines) < 2:
             return self.name(name)
         return self.narrow.format(r"\\".join(map(self.name, lines)))
@@ -72,7 +74,7 @@ LATEX = Dialect(
     narrow=r"\shortstack{{{}}}",
 )
 
-COMPACT = "\\centering\\footnotesize\\setlength{\\tabcolsep}{3pt}\n"
+COMPACT = "\\centering\\footnotesize\\setlength{\\tabcolsep}{1.4pt}\n"
 
 
 @dataclass(frozen=True)
@@ -169,8 +171,8 @@ def _dressed(table: Table, dialect: Dialect) -> pd.DataFrame:
     entries = table.entries
     cells = [_cell(entry, dialect, table) for entry in entries.itertuples()]
     wide = table.spread(pd.Series(cells, index=entries.index)).astype(object).fillna(dialect.absent)
-    wide.iloc[:, : len(table.rows)] = wide.iloc[:, : len(table.rows)].map(dialect.name)
-    below = dialect.heading if table.stacked else dialect.name
+    below = dialect.broken if table.stacked else dialect.name
+    wide.iloc[:, : len(table.rows)] = wide.iloc[:, : len(table.rows)].map(below)
     wide.columns = pd.MultiIndex.from_tuples(
         [(dialect.name(above), below(heading)) for above, heading in wide.columns]
     )

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from experiments.figures.bulk import pin_outside, set_view, value_outside
 from experiments.figures.studies import Study
 from experiments.figures.variants import (
     CROSS_FITTED,
@@ -24,6 +26,7 @@ from influence.plots.style import COLUMN_WIDTH, Ink, heading, styled, write_lege
 __all__ = ["draw_figure7"]
 
 PANEL_HEIGHT = 2.0  # inches
+DARKER = 0.75  # of an ink's brightness: letters are thinner than points
 
 
 def draw_figure7(
@@ -52,7 +55,9 @@ def draw_figure7(
         grid = figure.subplots(lines, len(columns), squeeze=False)
         for place, (title, panels) in enumerate(columns.items()):
             for axes, panel in zip(grid[:, place], panels, strict=True):
-                draw_panel(axes, panel, variant_inks(panel.points["network"])).remove()
+                inks = variant_inks(panel.points["network"])
+                draw_panel(axes, panel, inks).remove()
+                pin_outside(axes, set_view(axes, panel.points), inks)
                 axes.set_xlabel(panel.x_label.replace(", ", ",\n"))
                 axes.set_ylabel("" if place else panel.y_label)
             grid[0, place].set_title(title)
@@ -71,9 +76,13 @@ def _panels(influence: pd.DataFrame, performance: pd.DataFrame, mute: str) -> li
 
 
 def _name_points(axes: Axes, points: pd.DataFrame) -> None:
-    """Name one of the two points of a design: the other has its colour."""
-    twin = points["network"].str.endswith(CROSS_FITTED)
-    write_names(axes, points.assign(name=points["network"].map(label_of).mask(twin, "")))
+    """Name one of the two points of a design, in its colour, which the other has, too."""
+    shown = set_view(axes, points)
+    twin = points["network"].str.endswith(CROSS_FITTED) & (shown["outside"] == "")
+    names = points["network"].map(label_of).mask(twin, "") + value_outside(points, shown)
+    inks = variant_inks(points.loc[~twin, "network"])
+    for label, ink in zip(write_names(axes, shown.assign(name=names)), inks.values(), strict=True):
+        label.set_color([DARKER * part for part in to_rgb(ink.colour)])
 
 
 def _legend() -> dict[str, Line2D]:
@@ -83,6 +92,7 @@ def _legend() -> dict[str, Line2D]:
         for network, group in GROUPS.items()
     }
     signs["hollow: cross-fitted inputs"] = Ink("0.3", "o", filled=False)
+    signs["beyond the panel, at (x, y)"] = Ink("0.3", "v")
     return {
         words: Line2D([], [], linestyle="none", markersize=4.5, **ink.look)
         for words, ink in signs.items()

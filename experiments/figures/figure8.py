@@ -9,11 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from experiments.figures.bulk import pin_outside, set_view, value_outside
 from experiments.figures.studies import Study
 from experiments.figures.variants import (
     CROSS_FITTED,
     GROUPS,
     PAPER,
+    design_of,
     ink_of,
     label_of,
     variant_inks,
@@ -25,11 +27,11 @@ from influence.plots.style import COLUMN_WIDTH, GREY, heading, styled, write_leg
 __all__ = ["draw_figure8"]
 
 PANEL_HEIGHT = 2.05  # inches
-LINES = {"linear": ("0.45", "--", 0.12), "concave": ("black", "-", 0.18)}
+LINES = {"linear": ("0.45", "--", 0.10), "concave": ("black", "-", 0.10)}
 """Kind of fit -> grey and style of its line, and how dense its band is."""
 HULL = {"color": "0.2", "linestyle": ":", "linewidth": 1.0}
 SMALL = 5.5  # points: names, of which there are many
-ROOM = 0.25  # above and below the points, as a part of their range
+ROOM, FARTHEST = 0.2, 0.7  # above and below the points; at most, for a fit: parts of their range
 
 
 def draw_figure8(
@@ -60,7 +62,10 @@ def draw_figure8(
         for place, (condition, (title, own)) in enumerate(columns.items()):
             for axes, panel in zip(grid[:, place], own, strict=True):
                 _draw_points(axes, panel)
-                _draw_fits(axes, _at(curves, condition, panel), _at(hull, condition, panel))
+                fits = _at(curves, condition, panel)
+                _draw_fits(axes, fits, _at(hull, condition, panel))
+                shown = _view(axes, panel.points, fits)
+                pin_outside(axes, shown, variant_inks(panel.points["network"]))
                 axes.set_ylabel("" if place else panel.y_label)
             grid[0, place].set_title(title)
         write_legend(figure, _legend())
@@ -68,9 +73,9 @@ def draw_figure8(
         figure.suptitle(heading(shown, f"mute: {mute}"), fontsize=7)
         figure.draw_without_rendering()  # settles the layout, on which the names depend
         figure.set_layout_engine("none")
-        for place, (_, own) in enumerate(columns.values()):
+        for place, (condition, (_, own)) in enumerate(columns.items()):
             for axes, panel in zip(grid[:, place], own, strict=True):
-                _name_points(axes, panel.points)
+                _name_points(axes, panel.points, _at(curves, condition, panel))
     return figure
 
 
@@ -93,9 +98,18 @@ def _draw_points(axes: Axes, panel: Panel) -> None:
         own = points[points["network"] == network]
         axes.plot(own["x"], own["y"], linestyle="none", markersize=3.5, zorder=3, **ink.look)
     axes.set_xlabel(panel.x_label.replace(", ", ",\n"))
-    axes.margins(0.12, ROOM)
-    axes.autoscale_view()
-    axes.set_autoscale_on(False)  # a band may be far wider than the points
+
+
+def _view(axes: Axes, points: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
+    """Set limits by the points without their intervals, which are not drawn, and by the fits."""
+    ends = {f"{name}_{end}": points[name] for name in "xy" for end in ("low", "high")}
+    shown = set_view(axes, points.assign(**ends))
+    bottom, top = axes.get_ylim()
+    room, most = ROOM * (top - bottom), FARTHEST * (top - bottom)
+    lines = fits.loc[fits["kind"].isin(list(LINES)), "fit"]
+    low = max(min([bottom - room, *lines]), bottom - most)
+    axes.set_ylim(low, min(max([top + room, *lines]), top + most))
+    return shown
 
 
 def _draw_fits(axes: Axes, curves: pd.DataFrame, hull: pd.DataFrame) -> None:
@@ -106,12 +120,14 @@ def _draw_fits(axes: Axes, curves: pd.DataFrame, hull: pd.DataFrame) -> None:
     axes.plot(hull["omega"], hull["performance"], zorder=1, **HULL)
 
 
-def _name_points(axes: Axes, points: pd.DataFrame) -> None:
+def _name_points(axes: Axes, points: pd.DataFrame, fits: pd.DataFrame) -> None:
     """Name each design that the legend does not explain."""
+    shown = _view(axes, points, fits)
     names = points["network"].map(label_of).str.removesuffix(" cross-fitted")
-    known = points["network"].str.removesuffix(CROSS_FITTED).isin(PAPER)
+    known = points["network"].map(design_of).isin(PAPER) & (shown["outside"] == "")
+    names = names.mask(known, "") + value_outside(points, shown)
     with matplotlib.rc_context({"font.size": SMALL}):
-        place_labels(axes, points[["x", "y"]].to_numpy(), list(names.mask(known, "")))
+        place_labels(axes, shown[["x", "y"]].to_numpy(), list(names))
 
 
 def _legend() -> dict[str, Line2D | Patch]:
@@ -124,4 +140,7 @@ def _legend() -> dict[str, Line2D | Patch]:
     for kind, (grey, style, _) in LINES.items():
         shown[f"{kind} fit"] = Line2D([], [], color=grey, linestyle=style)
     shown["their 95% bands (published: leaving one out)"] = Patch(color="0.8")
+    shown["beyond the panel, at (x, y)"] = Line2D(
+        [], [], linestyle="none", color="0.3", marker="v", markersize=4
+    )
     return shown | {"upper hull": Line2D([], [], **HULL)}

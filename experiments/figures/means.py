@@ -9,6 +9,7 @@ from experiments.figures.variants import CROSS_FITTED, PAPER, design_of
 __all__ = ["by_design", "mean_influence", "mean_performance"]
 
 NO_SEED = float("nan")
+NOT_OF_MEANS = ["full", "muted", "p_value", "p_holm", "checkpoint_sha256"]
 
 
 def by_design(frame: pd.DataFrame) -> pd.DataFrame:
@@ -27,7 +28,7 @@ def by_design(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_influence(influence: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean omega of each network, in columns of `influence.csv`.
+    """Return the mean omega of each network, in those columns of `influence.csv` that means have.
 
     Parameters
     ----------
@@ -58,4 +59,5 @@ def mean_performance(performance: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataF
 
 def _together(frame: pd.DataFrame, several: pd.DataFrame) -> pd.DataFrame:
     alone = frame[~frame["network"].isin(several["network"])]
-    return by_design(pd.concat([several, alone], ignore_index=True).assign(seed=NO_SEED))
+    both = pd.concat([several, alone], ignore_index=True).assign(seed=NO_SEED)
+    return by_design(both.drop(columns=NOT_OF_MEANS, errors="ignore"))

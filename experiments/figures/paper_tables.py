@@ -18,13 +18,15 @@ from influence.tables import class_table, performance_table
 __all__ = ["paper_tables", "printed_rows"]
 
 PRINTED = "printed"
-CONDITIONS = {False: "measured, in-sample", True: "measured, cross-fitted"}
-OTHERS = "measured, other networks"
+CONDITIONS = {False: "in-sample", True: "cross-fitted"}
+OTHERS = "other networks"
+DIGITS = {"depth": 3, "semantic": 2}
+"""Decimals of measured values: no more than their intervals bear."""
 CHOSEN = "jrn-sum60"
 JOINT = {
     "fcrn-joint": "FCRN-joint",
     "hybridnet": "HybridNet",
-    "ccam": "Cross-channel attention",
+    "ccam": "CCAM",
 }
 """Joint networks of `reports/networks` that predict both tasks, in words of readers."""
 
@@ -36,7 +38,7 @@ TITLES = {
 
 
 def printed_rows(path: Path) -> pd.DataFrame:
-    """Read a printed table into columns of `performance.csv`, and `printed`, the decimals printed.
+    """Read a printed table into columns of `performance.csv`, and `digits`, the decimals printed.
 
     Parameters
     ----------
@@ -67,7 +69,7 @@ def _printed(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
                     "unit": "m" if metric in ("rms", "sqr_rel") else None,
                     "value": float(text) / display_of(metric).factor,
                     "n": TEST_IMAGES,
-                    "printed": len(text.partition(".")[2]),
+                    "digits": len(text.partition(".")[2]),
                 }
 
 
@@ -96,6 +98,7 @@ def paper_tables(
     }
     tables = {}
     for name, own in measured.items():
+        own = own.assign(digits=own["target"].map(DIGITS))
         rows = pd.concat([printed_rows(printed / f"jrn_{name}.csv"), own], ignore_index=True)
         table = _table(rows.assign(seed=float("nan")))
         tables[name] = _dressed(table, TITLES[name], performance)
@@ -143,16 +146,14 @@ def _joint(others: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def _dressed(table: Table, title: str, performance: pd.DataFrame) -> Table:
-    """Give a table the decimals that were printed, its title, and a word on what is measured."""
-    entries = table.entries
-    digits = entries["printed"].fillna(entries["digits"]).astype(int)
-    entries = entries.assign(digits=digits).rename(columns={"dataset": "numbers"})
+    """Give a table its title, and a word on what is measured."""
+    entries = table.entries.rename(columns={"dataset": "numbers"})
     return replace(
         table,
         entries=entries,
         rows=("numbers", "network"),
         title=title,
-        notes=(*table.notes, *_seeds(performance)),
+        notes=(*table.notes[:-1], f"n = {_listed(entries['n'])} samples.", *_seeds(performance)),
         stacked=True,
     )
 
@@ -160,8 +161,12 @@ def _dressed(table: Table, title: str, performance: pd.DataFrame) -> Table:
 def _seeds(performance: pd.DataFrame) -> Iterator[str]:
     if "seeds" in performance:
         own = performance[performance["network"].map(design_of).isin(GROUPS)]
-        counts = sorted({int(count) for count in own["seeds"].dropna()})
         yield (
-            f"Measured: mean over {' or '.join(map(str, counts))} trainings, with the interval "
+            "In-sample, cross-fitted: measured, by how the inputs of the training were predicted: "
+            f"mean over {_listed(own['seeds'].dropna())} trainings, with the interval "
             "over trainings and images; inputs and other networks: one training, over images."
         )
+
+
+def _listed(numbers: pd.Series) -> str:
+    return " or ".join(str(int(number)) for number in sorted(numbers.unique()))

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from influence.display import display_of
 from influence.errors import unknown
-from influence.plots.rows import POINT, draw_intervals, name_rows, run_names
+from influence.plots.rows import POINT, draw_intervals, name_rows, run_names, view_limits
 from influence.plots.style import COLUMN_WIDTH, Ink, heading, modality_inks, styled, write_legend
 from influence.selection import choose
 
@@ -124,6 +124,7 @@ def _draw_panel(axes: Axes, panel: pd.DataFrame, colour_of: Mapping[str, Ink]) -
     # The file's values are turned so that more is better, whatever the metric.
     shown = display_of(str(first["metric"]))
     gained = shown.gain_heading(higher_is_better=True).removesuffix(", %")
+    axes.set_xlim(view_limits(*(panel[end] for end in ("x", "x_low", "x_high"))))
     axes.set_xlabel(f"→ {first['target']}, {shown.gain_unit() or gained}")
 
 

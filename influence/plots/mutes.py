@@ -17,7 +17,14 @@ from matplotlib.lines import Line2D
 
 from influence.display import display_of
 from influence.errors import InfluenceError
-from influence.plots.rows import POINT, draw_intervals, name_rows, row_panels, run_names
+from influence.plots.rows import (
+    POINT,
+    draw_intervals,
+    name_rows,
+    row_panels,
+    run_names,
+    view_limits,
+)
 from influence.plots.style import (
     Ink,
     heading,
@@ -198,6 +205,7 @@ def _draw_panel(axes: Axes, panel: MutePanel, inks: Mapping[str, Ink]) -> None:
         for far in (False, True):
             there = own["far"] == far
             draw_intervals(axes, y[there], own[there], replace(ink, filled=not far))
+    axes.set_xlim(view_limits(*(points[end] for end in ("x", "x_low", "x_high"))))
     axes.set_xlabel(panel.label)
     for name, words in panel.words.items():
         axes.text(

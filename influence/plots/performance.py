@@ -15,6 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Annotation
 
 from influence.display import display_of
 from influence.errors import InfluenceError, unknown
@@ -257,10 +258,10 @@ def draw_panel(axes: Axes, panel: Panel, ink_of: Mapping[str, Ink]) -> Line2D:
     return envelope
 
 
-def write_names(axes: Axes, points: pd.DataFrame) -> None:
+def write_names(axes: Axes, points: pd.DataFrame) -> list[Annotation]:
     """Write the names beside the points of a panel, whose layout and limits are final."""
     level = np.stack([points[["x_low", "x_high"]], points[["y", "y"]]], axis=-1)
     upright = np.stack([points[["x", "x"]], points[["y_low", "y_high"]]], axis=-1)
     zero = np.column_stack([[0, 0], axes.get_ylim()])
     lines = [zero, upper_envelope(points["x"], points["y"]), *level, *upright]
-    place_labels(axes, points[["x", "y"]].to_numpy(), list(points["name"]), lines=lines)
+    return place_labels(axes, points[["x", "y"]].to_numpy(), list(points["name"]), lines=lines)

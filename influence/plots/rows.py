@@ -14,10 +14,12 @@ from numpy.typing import ArrayLike
 
 from influence.plots.style import COLUMN_WIDTH, GREY, Ink
 
-__all__ = ["POINT", "draw_intervals", "name_rows", "row_panels", "run_names"]
+__all__ = ["POINT", "draw_intervals", "name_rows", "row_panels", "run_names", "view_limits"]
 
 NAME_WIDTH = 16  # letters
 FRAME, OUTSIDE, PAGE = 0.45, 0.5, 8.0  # inches: a panel's axis; title and legend; rows of a page
+BEYOND, LONGEST = 0.3, 1.5  # how far intervals reach: of the values' range, of a usual interval
+MARGIN = 0.05  # of an axis, free at either end
 POINT: dict[str, Any] = {"markersize": 3.5, "markeredgewidth": 0.8, "zorder": 3}
 
 
@@ -78,6 +80,31 @@ def draw_intervals(axes: Axes, y: ArrayLike, points: pd.DataFrame, ink: Ink) -> 
     axes.plot(points["x"], np.asarray(y), linestyle="none", **ink.look, **POINT)
 
 
+def view_limits(
+    values: ArrayLike, low: ArrayLike, high: ArrayLike, *, zero: bool = True
+) -> tuple[float, float]:
+    """Return the limits of an axis: they hold all values, and intervals of an ordinary length.
+
+    One interval that is far longer than the others would press all of them together; it runs out
+    of the panel instead. With `zero` the limits hold zero, too.
+
+    >>> view_limits([0, 1, 2], [-1, 0, -60], [1, 2, 64])
+    (-1.75, 3.75)
+    """
+    x, below, above = (np.asarray(ends, dtype=np.float64) for ends in (values, low, high))
+    reach = np.fmax(above - x, x - below)
+    usual = float(np.nanmedian(reach)) if np.isfinite(reach).any() else 0.0
+    held = np.append(x, 0.0) if zero else x
+    start, end = float(np.nanmin(held)), float(np.nanmax(held))
+    room = max(BEYOND * (end - start), LONGEST * usual)
+    lowest = max(np.nanmin([*below, start]), start - room)
+    highest = min(np.nanmax([*above, end]), end + room)
+    margin = MARGIN * (highest - lowest) or 1.0
+    return float(lowest - margin), float(highest + margin)
+
+
 def _wrapped(name: str) -> str:
-    """Break a long name at its hyphens and spaces, which leaves the points their room."""
-    return "\n".join(wrap(name, NAME_WIDTH, break_long_words=False, replace_whitespace=False))
+    """Break a long name at its spaces, or else at hyphens, which leaves the points their room."""
+    options: Any = {"break_long_words": False, "replace_whitespace": False}
+    words = wrap(name, NAME_WIDTH, break_on_hyphens=False, **options)
+    return "\n".join(line for part in words for line in wrap(part, NAME_WIDTH, **options))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from influence.plots.directions import Directions, direction_label, shown_directions
-from influence.plots.rows import draw_intervals, name_rows, row_panels
+from influence.plots.rows import draw_intervals, name_rows, row_panels, view_limits
 from influence.plots.style import Ink, heading, inks, styled, write_legend
 
 __all__ = ["draw_seeds"]
@@ -88,6 +88,8 @@ def _draw_panel(
         below = single[single["network"] == network]
         axes.plot(below["x"], below["name"].map(place) + BELOW, "|", color=ink.colour, markersize=4)
         draw_intervals(axes, own["name"].map(place) - BELOW / 2, own, ink)
+    shown = pd.concat([means, single[["x"]]])
+    axes.set_xlim(view_limits(*(shown[end] for end in ("x", "x_low", "x_high"))))
     axes.set_xlabel(direction_label(means.iloc[0]))
 
 

@@ -10,7 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from influence.plots.directions import Directions, direction_label, shown_directions
-from influence.plots.rows import POINT, draw_intervals, name_rows, row_panels, run_names
+from influence.plots.rows import (
+    POINT,
+    draw_intervals,
+    name_rows,
+    row_panels,
+    run_names,
+    view_limits,
+)
 from influence.plots.style import Ink, heading, inks, styled, write_legend
 
 __all__ = ["draw_slices"]
@@ -96,12 +103,15 @@ def _draw_panel(
     axes: Axes, panel: pd.DataFrame, signs: Mapping[str, Ink], words: Mapping[str, str]
 ) -> None:
     place = {level: place for place, level in enumerate(panel["level"].unique())}
-    name_rows(axes, [words.get(level, level.removeprefix("class:").replace(":", ": ")) for level in place])
+    name_rows(
+        axes, [words.get(level, level.removeprefix("class:").replace(":", ": ")) for level in place]
+    )
     step = STEP / _row_height(len(signs))
     for i, (name, ink) in enumerate(signs.items()):
         own = panel[panel["name"] == name]
         y = own["level"].map(place) + (i - (len(signs) - 1) / 2) * step
         draw_intervals(axes, y, own, ink)
+    axes.set_xlim(view_limits(*(panel[end] for end in ("x", "x_low", "x_high"))))
     axes.set_xlabel(direction_label(panel.iloc[0]))
 
 

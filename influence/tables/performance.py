@@ -41,7 +41,8 @@ def performance_table(
 
     Parameters
     ----------
-    performance : frame with the columns of `performance.csv`, of one run or of several.
+    performance : frame with the columns of `performance.csv`, of one run or of several; in a column
+        `digits` decimals to show, where they are not those that are usual for the metric.
     metric : names of metrics, in the order of the columns; all by default.
     mute : names of mutes, for setups in which something is muted; all by default.
     setup : setups as the file names them (`depth`, `depth+semantic`, `none`), or `*` for all.
@@ -134,6 +135,8 @@ def _performance(
         digits=shown.map(lambda display: display.digits),
         marked=False,
     )
+    if "digits" in chosen:
+        entries["digits"] = chosen["digits"]
     entries["best"] = _best(entries)
     return arrange(entries, rows, title, describe(entries, interval=interval), interval=interval)
 
