@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.datasets.sample import resize
 from experiments.training.export import checkpoint_path
 from experiments.training.study import Study
 from influence.checkpoints import load_checkpoint
@@ -32,7 +37,8 @@ def write_panels(
     Parameters
     ----------
     study
-        Its checkpoint is run again, on samples that its run in `Study.reports` names.
+        Its checkpoint is run again, on samples that its run in `Study.reports` names. Pictures
+        that the evaluation file does not hold are those of its images.
     test_set
         The evaluation file.
     folder
@@ -45,8 +51,8 @@ def write_panels(
     Raises
     ------
     InfluenceError
-        If the run is of another checkpoint or of other data, has no samples, or no sample was
-        helped or hurt.
+        If the run is of another checkpoint or of other data, has no samples, no sample was helped
+        or hurt, or pictures are missing.
     """
     network = load_checkpoint(checkpoint_path(study, variant))
     rerun = open_rerun(study.reports, read_run(study.reports), network, open_data(test_set))
@@ -60,9 +66,18 @@ def write_panels(
                 f"jrn-{variant}. Choose another variant"
             )
         maps = rerun.maps(chosen["id"].tolist(), source=source, target=target, mute=MUTE)
+        if maps.pictured != "picture":
+            maps = replace(maps, pictures=_pictures(study, maps.ids), pictured="picture")
         rows = zip(chosen["id"], chosen["side"], chosen["rank"], strict=True)
         figure = draw_maps(maps, names=[f"{name}\n{side} {rank}" for name, side, rank in rows])
         for suffix in FORMATS:
             path = folder / f"panels_{source}_to_{target}.{suffix}"
             save_figure(figure, path)
             yield path
+
+
+def _pictures(study: Study, ids: Sequence[str]) -> NDArray[np.uint8]:
+    """Read the pictures of test images, (n, H, W, 3)."""
+    images = study.open_split("test")
+    found = (images[images.ids.index(name)] for name in ids)
+    return np.stack([resize(image, study.height, study.width).rgb for image in found])

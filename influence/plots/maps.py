@@ -96,7 +96,7 @@ def draw_maps(maps: SampleMaps, *, names: Sequence[str] = ()) -> Figure:
         )
         _caption(grid, titles, names or maps.ids, maps)
         if maps.pictures is not None:
-            _show(grid[:, 0], maps.pictures, cmap="cividis")
+            _show(grid[:, 0], maps.pictures, **_look(maps.pictures))
         panels, shown = grid[:, -len(layers) - 1 :], list(layers.values())
         if maps.of_labels:
             _draw_labels(figure, panels, shown, maps)
@@ -124,6 +124,14 @@ def _amount(maps: SampleMaps, omega: float) -> str:
     else:
         text = f"mean {omega:+.3f}{f' {maps.unit}' if maps.unit else ''}"
     return text.replace("-", "−")
+
+
+def _look(pictures: NDArray[Any]) -> dict[str, Any]:
+    """Return how pictures are drawn, in the same colours in all rows."""
+    if pictures.dtype.kind == "i":
+        return {"cmap": ListedColormap(class_colours(last := int(pictures.max()) + 1)),
+                "vmin": -0.5, "vmax": last - 0.5}  # fmt: skip
+    return {"cmap": "cividis", "vmin": np.nanmin(pictures), "vmax": np.nanmax(pictures)}
 
 
 def _show(column: Grid, images: NDArray[Any], **options: Any) -> AxesImage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from click.testing import CliRunner
 
 from experiments.datasets.rooms import RoomsFolder
+from experiments.datasets.sample import Sample
 from experiments.training.commands import study_commands
 from experiments.training.export import checkpoint_path
 from experiments.training.panels import write_panels
@@ -80,6 +82,46 @@ def test_one_figure_a_direction_in_every_format(
         ]
         assert maps.pictured == "picture"
         assert maps.given is not None
+
+
+class Images:
+    """Test images in another order than in the evaluation file, twice as large."""
+
+    ids = tuple(str(i) for i in reversed(range(13)))
+
+    def __len__(self) -> int:
+        return 13
+
+    def __getitem__(self, index: int) -> Sample:
+        rgb = np.full((10, 12, 3), int(self.ids[index]), np.uint8)
+        return Sample(self.ids[index], rgb, np.ones((10, 12), np.float32), rgb[..., 0])
+
+
+@pytest.mark.usefixtures("one_format")
+def test_pictures_that_the_file_does_not_hold_are_read(
+    measured: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test_set = write_toy_file(tmp_path / "toy.h5")
+    run = measure(load_checkpoint(checkpoint_path(measured, "cat1")), test_set, draws=9,
+                  metrics={"semantic": ["pixel_accuracy"], "depth": ["rms"]}, mutes=["shuffle"],
+                  device="cpu")  # fmt: skip
+    run.write(tmp_path / "run")
+    study = replace(measured, reports=tmp_path / "run", open_split=lambda _: Images(),
+                    height=5, width=6)  # fmt: skip
+    drawn: list[SampleMaps] = []
+
+    def watched(maps: SampleMaps, *, names: list[str]) -> Any:
+        drawn.append(maps)
+        return draw_maps(maps, names=names)
+
+    monkeypatch.setattr("experiments.training.panels.draw_maps", watched)
+    list(write_panels(study, test_set, tmp_path, variant="cat1", top=1))
+    assert len(drawn) == 2
+    for maps in drawn:
+        assert maps.pictured == "picture"
+        assert maps.pictures is not None
+        assert maps.pictures.shape == (2, 5, 6, 3)
+        assert maps.pictures[:, 0, 0, 0].tolist() == [int(name) for name in maps.ids]
 
 
 @pytest.fixture

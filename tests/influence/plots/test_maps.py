@@ -10,7 +10,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from influence.errors import InfluenceError
-from influence.map_colours import GAIN, HELPED, HURT, NEITHER, NO_TRUTH
+from influence.map_colours import GAIN, HELPED, HURT, NEITHER, NO_TRUTH, class_colours
 from influence.plots.maps import draw_maps
 from influence.plots.style import save_figure
 from influence.sample_maps import SampleMaps
@@ -120,6 +120,16 @@ def test_pictures_come_first_and_long_names_do_not_break_it(tmp_path: Path) -> N
     assert figure.axes[0].get_title() == "picture"
     np.testing.assert_array_equal(images(figure, 5)[0][0].get_array(), pictures[0])
     save_figure(figure, tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("kind", [int, float])
+def test_inputs_as_pictures_have_the_same_colours_in_all_rows(kind: type) -> None:
+    pictures = np.arange(96).reshape(2, 6, 8) % 5 * np.array([1, 2]).reshape(2, 1, 1)
+    rows = images(draw_maps(value_maps(pictures=pictures.astype(kind), pictured="x")), 5)
+    one, other = (row[0].cmap(row[0].norm(2)) for row in rows)
+    assert one == other
+    if kind is int:
+        assert to_hex(one) == class_colours(9)[2]
 
 
 def test_many_classes_can_be_told(tmp_path: Path) -> None:
