@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from experiments.figures.bulk import pin_outside, set_view, value_outside
 from experiments.figures.studies import Study
 from experiments.figures.variants import (
     CROSS_FITTED,
@@ -64,8 +63,7 @@ def draw_figure8(
                 _draw_points(axes, panel)
                 fits = _at(curves, condition, panel)
                 _draw_fits(axes, fits, _at(hull, condition, panel))
-                shown = _view(axes, panel.points, fits)
-                pin_outside(axes, shown, variant_inks(panel.points["network"]))
+                _set_view(axes, panel.points, fits)
                 axes.set_ylabel("" if place else panel.y_label)
             grid[0, place].set_title(title)
         write_legend(figure, _legend())
@@ -73,9 +71,9 @@ def draw_figure8(
         figure.suptitle(heading(shown, f"mute: {mute}"), fontsize=7)
         figure.draw_without_rendering()  # settles the layout, on which the names depend
         figure.set_layout_engine("none")
-        for place, (condition, (_, own)) in enumerate(columns.items()):
+        for place, (_, own) in enumerate(columns.values()):
             for axes, panel in zip(grid[:, place], own, strict=True):
-                _name_points(axes, panel.points, _at(curves, condition, panel))
+                _name_points(axes, panel.points)
     return figure
 
 
@@ -100,16 +98,19 @@ def _draw_points(axes: Axes, panel: Panel) -> None:
     axes.set_xlabel(panel.x_label.replace(", ", ",\n"))
 
 
-def _view(axes: Axes, points: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
-    """Set limits by the points without their intervals, which are not drawn, and by the fits."""
-    ends = {f"{name}_{end}": points[name] for name in "xy" for end in ("low", "high")}
-    shown = set_view(axes, points.assign(**ends))
-    bottom, top = axes.get_ylim()
-    room, most = ROOM * (top - bottom), FARTHEST * (top - bottom)
+def _set_view(axes: Axes, points: pd.DataFrame, fits: pd.DataFrame) -> None:
+    """Set limits by the points and the fits: a band may be far wider."""
+    low, high = points["x"].min(), points["x"].max()
+    axes.set_xlim(*_wider(min(low, 0), max(high, 0), 0.06))
+    bottom, top = _wider(points["y"].min(), points["y"].max(), ROOM)
+    lowest, highest = _wider(points["y"].min(), points["y"].max(), FARTHEST)
     lines = fits.loc[fits["kind"].isin(list(LINES)), "fit"]
-    low = max(min([bottom - room, *lines]), bottom - most)
-    axes.set_ylim(low, min(max([top + room, *lines]), top + most))
-    return shown
+    low, high = min([bottom, *lines]), max([top, *lines])
+    axes.set_ylim(max(low, lowest), min(high, highest))
+
+
+def _wider(low: float, high: float, part: float) -> tuple[float, float]:
+    return low - part * (high - low), high + part * (high - low)
 
 
 def _draw_fits(axes: Axes, curves: pd.DataFrame, hull: pd.DataFrame) -> None:
@@ -120,14 +121,12 @@ def _draw_fits(axes: Axes, curves: pd.DataFrame, hull: pd.DataFrame) -> None:
     axes.plot(hull["omega"], hull["performance"], zorder=1, **HULL)
 
 
-def _name_points(axes: Axes, points: pd.DataFrame, fits: pd.DataFrame) -> None:
+def _name_points(axes: Axes, points: pd.DataFrame) -> None:
     """Name each design that the legend does not explain."""
-    shown = _view(axes, points, fits)
-    names = points["network"].map(label_of).str.removesuffix(" cross-fitted")
-    known = points["network"].map(design_of).isin(PAPER) & (shown["outside"] == "")
-    names = names.mask(known, "") + value_outside(points, shown)
+    names = points["network"].map(design_of).map(label_of)
+    known = points["network"].map(design_of).isin(PAPER)
     with matplotlib.rc_context({"font.size": SMALL}):
-        place_labels(axes, shown[["x", "y"]].to_numpy(), list(names))
+        place_labels(axes, points[["x", "y"]].to_numpy(), list(names.mask(known, "")))
 
 
 def _legend() -> dict[str, Line2D | Patch]:
@@ -140,7 +139,4 @@ def _legend() -> dict[str, Line2D | Patch]:
     for kind, (grey, style, _) in LINES.items():
         shown[f"{kind} fit"] = Line2D([], [], color=grey, linestyle=style)
     shown["their 95% bands (published: leaving one out)"] = Patch(color="0.8")
-    shown["beyond the panel, at (x, y)"] = Line2D(
-        [], [], linestyle="none", color="0.3", marker="v", markersize=4
-    )
     return shown | {"upper hull": Line2D([], [], **HULL)}
