@@ -17,7 +17,7 @@ from influence.display import display_of
 from influence.plots.envelope import upper_envelope
 from influence.plots.style import inks
 
-__all__ = ["CHARTS", "Chart", "envelopes", "mute_scale", "network_scale"]
+__all__ = ["CHARTS", "COLOURED_AT_MOST", "Chart", "envelopes", "mute_scale", "network_scale"]
 
 Spec = dict[str, Any]
 

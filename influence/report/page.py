@@ -14,14 +14,14 @@ from importlib.resources import files
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from influence.display import display_of
 from influence.files import replace_on_success
 from influence.map_colours import HELPED, HURT
 from influence.report.cards import Cards, read_cards
-from influence.report.charts import CHARTS, envelopes, mute_scale, network_scale
+from influence.report.charts import CHARTS, COLOURED_AT_MOST, envelopes, mute_scale, network_scale
 from influence.report.heading import COLUMN_WORDS
 from influence.report.origins import read_origins
 from influence.report.packet import content_hash, pack_json, pack_text
@@ -53,6 +53,7 @@ def write_page(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> from influence.results import INFLUENCE_COLUMNS
     >>> folder = Path(tempfile.mkdtemp())
     >>> row = dict.fromkeys(INFLUENCE_COLUMNS, 0) | {"network": "a", "higher_is_better": True,
@@ -111,7 +112,7 @@ def make_page(runs: Runs, *, title: str | None = None, gallery: bool = True) -> 
     )
 
 
-def _template() -> Any:
+def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("influence.report"),
         autoescape=True,
@@ -136,11 +137,16 @@ def _asset(name: str) -> str:
 
 
 def _choices(influence: pd.DataFrame) -> dict[str, Any]:
-    """Return what a reader can choose for the plots: mute, network, and a metric per output."""
+    """Return what a reader can choose for the plots: mute, network, and a metric per output.
+
+    Of many networks those plots that have a row for each start with one.
+    """
+    networks = list(influence["network"].unique())
     preferred = headline(influence).groupby("target", sort=False)["metric"].first()
     return {
         "mutes": list(influence["mute"].unique()),
-        "networks": list(influence["network"].unique()),
+        "networks": networks,
+        "network": networks[0] if len(networks) > COLOURED_AT_MOST else "",
         "metrics": [
             {"target": target, "names": list(own["metric"].unique()), "first": preferred[target]}
             for target, own in influence.groupby("target", sort=False)
@@ -179,7 +185,7 @@ def _metrics(influence: pd.DataFrame, performance: pd.DataFrame) -> dict[str, di
     columns = ["metric", "higher_is_better", "unit"]
     frames = [frame[columns] for frame in (influence, performance) if len(frame)]
     known = pd.concat(frames).drop_duplicates("metric")
-    return {row.metric: _metric(row) for row in known.itertuples(index=False)}
+    return {str(row.metric): _metric(row) for row in known.itertuples(index=False)}
 
 
 def _metric(row: Any) -> dict[str, Any]:

@@ -181,15 +181,15 @@ def read_sheets(runs: Iterable[str | os.PathLike[str]]) -> list[Sheet]:
     >>> [(sheet.name, sheet.texts["omega"].tolist()) for sheet in read_sheets([run])[1:]]
     [('influence', ['0.1'])]
     """
-    runs = [Path(run) for run in runs]
-    return [_sheet(name, texts) for name in SHOWN if len(texts := _texts(runs, name))]
+    folders = [Path(run) for run in runs]
+    return [_sheet(name, texts) for name in SHOWN if len(texts := _texts(folders, name))]
 
 
 def packed_columns(texts: pd.DataFrame) -> dict[str, Any]:
     """Write a table by columns, which compress well: names once, with numbers in their place.
 
-    >>> packed_columns(pd.DataFrame({"mute": ["zero", "zero", "mean"], "n": ["1", "2", "3"]}))
-    {'mute': {'names': ['zero', 'mean'], 'places': '0,0,1'}, 'n': {'names': ['1', '2', '3']}}
+    >>> packed_columns(pd.DataFrame({"mute": ["zero", "mean", "zero", "zero"]}))
+    {'mute': {'names': ['zero', 'mean'], 'places': '0,1,0,0'}}
     """
     return {str(key): _packed(list(column)) for key, column in texts.items()}
 

@@ -115,8 +115,8 @@ def summarise(
     >>> summary = summarise(frame, pd.DataFrame(), pd.DataFrame())
     >>> summary.across[0].headline
     'helps'
-    >>> print(spoken(summary.across[0].sentences[1]))
-    ω runs from +3.50 (a, mute mean) to +24.50 (a, mute zero), in percentage points of mean IoU.
+    >>> spoken(summary.across[0].sentences[0])
+    'Here the input helps under every mute.'
     """
     chosen = _called(choose(influence))
     findings = [
@@ -161,7 +161,8 @@ def _performance(performance: pd.DataFrame) -> Iterator[Sentence]:
         rows = own.sort_values("value", kind="stable", ascending=higher)
         worst, best = rows.iloc[0], rows.iloc[-1]
         display = display_of(best["metric"])
-        words = [f"{target}: {display.label} is ", _value(best)]
+        defined = f" ({display.definition})" if display.definition else ""
+        words: list[str | Amount] = [f"{target}: {display.label}{defined} is ", _value(best)]
         if len(rows) > 1:
             words += [f" in the best network ({best['called']}) and ", _value(worst)]
             words += [f" in the worst ({worst['called']})"]
@@ -183,7 +184,7 @@ def _finding(own: pd.DataFrame, distance: pd.DataFrame) -> Finding:
         headline=HEADLINES[tone],
         sentences=tuple(sentences),
         verdicts=tuple(
-            (row.called, in_words(row)) for row in judged.itertuples(index=False) if listed
+            (str(row.called), in_words(row)) for row in judged.itertuples(index=False) if listed
         ),
     )
 
@@ -216,9 +217,9 @@ def _range(own: pd.DataFrame) -> Sentence:
         return ("No ω is known.",)
     low, high = known.iloc[0], known.iloc[-1]
     if len(known) == 1:
-        return ("ω is ", _gain(low), f"{scale}.")
+        return ("ω is ", *_gain(low), f"{scale}.")
     ends = [f" ({row['called']}, mute {row['mute']})" for row in (low, high)]
-    return ("ω runs from ", _gain(low), f"{ends[0]} to ", _gain(high), f"{ends[1]}{scale}.")
+    return ("ω runs from ", *_gain(low), f"{ends[0]} to ", *_gain(high), f"{ends[1]}{scale}.")
 
 
 def _certainty(own: pd.DataFrame) -> Iterator[Sentence]:
@@ -250,9 +251,14 @@ def _caution(own: pd.DataFrame, distance: pd.DataFrame) -> Iterator[Sentence]:
         )
 
 
-def _gain(row: pd.Series) -> Amount:
+def _gain(row: pd.Series) -> Sentence:
+    """Say an omega, with its interval if it has one."""
     display = display_of(row["metric"])
-    return _amount(row["omega"], f"{row['omega'] * display.gain:+.{display.gain_digits}f}")
+    omega, low, high = (
+        _amount(row[key], f"{row[key] * display.gain:+.{display.gain_digits}f}")
+        for key in ("omega", "omega_low", "omega_high")
+    )
+    return (omega,) if pd.isna(low.value) else (omega, " [", low, ", ", high, "]")
 
 
 def _value(row: pd.Series) -> Amount:

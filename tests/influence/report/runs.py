@@ -68,8 +68,8 @@ def small_gallery(network: str) -> Gallery:
                "target": "semantic", "metric": "mean_iou", "side": side, "rank": rank,
                "id": f"<b>{side}</b> {rank}", "full": 0.5, "muted": 0.5 - omega, "omega": omega,
                "pictured": "picture", "low": float("nan"), "high": float("nan")}  # fmt: skip
-        images = {key: f"{place + 1:04d}.png" for place, key in enumerate(IMAGE_COLUMNS)}
-        rows.append(row | images)
+        files = {key: f"{place + 1:04d}.png" for place, key in enumerate(IMAGE_COLUMNS)}
+        rows.append(row | files)
     images = {f"{place + 1:04d}.png": pixel(50 * place) for place in range(len(IMAGE_COLUMNS))}
     classes = [{"label": 0, "name": "<i>floor</i>", "colour": "#ddcc77"}]
     legend = {"targets": {"semantic": {"kind": "labels", "unit": "", "classes": classes}}}
