@@ -77,12 +77,22 @@ def parabola(x: Array, y: Array, scale: Scale, degree: int = 2) -> Array:
 
 
 def bend(x: Array, y: Array, scale: Scale) -> Array:
-    """Return by how much the parabola lies above its chord in the middle, (rows,)."""
+    """Return by how much the parabola lies above its chord in the middle, (rows,).
+
+    >>> x = np.array([[0.0, 1.0, 2.0]])
+    >>> bend(x, np.array([[0.0, 3.0, 2.0]]), Scale.of(x)).round(9).tolist()
+    [2.0]
+    """
     return -parabola(x, y, scale)[..., 2]
 
 
 def f_statistic(x: Array, y: Array, scale: Scale) -> Array:
-    """Return F of the parabola's third coefficient, (rows,): 1 and n - 3 degrees of freedom."""
+    """Return F of the parabola's third coefficient, (rows,): 1 and n - 3 degrees of freedom.
+
+    >>> x = np.array([[0.0, 1.0, 2.0, 3.0]])
+    >>> f_statistic(x, np.array([[0.0, 2.0, 2.0, 1.0]]), Scale.of(x)).round(3).tolist()
+    [45.0]
+    """
     (straight, _), (bent, _) = (_errors(x, y, scale, degree) for degree in (1, 2))
     wide, narrow = np.square(straight).sum(-1), np.square(bent).sum(-1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -113,6 +123,14 @@ def prediction_error(x: Array, y: Array, scale: Scale, *, concave: bool) -> Arra
     concave
         Of the parabola that is nowhere convex: the line, where the parabola without one design is
         convex. Otherwise of the line.
+
+    Examples
+    --------
+    >>> x = np.array([[0.0, 1.0, 2.0, 3.0]])
+    >>> errors = [prediction_error(x, x * (3 - x), Scale.of(x), concave=kind).item()
+    ...           for kind in (False, True)]
+    >>> [round(error, 2) for error in errors]
+    [2.56, 0.0]
     """
     _, lost = _errors(x, y, scale, 1)
     if concave:

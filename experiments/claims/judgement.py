@@ -62,6 +62,9 @@ def p_of(drawn: Array, limit: float, groups: int) -> float:
 
     It inverts the expanded percentile interval of `influence.bootstrap.Resampling.interval`, with
     one draw counted in on either side.
+
+    >>> round(p_of(np.arange(-5.0, 94.0), 0.0, groups=1000), 2)
+    0.14
     """
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) < 2 or groups < 2:

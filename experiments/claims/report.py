@@ -99,12 +99,11 @@ def fits_table(fits: pd.DataFrame) -> Table:
             entries.append(
                 _entry(
                     name,
-                    "" if is_p else _number(row.value, row.low, row.high, 2),
+                    _share(row.p_value) if is_p else _number(row.value, row.low, row.high, 2),
                     direction=f"{row.source} → {row.target}",
                     inputs=row.condition,
                     mute=row.mute,
                 )
-                | ({"value": row.p_value, "digits": 3} if is_p else {})
             )
     return Table(
         pd.DataFrame(entries),
@@ -114,8 +113,10 @@ def fits_table(fits: pd.DataFrame) -> Table:
             "In the units of the performance: percentage points of mean IoU, 100·rel(sqr). Slope "
             "for one of influence; bend: how far the parabola lies above its chord in the middle "
             "of the range; error: root mean square of designs that are left out, of a line and of "
-            "a parabola that is nowhere convex; p of the bend: F over pairings of residuals.",
+            "a parabola that is nowhere convex; p of the bend: F over pairings of residuals, which "
+            "takes the means over seeds and images as they are.",
         ),
+        headings=tuple(("", name) for name in wanted.values()),
     )
 
 
@@ -229,6 +230,10 @@ def _number(value: float, low: float, high: float, digits: int) -> str:
         return "–"
     shown, *ends = (f"{round(x, digits) + 0.0:.{digits}f}" for x in (value, low, high))
     return shown if np.isnan(low) else f"{shown} [{', '.join(ends)}]"
+
+
+def _share(p_value: float) -> str:
+    return "–" if np.isnan(p_value) else "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def _counted(claims: pd.DataFrame, condition: str) -> str:
