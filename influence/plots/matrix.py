@@ -70,7 +70,9 @@ def draw_matrix(
     with styled():
         cells = sum(map(len, sources))
         width = max(COLUMN_WIDTH, NAMES + CELL[0] * cells + 0.15 * len(panels))
-        size = (width, FRAME + CELL[1] * len(names))
+        longest = max(map(_reach, sources))
+        below = longest if longest > CELL[0] else 0
+        size = (width, FRAME + CELL[1] * len(names) + below)
         figure = Figure(figsize=size, layout="constrained")
         grid = figure.subplots(
             1, len(panels), squeeze=False, sharey=True, width_ratios=list(map(len, sources))
@@ -102,7 +104,7 @@ def _draw_panel(
                 fontsize=6,
                 color="white" if strong else "black",
             )
-    upright = max(map(len, across)) * LETTER > CELL[0]
+    upright = _reach(across) > CELL[0]
     axes.set_xticks(range(len(across)), across, rotation=90 if upright else 0)
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(length=0)
@@ -114,6 +116,11 @@ def _draw_panel(
     bar.ax.minorticks_off()
     bar.outline.set_visible(False)
     bar.set_label(f"ω, {shown_unit(first)}", fontsize=7)
+
+
+def _reach(names: Sequence[str]) -> float:
+    """Return about how long the longest name is, in inches."""
+    return LETTER * max(map(len, names))
 
 
 def _words(row: Any) -> str:

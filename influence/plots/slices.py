@@ -67,16 +67,7 @@ def draw_slices(
     sliced = shown_directions(
         influence, mute=mute, metric=metric, level=level, directions=directions
     )
-    shown = sliced[["source", "target", "metric"]].drop_duplicates()
-    whole = influence[(influence["level"] == "all") & ~influence.index.isin(sliced.index)]
-    if len(whole):
-        whole = shown_directions(
-            whole.merge(shown),
-            mute=str(sliced["mute"].iloc[0]),
-            metric=list(shown["metric"].unique()),
-            directions=directions,
-        )
-    frame = pd.concat([whole, sliced], ignore_index=True)
+    frame = pd.concat([_whole(influence, sliced), sliced], ignore_index=True)
     frame = frame.assign(name=run_names(frame))
     given = ink_of or inks(frame["name"])
     runs = frame.drop_duplicates("name")
@@ -93,6 +84,17 @@ def draw_slices(
         write_legend(figure, _legend(signs))
         figure.suptitle(heading(sliced, f"mute: {sliced['mute'].iloc[0]}"), fontsize=7)
     return figure
+
+
+def _whole(influence: pd.DataFrame, sliced: pd.DataFrame) -> pd.DataFrame:
+    """Return the omegas at level `all` of the directions in slices, unless they are there."""
+    if "all" in set(sliced["level"]):
+        return sliced.iloc[:0]
+    keys = ["mute", "source", "target", "metric"]
+    whole = influence[influence["level"] == "all"].merge(sliced[keys].drop_duplicates())
+    if whole.empty:
+        return sliced.iloc[:0]
+    return shown_directions(whole, metric=list(sliced["metric"].unique()), directions="all")
 
 
 def _row_height(networks: int) -> float:

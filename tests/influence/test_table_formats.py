@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -84,3 +85,22 @@ def test_a_missing_cell_is_a_dash_and_a_missing_interval_is_left_out() -> None:
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(InfluenceError, match="unknown format 'html'"):
         format_table(omega_table(influence_frame()), "html")
+
+
+def test_a_stacked_table_puts_intervals_below_their_values() -> None:
+    plain = performance_table(performance_frame(["a-b c", "d"]), interval=True)
+    stacked = replace(plain, stacked=True)
+    markdown = format_table(stacked, "md")
+    values = [part for part in format_table(plain, "md").split("|") if "[" in part]
+    cells = [part for part in markdown.split("|") if "<br>[" in part]
+    assert len(cells) == len(values) > 0
+    latex = format_table(stacked, "tex")
+    assert latex.count(r"\shortstack{") >= len(values)
+    assert r"\begin{table*}" in latex
+    assert r"\end{table*}" in latex
+    assert r"\shortstack{pixel\\accuracy,\\\% $\uparrow$}" in latex  # the arrow is never alone
+    assert latex.isascii()
+    assert format_table(stacked, "csv") == format_table(plain, "csv")
+    best = [cell for cell in cells if "**" in cell]
+    assert best
+    assert all(cell.strip().endswith("]") for cell in best)  # bold is the value alone

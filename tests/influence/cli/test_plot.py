@@ -14,6 +14,10 @@ from tests.tables_of_runs import influence_frame, performance_frame, write_run
 OPTIONS = {
     "performance": ["--group", "loose=jrn-cat60,jrn-cat10", "--group", "coupled=jrn-sum60"],
     "mutes": ["--mute", "zero, mean", "--metric", "rms", "--directions", "all"],
+    "matrix": ["--mute", "mean"],
+    "interactions": ["--metric", "rms,mean_iou"],
+    "slices": ["--level", "all"],
+    "seeds": ["--directions", "all"],
 }
 
 
@@ -34,7 +38,7 @@ def test_every_kind_in_every_format(tmp_path: Path, kind: str, suffix: str, star
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["performances", "run"], 2, "'performance', 'mutes'"),
+        (["performances", "run"], 2, "'performance', 'mutes', 'matrix'"),
         (["performance", "run", "--group", "loose"], 2, "expected group=network,..., got 'loose'"),
         (["mutes", "run", "--group", "g=jrn-cat60"], 2, "the plot mutes has no option --group"),
         (["mutes", "run", "--mute", "zero,men"], 1, "unknown mute 'men': did you mean 'mean'"),

@@ -56,3 +56,14 @@ def test_a_name_keeps_off_a_line() -> None:
     box = label.get_window_extent()
     ends = axes.transData.transform(bar)
     assert box.x1 < ends[0, 0] or box.y0 > ends[0, 1] or box.y1 < ends[0, 1]
+
+
+def test_a_point_without_a_name_is_kept_free() -> None:
+    figure = Figure(figsize=(3.3, 2.4))
+    axes = figure.subplots()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    points = np.array([[0.5, 0.5], [0.52, 0.5]])
+    (label,) = place_labels(axes, points, ["first", ""])
+    second = axes.transData.transform(points)[1]
+    assert label.get_text() == "first"
+    assert not label.get_window_extent().contains(*second)

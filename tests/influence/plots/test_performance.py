@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from influence.errors import InfluenceError
 from influence.plots.envelope import upper_envelope
 from influence.plots.performance import draw_performance, performance_panels
-from influence.plots.style import inks, save_figure
+from influence.plots.style import Ink, inks, save_figure
 from tests.tables_of_runs import NETWORKS, influence_frame, performance_frame
 
 GROUPS = {
@@ -214,3 +214,24 @@ def test_no_cross_direction_is_an_error_that_says_what_to_do() -> None:
     own = influence_frame().query("source == target")
     with pytest.raises(InfluenceError, match="try all directions"):
         performance_panels(own, performance_frame(), mute="zero")
+
+
+def test_networks_with_inks_of_their_own_share_a_marker_by_group() -> None:
+    markers = {"loose": "o", "coupled": "s"}
+    own = {
+        network: Ink(ink.colour, markers[GROUPS[network]], filled=network != "jrn-cat1")
+        for network, ink in inks(NETWORKS).items()
+    }
+    figure = draw_performance(influence_frame(), performance_frame(), groups=GROUPS, ink_of=own)
+    colours = {name: colour for name, (_, _, colour) in _drawn(figure.axes[0]).items()}
+    assert colours == {network: ink.colour for network, ink in own.items()}
+    shown = dict(
+        zip(
+            [text.get_text() for text in figure.legends[0].texts],
+            [handle.get_marker() for handle in figure.legends[0].legend_handles],  # type: ignore[union-attr]
+            strict=True,
+        )
+    )
+    assert {name: shown[name] for name in markers} == markers
+    hollow = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "white"]
+    assert [to_hex(line.get_color()) for line in hollow] == [own["jrn-cat1"].colour]

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from influence.errors import InfluenceError
-from influence.plots.style import FORMATS, inks, save_figure, styled
+from influence.plots.style import FORMATS, inks, modality_inks, save_figure, styled
 
 
 def _figure() -> Figure:
@@ -38,3 +38,12 @@ def test_groups_differ_in_colour_and_in_marker() -> None:
     assert list(found) == ["a", "b", "c"]
     assert len({ink.colour for ink in found.values()}) == 3
     assert len({ink.marker for ink in found.values()}) == 3
+
+
+def test_modalities_have_colours_that_no_group_has_and_the_usual_ones_keep_theirs() -> None:
+    known = modality_inks(["rgb", "semantic", "depth"])
+    more = modality_inks(["sound", "depth", "rgb", "thermal", "semantic"])
+    assert {name: more[name] for name in known} == known
+    colours = {ink.colour for ink in more.values()}
+    assert len(colours) == len(more)
+    assert colours.isdisjoint(ink.colour for ink in inks(map(str, range(10))).values())

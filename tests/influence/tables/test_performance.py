@@ -109,3 +109,12 @@ def test_unknown_names_are_refused_with_near_ones() -> None:
         performance_table(performance_frame(), level="class:roof")
     with pytest.raises(InfluenceError, match=r"expected rows at levels 'class:\.\.\.'"):
         class_table(performance_frame().query("level == 'all'"))
+
+
+def test_a_frame_may_say_how_many_decimals_it_shows_and_ties_are_by_them() -> None:
+    frame = performance_frame(["a", "b"]).query("metric == 'rms' and setup == 'depth+semantic'")
+    frame = frame.assign(value=[0.6731, 0.6729])
+    assert list(performance_table(frame).entries["best"]) == [False, True]
+    table = performance_table(frame.assign(digits=3))
+    assert list(table.entries["digits"]) == [3, 3]
+    assert list(table.entries["best"]) == [True, True]
