@@ -179,11 +179,13 @@ PERFORMANCE: Spec = {
     ],
 }
 
+ON_TOP = {"orient": "top", "labelAngle": "$angle", "labelLimit": 140}
+
 MATRIX: Spec = {
     "height": {"step": 30},
     "data": {"name": "points"},
     "encoding": {
-        "x": _name("source", title="input that is muted", axis={"labelAngle": 0, "orient": "top"}),
+        "x": _name("source", title="input that is muted", axis=ON_TOP),
         "y": _name("name", title=None),
     },
     "layer": [
@@ -199,6 +201,7 @@ MATRIX: Spec = {
                         "constant": "$constant",
                         "domain": "$domain",
                         "range": ["$hurt", "$surface-strong", "$help"],
+                        "interpolate": "rgb",  # by hue it would pass other colours on its way
                     },
                 ),
                 "tooltip": _hover(**WHO, input="source", output="target", mute="mute"),

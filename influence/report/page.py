@@ -21,7 +21,14 @@ from influence.display import display_of
 from influence.files import replace_on_success
 from influence.map_colours import HELPED, HURT
 from influence.report.cards import Cards, read_cards
-from influence.report.charts import CHARTS, COLOURED_AT_MOST, envelopes, mute_scale, network_scale
+from influence.report.charts import (
+    CHARTS,
+    COLOURED_AT_MOST,
+    Chart,
+    envelopes,
+    mute_scale,
+    network_scale,
+)
 from influence.report.heading import COLUMN_WORDS
 from influence.report.origins import read_origins
 from influence.report.packet import content_hash, pack_json, pack_text
@@ -103,13 +110,19 @@ def make_page(runs: Runs, *, title: str | None = None, gallery: bool = True) -> 
         summary=summarise(influence, performance, distance),
         sheets=sheets,
         packed={sheet.name: Markup(pack_json(packed_columns(sheet.texts))) for sheet in sheets},
-        charts=CHARTS,
+        charts=_charts(influence),
         choices=_choices(influence),
         gallery=cards,
         cards=Markup(pack_json({"cards": cards.cards, "images": cards.images})),
         origins=read_origins(runs),
         facts=_facts(influence, performance, sheets, cards),
     )
+
+
+def _charts(influence: pd.DataFrame) -> list[Chart]:
+    """Return the charts that have something to draw."""
+    parts = (influence["level"] != "all").any()
+    return [chart for chart in CHARTS if parts or chart.name != "levels"]
 
 
 def _template() -> Template:
@@ -170,7 +183,7 @@ def _facts(
     return {
         "metrics": _metrics(influence, performance),
         "tables": tables,
-        "charts": [vars(chart) for chart in CHARTS],
+        "charts": [vars(chart) for chart in _charts(influence)],
         "envelopes": envelopes(influence),
         "networks": network_scale(influence["network"]),
         "mutes": mute_scale(influence["mute"]),

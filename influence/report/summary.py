@@ -174,7 +174,12 @@ def _finding(own: pd.DataFrame, distance: pd.DataFrame) -> Finding:
     tones = [_tone(row) for row in judged.itertuples(index=False)]
     tone = tones[0] if len(set(tones)) == 1 else ""
     first = own.iloc[0]
-    sentences = [_agreement(tones), _range(own), *_certainty(own), *_caution(own, distance)]
+    sentences = [
+        _agreement(tones, own["mute"].nunique()),
+        _range(own),
+        *_certainty(own),
+        *_caution(own, distance),
+    ]
     listed = len(judged) <= LISTED_AT_MOST
     return Finding(
         source=first["source"],
@@ -195,10 +200,14 @@ def _tone(judged: Any) -> str:
     return str(judged.verdict)
 
 
-def _agreement(tones: Sequence[str]) -> Sentence:
+def _agreement(tones: Sequence[str], mutes: int) -> Sentence:
     """Say in how many networks each verdict holds."""
     total = len(tones)
-    counts = [(tones.count(tone), words) for tone, words in TONES.items() if tone in tones]
+    counts = [
+        (tones.count(tone), words if mutes > 1 else words.replace("every mute", "the only mute"))
+        for tone, words in TONES.items()
+        if tone in tones
+    ]
     if total == 1:
         return (f"Here {counts[0][1]}.",)
     if len(counts) == 1:
@@ -273,10 +282,12 @@ def _amount(value: float, text: str) -> Amount:
 
 
 def _called(frame: pd.DataFrame) -> pd.DataFrame:
-    """Name trained networks: with the seed where there are several of a name."""
-    several = frame.groupby("network")["seed"].transform("nunique") > 1
-    seeded = frame["network"] + " #" + frame["seed"].astype("Int64").astype(str)
-    return frame.assign(called=frame["network"].where(~several, seeded))
+    """Name trained networks: with the seed and the data set where there are several of a name."""
+    names, by_network = frame["network"], frame.groupby("network")
+    seeded = names + " #" + frame["seed"].astype("Int64").astype(str)
+    names = names.where(by_network["seed"].transform("nunique") < 2, seeded)
+    placed = names + " on " + frame["dataset"]
+    return frame.assign(called=names.where(by_network["dataset"].transform("nunique") < 2, placed))
 
 
 def _counted(count: int, what: str) -> str:

@@ -51,7 +51,8 @@ class Rows {
     const key = (columns, names, row) => JSON.stringify(names.map((name) => columns[name][row]));
     rows.columns = influence.columns;
     rows.length = influence.length;
-    rows.several = rows.severalSeeds();
+    rows.seeds = rows.several("seed");
+    rows.datasets = rows.several("dataset");
     const scored = DIRECTION.filter((name) => name !== "source");
     rows.ends = new Map();
     for (let row = 0; row < performance.length; row++) {
@@ -77,12 +78,13 @@ class Rows {
     return rows;
   }
 
-  severalSeeds() {
-    const seeds = new Map();
+  // The networks of which a column holds several.
+  several(column) {
+    const found = new Map();
     this.columns.network.forEach((network, row) => {
-      seeds.set(network, (seeds.get(network) ?? new Set()).add(this.columns.seed[row]));
+      found.set(network, (found.get(network) ?? new Set()).add(this.columns[column][row]));
     });
-    return new Set([...seeds.keys()].filter((network) => seeds.get(network).size > 1));
+    return new Set([...found.keys()].filter((network) => found.get(network).size > 1));
   }
 
   choose(keep) {
@@ -104,14 +106,15 @@ class Rows {
     return {
       network, source: at("source"), target: at("target"), metric: at("metric"),
       mute: at("mute"), level: at("level"), far, verdict: this.verdictOf(row),
-      name: this.several.has(network) ? `${network} #${at("seed")}` : network,
+      name: network + (this.seeds.has(network) ? ` #${at("seed")}` : "") +
+        (this.datasets.has(network) ? ` on ${at("dataset")}` : ""),
       x: gain(at("omega")), xLow: gain(at("omega_low")), xHigh: gain(at("omega_high")),
       y: oriented(at("full")), yLow: oriented(low), yHigh: oriented(high),
       networkColour: ofNetwork.colour, networkShape: ofNetwork.shape,
       muteColour: ofMute.colour, muteShape: ofMute.shape,
       short: shown("omega"),
-      omegaText: `${interval} ${metric.gain.unit}`.trim(),
-      fullText: `${scaled(at("full"), at("metric"), "value")} ${metric.value.unit}`.trim(),
+      omegaText: withUnit(interval, metric.gain.unit),
+      fullText: withUnit(scaled(at("full"), at("metric"), "value"), metric.value.unit),
       farText: far ? "far from the data" : "like the data, or not measured",
     };
   }
@@ -161,7 +164,7 @@ class Chart {
     spec.autosize = { type: "fit-x", contains: "padding" };
     spec.description = `${this.facts.title} ${title}. The same numbers are in ` +
       "the table of influences below.";
-    spec.datasets = { points, envelope: this.envelope(points[0]) };
+    spec.datasets = { points: this.legible(points), envelope: this.envelope(points[0]) };
     const compiled = vega.compile(spec, { config: look(), logger: SILENT }).spec;
     // The interpreter evaluates expressions without eval, which the page's policy forbids.
     const view = new vega.View(vega.parse(compiled, null, { ast: true }), {
@@ -177,10 +180,17 @@ class Chart {
     const lines = new Set(points.map((p) => (this.facts.name === "mutes" ? p.mute : p.name))).size;
     return {
       x: [`ω(${source} → ${target})`, gain.unit].filter(Boolean).join(", "), y: heading,
+      angle: new Set(points.map((point) => point.source)).size > 3 ? -30 : 0,
       neutral: ink("neutral"), surface: ink("surface"), ink: ink("ink"),
       help: ink("help-fill"), hurt: ink("hurt-fill"), "surface-strong": ink("band"),
       constant: most / 30, domain: [-most, 0, most], "rows-height": { for: "position", step: 8 * lines + 12 },
     };
+  }
+
+  // Many narrow columns have no room for numbers, which stay a pointer away.
+  legible(points) {
+    const crowded = new Set(points.map((point) => point.source)).size > 5;
+    return crowded ? points.map((point) => ({ ...point, short: "" })) : points;
   }
 
   envelope({ source, target, metric, mute }) {

@@ -35,11 +35,10 @@ class Gallery {
     const score = (key) => scaled(String(card[key]), metric, "value");
     const { label, value, gain } = FACTS.metrics[metric];
     made.querySelector("h4").textContent = card.id;
-    const unit = value.unit === "%" ? "%" : value.unit && ` ${value.unit}`;
+    const [full, muted] = ["full", "muted"].map((key) => withUnit(score(key), value.unit));
     made.querySelector(".gain").textContent =
-      `ω ${scaled(String(card.omega), metric, "gain")} ${gain.unit}: ${label} ` +
-      `${score("full")}${unit} with ${source}, ${score("muted")}${unit} without.` +
-      (card.low === null ? "" : ` Colours from ${card.low} (dark) to ${card.high} ${group.unit ?? ""} (bright).`);
+      `${label} ${full} with ${source}, ${muted} without: ` +
+      `ω ${scaled(String(card.omega), metric, "gain")}${gain.unit && `, in ${gain.unit}`}.` + this.ends(card, group);
     const words = {
       picture: `What sample ${card.id} looks like: ${card.pictured}`,
       truth: `True ${target} of sample ${card.id}`,
@@ -58,6 +57,13 @@ class Gallery {
     slider.addEventListener("input", () => this.slide(made, source));
     this.slide(made, source);
     return made;
+  }
+
+  // What the colours of values mean; those of labels are in the legend.
+  ends({ low, high }, { unit = "" }) {
+    if (low === null) return "";
+    const [dark, bright] = [low, high].map((end) => withUnit(fixed(end, 2), unit));
+    return ` Colours from ${dark} (dark) to ${bright} (bright).`;
   }
 
   picture(image, card, part, words) {

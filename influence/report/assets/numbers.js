@@ -14,6 +14,10 @@ function withInterval(shown, low, high) {
   return low === "–" ? shown : `${shown} [${low}, ${high}]`;
 }
 
+function withUnit(shown, unit) {
+  return unit === "%" ? `${shown}%` : `${shown} ${unit}`.trim();
+}
+
 function probability(text) {
   if (text === "") return "–";
   return Number(text) < 0.001 ? "< 0.001" : fixed(Number(text), 3);

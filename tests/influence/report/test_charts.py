@@ -16,7 +16,7 @@ from tests.tables_of_runs import influence_frame, performance_frame
 
 PLACES = {
     "$x", "$y", "$neutral", "$surface", "$ink", "$help", "$hurt", "$surface-strong", "$constant",
-    "$domain", "$rows-height",
+    "$domain", "$rows-height", "$angle",
 }  # fmt: skip
 """What assets/charts.js fills in."""
 

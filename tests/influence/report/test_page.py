@@ -133,6 +133,22 @@ def test_what_a_run_lacks_is_left_out(tmp_path: Path) -> None:
     assert page.named("h1")[0].text == "Influence: rooms"
 
 
+def test_parts_of_samples_are_drawn_where_there_are_some(tmp_path: Path) -> None:
+    run = page_run(tmp_path / "run")
+    drawn = [
+        tag.attributes["data-chart"]
+        for tag in read_page(make_page([run])).named("figure", **{"class": "chart"})
+    ]
+    assert drawn == ["performance", "matrix", "mutes", "levels"]
+    frame = pd.read_csv(run / "influence.csv")
+    frame[frame["level"] == "all"].to_csv(run / "influence.csv", index=False)
+    drawn = [
+        tag.attributes["data-chart"]
+        for tag in read_page(make_page([run])).named("figure", **{"class": "chart"})
+    ]
+    assert drawn == ["performance", "matrix", "mutes"]
+
+
 def test_pictures_can_be_left_out(tmp_path: Path) -> None:
     run = page_run(tmp_path / "run")
     assert read_page(make_page([run])).named("section", id="gallery")

@@ -58,6 +58,12 @@ def test_headline_and_agreement(signs: str, tone: str, headline: str, first: str
     assert spoken(finding.sentences[0]) == first
 
 
+def test_one_mute_is_not_every_mute() -> None:
+    one = frame("+", "+")
+    (finding,) = summarise(one[one["mute"] == "zero"], NOTHING, NOTHING).across
+    assert spoken(finding.sentences[0]) == "In all 2 networks the input helps under the only mute."
+
+
 def test_range_and_certainty() -> None:
     sentences = [spoken(sentence) for sentence in found("+", "0", "-").sentences]
     assert sentences[1] == (
@@ -88,6 +94,9 @@ def test_seeds_tell_networks_of_one_name_apart() -> None:
     two = pd.concat([frame("+").assign(seed=seed) for seed in (0, 1)])
     finding = summarise(two, NOTHING, NOTHING).across[0]
     assert [name for name, _ in finding.verdicts] == ["n0 #0", "n0 #1"]
+    two = pd.concat([frame("+", "+").assign(dataset=name) for name in ("a", "b")])
+    finding = summarise(two, NOTHING, NOTHING).across[0]
+    assert [name for name, _ in finding.verdicts][:2] == ["n0 on a", "n1 on a"]
 
 
 def test_performance_names_the_best_and_the_worst() -> None:
