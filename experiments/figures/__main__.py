@@ -10,6 +10,7 @@ import click
 import pandas as pd
 
 from experiments.benchmarks.report import summary, write_report
+from experiments.claims.report import blocks as claim_blocks
 from experiments.figures.architecture_page import page_blocks
 from experiments.figures.architectures import write_directions
 from experiments.figures.beside import beside_published
@@ -38,6 +39,7 @@ NETWORKS_REMEDY = "`python -m experiments.networks measure` and `gather`"
 SWEEP_REMEDY = "`python -m experiments.sweep gather`"
 BESIDE_PUBLISHED = "nyuv2"
 IN_README = "rooms"
+IN_SWEEP = ("table1", "table2", "table3")
 
 
 def write_all(reports: Path) -> Iterator[str]:
@@ -114,6 +116,9 @@ def _sweep(reports: Path, published: Study) -> Iterator[str]:
     printed = reports / "published"
     for made in write_sweep(folder, study, published, printed=printed, others=others):
         yield _wrote(made) if isinstance(made, Path) else made
+    if (folder / "README.md").exists():
+        tables = {name: (folder / f"{name}.md").read_text("utf-8") for name in IN_SWEEP}
+        yield _wrote(write_blocks(folder / "README.md", claim_blocks(folder) | tables))
 
 
 def _readmes(reports: Path) -> list[Path]:
