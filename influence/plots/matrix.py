@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import floor, log10
+from math import ceil, floor, log10
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,7 @@ def _draw_panel(
 ) -> None:
     first = panel.iloc[0]
     values = panel.pivot(index="name", columns="source", values="x").reindex(names)[across]
-    limit = float(np.nanmax(np.abs(values.to_numpy()))) or 1.0
+    limit = _rounded_up(float(np.nanmax(np.abs(values.to_numpy()))) or 1.0)
     norm = SymLogNorm(limit / 10**DECADES, vmin=-limit, vmax=limit)
     image = axes.imshow(values, cmap=GAIN, norm=norm, aspect="auto")
     for row in panel.itertuples():
@@ -111,11 +111,17 @@ def _draw_panel(
     axes.spines[:].set_visible(False)
     axes.set_title(f"→ {first['target']}")
     bar = figure.colorbar(image, ax=axes, orientation="horizontal", aspect=15, pad=0.03)
-    end = 10.0 ** floor(log10(limit))
-    bar.set_ticks([-end, 0, end], labels=[f"{tick:g}".replace("-", "−") for tick in (-end, 0, end)])
+    ticks = [-limit, -limit / 10, 0, limit / 10, limit]
+    bar.set_ticks(ticks, labels=[f"{tick:g}".replace("-", "−") for tick in ticks])
     bar.ax.minorticks_off()
     bar.outline.set_visible(False)
     bar.set_label(f"ω, {shown_unit(first)}", fontsize=7)
+
+
+def _rounded_up(size: float) -> float:
+    """Return the next number with one significant digit, for the end of a scale."""
+    unit = 10.0 ** floor(log10(size))
+    return float(f"{ceil(size / unit) * unit:.0e}")
 
 
 def _reach(names: Sequence[str]) -> float:

@@ -15,8 +15,9 @@ from experiments.figures.published import PUBLISHED
 from tests.experiments.figures.networks_tables import write_networks
 from tests.tables_of_runs import influence_frame, performance_frame, write_run
 
-FIGURE7, MUTES = (
-    {f"{stem}.{suffix}" for suffix in ("png", "pdf", "svg")} for stem in ("figure7", "mutes")
+FIGURE7, MUTES, INTERACTIONS = (
+    {f"{stem}.{suffix}" for suffix in ("png", "pdf", "svg")}
+    for stem in ("figure7", "mutes", "interactions")
 )
 ROOT = PUBLISHED.parents[1]
 PRINTED = [PUBLISHED / f"{name}.csv" for name in (
@@ -68,7 +69,7 @@ def test_it_writes_everything_and_skips_a_study_that_is_not_there(
     assert f"skipped {reports / 'rooms'}: no influence.csv there" in output
     kept = ("influence.csv", "performance.csv", "interactions.csv", "samples.csv.gz", "inputs.csv")
     files = {path.name for path in (reports / "nyuv2").iterdir()}
-    assert files == {*FIGURE7, *MUTES, *TABLES, *kept, "verdicts.csv", "README.md"}
+    assert files == {*FIGURE7, *MUTES, *INTERACTIONS, *TABLES, *kept, "verdicts.csv", "README.md"}
     found = {path.name for path in (reports / "published").iterdir()}
     assert found >= FIGURE7
     assert not found & MUTES

@@ -1,0 +1,78 @@
+"""Fig. 7: the printed points beside the measured means, each design in its colour."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from experiments.figures.figure7 import draw_figure7
+from experiments.figures.means import mean_influence, mean_performance
+from experiments.figures.variants import ink_of
+from tests.experiments.figures.sweep_tables import (
+    SEEDED,
+    influence_table,
+    performance_seeds,
+    performance_table,
+    published_study,
+    seeds_table,
+)
+from tests.influence.plots.artists import crowded
+
+INFLUENCE = mean_influence(influence_table(), seeds_table())
+PERFORMANCE = mean_performance(performance_table(), performance_seeds())
+
+
+@pytest.fixture(scope="module")
+def figure() -> Figure:
+    return draw_figure7(published_study(), INFLUENCE, PERFORMANCE)
+
+
+def looks(axes: Axes) -> list[tuple[float, float, str, bool]]:
+    """Return x, y, colour and whether it is filled of each point."""
+    return [
+        (float(x), float(y), to_hex(line.get_color()), line.get_markerfacecolor() != "white")
+        for line in axes.lines
+        if line.get_linestyle() == "None"
+        for x, y in np.asarray(line.get_xydata())
+    ]
+
+
+def test_columns_are_published_and_the_mutes(figure: Figure) -> None:
+    titles = [axes.get_title() for axes in figure.axes[:3]]
+    assert titles == ["published", "measured, mute: zero", "measured, mute: shuffle"]
+    assert len(figure.axes) == 6
+    for axes in figure.axes:
+        assert axes.get_xlabel().replace("\n", " ") in (
+            "ω(depth → semantic), percentage points",
+            "ω(semantic → depth), 100·rel(sqr)",
+        )
+
+
+def test_published_points_are_the_printed_numbers(figure: Figure) -> None:
+    found = {colour: (x, y) for x, y, colour, _ in looks(figure.axes[0])}
+    assert found[ink_of("jrn-cat1").colour] == pytest.approx((7.59, 53.989))
+    assert found[ink_of("jrn-cat60").colour] == pytest.approx((0.94, 54.206))
+    below = {colour: (x, y) for x, y, colour, _ in looks(figure.axes[3])}
+    assert below[ink_of("jrn-sum60").colour] == pytest.approx((1.11, -12.3))
+
+
+def test_measured_points_are_the_means_of_the_papers_designs(figure: Figure) -> None:
+    shown = INFLUENCE.query(
+        "mute == 'shuffle' and metric == 'mean_iou' and source == 'depth' and level == 'all'"
+    ).set_index("network")["omega"]
+    values = PERFORMANCE.query("metric == 'mean_iou' and level == 'all'")
+    values = values.set_index("network")["value"]
+    found = {(colour, filled): (x, y) for x, y, colour, filled in looks(figure.axes[2])}
+    assert len(found) == len(SEEDED)
+    for network in SEEDED:
+        ink = ink_of(network)
+        expected = (100 * shown[network], 100 * values[network])
+        assert found[ink.colour, ink.filled] == pytest.approx(expected)
+
+
+def test_one_name_a_design_is_written_and_nothing_is_covered(figure: Figure) -> None:
+    assert {text.get_text() for text in figure.axes[1].texts} == {"sum60", "cat1"}
+    assert not crowded(figure)
