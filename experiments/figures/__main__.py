@@ -116,6 +116,7 @@ def _sweep(reports: Path, published: Study) -> Iterator[str]:
     printed = reports / "published"
     for made in write_sweep(folder, study, published, printed=printed, others=others):
         yield _wrote(made) if isinstance(made, Path) else made
+    yield _wrote(write_verdicts(study, folder))
     if (folder / "README.md").exists():
         tables = {name: (folder / f"{name}.md").read_text("utf-8") for name in IN_SWEEP}
         yield _wrote(write_blocks(folder / "README.md", claim_blocks(folder) | tables))
