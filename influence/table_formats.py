@@ -174,7 +174,7 @@ def _dressed(table: Table, dialect: Dialect) -> pd.DataFrame:
     below = dialect.broken if table.stacked else dialect.name
     wide.iloc[:, : len(table.rows)] = wide.iloc[:, : len(table.rows)].map(below)
     wide.columns = pd.MultiIndex.from_tuples(
-        [(dialect.name(above), below(heading)) for above, heading in wide.columns]
+        [(dialect.name(heading[0]), below(heading[1])) for heading in wide.columns]
     )
     return wide
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -67,9 +70,9 @@ def value_outside(points: pd.DataFrame, shown: pd.DataFrame) -> pd.Series:
     return said.where(shown["outside"] != "", "")
 
 
-def pin_outside(axes: Axes, points: pd.DataFrame, ink_of: dict[str, Ink]) -> None:
+def pin_outside(axes: Axes, points: pd.DataFrame, ink_of: Mapping[str, Ink]) -> None:
     """Draw an arrow on the edge for each point beyond it."""
-    for row in points[points["outside"] != ""].itertuples():
-        ink = ink_of[row.network]
-        look = ink.look | {"marker": row.outside[-1]}
-        axes.plot([row.x], [row.y], linestyle="none", markersize=5, clip_on=False, zorder=4, **look)
+    rows: Iterator[Any] = points[points["outside"] != ""].itertuples()
+    for row in rows:
+        look: dict[str, Any] = ink_of[row.network].look | {"marker": row.outside[-1], "zorder": 4}
+        axes.plot([row.x], [row.y], linestyle="none", markersize=5, clip_on=False, **look)

@@ -82,7 +82,8 @@ def _name_points(axes: Axes, points: pd.DataFrame) -> None:
     names = points["network"].map(label_of).mask(twin, "") + value_outside(points, shown)
     inks = variant_inks(points.loc[~twin, "network"])
     for label, ink in zip(write_names(axes, shown.assign(name=names)), inks.values(), strict=True):
-        label.set_color([DARKER * part for part in to_rgb(ink.colour)])
+        red, green, blue = (DARKER * part for part in to_rgb(ink.colour))
+        label.set_color((red, green, blue))
 
 
 def _legend() -> dict[str, Line2D]:

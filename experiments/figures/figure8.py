@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
@@ -26,9 +29,12 @@ from influence.plots.style import COLUMN_WIDTH, GREY, heading, styled, write_leg
 __all__ = ["draw_figure8"]
 
 PANEL_HEIGHT = 2.05  # inches
-LINES = {"linear": ("0.45", "--", 0.10), "concave": ("black", "-", 0.10)}
+LINES: Mapping[str, tuple[str, Any, float]] = {
+    "linear": ("0.45", "--", 0.10),
+    "concave": ("black", "-", 0.10),
+}
 """Kind of fit -> grey and style of its line, and how dense its band is."""
-HULL = {"color": "0.2", "linestyle": ":", "linewidth": 1.0}
+HULL: dict[str, Any] = {"color": "0.2", "linestyle": ":", "linewidth": 1.0}
 SMALL = 5.5  # points: names, of which there are many
 ROOM, FARTHEST = 0.2, 0.7  # above and below the points; at most, for a fit: parts of their range
 

@@ -73,7 +73,7 @@ def _printed(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
                 }
 
 
-def _method(printed: Mapping[str, Any]) -> str:
+def _method(printed: Mapping[Any, Any]) -> str:
     return str(printed.get("model") or printed["method"])
 
 

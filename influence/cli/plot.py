@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from influence.metric_sets import spell_out
 from influence.plots import PLOTS
 
-__all__ = ["metric_names", "names", "plot", "split"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["metric_names", "names", "plot", "read_seeds", "split"]
 
 FRAMES = {"influence": False, "performance": False, "interactions": False, "distance": True}
 """Tables of a run that plots take by these names, and whether a run may lack them."""
@@ -79,7 +82,6 @@ def plot(kind: str, runs: tuple[Path, ...], out: Path, **options: Any) -> None:
     seeds: several trainings of one network, and their mean. RUN is a directory that `influence
     measure` wrote; of several the networks are drawn together.
     """
-    from influence.cli.table import read_seeds
     from influence.plots import drawing_of
     from influence.plots.style import check_suffix, save_figure
     from influence.run_tables import read_tables
@@ -101,3 +103,11 @@ def plot(kind: str, runs: tuple[Path, ...], out: Path, **options: Any) -> None:
         frames["seeds"] = read_seeds(runs)
     save_figure(draw(**frames, **given), out)
     click.echo(f"wrote {out}")
+
+
+def read_seeds(runs: tuple[Path, ...]) -> pd.DataFrame:
+    """Aggregate the seeds of runs."""
+    from influence.estimates import read_estimates  # it needs torch, other tables do not
+    from influence.seeds import aggregate_seeds
+
+    return aggregate_seeds(read_estimates(runs))

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import pandas as pd
 
-from influence.cli.plot import metric_names, names
+from influence.cli.plot import metric_names, names, read_seeds
 from influence.run_tables import read_tables
 from influence.table_formats import FORMATS, format_table
 from influence.tables import TABLES
@@ -46,11 +45,3 @@ def table(kind: str, runs: tuple[Path, ...], format: str, **options: Any) -> Non
     beside = {name: read_tables(runs, name, optional=True) for name in chosen.beside}
     frame = read_seeds(runs) if chosen.frame == "seeds" else read_tables(runs, chosen.frame)
     click.echo(format_table(chosen.make(frame, **beside, **given), format), nl=False)
-
-
-def read_seeds(runs: tuple[Path, ...]) -> pd.DataFrame:
-    """Aggregate the seeds of runs."""
-    from influence.estimates import read_estimates  # it needs torch, other tables do not
-    from influence.seeds import aggregate_seeds
-
-    return aggregate_seeds(read_estimates(runs))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil, floor, log10
 from typing import Any
 
@@ -13,8 +13,8 @@ from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 
 from influence.display import display_of
+from influence.map_colours import GAIN
 from influence.plots.directions import shown_directions, shown_unit
-from influence.plots.maps import GAIN
 from influence.plots.rows import run_names
 from influence.plots.style import COLUMN_WIDTH, heading, styled
 
@@ -85,14 +85,15 @@ def draw_matrix(
 
 
 def _draw_panel(
-    figure: Figure, axes: Axes, panel: pd.DataFrame, names: Sequence[str], across: Sequence[str]
+    figure: Figure, axes: Axes, panel: pd.DataFrame, names: list[str], across: list[str]
 ) -> None:
     first = panel.iloc[0]
-    values = panel.pivot(index="name", columns="source", values="x").reindex(names)[across]
+    values = panel.pivot(index="name", columns="source", values="x").loc[names, across]
     limit = _rounded_up(float(np.nanmax(np.abs(values.to_numpy()))) or 1.0)
     norm = SymLogNorm(limit / 10**DECADES, vmin=-limit, vmax=limit)
     image = axes.imshow(values, cmap=GAIN, norm=norm, aspect="auto")
-    for row in panel.itertuples():
+    rows: Iterator[Any] = panel.itertuples()
+    for row in rows:
         if not pd.isna(row.x):
             strong = abs(2 * float(norm(row.x)) - 1) > DARK
             axes.text(
@@ -112,7 +113,8 @@ def _draw_panel(
     axes.set_title(f"→ {first['target']}")
     bar = figure.colorbar(image, ax=axes, orientation="horizontal", aspect=15, pad=0.03)
     ticks = [-limit, -limit / 10, 0, limit / 10, limit]
-    bar.set_ticks(ticks, labels=[f"{tick:g}".replace("-", "−") for tick in ticks])
+    words = [f"{tick:g}".replace("-", "−") for tick in ticks]
+    bar.set_ticks(ticks, labels=[words[0], "", *words[2:]])  # one tenth is enough
     bar.ax.minorticks_off()
     bar.outline.set_visible(False)
     bar.set_label(f"ω, {shown_unit(first)}", fontsize=7)

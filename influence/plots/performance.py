@@ -223,7 +223,10 @@ def _names(joined: pd.DataFrame) -> pd.Series:
 
 def _spread(by_group: Mapping[str, Ink], points: pd.DataFrame) -> dict[str, Ink]:
     """Give each network the ink of its group."""
-    return {row.network: by_group[row.group] for row in points.itertuples()}
+    return {
+        network: by_group[group]
+        for network, group in zip(points["network"], points["group"], strict=True)
+    }
 
 
 def _group_legend(
@@ -232,7 +235,8 @@ def _group_legend(
     """Explain groups by colour and marker, or by marker alone where networks have colours."""
     shown = dict(by_group)
     if ink_of is not None:
-        markers = {row.group: ink_of[row.network].marker for row in points.itertuples()}
+        pairs = zip(points["group"], points["network"], strict=True)
+        markers = {group: ink_of[network].marker for group, network in pairs}
         shown = {group: Ink("0.3", markers[group]) for group in by_group}
     return {
         group: Line2D([], [], linestyle="none", markersize=4.5, **ink.look)

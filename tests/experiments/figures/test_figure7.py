@@ -63,8 +63,8 @@ def test_measured_points_are_the_means_of_the_papers_designs(figure: Figure) -> 
     shown = INFLUENCE.query(
         "mute == 'shuffle' and metric == 'mean_iou' and source == 'depth' and level == 'all'"
     ).set_index("network")["omega"]
-    values = PERFORMANCE.query("metric == 'mean_iou' and level == 'all'")
-    values = values.set_index("network")["value"]
+    full = PERFORMANCE.query("metric == 'mean_iou' and level == 'all'")
+    values = full.set_index("network")["value"]
     found = {(colour, filled): (x, y) for x, y, colour, filled in looks(figure.axes[2])}
     assert len(found) == len(SEEDED)
     for network in SEEDED:
