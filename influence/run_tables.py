@@ -47,7 +47,7 @@ def read_tables(
     >>> row = dict.fromkeys(PERFORMANCE_COLUMNS, 0) | {"network": "a", "higher_is_better": True}
     >>> pd.DataFrame([row]).to_csv(run / "performance.csv", index=False)
     >>> read_tables([run], "performance")[["network", "value"]].to_dict("records")
-    [{'network': 'a', 'value': 0}]
+    [{'network': 'a', 'value': 0.0}]
     """
     paths = [Path(run) / PACKED.get(name, f"{name}.csv") for run in runs]
     if optional:

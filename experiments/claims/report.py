@@ -99,7 +99,7 @@ def fits_table(fits: pd.DataFrame) -> Table:
             entries.append(
                 _entry(
                     name,
-                    _share(row.p_value) if is_p else _number(row.value, row.low, row.high, 2),
+                    _share(row.p_value) if is_p else _number(row.value, *_ends(row), 2),
                     direction=f"{row.source} → {row.target}",
                     inputs=row.condition,
                     mute=row.mute,
@@ -223,6 +223,12 @@ def _evidence(parts: pd.DataFrame) -> str:
         target = "" if row.target == "both" else f"{row.target} "
         found.append(f"{target}{number}{f' {unit}' if counted else ''}")
     return "; ".join(found)
+
+
+def _ends(row: Any) -> tuple[float, float]:
+    """Return the interval; none of a printed fit's error, which leaves points out already."""
+    twice = row.condition == CONDITIONS[-1] and row.quantity == "prediction_error"
+    return (np.nan, np.nan) if twice else (row.low, row.high)
 
 
 def _number(value: float, low: float, high: float, digits: int) -> str:
