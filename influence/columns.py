@@ -54,7 +54,7 @@ def _typed(cells: pd.Series) -> pd.Series:
         elif dtype == "int64":  # which would cut off what stands behind the point
             cells = cells.astype("Int64")
         return cells.astype(pandas_dtype(dtype))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InfluenceError(
             f"expected {dtype} in column {cells.name!r} ({error}). Write the table again with "
             "influence measure"

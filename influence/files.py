@@ -27,7 +27,8 @@ def replace_on_success(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     InfluenceError
-        If the operating system refuses to write (no such folder, no permission, disk full).
+        If `path` is a folder or a device, which a rename would replace, or the operating system
+        refuses to write (no such folder, no permission, disk full).
 
     Examples
     --------
@@ -39,6 +40,11 @@ def replace_on_success(path: str | os.PathLike[str]) -> Iterator[Path]:
     'whole'
     """
     path = Path(path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InfluenceError(
+            f"could not write {path}: expected the name of a file, got a folder or a device. "
+            "Choose another place"
+        )
     aside = path.with_name(f".{path.name}.{os.getpid()}.writing{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

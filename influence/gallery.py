@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from influence.errors import InfluenceError
@@ -34,6 +35,10 @@ TYPES = {"seed": "Int64", "rank": "int64"} | dict.fromkeys(
 """Of the columns that are not text."""
 
 FILE = re.compile(r"[0-9]{4,}\.png")
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+BYTES_AT_MOST = 20_000_000
+"""Of one image; that of a map has a few thousand."""
+COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 TABLE, LEGEND = "gallery.csv", "legend.json"
 REMEDY = "Make the gallery again with influence gallery"
 
@@ -73,7 +78,7 @@ def write_gallery(run: str | os.PathLike[str], gallery: Gallery) -> Path:
     >>> import tempfile
     >>> run = tempfile.mkdtemp()
     >>> row = dict.fromkeys(GALLERY_COLUMNS, "") | {"rank": 1, "omega": 0.5, "gain": "0001.png"}
-    >>> found = Gallery(pd.DataFrame([row]), {}, {"0001.png": b"bytes"})
+    >>> found = Gallery(pd.DataFrame([row]), {}, {"0001.png": b"\\x89PNG\\r\\n\\x1a\\n"})
     >>> sorted(path.name for path in write_gallery(run, found).iterdir())
     ['0001.png', 'gallery.csv', 'legend.json']
     >>> read_gallery(run).rows.loc[0, "omega"]
@@ -100,7 +105,7 @@ def read_gallery(run: str | os.PathLike[str]) -> Gallery | None:
     ------
     InfluenceError
         If a file is missing or is not as `write_gallery` writes it. No other file than the
-        numbered images of the folder is ever opened, whatever the table names.
+        numbered images of the folder is ever opened, whatever the table names or a link points to.
 
     Examples
     --------
@@ -119,14 +124,40 @@ def read_gallery(run: str | os.PathLike[str]) -> Gallery | None:
             dtype=dict.fromkeys(GALLERY_COLUMNS, "str") | TYPES,
         )
         legend = json.loads((folder / LEGEND).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InfluenceError(f"{folder}: expected a gallery ({error}). {REMEDY}") from error
     if tuple(rows.columns) != GALLERY_COLUMNS or not isinstance(legend, dict):
         raise InfluenceError(
             f"{folder}/{TABLE}: expected the columns {', '.join(GALLERY_COLUMNS)}. {REMEDY}"
         )
+    if not _well_formed(legend):
+        raise InfluenceError(
+            f"{folder}/{LEGEND}: expected targets with units and classes that are text, and "
+            f"colours such as '#ddcc77'. {REMEDY}"
+        )
+    if np.isinf(rows[list(TYPES)].to_numpy(dtype="float64", na_value=np.nan)).any():
+        raise InfluenceError(f"{folder}/{TABLE}: expected finite numbers. {REMEDY}")
     names = sorted({name for column in IMAGE_COLUMNS for name in rows[column]} - {""})
     return Gallery(rows, legend, {name: _image(folder, name) for name in names})
+
+
+def _well_formed(legend: Mapping[str, Any]) -> bool:
+    """Tell whether a legend says of targets, as far as it does, what readers expect."""
+    targets = legend.get("targets", {})
+    if not isinstance(targets, dict) or not all(isinstance(t, dict) for t in targets.values()):
+        return False
+    classes = [target.get("classes", []) for target in targets.values()]
+    return (
+        all(isinstance(target.get("unit", ""), str) for target in targets.values())
+        and all(isinstance(entries, list) for entries in classes)
+        and all(_is_class(entry) for entries in classes for entry in entries)
+    )
+
+
+def _is_class(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        return False
+    return COLOUR.fullmatch(str(entry.get("colour"))) is not None
 
 
 def _image(folder: Path, name: str) -> bytes:
@@ -134,7 +165,16 @@ def _image(folder: Path, name: str) -> bytes:
         raise InfluenceError(
             f"{folder}/{TABLE}: expected names of images such as '0001.png', got {name!r}. {REMEDY}"
         )
+    path = folder / name
     try:
-        return (folder / name).read_bytes()
+        size = path.lstat().st_size
+        plain = path.is_file() and not path.is_symlink() and size <= BYTES_AT_MOST
+        image = path.read_bytes() if plain else b""
     except OSError as error:
         raise InfluenceError(f"{folder}: expected the image {name} ({error}). {REMEDY}") from error
+    if not image.startswith(SIGNATURE):
+        raise InfluenceError(
+            f"{path}: expected a PNG file of {BYTES_AT_MOST / 1e6:.0f} MB or less, and no link. "
+            f"{REMEDY}"
+        )
+    return image

@@ -257,13 +257,13 @@ def _read_if(directory: Path, name: str, *, needed: bool) -> pd.DataFrame:
 def _read_info(directory: Path) -> dict[str, Any]:
     try:
         info = json.loads((directory / "run.json").read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InfluenceError(
             f"{directory}: expected a run directory with a readable run.json ({error}). Write one "
             "with influence measure"
         ) from error
-    if not isinstance(info, dict):
-        raise InfluenceError(f"{directory}/run.json: expected a JSON object")
+    if not isinstance(info, dict) or not isinstance(info.get("measured", {}), dict):
+        raise InfluenceError(f"{directory}/run.json: expected a JSON object, 'measured' another")
     return info
 
 

@@ -85,7 +85,8 @@ def verdicts(influence: pd.DataFrame, *, level: str = "all") -> pd.DataFrame:
         tested &= chosen["p_value"].notna()
     chosen = chosen.assign(side=np.select(sides, ["helps", "hurts"], "undecided"), tested=tested)
     grouped = chosen.groupby(list(DIRECTION), sort=False, dropna=False)
-    return pd.DataFrame([_judge(key, own) for key, own in grouped], columns=list(VERDICT_COLUMNS))
+    judged = pd.DataFrame([_judge(key, own) for key, own in grouped], columns=list(VERDICT_COLUMNS))
+    return judged.astype({"seed": chosen["seed"].dtype})  # which may be missing
 
 
 def _judge(key: Hashable, own: pd.DataFrame) -> dict[str, Any]:

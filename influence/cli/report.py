@@ -30,4 +30,4 @@ def report(runs: tuple[Path, ...], out: Path, title: str | None, gallery: bool) 
     from influence.report.page import write_page
 
     write_page(runs, out, title=title, gallery=gallery)
-    click.echo(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")
+    click.echo(f"wrote {click.format_filename(out)} ({out.stat().st_size / 1e6:.1f} MB)")

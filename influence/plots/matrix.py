@@ -13,6 +13,7 @@ from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 
 from influence.display import display_of
+from influence.errors import InfluenceError
 from influence.map_colours import GAIN
 from influence.plots.directions import shown_directions, shown_unit
 from influence.plots.rows import run_names
@@ -50,7 +51,7 @@ def draw_matrix(
     Raises
     ------
     InfluenceError
-        If a name is unknown.
+        If a name is unknown, or a network has two results for one cell.
 
     Examples
     --------
@@ -88,14 +89,21 @@ def _draw_panel(
     figure: Figure, axes: Axes, panel: pd.DataFrame, names: list[str], across: list[str]
 ) -> None:
     first = panel.iloc[0]
+    if (twice := panel.duplicated(["name", "source"])).any():
+        cell = panel[twice].iloc[0]
+        raise InfluenceError(
+            f"two results for network {cell['network']!r}, {cell['source']} → {cell['target']}. "
+            "Give each run once, and one level"
+        )
     values = panel.pivot(index="name", columns="source", values="x").loc[names, across]
-    limit = _rounded_up(float(np.nanmax(np.abs(values.to_numpy()))) or 1.0)
+    sizes = np.abs(values.to_numpy(dtype=np.float64))
+    limit = _rounded_up(float(sizes[np.isfinite(sizes)].max(initial=0.0)) or 1.0)
     norm = SymLogNorm(limit / 10**DECADES, vmin=-limit, vmax=limit)
     image = axes.imshow(values, cmap=GAIN, norm=norm, aspect="auto")
     rows: Iterator[Any] = panel.itertuples()
     for row in rows:
         if not pd.isna(row.x):
-            strong = abs(2 * float(norm(row.x)) - 1) > DARK
+            strong = np.isfinite(row.x) and abs(2 * float(norm(row.x)) - 1) > DARK
             axes.text(
                 across.index(row.source),
                 names.index(row.name),
@@ -133,7 +141,7 @@ def _reach(names: Sequence[str]) -> float:
 
 def _words(row: Any) -> str:
     """Write an omega with three significant digits, but no more decimals than tables have."""
-    digits = 2 - floor(log10(abs(row.x))) if row.x else 0
+    digits = 2 - floor(log10(abs(row.x))) if row.x and np.isfinite(row.x) else 0
     text = f"{row.x:.{min(max(digits, 0), display_of(row.metric).gain_digits)}f}"
     text = text.replace("-", "−")
     return f"({text})" if row.x_low <= 0 <= row.x_high else text

@@ -86,12 +86,13 @@ def view_limits(
     """Return the limits of an axis: they hold all values, and intervals of an ordinary length.
 
     One interval that is far longer than the others would press all of them together; it runs out
-    of the panel instead. With `zero` the limits hold zero, too.
+    of the panel instead, and so does what is infinite. With `zero` the limits hold zero, too.
 
     >>> view_limits([0, 1, 2], [-1, 0, -60], [1, 2, 64])
     (-1.75, 3.75)
     """
     x, below, above = (np.asarray(ends, dtype=np.float64) for ends in (values, low, high))
+    x, below, above = (np.where(np.isfinite(ends), ends, np.nan) for ends in (x, below, above))
     reach = np.fmax(above - x, x - below)
     usual = float(np.nanmedian(reach)) if np.isfinite(reach).any() else 0.0
     held = np.append(x, 0.0) if zero else x

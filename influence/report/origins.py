@@ -60,7 +60,7 @@ def _origin(run: Path) -> Origin:
             facts[heading] = list(_flat(content))
         else:
             facts.setdefault("run", []).append((heading, _text(content)))
-    files = [(name, sha256_of(run / name)) for name in FILES if (run / name).exists()]
+    files = [(name, sha256_of(run / name)) for name in FILES if (run / name).is_file()]
     return Origin(
         run.resolve().name, {h: pairs for h, pairs in facts.items() if pairs}, tuple(files)
     )
@@ -72,7 +72,7 @@ def _info(run: Path) -> dict[str, Any]:
         return {}
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InfluenceError(
             f"{path}: expected a readable JSON file ({error}). Write the run again with "
             "influence measure"

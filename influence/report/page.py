@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from influence.display import display_of
+from influence.errors import unknown
 from influence.files import replace_on_success
 from influence.map_colours import HELPED, HURT
 from influence.report.cards import Cards, read_cards
@@ -72,7 +73,8 @@ def write_page(
     """
     page = make_page(runs, title=title, gallery=gallery)
     with replace_on_success(path) as aside:
-        aside.write_text(page, encoding="utf-8", newline="\n")
+        # Names of folders and texts of JSON may hold what is no letter: half of a surrogate pair.
+        aside.write_text(page, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def make_page(runs: Runs, *, title: str | None = None, gallery: bool = True) -> str:
@@ -91,7 +93,8 @@ def make_page(runs: Runs, *, title: str | None = None, gallery: bool = True) -> 
     Raises
     ------
     InfluenceError
-        If a file of a run is not what the design says.
+        If a file of a run is not what the design says, or scores by a metric that neither the
+        influence nor the performance has.
     """
     influence = read_tables(runs, "influence")
     performance = read_tables(runs, "performance", optional=True)
@@ -180,8 +183,13 @@ def _facts(
         for sheet in sheets
     ]
     full = nothing_muted(performance) if len(performance) else performance
+    metrics = _metrics(influence, performance)
+    named = {group["metric"] for group in cards.groups}
+    named |= {name for sheet in sheets for name in sheet.texts.get("metric", ())}
+    for name in sorted(named - metrics.keys()):
+        raise unknown("metric", name, metrics)
     return {
-        "metrics": _metrics(influence, performance),
+        "metrics": metrics,
         "tables": tables,
         "charts": [vars(chart) for chart in _charts(influence)],
         "envelopes": envelopes(influence),

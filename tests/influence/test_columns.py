@@ -41,7 +41,8 @@ def test_cells_become_what_their_column_holds(
 
 
 @pytest.mark.parametrize(
-    ("column", "cells"), [("n", [1.0, None]), ("omega", ["a"]), ("seed", [0.5]), ("n", [6.5])]
+    ("column", "cells"),
+    [("n", [1.0, None]), ("omega", ["a"]), ("seed", [0.5]), ("n", [6.5]), ("n", [float("inf")])],
 )
 def test_cells_of_another_kind_are_told(column: str, cells: list[object]) -> None:
     with pytest.raises(InfluenceError, match=f"expected .* in column '{column}'"):

@@ -109,3 +109,20 @@ def test_an_earlier_folder_comes_back_if_the_new_one_cannot_be_put_there(
     ):
         pass
     assert [path.name for path in tmp_path.rglob("*")] == ["pages", "1.txt"]
+
+
+def test_a_folder_or_a_device_is_never_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder, pipe = tmp_path / "folder", tmp_path / "pipe"
+    folder.mkdir()
+    os.mkfifo(pipe)
+    for name in (folder, pipe, ".", "", "/", ".."):
+        with (
+            pytest.raises(InfluenceError, match="expected the name of a file, got a folder or"),
+            replace_on_success(name),
+        ):
+            pytest.fail("was about to write")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+    assert pipe.is_fifo()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,15 @@ import pandas as pd
 import pytest
 
 from influence.errors import InfluenceError
-from influence.gallery import GALLERY_COLUMNS, Gallery, read_gallery, write_gallery
+from influence.gallery import (
+    BYTES_AT_MOST,
+    GALLERY_COLUMNS,
+    Gallery,
+    read_gallery,
+    write_gallery,
+)
 
+PNG = b"\x89PNG\r\n\x1a\n"
 HOSTILE = ["../../x", "<script>alert(1)</script>", "two\nlines", 'a "quoted", name', "NA", "=1+1"]
 
 
@@ -25,7 +34,7 @@ def gallery(**changes: Any) -> Gallery:
             for i, name in enumerate(HOSTILE)
         ]
     )
-    return Gallery(rows, {"format": "influence-gallery", "version": 1}, {"0001.png": b"png"})
+    return Gallery(rows, {"format": "influence-gallery", "version": 1}, {"0001.png": PNG})
 
 
 def test_names_of_any_kind_come_back_and_name_no_file(tmp_path: Path) -> None:
@@ -41,7 +50,7 @@ def test_names_of_any_kind_come_back_and_name_no_file(tmp_path: Path) -> None:
     assert found.rows["rank"].tolist() == [1, 2, 3, 4, 5, 6]
     assert found.rows["seed"].isna().all()
     assert found.rows["low"].isna().all()
-    assert found.images == {"0001.png": b"png"}
+    assert found.images == {"0001.png": PNG}
     assert found.legend["version"] == 1
 
 
@@ -89,4 +98,82 @@ def test_a_damaged_gallery_is_told(tmp_path: Path) -> None:
         read_gallery(tmp_path)
     table.unlink()
     with pytest.raises(InfluenceError, match="expected a gallery"):
+        read_gallery(tmp_path)
+
+
+def _link(image: Path) -> None:
+    secret = image.parents[1] / "secret.png"
+    secret.write_bytes(PNG)
+    image.symlink_to(secret)
+
+
+def _large(image: Path) -> None:
+    image.write_bytes(PNG)
+    os.truncate(image, BYTES_AT_MOST + 1)
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        _link,
+        _large,
+        Path.mkdir,
+        os.mkfifo,
+        lambda image: image.write_bytes(b""),
+        lambda image: image.write_bytes(b"<svg><script>alert(1)</script></svg>"),
+    ],
+)
+def test_what_is_no_picture_of_the_gallery_is_refused(
+    tmp_path: Path, put: Callable[[Path], object]
+) -> None:
+    image = write_gallery(tmp_path, gallery()) / "0001.png"
+    image.unlink()
+    put(image)
+    with pytest.raises(InfluenceError, match=r"0001.png: expected a PNG file .* and no link"):
+        read_gallery(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        [],
+        None,
+        {"y": []},
+        {"y": {"unit": 1}},
+        {"y": {"classes": {"name": "floor"}}},
+        {"y": {"classes": ["floor"]}},
+        {"y": {"classes": [{"name": 5, "colour": "#ddcc77"}]}},
+        {"y": {"classes": [{"name": "floor"}]}},
+        {"y": {"classes": [{"name": "floor", "colour": "red;background:url(//x)"}]}},
+        {"y": {"classes": [{"name": "floor", "colour": "#ddcc77\n"}]}},
+    ],
+)
+def test_a_legend_of_other_things_is_refused(tmp_path: Path, targets: Any) -> None:
+    found = gallery()
+    write_gallery(tmp_path, Gallery(found.rows, {"targets": targets}, found.images))
+    with pytest.raises(InfluenceError, match=r"legend.json: expected targets"):
+        read_gallery(tmp_path)
+
+
+def test_a_legend_nested_without_end_is_told(tmp_path: Path) -> None:
+    folder = write_gallery(tmp_path, gallery())
+    (folder / "legend.json").write_text("[" * 100_000)
+    with pytest.raises(InfluenceError, match="expected a gallery"):
+        read_gallery(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("omega", "inf", "expected finite numbers"),
+        ("seed", "99999999999999999999", "expected a gallery"),
+        ("seed", "1.5", "expected a gallery"),
+        ("rank", "99999999999999999999", "expected a gallery"),
+    ],
+)
+def test_numbers_that_cannot_be_are_told(
+    tmp_path: Path, column: str, value: str, message: str
+) -> None:
+    write_gallery(tmp_path, gallery(**{column: value}))
+    with pytest.raises(InfluenceError, match=message):
         read_gallery(tmp_path)

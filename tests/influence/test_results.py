@@ -245,6 +245,14 @@ def _list(folder: Path) -> None:
     (folder / "run.json").write_text("[]")
 
 
+def _deep(folder: Path) -> None:
+    (folder / "run.json").write_text("[" * 100_000)
+
+
+def _measured_list(folder: Path) -> None:
+    (folder / "run.json").write_text('{"measured": []}')
+
+
 def _empty_table(folder: Path) -> None:
     (folder / "influence.csv").write_text("")
 
@@ -274,6 +282,8 @@ def _no_text(folder: Path) -> None:
     [
         (_no_json, "expected a run directory with a readable run.json"),
         (_list, "run.json: expected a JSON object"),
+        (_deep, "expected a run directory with a readable run.json"),
+        (_measured_list, "run.json: expected a JSON object, 'measured' another"),
         (_empty_table, "influence.csv: expected a table that influence measure wrote"),
         (_other_columns, "performance.csv: expected the columns .* missing: .*'seed'"),
         (_cut_archive, "samples.csv.gz: expected a table"),

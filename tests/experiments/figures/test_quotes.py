@@ -89,6 +89,7 @@ def test_a_comment_and_a_definition_belong_together(folder: Path, text: str, mes
         ("max n of t.csv as .q", "number 'it': 654.0 cannot be written as .q"),
         ("max n of t.csv as word", "number 'it': 654.0 cannot be written as word"),
         ('min "muted parts" of t.csv as x100 word', "cannot be written as x100 word"),
+        ("max n of t.csv as x1e999 word", "cannot be written as x1e999 word"),
         ("max n of t.csv as xx .0f", "cannot be written as xx .0f"),
         ("n of nowhere.csv", "number 'it': .*nowhere.csv: expected a CSV"),
         ("joint.rate of study.toml", "expected a format"),

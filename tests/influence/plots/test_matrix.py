@@ -70,3 +70,21 @@ def test_no_text_covers_another() -> None:
 def test_an_unknown_mute_is_refused() -> None:
     with pytest.raises(InfluenceError, match="unknown mute 'men': did you mean 'mean'"):
         draw_matrix(influence_frame(), mute="men")
+
+
+def test_two_results_for_one_cell_are_refused() -> None:
+    influence = influence_frame()
+    with pytest.raises(InfluenceError, match=r"two results .* 'jrn-cat1', depth → depth. Give"):
+        draw_matrix(pd.concat([influence, influence]))
+
+
+@pytest.mark.parametrize("omega", [np.nan, np.inf, -np.inf])
+def test_an_omega_without_size_sets_no_scale(omega: float) -> None:
+    influence = influence_frame(["a"], ["zero"])
+    influence["omega"] = influence["omega"].where(influence["source"] == "depth", omega)
+    words = [text.get_text() for axes in draw_matrix(influence).axes for text in axes.texts]
+    strange = [] if np.isnan(omega) else [f"{omega:f}".replace("-", "−")] * 2
+    assert [word.strip("()") for word in words if "inf" in word] == strange
+    assert len(words) == 2 + len(strange)
+    nothing = draw_matrix(influence.assign(omega=omega))
+    assert [bar.get_xlim() for bar in nothing.axes[2:]] == [(-1.0, 1.0)] * 2

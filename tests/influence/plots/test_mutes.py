@@ -119,3 +119,11 @@ def test_what_is_not_there_is_refused() -> None:
         draw_mutes(FRAME[FRAME["source"] == FRAME["target"]])
     with pytest.raises(InfluenceError, match="two results for network"):
         draw_mutes(pd.concat([FRAME, FRAME]))
+
+
+def test_networks_may_have_no_seed() -> None:
+    influence = influence_frame()
+    seedless = influence.assign(seed=pd.array([pd.NA] * len(influence), dtype="Int64"))
+    with_seed, without = draw_mutes(influence), draw_mutes(seedless)
+    for first, second in zip(with_seed.axes, without.axes, strict=True):
+        assert [t.get_text() for t in first.texts] == [t.get_text() for t in second.texts]

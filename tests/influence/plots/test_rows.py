@@ -65,3 +65,9 @@ def test_panels_stand_in_one_column_of_a_paper_or_in_two(
     figure, grid = row_panels(heights)
     assert len(grid) == len(figure.axes) == len(heights)
     assert figure.get_size_inches()[0] == pytest.approx(columns * COLUMN_WIDTH)
+
+
+def test_what_is_infinite_runs_out_of_the_panel() -> None:
+    finite = view_limits([1.0, 2.0], [0.5, 1.5], [1.5, np.nan])
+    assert view_limits([1.0, 2.0], [0.5, 1.5], [1.5, np.inf]) == finite
+    assert np.isfinite(view_limits([np.inf], [-np.inf], [np.inf])).all()

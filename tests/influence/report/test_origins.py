@@ -30,8 +30,17 @@ def test_fingerprints_are_those_of_the_files(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "message"), [("{", "readable JSON"), ("[]", "got list")])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "readable JSON"), ("[" * 100_000, "readable JSON"), ("[]", "got list")],
+)
 def test_a_broken_file_is_a_clear_error(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(InfluenceError, match=message):
         read_origins([tmp_path])
+
+
+def test_a_gallery_that_is_left_out_may_be_broken(tmp_path: Path) -> None:
+    run = page_run(tmp_path, gallery=False)
+    (run / "gallery" / "gallery.csv").mkdir(parents=True)
+    assert "gallery/gallery.csv" not in dict(read_origins([run])[0].files)

@@ -193,3 +193,20 @@ def test_committed_studies_make_small_pages(study: str, megabytes: int) -> None:
     table = read_page(page).table("influence")
     written = pd.read_csv(REPORTS / study / "influence.csv", dtype="str", keep_default_na=False)
     pd.testing.assert_frame_equal(table, written)
+
+
+def test_a_score_that_nobody_explains_is_refused(tmp_path: Path) -> None:
+    run = page_run(tmp_path)
+    table = run / "gallery" / "gallery.csv"
+    table.write_text(table.read_text().replace("mean_iou", "mean_oui"))
+    with pytest.raises(InfluenceError, match="unknown metric 'mean_oui': did you mean 'mean_iou'"):
+        make_page([run])
+
+
+def test_half_a_letter_is_written_as_its_number(tmp_path: Path) -> None:
+    run = page_run(tmp_path)
+    (run / "run.json").write_text('{"notes": "\\ud800"}')
+    write_page([run], tmp_path / "page.html", title="a\udcff")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<title>a\\udcff</title>" in page
+    assert "<dd>\\ud800</dd>" in page
