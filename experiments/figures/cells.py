@@ -45,7 +45,7 @@ def source_file(path: Path) -> Any:
             return pd.read_csv(path, dtype="str", keep_default_na=False)
         load = tomllib.loads if path.suffix == ".toml" else json.loads
         return load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InfluenceError(f"{path}: expected a CSV, TOML or JSON file ({error})") from error
 
 

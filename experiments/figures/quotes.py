@@ -214,5 +214,5 @@ def _written(value: Any, form: tuple[str, ...]) -> str:
             word = WORDS[round(number)]
             return word.capitalize() if last == "Word" else word
         return format(number, last).replace("-", "−")
-    except (ValueError, KeyError, OverflowError) as error:
+    except (ValueError, KeyError, OverflowError, TypeError) as error:
         raise InfluenceError(f"{value!r} cannot be written as {' '.join(form)} ({error})") from None

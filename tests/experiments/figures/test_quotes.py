@@ -93,6 +93,7 @@ def test_a_comment_and_a_definition_belong_together(folder: Path, text: str, mes
         ("max n of t.csv as xx .0f", "cannot be written as xx .0f"),
         ("n of nowhere.csv", "number 'it': .*nowhere.csv: expected a CSV"),
         ("joint.rate of study.toml", "expected a format"),
+        ("joint of study.toml as .1f", "cannot be written as .1f"),
         ("joint.fold of study.toml", "unknown key 'fold': did you mean 'folds'"),
         ("n t.csv", "expected NAME = .RULE. COLUMN of FILE"),
         ("count n of t.csv", "expected NAME ="),
@@ -130,3 +131,9 @@ def test_a_file_is_written_whole_or_not_at_all(folder: Path) -> None:
     ):
         write_quotes(path)
     assert path.read_text(encoding="utf-8") == text
+
+
+def test_a_file_nested_without_end_is_told(folder: Path) -> None:
+    (folder / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(InfluenceError, match="deep.json: expected a CSV, TOML or JSON file"):
+        fill_quotes(page("9<!-- it -->", "it = a of deep.json"), folder)
