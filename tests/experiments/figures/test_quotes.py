@@ -135,5 +135,5 @@ def test_a_file_is_written_whole_or_not_at_all(folder: Path) -> None:
 
 def test_a_file_nested_without_end_is_told(folder: Path) -> None:
     (folder / "deep.json").write_text("[" * 100_000)
-    with pytest.raises(InfluenceError, match="deep.json: expected a CSV, TOML or JSON file"):
+    with pytest.raises(InfluenceError, match=r"deep.json: expected a CSV, TOML or JSON file"):
         fill_quotes(page("9<!-- it -->", "it = a of deep.json"), folder)
