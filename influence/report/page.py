@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from influence.display import display_of
-from influence.errors import unknown
+from influence.errors import InfluenceError, unknown
 from influence.files import replace_on_success
 from influence.map_colours import HELPED, HURT
 from influence.report.cards import Cards, read_cards
@@ -43,6 +44,8 @@ __all__ = ["make_page", "write_page"]
 SCRIPTS = ("packets.js", "numbers.js", "tables.js", "charts.js", "gallery.js", "page.js")
 POLICY = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'"
 
+SUFFIXES = (".html", ".htm")
+
 Runs = Sequence[str | os.PathLike[str]]
 
 
@@ -56,7 +59,8 @@ def write_page(
     Raises
     ------
     InfluenceError
-        If a file of a run is not what the design says, or the page cannot be written.
+        If a file of a run is not what the design says, the page cannot be written, or `path`
+        does not end in ``.html``: it might be a table of a run.
 
     Examples
     --------
@@ -71,6 +75,8 @@ def write_page(
     >>> "<title>A &amp; B</title>" in (folder / "page.html").read_text()
     True
     """
+    if Path(path).suffix.lower() not in SUFFIXES:
+        raise InfluenceError(f"expected a page that ends in .html, got {os.fspath(path)!r}")
     page = make_page(runs, title=title, gallery=gallery)
     with replace_on_success(path) as aside:
         # Names of folders and texts of JSON may hold what is no letter: half of a surrogate pair.

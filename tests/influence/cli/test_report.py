@@ -26,6 +26,7 @@ def test_writes_one_page(tmp_path: Path) -> None:
     [
         (["--out", "page.html"], 2, "Missing argument 'RUN...'"),
         (["run"], 2, "Missing option '--out'"),
+        (["run", "--out", "run/influence.csv"], 1, "expected a page that ends in .html"),
         (["nowhere", "--out", "page.html"], 1, "expected a table that influence measure wrote"),
     ],
 )

@@ -186,7 +186,7 @@ def test_a_missing_file_is_a_clear_error(tmp_path: Path, remove: str, message: s
     assert out.read_text() == "earlier"
 
 
-@pytest.mark.parametrize(("study", "megabytes"), [("rooms", 5), ("nyuv2", 3)])
+@pytest.mark.parametrize(("study", "megabytes"), [("rooms", 5), ("nyuv2", 3), ("sweep", 3)])
 def test_committed_studies_make_small_pages(study: str, megabytes: int) -> None:
     page = make_page([REPORTS / study])
     assert len(page.encode()) < megabytes * 1e6
