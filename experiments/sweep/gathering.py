@@ -13,7 +13,6 @@ from experiments.sweep.study import Member, Sweep
 from influence.errors import InfluenceError
 from influence.estimates import CELL, estimate_table, read_estimates
 from influence.files import replace_on_success
-from influence.rows import NO_MUTE
 from influence.run_tables import read_tables
 from influence.seeds import SEEDS_COLUMNS, aggregate_seeds
 
@@ -22,6 +21,7 @@ __all__ = ["METRICS", "gather_designs", "gather_facts", "gather_seeds", "gather_
 TABLES = ("influence", "performance", "interactions", "distance")
 METRICS = ("sqr_rel", "mean_iou")
 """The metrics that slices are published of: those of the paper's influence."""
+FULL = "depth+semantic"
 DIGITS = "%.8g"
 
 
@@ -48,9 +48,8 @@ def gather_seeds(sweep: Sweep) -> Iterator[Path]:
     """
     folders = measured(sweep, sweep.choose(()))
     omegas = aggregate_seeds(read_estimates(folders, METRICS))
-    yield _write(omegas, sweep.reports / "seeds.csv")
-    performance = read_tables(folders, "performance")
-    plain = performance[performance["mute"] == NO_MUTE].drop(columns="mute")
+    yield _write(_published(omegas), sweep.reports / "seeds.csv")
+    plain = read_tables(folders, "performance").drop(columns="mute")
     interactions = read_tables(folders, "interactions")
     for frame, name, stand_ins in (
         (plain, "performance", {"setup": "mute"}),
@@ -61,11 +60,19 @@ def gather_seeds(sweep: Sweep) -> Iterator[Path]:
 
 
 def _published(frame: pd.DataFrame) -> pd.DataFrame:
-    """Leave out slices, but those of influence and performance in the paper's metrics."""
+    """Keep what the pages of the study need: tables of all would be four times as large.
+
+    Slices are of the paper's metrics, and of influences across modalities; interactions of these
+    metrics over all samples; performance with nothing muted.
+    """
     if "level" not in frame:
         return frame
-    sliced = frame["metric"].isin(METRICS) & ("kind" not in frame)
-    return frame[(frame["level"] == "all") | sliced]
+    of_paper, everywhere = frame["metric"].isin(METRICS), frame["level"] == "all"
+    if "kind" in frame:
+        return frame[of_paper & everywhere]
+    if "setup" in frame:
+        return frame[(frame["setup"] == FULL) & (everywhere | of_paper)]
+    return frame[everywhere | (of_paper & (frame["source"] != frame["target"]))]
 
 
 def _aggregated(frame: pd.DataFrame, stand_ins: dict[str, str]) -> pd.DataFrame:
