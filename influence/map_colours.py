@@ -84,7 +84,7 @@ def gain_limit(maps: Iterable[SampleMaps]) -> float:
     if all(some.of_labels for some in found):
         return 1.0
     sizes = np.concatenate([np.abs(some.gain).ravel() for some in found])
-    return float(np.nanpercentile(sizes, MOST)) or 1.0
+    return float(f"{np.nanpercentile(sizes, MOST):.3g}") or 1.0  # the same on any machine
 
 
 def _steps(colours: Colormap, count: int) -> list[str]:

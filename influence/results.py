@@ -208,7 +208,8 @@ def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
     ----------
     directory
         Where the run is. Without ``run.json`` its `info` is empty, and so are the tables that are
-        not there, but for `influence` and `performance`, which every run has.
+        not there, but for `influence` and `performance`, which every run has. The samples may be
+        missing where ``rows.h5`` is, too: a report keeps neither.
     rows
         Read the sufficient statistics, too; a streamed run has none, and neither has a folder
         without ``run.json``.
@@ -242,7 +243,9 @@ def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
     needed = {
         "influence": True,
         "performance": True,
-        "samples": not (alone or measured.get("stream")) and info.get("samples", True),
+        "samples": (directory / "rows.h5").exists()
+        and not (alone or measured.get("stream"))
+        and info.get("samples", True),
         "interactions": bool(measured.get("interactions")),
     }
     tables = {name: _read_if(directory, name, needed=needed.get(name, False)) for name in COLUMNS}

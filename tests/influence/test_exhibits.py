@@ -105,7 +105,7 @@ def test_one_limit_of_gains_for_all_images_of_a_target() -> None:
     found = arrange([exhibit(one), exhibit(other)])
     limit = found.legend["targets"]["depth"]["gain_limit"]
     gains = [np.abs(m.muted - m.truth) - np.abs(m.full - m.truth) for m in (one, other)]
-    assert limit == pytest.approx(np.nanpercentile(np.abs(gains), 99))
+    assert limit == pytest.approx(np.nanpercentile(np.abs(gains), 99), rel=5e-3)  # three digits
     ramp = {colour: place for place, colour in enumerate(found.legend["gain"]["colours"])}
     ramp[found.legend["no_truth"]] = -1
     for row, gain in enumerate([*gains[0], *gains[1]]):

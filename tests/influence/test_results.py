@@ -337,6 +337,16 @@ def test_lost_samples_of_an_exact_run_are_told(run: Run, tmp_path: Path) -> None
         read_run(tmp_path)
 
 
+def test_a_report_keeps_neither_samples_nor_rows(run: Run, tmp_path: Path) -> None:
+    run.write(tmp_path)
+    (tmp_path / "samples.csv.gz").unlink()
+    (tmp_path / "rows.h5").unlink()
+    found = read_run(tmp_path)
+    assert found.info == run.info
+    assert found.samples.empty
+    pd.testing.assert_frame_equal(found.influence, run.influence, check_exact=True)
+
+
 def test_place_to_write_is_tried(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     check_writable(tmp_path / "new" / "out")
