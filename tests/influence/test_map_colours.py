@@ -73,9 +73,8 @@ def test_the_limit_of_gains() -> None:
     muted = np.arange(100.0).reshape(1, 10, 10)
     maps = SampleMaps("net", "x", "y", "zero", ("a",), truth, truth, muted)
     small = SampleMaps("net", "x", "y", "zero", ("a",), truth, truth, truth)
-    assert gain_limit([maps]) == pytest.approx(np.percentile(np.arange(100), 99))
-    both = np.concatenate([np.zeros(100), np.arange(100)])
-    assert gain_limit([small, maps]) == pytest.approx(np.percentile(both, 99))
+    assert gain_limit([maps]) == 98.0  # 98.01, the 99th percentile, to three digits
+    assert gain_limit([small, maps]) == 97.0  # 97.01, of twice as many
     assert gain_limit([small]) == 1.0
     labels = truth.astype(int)
     assert gain_limit([SampleMaps("net", "x", "y", "zero", ("a",), labels, labels, labels)]) == 1.0
