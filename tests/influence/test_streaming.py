@@ -235,7 +235,7 @@ def test_mean_that_the_facts_hold_is_taken() -> None:
         outputs=["depth", "semantic"],
     )
     streamed, collected = (
-        measure(net, iter(batches()), **QUICK | {"mutes": ["mean"], "stream": stream})
+        measure(net, iter(batches()), **QUICK | {"mutes": ["mean"], "stream": stream}, batch_size=4)
         for stream in (True, False)
     )
     assert_near(streamed, collected, 1e-9, without="omega_,p_,low,high")
