@@ -45,7 +45,7 @@ def _row(what: str, cases: int, value: str, limit: str, met: Any) -> dict[str, A
 def _bias(bias: pd.DataFrame) -> Iterator[dict[str, Any]]:
     exact = bias[bias["metric"].isin(EXACT)]
     reached = exact["z"].abs().max()
-    yield _row("bias of means over places, |z|", len(exact), f"at most {reached:.2f}",
+    yield _row("bias of means over places, size of z", len(exact), f"at most {reached:.2f}",
                f"at most {CHANCE}", reached <= CHANCE)  # fmt: skip
     largest = bias["in_errors"].abs().max()
     yield _row("bias of everything, in standard errors", len(bias), f"at most {largest:.2f}",
