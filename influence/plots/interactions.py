@@ -11,7 +11,14 @@ from matplotlib.lines import Line2D
 
 from influence.display import display_of
 from influence.errors import unknown
-from influence.plots.rows import POINT, draw_intervals, name_rows, run_names, view_limits
+from influence.plots.rows import (
+    POINT,
+    draw_intervals,
+    name_rows,
+    refuse_twice,
+    run_names,
+    view_limits,
+)
 from influence.plots.style import COLUMN_WIDTH, Ink, heading, modality_inks, styled, write_legend
 from influence.selection import choose
 
@@ -53,7 +60,7 @@ def draw_interactions(
     Raises
     ------
     InfluenceError
-        If a name is unknown.
+        If a name is unknown, or a result is there twice.
 
     Examples
     --------
@@ -76,6 +83,7 @@ def draw_interactions(
         x_low=chosen["low"] * gain,
         x_high=chosen["high"] * gain,
     )
+    refuse_twice(chosen, ["target", "metric", "kind", "players"])
     lines = [
         line
         for _, own in chosen.groupby(["target", "metric"], sort=False)

@@ -13,10 +13,9 @@ from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 
 from influence.display import display_of
-from influence.errors import InfluenceError
 from influence.map_colours import GAIN
 from influence.plots.directions import shown_directions, shown_unit
-from influence.plots.rows import run_names
+from influence.plots.rows import refuse_twice, run_names
 from influence.plots.style import COLUMN_WIDTH, heading, styled
 
 __all__ = ["draw_matrix"]
@@ -89,12 +88,7 @@ def _draw_panel(
     figure: Figure, axes: Axes, panel: pd.DataFrame, names: list[str], across: list[str]
 ) -> None:
     first = panel.iloc[0]
-    if (twice := panel.duplicated(["name", "source"])).any():
-        cell = panel[twice].iloc[0]
-        raise InfluenceError(
-            f"two results for network {cell['network']!r}, {cell['source']} → {cell['target']}. "
-            "Give each run once, and one level"
-        )
+    refuse_twice(panel, ["source", "target"], "Give each run once, and one level")
     values = panel.pivot(index="name", columns="source", values="x").loc[names, across]
     sizes = np.abs(values.to_numpy(dtype=np.float64))
     limit = _rounded_up(float(sizes[np.isfinite(sizes)].max(initial=0.0)) or 1.0)

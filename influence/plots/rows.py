@@ -12,9 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from influence.errors import InfluenceError
 from influence.plots.style import COLUMN_WIDTH, GREY, Ink
 
-__all__ = ["POINT", "draw_intervals", "name_rows", "row_panels", "run_names", "view_limits"]
+__all__ = [
+    "POINT",
+    "draw_intervals",
+    "name_rows",
+    "refuse_twice",
+    "row_panels",
+    "run_names",
+    "view_limits",
+]
 
 NAME_WIDTH = 16  # letters
 FRAME, OUTSIDE, PAGE = 0.45, 0.5, 8.0  # inches: a panel's axis; title and legend; rows of a page
@@ -37,6 +46,39 @@ def run_names(frame: pd.DataFrame) -> pd.Series:
     return names.where(
         by_network["dataset"].transform("nunique") < 2, names + "\n" + frame["dataset"]
     )
+
+
+def refuse_twice(
+    results: pd.DataFrame, place: Sequence[str], hint: str = "Give each run once"
+) -> None:
+    """Refuse results of which two belong at one place of a figure, one over the other.
+
+    Parameters
+    ----------
+    results : frame with the columns of `run_names`, and `name`.
+    place : the columns that, with the name, tell one place from another.
+    hint : what to do about it.
+
+    Raises
+    ------
+    InfluenceError
+        If there are two, with what they are of.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"network": "a", "name": "a", "level": ["all", "class:wall"]})
+    >>> refuse_twice(frame, ["level"])
+    >>> refuse_twice(pd.concat([frame, frame]), ["level"])
+    Traceback (most recent call last):
+    ...
+    influence.errors.InfluenceError: two results for network 'a' (level all). Give each run once
+    """
+    if (twice := results.duplicated(["name", *place])).any():
+        first = results[twice].iloc[0]
+        where = ", ".join(f"{column} {first[column]}" for column in place)
+        raise InfluenceError(
+            f"two results for network {first['network']!r} ({where}). {hint}"
+        )
 
 
 def row_panels(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:

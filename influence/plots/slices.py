@@ -14,6 +14,7 @@ from influence.plots.rows import (
     POINT,
     draw_intervals,
     name_rows,
+    refuse_twice,
     row_panels,
     run_names,
     view_limits,
@@ -51,7 +52,7 @@ def draw_slices(
     Raises
     ------
     InfluenceError
-        If a name is unknown, or no direction or slice is left.
+        If a name is unknown, no direction or slice is left, or a result is there twice.
 
     Examples
     --------
@@ -75,6 +76,7 @@ def draw_slices(
         name: given.get(name) or given[network]
         for name, network in zip(runs["name"], runs["network"], strict=True)
     }
+    refuse_twice(frame, ["source", "target", "metric", "level"])
     panels = [rows for _, rows in frame.groupby(["source", "target", "metric"], sort=False)]
     with styled():
         row = _row_height(len(signs))

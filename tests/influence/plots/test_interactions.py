@@ -62,3 +62,9 @@ def test_seeds_have_rows_of_their_own() -> None:
     figure = draw_interactions(pd.concat([one, one.assign(seed=1)], ignore_index=True))
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["a #0", "a #1"]
+
+
+def test_a_result_that_is_there_twice_is_refused() -> None:
+    interactions = interactions_frame()
+    with pytest.raises(InfluenceError, match=r"two results .* players depth\). Give each run once"):
+        draw_interactions(pd.concat([interactions, interactions]))

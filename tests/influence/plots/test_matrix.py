@@ -74,7 +74,7 @@ def test_an_unknown_mute_is_refused() -> None:
 
 def test_two_results_for_one_cell_are_refused() -> None:
     influence = influence_frame()
-    with pytest.raises(InfluenceError, match=r"two results .* 'jrn-cat1', depth → depth. Give"):
+    with pytest.raises(InfluenceError, match=r"two .* 'jrn-cat1' \(source depth, target depth\)"):
         draw_matrix(pd.concat([influence, influence]))
 
 

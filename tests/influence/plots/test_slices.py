@@ -74,3 +74,9 @@ def test_seeds_of_one_network_share_the_ink_that_is_given_for_it() -> None:
     both = pd.concat([one, one.assign(seed=1)], ignore_index=True)
     figure = draw_slices(both, ink_of=inks(["jrn-cat1"]))
     assert [t.get_text() for t in figure.legends[0].texts] == ["jrn-cat1 #0", "jrn-cat1 #1"]
+
+
+def test_a_result_that_is_there_twice_is_refused() -> None:
+    influence = influence_frame().assign(level="class:wall")
+    with pytest.raises(InfluenceError, match=r"two results .* level class:wall\). Give each run"):
+        draw_slices(pd.concat([influence, influence]))
