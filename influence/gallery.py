@@ -132,8 +132,8 @@ def read_gallery(run: str | os.PathLike[str]) -> Gallery | None:
         )
     if not _well_formed(legend):
         raise InfluenceError(
-            f"{folder}/{LEGEND}: expected targets with units and classes that are text, and "
-            f"colours such as '#ddcc77'. {REMEDY}"
+            f"{folder}/{LEGEND}: expected targets with units and classes that are text, colours "
+            f"such as '#ddcc77', and checkpoints with names and hashes. {REMEDY}"
         )
     if np.isinf(rows[list(TYPES)].to_numpy(dtype="float64", na_value=np.nan)).any():
         raise InfluenceError(f"{folder}/{TABLE}: expected finite numbers. {REMEDY}")
@@ -142,7 +142,10 @@ def read_gallery(run: str | os.PathLike[str]) -> Gallery | None:
 
 
 def _well_formed(legend: Mapping[str, Any]) -> bool:
-    """Tell whether a legend says of targets, as far as it does, what readers expect."""
+    """Tell whether a legend says, as far as it does, what readers expect."""
+    checkpoints = legend.get("checkpoints", [])
+    if not isinstance(checkpoints, list) or not all(map(_is_checkpoint, checkpoints)):
+        return False
     targets = legend.get("targets", {})
     if not isinstance(targets, dict) or not all(isinstance(t, dict) for t in targets.values()):
         return False
@@ -151,6 +154,12 @@ def _well_formed(legend: Mapping[str, Any]) -> bool:
         all(isinstance(target.get("unit", ""), str) for target in targets.values())
         and all(isinstance(entries, list) for entries in classes)
         and all(_is_class(entry) for entries in classes for entry in entries)
+    )
+
+
+def _is_checkpoint(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(
+        isinstance(entry.get(key, ""), str) for key in ("network", "sha256")
     )
 
 

@@ -76,9 +76,7 @@ def refuse_twice(
     if (twice := results.duplicated(["name", *place])).any():
         first = results[twice].iloc[0]
         where = ", ".join(f"{column} {first[column]}" for column in place)
-        raise InfluenceError(
-            f"two results for network {first['network']!r} ({where}). {hint}"
-        )
+        raise InfluenceError(f"two results for network {first['network']!r} ({where}). {hint}")
 
 
 def row_panels(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from influence.errors import InfluenceError
 from influence.gallery import IMAGE_COLUMNS, Gallery, read_gallery
+from influence.run_tables import read_tables
 
 __all__ = ["Cards", "read_cards"]
 
@@ -42,7 +44,8 @@ def read_cards(runs: Iterable[str | os.PathLike[str]]) -> Cards:
     Raises
     ------
     InfluenceError
-        If a gallery is not as `influence.gallery.write_gallery` writes it.
+        If a gallery is not as `influence.gallery.write_gallery` writes it, or shows another
+        checkpoint of a network than the one that the run measured.
 
     Examples
     --------
@@ -52,7 +55,10 @@ def read_cards(runs: Iterable[str | os.PathLike[str]]) -> Cards:
     groups: list[dict[str, Any]] = []
     cards: list[dict[str, Any]] = []
     place: dict[str, int] = {}
-    for gallery in filter(None, map(read_gallery, runs)):
+    for run in runs:
+        if (gallery := read_gallery(run)) is None:
+            continue
+        _refuse_others(run, gallery)
         for group, rows in _groups(gallery):
             ordered = rows.sort_values("omega", ascending=False, kind="stable")
             for row in ordered.to_dict("records"):
@@ -66,6 +72,20 @@ def read_cards(runs: Iterable[str | os.PathLike[str]]) -> Cards:
                 cards.append({"group": len(groups), **own, **images})
             groups.append(group)
     return Cards(groups, cards, list(place))
+
+
+def _refuse_others(run: str | os.PathLike[str], gallery: Gallery) -> None:
+    """Refuse pictures of networks that the run has measured with other weights."""
+    table = read_tables([run], "influence")
+    hashes = table.groupby("network")["checkpoint_sha256"].agg(set)
+    for entry in gallery.legend.get("checkpoints", ()):
+        network, pictured = entry.get("network", ""), entry.get("sha256", "")
+        if pictured and pictured not in hashes.get(network, {pictured}):
+            raise InfluenceError(
+                f"{os.fspath(run)}/gallery: expected pictures of network {network!r} as it was "
+                f"measured, got those of another checkpoint ({pictured[:12]}). Make the gallery "
+                "again with influence gallery, or leave it out with --no-gallery"
+            )
 
 
 def _groups(gallery: Gallery) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:

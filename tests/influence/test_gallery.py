@@ -155,6 +155,15 @@ def test_a_legend_of_other_things_is_refused(tmp_path: Path, targets: Any) -> No
         read_gallery(tmp_path)
 
 
+@pytest.mark.parametrize("checkpoints", [None, {}, ["a"], [{"network": 1}], [{"sha256": []}]])
+def test_checkpoints_that_are_none_are_refused(tmp_path: Path, checkpoints: Any) -> None:
+    found = gallery()
+    legend = {"targets": {}, "checkpoints": checkpoints}
+    write_gallery(tmp_path, Gallery(found.rows, legend, found.images))
+    with pytest.raises(InfluenceError, match=r"legend.json: expected .* names and hashes"):
+        read_gallery(tmp_path)
+
+
 def test_a_legend_nested_without_end_is_told(tmp_path: Path) -> None:
     folder = write_gallery(tmp_path, gallery())
     (folder / "legend.json").write_text("[" * 100_000)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode
 from pathlib import Path
 
+import pandas as pd
+import pytest
+
+from influence.errors import InfluenceError
 from influence.report.cards import read_cards
 from tests.influence.report.runs import page_run, pixel
 
@@ -38,3 +43,20 @@ def test_groups_of_several_runs_follow_each_other(tmp_path: Path) -> None:
     assert [card["group"] for card in cards.cards] == [0, 0, 0, 1, 1, 1]
     assert len(cards.groups) == 2
     assert len(cards.images) == 5
+
+
+@pytest.mark.parametrize(("pictured", "refused"), [("17ab", False), ("", False), ("ef01", True)])
+def test_pictures_of_another_checkpoint_are_refused(
+    tmp_path: Path, pictured: str, refused: bool
+) -> None:
+    run = page_run(tmp_path / "run")
+    table = pd.read_csv(run / "influence.csv").assign(checkpoint_sha256="17ab")
+    table.to_csv(run / "influence.csv", index=False)
+    path = run / "gallery" / "legend.json"
+    entries = [{"network": "jrn-cat1", "sha256": pictured}, {"network": "of old", "sha256": "ff"}]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"checkpoints": entries}))
+    if refused:
+        with pytest.raises(InfluenceError, match=r"'jrn-cat1' as it was measured.*\(ef01\)"):
+            read_cards([run])
+    else:
+        assert len(read_cards([run]).cards) == 3
