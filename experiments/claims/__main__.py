@@ -12,20 +12,13 @@ from experiments.training.commands import run
 
 @click.command()
 @click.option("--work", type=click.Path(path_type=Path), default=Path("runs/sweep"))
-@click.option(
-    "--single-task",
-    type=click.Path(path_type=Path),
-    default=Path("runs/nyuv2"),
-    help="The work folder of experiments.nyuv2, with the evaluation file.",
-)
 @click.option("--draws", default=2000, show_default=True, help="Of the bootstrap.")
 @click.option("--partial", is_flag=True, help="Also if networks are missing.")
-def claims(work: Path, single_task: Path, draws: int, partial: bool) -> None:
+def claims(work: Path, draws: int, partial: bool) -> None:
     """Write the tables of the claims into reports/sweep/."""
     from experiments.claims.study import write_study
 
-    sweep = Sweep(work=work, single_task=single_task)
-    for path in write_study(sweep, draws=draws, partial=partial):
+    for path in write_study(Sweep(work=work), draws=draws, partial=partial):
         click.echo(path)
 
 

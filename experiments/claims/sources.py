@@ -16,6 +16,7 @@ from experiments.claims.draws import Quantity, Score, draw_scores
 from experiments.claims.printed import Printed
 from experiments.claims.worlds import Measured
 from experiments.figures.published import DEPTH, NETWORKS, PUBLISHED, SEMANTIC
+from experiments.sweep.measuring import test_file
 from experiments.sweep.study import Condition, Design, Sweep
 from experiments.training.inputs import input_network
 from influence.bootstrap import Resampling
@@ -93,7 +94,7 @@ def input_rows(sweep: Sweep) -> Rows:
     """Score the inputs of the networks, measured once as a network that hands them through."""
     folder = sweep.work / "measured" / "inputs"
     if not (folder / "run.json").is_file():
-        data = sweep.single_task / "test.h5"
+        data = test_file(sweep)
         measure(input_network(data), data, mutes=["zero"]).write(folder)
     return read_rows(folder / "rows.h5")["input"]
 

@@ -15,16 +15,20 @@ PLACES = click.argument("places", nargs=-1)
 @click.group()
 @click.option("--data", help="The folder of NYU-Depth v2.")
 @click.option("--work", type=click.Path(path_type=Path), default=Path("runs/sweep"))
-@click.option(
-    "--single-task",
-    type=click.Path(path_type=Path),
-    default=Path("runs/nyuv2"),
-    help="The work folder of experiments.nyuv2, with its networks.",
-)
 @click.pass_context
-def steps(context: click.Context, data: str | None, work: Path, single_task: Path) -> None:
+def steps(context: click.Context, data: str | None, work: Path) -> None:
     """Train and measure the networks of sweep.toml; each step goes on where it stopped."""
-    context.obj = Sweep(data=data, work=work, single_task=single_task)
+    context.obj = Sweep(data=data, work=work)
+
+
+@steps.command()
+@JOBS
+@click.pass_obj
+def train_inputs(sweep: Sweep, jobs: int) -> None:
+    """Train the single-task networks that predict cross-fitted inputs."""
+    from experiments.training.single_task import train_single_task
+
+    in_parallel(train_single_task, sweep.single_task_networks(), jobs)
 
 
 @steps.command()
@@ -64,7 +68,7 @@ def gather(sweep: Sweep) -> None:
         gather_seeds,
         gather_tables,
     )
-    from experiments.sweep.measuring import test_file
+    from experiments.sweep.measuring import score_training_inputs, test_file
     from experiments.training.inputs import score_inputs
 
     for path in (*gather_tables(sweep), *gather_seeds(sweep)):
@@ -72,6 +76,7 @@ def gather(sweep: Sweep) -> None:
     click.echo(gather_designs(sweep))
     click.echo(gather_facts(sweep))
     click.echo(score_inputs(test_file(sweep), sweep.reports / "inputs.csv"))
+    click.echo(score_training_inputs(sweep))
 
 
 @steps.command(name="all")
@@ -79,6 +84,7 @@ def gather(sweep: Sweep) -> None:
 @click.pass_context
 def everything(context: click.Context, jobs: int) -> None:
     """Train, measure and gather; what is done already is not done again."""
+    context.invoke(train_inputs, jobs=jobs)
     context.invoke(train, jobs=jobs)
     context.invoke(measure, jobs=jobs)
     context.invoke(gather)

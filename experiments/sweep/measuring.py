@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import torch
 
-from experiments.sweep.study import Condition, Member, Sweep
+from experiments.sweep.study import CONDITIONS, Condition, Member, Sweep
 from experiments.training.evaluation_data import write_set
 from experiments.training.export import joint_network
+from experiments.training.inputs import input_scores
 from influence.checkpoints import load_checkpoint
 from influence.errors import InfluenceError
 from influence.evaluation_file import EvaluationFile
+from influence.files import replace_on_success
 from influence.measurement import measure
 from influence.network import JointNetwork
 from models.jrn import JRN
 
-__all__ = ["load_member", "measure_member", "test_file"]
+__all__ = ["load_member", "measure_member", "score_training_inputs", "test_file"]
 
 MUTES = ("zero", "mean", "uniform", "shuffle", "noise")
 """The panel without `optimal`, whose constants would have to be learned for every network."""
@@ -27,9 +30,23 @@ TRAINED_ON = "NYU-Depth v2, 795 official training images at 160x120, {} predicti
 
 def test_file(sweep: Sweep) -> Path:
     """Write the evaluation file, if it is not there: one for all networks."""
-    path = sweep.single_task / "test.h5"
+    path = sweep.work / "test.h5"
     if not path.is_file():
         write_set(sweep.inputs("cross-fitted"), "test", path)
+    return path
+
+
+def score_training_inputs(sweep: Sweep) -> Path:
+    """Write how good the training inputs of both conditions are; compare ``inputs.csv``."""
+    frames = []
+    for condition in CONDITIONS:
+        path = sweep.work / condition / "train.h5"
+        if not path.is_file():
+            write_set(sweep.inputs(condition), "train", path)
+        frames.append(input_scores(path).assign(network=f"{condition} input"))
+    path = sweep.reports / "training_inputs.csv"
+    with replace_on_success(path) as aside:
+        pd.concat(frames).to_csv(aside, index=False, lineterminator="\n", float_format="%.8g")
     return path
 
 

@@ -13,7 +13,7 @@ from pydantic import Field, PositiveInt
 from experiments.nyuv2.__main__ import open_study
 from experiments.training.configuration import read_checked
 from experiments.training.recipe import Recipe
-from experiments.training.study import SimpleName, Study
+from experiments.training.study import TASKS, SimpleName, Study
 from influence.errors import unknown
 from models.jrn import JRNConfig
 
@@ -47,8 +47,19 @@ class Design:
 
 @dataclass(frozen=True)
 class Settings:
-    """The configuration file."""
+    """The configuration file.
 
+    Attributes
+    ----------
+    folds
+        The parts of the training images that cross-fitted inputs are predicted in.
+    recipe
+        How the joint networks are trained.
+    designs
+        Which joint networks there are.
+    """
+
+    folds: Annotated[int, Field(ge=2)]
     recipe: Recipe
     designs: dict[SimpleName, Design]
 
@@ -83,8 +94,6 @@ class Sweep:
         The folder of NYU-Depth v2; `None` for the one in the environment.
     work
         Caches and resumable training states; outside version control.
-    single_task
-        The work folder of `experiments.nyuv2`, with its networks and their predictions.
     results
         `sweep.toml` and the published weights.
     reports
@@ -93,7 +102,6 @@ class Sweep:
 
     data: str | None = None
     work: Path = Path("runs/sweep")
-    single_task: Path = Path("runs/nyuv2")
     results: Path = HERE
     reports: Path = HERE.parents[1] / "reports" / "sweep"
 
@@ -121,10 +129,14 @@ class Sweep:
 
     def inputs(self, condition: Condition) -> Study:
         """Return the study whose predictions are the training inputs of a condition."""
-        study = open_study(data=self.data, work=self.single_task)
-        if condition == "cross-fitted":
-            return study
-        return replace(study, folds=1, work=self.work / "in-sample")
+        study = open_study(data=self.data, work=self.work / condition)
+        folds = 1 if condition == "in-sample" else self.settings.folds
+        return replace(study, folds=folds)
+
+    def single_task_networks(self) -> list[tuple[Study, str, str]]:
+        """Return study, task and part of each network that predicts cross-fitted inputs."""
+        study = self.inputs("cross-fitted")
+        return [(study, task, f"fold{fold}") for fold in range(study.folds) for task in TASKS]
 
     def config(self, member: Member, *, classes: int) -> JRNConfig:
         """Return the configuration of a network."""

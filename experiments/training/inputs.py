@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 from torch import Tensor, nn
 
 from influence.evaluation_file import EvaluationFile
@@ -12,7 +13,7 @@ from influence.measurement import measure
 from influence.network import JointNetwork, Modality, Output
 from influence.rows import NO_MUTE
 
-__all__ = ["input_network", "score_inputs"]
+__all__ = ["input_network", "input_scores", "score_inputs"]
 
 
 class _Unchanged(nn.Module):
@@ -31,18 +32,18 @@ def input_network(data: Path) -> JointNetwork:
     )
 
 
-def score_inputs(data: Path, path: Path) -> Path:
-    """Write the performance of the inputs, as that of a network `input`.
+def input_scores(data: Path) -> pd.DataFrame:
+    """Return the performance of the inputs of an evaluation file, as that of a network `input`.
 
-    Parameters
-    ----------
-    data
-        The evaluation file of a study.
-    path
-        A table with the columns of ``performance.csv``, only the rows in which nothing is muted.
+    The frame has the columns of ``performance.csv``, and only rows in which nothing is muted.
     """
-    run = measure(input_network(data), data, mutes=["zero"])
-    performance = run.performance[run.performance["mute"] == NO_MUTE]
+    performance = measure(input_network(data), data, mutes=["zero"]).performance
+    return performance[performance["mute"] == NO_MUTE]
+
+
+def score_inputs(data: Path, path: Path) -> Path:
+    """Write the scores of the inputs of an evaluation file into a table."""
+    scores = input_scores(data)
     with replace_on_success(path) as aside:
-        performance.to_csv(aside, index=False, lineterminator="\n")
+        scores.to_csv(aside, index=False, lineterminator="\n")
     return path

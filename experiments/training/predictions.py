@@ -90,7 +90,7 @@ def weights_path(study: Study, task: str, part: str = FULL) -> Path:
         return published
     raise InfluenceError(
         f"no weights of the {task} network ({part}) at {trained}: "
-        f"run `python -m experiments.{study.name} train-single-task` first"
+        "train them first: `train-single-task` of the study, or `train-inputs` of the sweep"
     )
 
 

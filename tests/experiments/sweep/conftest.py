@@ -13,11 +13,13 @@ from experiments.sweep import study as sweep_study
 from experiments.sweep.measuring import measure_member
 from experiments.sweep.study import CONDITIONS, Sweep
 from experiments.sweep.training import publish_statistics, train_member
-from experiments.training.single_task import parts_of, train_single_task
+from experiments.training.single_task import FULL, train_single_task
 from experiments.training.study import TASKS, Study
 from tests.experiments.training.conftest import tiny_study, write_rooms
 
 SETTINGS = """
+folds = 4
+
 [recipe]
 epochs = 1
 batch_size = 1
@@ -47,8 +49,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
     write_rooms(root / "data", "test", 4)
     tiny = tiny_study(root)
     for task in TASKS:
-        for part in parts_of(tiny):
-            train_single_task(tiny, task, part)
+        train_single_task(tiny, task, FULL)
     weights = root / "results" / "weights"
     weights.mkdir(parents=True)
     for task in TASKS:  # as published: the predictors of the condition in-sample
@@ -63,10 +64,11 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
         patch.setattr(sweep_study, "open_study", open_study)
         sweep = Sweep(
             work=root / "sweep",
-            single_task=root / "work",
             results=root / "results",
             reports=root / "reports",
         )
+        for network in sweep.single_task_networks():
+            train_single_task(*network)
         for condition in CONDITIONS:
             publish_statistics(sweep, condition)
         for member in sweep.members():

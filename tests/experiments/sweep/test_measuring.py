@@ -5,11 +5,14 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.sweep.measuring import MUTES, measure_member
-from experiments.sweep.study import Sweep
+from experiments.sweep.measuring import MUTES, measure_member, score_training_inputs
+from experiments.sweep.study import CONDITIONS, Sweep
+from experiments.training.arrays import load_split
+from experiments.training.predictions import predict_split
 from influence.errors import InfluenceError
 from influence.results import read_run
 
@@ -49,3 +52,17 @@ def test_lacking_statistics_are_named(sweep: Sweep, tmp_path: Path) -> None:
     bare = replace(sweep, results=tmp_path / "results", work=tmp_path / "work")
     with pytest.raises(InfluenceError, match=r"statistics of the training inputs at .*in-sample"):
         measure_member(bare, bare.choose(())[0])
+
+
+def test_how_good_the_training_inputs_are(sweep: Sweep) -> None:
+    """Derive the mean squared relative error of the depth from the predictions themselves."""
+    sweep.reports.mkdir(exist_ok=True)
+    table = pd.read_csv(score_training_inputs(sweep))
+    for condition in CONDITIONS:
+        study = sweep.inputs(condition)
+        truth = load_split(study, "train").depth.astype(np.float64)
+        guess = predict_split(study, "train").depth.astype(np.float64).clip(1e-3, 10.0)
+        error = ((guess - truth) ** 2 / np.where(truth > 0, truth, 1.0))[truth > 0].mean()
+        found = table[(table["network"] == f"{condition} input") & (table["metric"] == "sqr_rel")]
+        assert found["value"].item() == pytest.approx(error, rel=1e-5)
+        assert found["n"].item() == len(truth)
