@@ -20,6 +20,8 @@ from models.jrn import JRN, jrn_loss
 
 __all__ = ["gather_histories", "publish_statistics", "train_member"]
 
+HISTORY = ["network", "seed", "epoch", "train_loss", "held_out_loss"]
+
 
 def train_member(sweep: Sweep, member: Member) -> Path:
     """Train a network, or go on, or do nothing if it is there; publish its weights."""
@@ -55,16 +57,19 @@ def publish_statistics(sweep: Sweep, condition: Condition) -> Path:
 
 
 def gather_histories(sweep: Sweep) -> Path:
-    """Put the losses of all epochs together, of networks that were trained here."""
+    """Put the losses of all epochs together; networks that were not trained here keep theirs."""
+    path = sweep.reports / "training.csv"
+    kept = pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=HISTORY)
     frames = []
     for member in sweep.members():
-        path = sweep.folder(member) / "history.csv"
-        if path.is_file():
-            own = pd.read_csv(path).assign(network=member.name, seed=member.seed)
-            frames.append(own[["network", "seed", "epoch", "train_loss", "held_out_loss"]])
-    path = sweep.reports / "training.csv"
+        own = sweep.folder(member) / "history.csv"
+        if own.is_file():
+            found = pd.read_csv(own).assign(network=member.name, seed=member.seed)[HISTORY]
+        else:
+            found = kept[(kept["network"] == member.name) & (kept["seed"] == member.seed)]
+        frames.append(found)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replace_on_success(path) as aside:
-        table = pd.concat(frames, ignore_index=True)
+        table = pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
         table.to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")
     return path

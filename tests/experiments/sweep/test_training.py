@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -57,8 +59,17 @@ def test_the_statistics_are_those_of_the_training_inputs(sweep: Sweep) -> None:
 
 
 def test_histories_of_all_networks(sweep: Sweep) -> None:
-    table = pd.read_csv(gather_histories(sweep))
+    path = gather_histories(sweep)
+    table = pd.read_csv(path)
     assert len(table) == 6  # one epoch each
     assert set(zip(table["network"], table["seed"], strict=True)) == {
         (member.name, member.seed) for member in sweep.members()
     }
+
+
+def test_histories_of_networks_that_are_not_trained_again_are_kept(
+    sweep: Sweep, tmp_path: Path
+) -> None:
+    path = gather_histories(sweep)
+    before = path.read_bytes()
+    assert gather_histories(replace(sweep, work=tmp_path)).read_bytes() == before
