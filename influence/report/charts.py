@@ -72,7 +72,7 @@ def mute_scale(mutes: pd.Series) -> Spec:
 
 
 def envelopes(influence: pd.DataFrame) -> list[Spec]:
-    """Return the upper concave envelope over networks, for each mute, direction and metric.
+    """Return the upper concave envelope over networks: of each data set, mute, direction, metric.
 
     Parameters
     ----------
@@ -80,17 +80,17 @@ def envelopes(influence: pd.DataFrame) -> list[Spec]:
 
     Examples
     --------
-    >>> frame = pd.DataFrame({"mute": "zero", "source": "depth", "target": "semantic",
-    ...     "metric": "mean_iou", "level": "all", "higher_is_better": True,
+    >>> frame = pd.DataFrame({"dataset": "d", "mute": "zero", "source": "depth",
+    ...     "target": "semantic", "metric": "mean_iou", "level": "all", "higher_is_better": True,
     ...     "omega": [0.1, 0.2, 0.3], "full": [0.5, 0.4, 0.45]})
     >>> [(round(p["x"]), round(p["y"])) for p in envelopes(frame)[0]["points"]]
     [(10, 50), (30, 45)]
     """
     whole = influence[influence["level"] == "all"]
-    keys = ["mute", "source", "target", "metric"]
+    keys = ["dataset", "mute", "source", "target", "metric"]
     return [
         dict(zip(keys, key, strict=True), points=_envelope(rows))
-        for key, rows in whole.groupby(keys, sort=False)
+        for key, rows in whole.groupby(keys, sort=False, dropna=False)
     ]
 
 
@@ -136,6 +136,12 @@ ZERO: Spec = {
     "mark": {"type": "rule", "strokeDash": [2, 3], "color": NEUTRAL, "aria": False},
     "encoding": {"x": {"datum": 0}},
 }
+SAID = _name("said")
+"""What a screen reader says of a mark."""
+
+OUTLINE: Spec = {"stroke": "$ink", "strokeWidth": 0.5}
+"""Of filled marks, so that light colours are seen on light paper."""
+
 WHO = {"network": "name", "influence_ω": "omegaText"}
 
 PERFORMANCE: Spec = {
@@ -146,7 +152,11 @@ PERFORMANCE: Spec = {
         {
             "data": {"name": "envelope"},
             "mark": {"type": "line", "color": NEUTRAL, "strokeWidth": 1.5, "aria": False},
-            "encoding": {"x": _number("x", "$x", scale=LOOSE), "y": _number("y", "$y")},
+            "encoding": {
+                "x": _number("x", "$x", scale=LOOSE),
+                "y": _number("y", "$y"),
+                "detail": _name("dataset"),
+            },
         },
         {
             "mark": {"type": "rule", "opacity": 0.55, "aria": False},
@@ -167,8 +177,9 @@ PERFORMANCE: Spec = {
             },
         },
         {
-            "mark": {"type": "point", "filled": True, "size": 90, "opacity": 0.95},
+            "mark": {"type": "point", "filled": True, "size": 90, "opacity": 0.95, **OUTLINE},
             "encoding": {
+                "description": SAID,
                 "x": _number("x", "$x", scale=LOOSE),
                 "y": _number("y", "$y", scale=LOOSE),
                 "color": NETWORK_COLOUR,
@@ -185,13 +196,14 @@ MATRIX: Spec = {
     "height": {"step": 30},
     "data": {"name": "points"},
     "encoding": {
-        "x": _name("source", title="input that is muted", axis=ON_TOP),
+        "x": _name("axis", title="input that is muted", axis=ON_TOP),
         "y": _name("name", title=None),
     },
     "layer": [
         {
             "mark": {"type": "rect", "cornerRadius": 3, "stroke": "$surface", "strokeWidth": 2},
             "encoding": {
+                "description": SAID,
                 "color": _number(
                     "x",
                     None,
@@ -223,6 +235,7 @@ MUTE_POINT: Spec = {
     **MUTE_ROWS,
     "x": OMEGA,
     "shape": MUTE_SHAPE,
+    "description": SAID,
     "tooltip": _hover(**WHO, mute="mute", muted_input="farText", verdict="verdict"),
 }
 
@@ -241,7 +254,7 @@ MUTES: Spec = {
         },
         {
             "transform": [{"filter": "!datum.far"}],
-            "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
+            "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1, **OUTLINE},
             "encoding": MUTE_POINT,
         },
         {
@@ -272,10 +285,11 @@ LEVELS: Spec = {
             },
         },
         {
-            "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
+            "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1, **OUTLINE},
             "encoding": {
                 **LEVEL_ROWS,
                 "x": OMEGA,
+                "description": SAID,
                 "shape": NETWORK_SHAPE,
                 "tooltip": _hover(part="level", **WHO, with_the_input="fullText", mute="mute"),
             },
@@ -304,8 +318,9 @@ CHARTS: tuple[Chart, ...] = (
     Chart(
         "mutes",
         "Does the answer depend on how the input is replaced?",
-        "One point for each way to replace the input. Where all lie on one side of the dotted "
-        "line, the answer can be trusted. A hollow point: the replaced input is far from the data.",
+        "One point for each way to replace the input. Where all intervals lie on one side of the "
+        "dotted line, all ways agree. A hollow point: the replaced input is far from the data, and "
+        "the influence may be an artefact.",
         "direction",
         MUTES,
     ),

@@ -6,6 +6,7 @@ the rows of the file, to the digit.
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -215,7 +216,8 @@ def _read_texts(source: Any) -> pd.DataFrame:
 
 
 def _as_texts(frame: pd.DataFrame) -> pd.DataFrame:
-    return _read_texts(StringIO(frame.to_csv(index=False)))
+    # Quoted, since the writer forgets to quote a carriage return.
+    return _read_texts(StringIO(frame.to_csv(index=False, quoting=csv.QUOTE_ALL)))
 
 
 def _sheet(name: str, texts: pd.DataFrame) -> Sheet:

@@ -25,15 +25,19 @@ RUN = ["network", "seed", "dataset"]
 TONES = {
     "helps": "the input helps under every mute",
     "hurts": "the input hurts under every mute",
+    "partly helps": "the input helps under some mutes, and under others it is undecided",
+    "partly hurts": "the input hurts under some mutes, and under others it is undecided",
     UNSTABLE: "the sign depends on the mute",
     INDISTINGUISHABLE: "no influence can be told from zero",
     UNTESTED: "there is no test",
 }
-"""Verdict of a network -> words that follow "in 3 of 5 networks"."""
+"""What was found for a network -> words that follow "in 3 of 5 networks"."""
 
 HEADLINES = {
     "helps": "helps",
     "hurts": "hurts",
+    "partly helps": "helps under some mutes",
+    "partly hurts": "hurts under some mutes",
     UNSTABLE: "depends on the mute",
     INDISTINGUISHABLE: "not distinguishable from zero",
     UNTESTED: "no test",
@@ -61,7 +65,7 @@ class Finding:
     ----------
     source, target : the muted site and the output that is scored.
     score : what the output is scored by, for readers.
-    tone : `helps`, `hurts`, another verdict if all networks share it, or empty.
+    tone : one of `TONES` if all networks share it, or empty.
     headline : the tone in words.
     sentences : how many networks, how much, how sure.
     verdicts : network -> its verdict in words; empty where there are too many networks.
@@ -145,7 +149,7 @@ def _facts(influence: pd.DataFrame) -> Iterator[Sentence]:
     for dataset, own in influence.groupby("dataset", sort=False, dropna=False):
         sizes = " or ".join(f"{n:,.0f}" for n in own["n"].dropna().unique())
         yield (f"Data: {dataset}{f', {sizes} samples' if sizes else ''}.",)
-    names = influence["network"].unique()
+    names = _called(influence)["called"].unique()
     listed = f": {_joined(names)}" if len(names) <= LISTED_AT_MOST else ""
     yield (f"{_counted(networks, 'trained network')}{listed}.",)
     mutes = influence["mute"].unique()
@@ -195,8 +199,11 @@ def _finding(own: pd.DataFrame, distance: pd.DataFrame) -> Finding:
 
 
 def _tone(judged: Any) -> str:
+    side = "helps" if judged.helps else "hurts"
     if judged.verdict == STABLE:
-        return "helps" if judged.helps else "hurts"
+        return side
+    if judged.verdict == UNSTABLE and not (judged.helps and judged.hurts):
+        return f"partly {side}"
     return str(judged.verdict)
 
 

@@ -96,28 +96,38 @@ class Rows {
   point(row, at) {
     const network = at("network");
     const metric = FACTS.metrics[at("metric")];
-    const gain = (text) => (text === "" ? null : Number(text) * metric.gain.factor);
-    const oriented = (text) => (text === "" ? null : gain(text) * metric.sign);
+    const finite = (value) => (Number.isFinite(value) ? value : null);
+    const gain = (text) => finite(number(text) * metric.gain.factor);
+    const oriented = (text) => finite(number(text) * metric.gain.factor * metric.sign);
     const shown = (key) => scaled(at(key), at("metric"), "gain");
     const [low, high] = this.endsOf(row);
     const interval = withInterval(shown("omega"), shown("omega_low"), shown("omega_high"));
     const far = this.isFar(row);
     const [ofNetwork, ofMute] = [inked(network, FACTS.networks), inked(at("mute"), FACTS.mutes)];
+    const name = network + (this.seeds.has(network) ? ` #${at("seed")}` : "") +
+      (this.datasets.has(network) ? ` on ${at("dataset")}` : "");
+    const omegaText = withUnit(interval, metric.gain.unit);
     return {
       network, source: at("source"), target: at("target"), metric: at("metric"),
-      mute: at("mute"), level: at("level"), far, verdict: this.verdictOf(row),
-      name: network + (this.seeds.has(network) ? ` #${at("seed")}` : "") +
-        (this.datasets.has(network) ? ` on ${at("dataset")}` : ""),
+      dataset: at("dataset"), mute: at("mute"), level: at("level"), far, name,
+      verdict: this.verdictOf(row), axis: tame(at("source")),
+      said: `${name}: influence of ${at("source")} on ${at("target")}, ${metric.label}, ` +
+        `mute ${at("mute")}, level ${at("level")}: ${omegaText}`,
       x: gain(at("omega")), xLow: gain(at("omega_low")), xHigh: gain(at("omega_high")),
       y: oriented(at("full")), yLow: oriented(low), yHigh: oriented(high),
       networkColour: ofNetwork.colour, networkShape: ofNetwork.shape,
       muteColour: ofMute.colour, muteShape: ofMute.shape,
       short: shown("omega"),
-      omegaText: withUnit(interval, metric.gain.unit),
+      omegaText,
       fullText: withUnit(scaled(at("full"), at("metric"), "value"), metric.value.unit),
       farText: far ? "far from the data" : "like the data, or not measured",
     };
   }
+}
+
+// A name that objects of JavaScript know, such as __proto__, would be taken for what they know.
+function tame(name) {
+  return name in {} ? `\u200b${name}` : name;
 }
 
 class Chart {
@@ -153,10 +163,20 @@ class Chart {
     const places = [...panels.keys()].map(() => element("div", { class: "plot" }));
     room.replaceChildren(...[...panels.keys()].map((title, i) =>
       element("div", { class: "panel" }, element("h4", {}, title), places[i])));
-    this.views = [...panels].map(([title, points], i) => this.panel(vega, places[i], title, points));
+    this.views = [...panels].flatMap(([title, points], i) => this.attempt(vega, places[i], title, points));
     this.legend();
     if (!panels.size) room.append(element("p", {}, "These runs have no such rows."));
     await Promise.all(this.views.map((view) => view.runAsync()));
+  }
+
+  // One panel that cannot be drawn leaves the others.
+  attempt(vega, place, title, points) {
+    try {
+      return this.panel(vega, place, title, points);
+    } catch (error) {
+      place.replaceChildren(element("p", { class: "notice" }, `This plot cannot be drawn: ${error.message}`));
+      return [];
+    }
   }
 
   panel(vega, place, title, points) {
@@ -164,13 +184,15 @@ class Chart {
     spec.autosize = { type: "fit-x", contains: "padding" };
     spec.description = `${this.facts.title} ${title}. The same numbers are in ` +
       "the table of influences below.";
-    spec.datasets = { points: this.legible(points), envelope: this.envelope(points[0]) };
-    const compiled = vega.compile(spec, { config: look(), logger: SILENT }).spec;
+    spec.datasets = { points: this.legible(points), envelope: this.envelope(points) };
+    const compiled = vega.compile(spec, { config: look(spec.width), logger: SILENT }).spec;
     // The interpreter evaluates expressions without eval, which the page's policy forbids.
     const view = new vega.View(vega.parse(compiled, null, { ast: true }), {
       expr: vega.expressionInterpreter, renderer: "svg", container: place, hover: true,
     });
-    return view.tooltip((_, event, item, value) => hover(event, value));
+    // A finger points by a tap, and is gone before the values could be read.
+    view.addEventListener("click", (event, item) => hover(event, item?.tooltip));
+    return view.tooltip((_, event, item, value) => event?.pointerType === "touch" || hover(event, value));
   }
 
   values(points) {
@@ -179,7 +201,7 @@ class Chart {
     const most = Math.max(...points.map((point) => Math.abs(point.x ?? 0))) || 1;
     const lines = new Set(points.map((p) => (this.facts.name === "mutes" ? p.mute : p.name))).size;
     return {
-      x: [`ω(${source} → ${target})`, gain.unit].filter(Boolean).join(", "), y: heading,
+      x: [`ω(${source} → ${target})`, gain.unit].filter(Boolean).join(", "), y: tame(heading),
       angle: new Set(points.map((point) => point.source)).size > 3 ? -30 : 0,
       neutral: ink("neutral"), surface: ink("surface"), ink: ink("ink"),
       help: ink("help-fill"), hurt: ink("hurt-fill"), "surface-strong": ink("band"),
@@ -193,9 +215,10 @@ class Chart {
     return crowded ? points.map((point) => ({ ...point, short: "" })) : points;
   }
 
-  envelope({ source, target, metric, mute }) {
-    return FACTS.envelopes.find((known) => known.source === source && known.target === target &&
-      known.metric === metric && known.mute === mute)?.points ?? [];
+  envelope([{ source, target, metric, mute }]) {
+    return FACTS.envelopes.filter((known) => known.source === source && known.target === target &&
+      known.metric === metric && known.mute === mute)
+      .flatMap(({ dataset, points }) => points.map((point) => ({ ...point, dataset })));
   }
 
   legend() {
@@ -219,13 +242,13 @@ function symbol(shape, colour) {
 }
 
 // The theme of the page, for the plotting library.
-function look() {
-  const words = { labelColor: ink("soft"), titleColor: ink("ink"), labelFontSize: 12, titleFontSize: 12,
-    titleFontWeight: "normal", labelLimit: 220 };
+function look(width) {
+  const words = { titleLimit: width - 20, labelColor: ink("soft"), titleColor: ink("ink"), labelFontSize: 12, titleFontSize: 12,
+    titleFontWeight: "normal", labelLimit: Math.min(220, width / 2) };
   return {
     background: null, font: getComputedStyle(document.body).fontFamily,
     axis: { ...words, gridColor: ink("line"), domainColor: ink("line"), tickColor: ink("line"),
-      titlePadding: 10, labelPadding: 6 },
+      titlePadding: 10, labelPadding: 6, labelOverlap: "greedy", labelSeparation: 6 },
     view: { stroke: null },
   };
 }

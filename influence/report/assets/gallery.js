@@ -10,6 +10,7 @@ class Gallery {
   }
 
   async fill() {
+    if (this.cards) return;
     Object.assign(this, JSON.parse(await unpack("gallery")));
     this.show();
   }
@@ -40,7 +41,7 @@ class Gallery {
       `${label} ${full} with ${source}, ${muted} without: ` +
       `ω ${scaled(String(card.omega), metric, "gain")}${gain.unit && `, in ${gain.unit}`}.` + this.ends(card, group);
     const words = {
-      picture: `What sample ${card.id} looks like: ${card.pictured}`,
+      picture: `Sample ${card.id}, the ${card.pictured}`,
       truth: `True ${target} of sample ${card.id}`,
       prediction: `Prediction of ${target} with ${source}, ${label} ${score("full")}`,
       prediction_muted: `Prediction of ${target} without ${source}, ${label} ${score("muted")}`,

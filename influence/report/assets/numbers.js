@@ -1,13 +1,18 @@
+// A number of a file, which Python writes; an empty cell is none.
+function number(text) {
+  return text === "" ? NaN : Number(text.replace("inf", "Infinity"));
+}
+
 // How numbers are shown; the files hold natural units (influence/display.py).
 function fixed(value, digits, signed = false) {
-  const text = value.toFixed(digits);
+  const text = value.toFixed(digits).replace("Infinity", "∞");
   return (signed && !text.startsWith("-") ? `+${text}` : text).replace("-", "−");
 }
 
 // A number of a file in the unit of its metric; `how` is "value" or "gain".
 function scaled(text, metric, how) {
   const { factor, digits } = FACTS.metrics[metric][how];
-  return text === "" ? "–" : fixed(Number(text) * factor, digits, how === "gain");
+  return text === "" ? "–" : fixed(number(text) * factor, digits, how === "gain");
 }
 
 function withInterval(shown, low, high) {
@@ -20,7 +25,7 @@ function withUnit(shown, unit) {
 
 function probability(text) {
   if (text === "") return "–";
-  return Number(text) < 0.001 ? "< 0.001" : fixed(Number(text), 3);
+  return number(text) < 0.001 ? "< 0.001" : fixed(number(text), 3);
 }
 
 // The text of a cell of a table; `at` gives the texts of its row by column.
@@ -31,7 +36,7 @@ function shownCell(column, at) {
     case "metric": return FACTS.metrics[text].label;
     case "p": return probability(text);
     case "flag": return text === "True" ? "yes" : "";
-    case "number": return text === "" ? "–" : fixed(Number(text) * column.factor, column.digits);
+    case "number": return text === "" ? "–" : fixed(number(text) * column.factor, column.digits);
     case "value":
     case "gain": {
       const [shown, ...ends] = [column.key, ...(column.ends ?? [])]

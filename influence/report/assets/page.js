@@ -53,10 +53,20 @@ for (const link of document.querySelectorAll("a[href='#sheet-influence']")) {
 }
 
 const samples = document.getElementById("gallery");
-if (samples) {
-  const gallery = new Gallery(samples);
-  whenNear(samples, () => gallery.fill());
-}
+const gallery = samples && new Gallery(samples);
+if (gallery) whenNear(samples, () => gallery.fill());
+
+// On paper everything is there: what is drawn when it comes near is drawn now.
+addEventListener("beforeprint", () => {
+  for (const part of document.querySelectorAll("details")) part.open = true;
+  startCharts();
+  for (const chart of charts) if (!chart.drawn) chart.draw();
+  gallery?.fill();
+});
+
+addEventListener("keydown", (event) => event.key === "Escape" && hover(event, null));
+addEventListener("scroll", (event) => hover(event, null), { passive: true });
+addEventListener("click", (event) => event.target.closest(".plot") || hover(event, null));
 
 const theme = document.getElementById("theme");
 const dark = matchMedia("(prefers-color-scheme: dark)");

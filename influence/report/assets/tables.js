@@ -49,8 +49,10 @@ class Sheet {
 
   says(row, words) {
     if (!words.length) return true;
-    const said = this.facts.columns.map((column) => this.text(column, row)).join("\n").toLowerCase();
-    return words.every((word) => said.includes(word));
+    const shown = this.facts.columns.map((column) => this.text(column, row));
+    const said = [...shown, this.frame.columns.metric?.[row]].join("\n").toLowerCase();
+    // A minus is shown as such, and typed as a hyphen.
+    return words.every((word) => said.includes(word.replace(/^-(?=[\d.])/, "−")));
   }
 
   sort(place) {
@@ -76,7 +78,7 @@ class Sheet {
   key(column, row) {
     if (!NUMERIC.has(column.kind)) return this.text(column, row);
     const text = this.frame.columns[column.key][row];
-    return text === "" ? NaN : Number(text) * this.factor(column, row);
+    return number(text) * this.factor(column, row);
   }
 
   factor(column, row) {
@@ -85,7 +87,9 @@ class Sheet {
   }
 
   turn(step) {
-    this.page += step;
+    const page = this.page + step;
+    if (page < 0 || page * ROWS_A_PAGE >= this.found.length) return;
+    this.page = page;
     this.show();
   }
 
@@ -98,8 +102,9 @@ class Sheet {
     this.root.querySelector(".status").textContent =
       `${range}${count(this.found.length)} found, of ${count(this.all.length)} in this table.`;
     const [back, on] = this.root.querySelectorAll("[data-step]");
-    back.disabled = this.page === 0;
-    on.disabled = first + ROWS_A_PAGE >= this.found.length;
+    // Not by `disabled`, which would take the keyboard's place away on the last page.
+    back.setAttribute("aria-disabled", this.page === 0);
+    on.setAttribute("aria-disabled", first + ROWS_A_PAGE >= this.found.length);
   }
 
   line(row) {
@@ -125,6 +130,8 @@ class Sheet {
     this.root.open = true;
     for (const field of this.form.elements) field.value = filters[field.name] ?? "";
     if (this.frame) this.find();
+    // After the link, which takes the focus to the page.
+    setTimeout(() => this.root.querySelector("summary").focus({ preventScroll: true }));
   }
 }
 

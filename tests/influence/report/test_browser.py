@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import math
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,21 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
+@pytest.fixture(scope="module")
+def strange(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose names mean something to scripts, with a carriage return and an infinite omega."""
+    run = page_run(tmp_path_factory.mktemp("strange") / "run", gallery=False)
+    names = {"jrn-cat1": "a\rb", "jrn-cat5": "x" * 200, "depth": "__proto__",
+             "mean_iou": "constructor", "zero": "toString\r"}  # fmt: skip
+    for name in ("influence", "performance", "interactions", "distance"):
+        table = pd.read_csv(run / f"{name}.csv").replace(names)
+        if name == "influence":
+            table.loc[0, ["omega", "omega_low", "omega_high"]] = math.inf
+        table.to_csv(run / f"{name}.csv", index=False, quoting=csv.QUOTE_ALL)
+    write_page([run], run / "page.html")
+    return run
+
+
 class Visit:
     """A visit to the page, with everything that it said and asked for."""
 
@@ -69,8 +87,8 @@ class Visit:
         """Scroll to a part of the page, which is filled when it comes near."""
         self.page.locator(place).scroll_into_view_if_needed()
 
-    def draw(self) -> None:
-        for name in ("performance", "matrix", "mutes", "levels"):
+    def draw(self, *names: str) -> None:
+        for name in names or ("performance", "matrix", "mutes", "levels"):
             self.see(f"#chart-{name}")
             self.page.wait_for_selector(f"#chart-{name} .plot svg")
 
@@ -106,15 +124,21 @@ class Visit:
         return to
 
 
-@pytest.fixture
-def visit(browser: Browser, run: Path, request: pytest.FixtureRequest) -> Iterator[Visit]:
-    """Visit the page; it has to stay silent, and to ask for nothing but itself."""
-    visit = Visit(browser, run, **getattr(request, "param", {}))
+@contextmanager
+def silent_visit(browser: Browser, run: Path, **options: Any) -> Iterator[Visit]:
+    """Visit a page; it has to stay silent, and to ask for nothing but itself."""
+    visit = Visit(browser, run, **options)
     yield visit
     own = [url for url in visit.asked if not url.startswith(("data:", "blob:"))]
     assert own == [(run / "page.html").as_uri()]
     assert visit.said == []
     visit.context.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, run: Path, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    with silent_visit(browser, run, **getattr(request, "param", {})) as visit:
+        yield visit
 
 
 def test_everything_is_drawn_in_silence(visit: Visit) -> None:
@@ -236,17 +260,90 @@ def test_pointing_at_a_mark_shows_its_values(visit: Visit, run: Path) -> None:
     assert not visit.page.locator("#hover").is_visible()
 
 
+PHONE = {"viewport": {"width": 390, "height": 844}}
+
+
+@pytest.mark.parametrize("visit", [PHONE | {"has_touch": True}], indirect=True)
+def test_a_tap_on_a_mark_shows_its_values(visit: Visit) -> None:
+    visit.draw()
+    visit.see("#chart-mutes")
+    box = visit.page.locator("#hover")
+    visit.page.locator("#chart-mutes .mark-symbol path").first.tap(force=True)
+    assert box.is_visible()
+    assert "percentage points" in (box.text_content() or "")
+    visit.page.keyboard.press("Escape")
+    assert not box.is_visible()
+
+
+def test_marks_say_what_they_show(visit: Visit) -> None:
+    visit.draw()
+    mark = visit.page.locator("#chart-performance .mark-symbol path").first
+    said = mark.get_attribute("aria-label") or ""
+    assert said.startswith("<script>alert(1)</script>: influence of depth on semantic, mean IoU")
+    assert said.endswith("percentage points")
+
+
+def test_strange_names_are_drawn_and_found(browser: Browser, strange: Path) -> None:
+    with silent_visit(browser, strange, viewport={"width": 1000, "height": 800}) as visit:
+        charts = ("performance", "matrix", "mutes")
+        visit.draw(*charts)
+        for name in charts:
+            assert visit.page.locator(f"#chart-{name} .plot svg").count() == 2
+            assert visit.page.locator(f"#chart-{name} .plot .notice").count() == 0
+        place = visit.open_table("influence")
+        for key, name in (("network", "a\rb"), ("mute", "toString\r")):
+            visit.page.locator(f"{place} button[type=reset]").click()
+            visit.page.locator(f"{place} select[name={key}]").select_option(name)
+            assert len(visit.rows(place)) > 5
+        visit.page.locator(f"{place} button[type=reset]").click()
+        assert "+∞ [+∞, +∞]" in visit.rows(place)[0]
+        assert visit.page.evaluate("document.documentElement.scrollWidth") == 1000
+
+
+def test_what_is_typed_is_found(visit: Visit, run: Path) -> None:
+    place = visit.open_table("influence")
+    visit.page.locator(f"{place} button[type=reset]").click()
+    counts = {}
+    for text in ("-0.", "−0.", "mean_iou", "mean IoU"):
+        visit.page.locator(f"{place} input[type=search]").fill(text)
+        counts[text] = visit.page.locator(f"{place} .status").text_content()
+    assert counts["-0."] == counts["−0."] != counts["mean_iou"] == counts["mean IoU"]
+    frame = pd.read_csv(run / "influence.csv")
+    found = (frame["metric"] == "mean_iou").sum()
+    assert (counts["mean_iou"] or "").startswith(f"Rows 1 to 25 of {found} found")
+
+
+def test_the_last_page_keeps_the_keyboards_place(visit: Visit) -> None:
+    place = visit.open_table("influence")
+    visit.page.locator(f"{place} [data-step='1']").focus()
+    for _ in range(40):
+        visit.page.keyboard.press("Enter")
+    assert focused(visit)["text"] == "Next"
+    assert visit.page.locator(f"{place} [data-step='1']").get_attribute("aria-disabled") == "true"
+    assert visit.rows(place)
+
+
+@pytest.mark.parametrize("visit", [{"color_scheme": "dark"}], indirect=True)
+def test_paper_is_light_and_has_everything(visit: Visit) -> None:
+    visit.page.emulate_media(media="print")
+    assert brightness(visit.page.evaluate("getComputedStyle(document.body).backgroundColor")) > 600
+    visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    visit.page.locator("#chart-levels .plot svg").wait_for()
+    visit.page.locator(".card").first.wait_for()
+    visit.page.locator("#sheet-distance tbody tr").first.wait_for()
+    assert visit.page.locator("details:not([open])").count() == 0
+
+
 def test_plots_follow_the_choices(visit: Visit, run: Path) -> None:
     visit.draw()
     axis = visit.page.locator("#chart-performance .panel").nth(1).locator(".role-axis-title")
     assert "100·rel(sqr)" in (axis.first.text_content() or "")
     visit.page.locator("#choices select[name='metric:depth']").select_option("rms")
-    visit.page.wait_for_function(
-        "[...document.querySelectorAll('#chart-performance .role-axis-title')]"
-        ".some(title => title.textContent.includes('−rms, m'))"
-    )
+    title = visit.page.locator("#chart-performance .role-axis-title", has_text="−rms, m")
+    title.first.wait_for(state="attached")
     visit.page.locator("#chart-matrix a").click()
     assert visit.page.locator("#sheet-influence").get_attribute("open") is not None
+    visit.page.locator("#sheet-influence > summary:focus").wait_for()
     assert {row[1] for row in visit.rows(visit.open_table("influence"))} == {"zero"}
 
 
@@ -358,7 +455,7 @@ def test_keyboard_alone(visit: Visit, tmp_path: Path) -> None:
     assert done == {"theme", "filter", "slider", "table", "sort", "search", "download"}
 
 
-@pytest.mark.parametrize("visit", [{"viewport": {"width": 390, "height": 844}}], indirect=True)
+@pytest.mark.parametrize("visit", [PHONE], indirect=True)
 def test_a_phone_scrolls_no_page_sideways(visit: Visit) -> None:
     visit.draw()
     for name in ("verdicts", "influence", "performance", "interactions", "distance"):
@@ -384,7 +481,8 @@ def test_dark_and_light(visit: Visit) -> None:
     visit.page.locator("#theme").click()
     assert brightness(visit.page.evaluate(background)) > 600
     assert visit.page.locator("#theme").text_content() == "Dark colours"
-    visit.page.wait_for_function(f"{label} !== '{dark}'")
+    labels = visit.page.locator(f"#chart-matrix .role-axis-label text:not([fill='{dark}'])")
+    labels.first.wait_for(state="attached")
 
 
 def test_what_can_be_used_has_a_name(visit: Visit) -> None:

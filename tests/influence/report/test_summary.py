@@ -16,11 +16,12 @@ from tests.tables_of_runs import influence_frame, performance_frame
 
 REPORTS = Path(__file__).parents[3] / "reports"
 NOTHING = pd.DataFrame()
-OMEGAS = {"+": (0.2, 0.1), "-": (-0.2, -0.1), "0": (0.05, 0.0), "~": (0.2, -0.2)}
+OMEGAS = {"+": (0.2, 0.1), "-": (-0.2, -0.1), "0": (0.05, 0.0), "~": (0.2, -0.2),
+          "p": (0.2, 0.001), "m": (0.001, -0.2)}  # fmt: skip
 
 
 def frame(*signs: str, metric: str = "mean_iou") -> pd.DataFrame:
-    """One network a sign, two mutes each: + helps, - hurts, 0 neither, ~ depends on the mute."""
+    """One network a sign, two mutes each: + helps, - hurts, 0 neither, ~ depends, p and m partly."""
     rows = []
     for place, sign in enumerate(signs):
         for mute, omega in zip(("zero", "mean"), OMEGAS[sign], strict=True):
@@ -45,6 +46,10 @@ def found(*signs: str) -> Finding:
         ("++", "helps", "helps", "In all 2 networks the input helps under every mute."),
         ("--", "hurts", "hurts", "In all 2 networks the input hurts under every mute."),
         ("~", "unstable sign", "depends on the mute", "Here the sign depends on the mute."),
+        ("p", "partly helps", "helps under some mutes",
+         "Here the input helps under some mutes, and under others it is undecided."),
+        ("mm", "partly hurts", "hurts under some mutes",
+         "In all 2 networks the input hurts under some mutes, and under others it is undecided."),
         ("00", "not distinguishable from zero", "not distinguishable from zero",
          "In all 2 networks no influence can be told from zero."),
         ("+-~+", "", "networks differ",
