@@ -64,3 +64,17 @@ def test_a_wrong_design_is_named(line: str, told: str, tmp_path: Path) -> None:
     (tmp_path / "sweep.toml").write_text(f"[recipe]\n[designs.mine]\n{line}\n")
     with pytest.raises(InfluenceError, match=f"designs.mine.{told}"):
         _ = replace(Sweep(), results=tmp_path).settings
+
+
+def test_cross_fitting_needs_two_parts(tmp_path: Path) -> None:
+    (tmp_path / "sweep.toml").write_text("folds = 1\n[recipe]\n[designs]\n")
+    with pytest.raises(InfluenceError, match="folds"):
+        _ = replace(Sweep(), results=tmp_path).settings
+
+
+def test_every_part_has_a_network_a_task(sweep: Sweep) -> None:
+    networks = sweep.single_task_networks()
+    assert {study.folds for study, _, _ in networks} == {4}
+    assert sorted((task, part) for _, task, part in networks) == [
+        (task, f"fold{fold}") for task in ("depth", "segmentation") for fold in range(4)
+    ]
