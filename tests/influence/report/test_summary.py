@@ -21,7 +21,7 @@ OMEGAS = {"+": (0.2, 0.1), "-": (-0.2, -0.1), "0": (0.05, 0.0), "~": (0.2, -0.2)
 
 
 def frame(*signs: str, metric: str = "mean_iou") -> pd.DataFrame:
-    """One network a sign, two mutes each: + helps, - hurts, 0 neither, ~ depends, p and m partly."""
+    """One network a sign, two mutes each: + helps, - hurts, 0 neither, ~ both, p and m partly."""
     rows = []
     for place, sign in enumerate(signs):
         for mute, omega in zip(("zero", "mean"), OMEGAS[sign], strict=True):
