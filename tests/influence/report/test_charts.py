@@ -69,3 +69,11 @@ def test_envelopes_are_those_of_the_figure() -> None:
             np.testing.assert_allclose(
                 corners, upper_envelope(panel.points["x"], panel.points["y"])
             )
+
+
+def test_each_data_set_has_an_envelope_of_its_own() -> None:
+    one = influence_frame()
+    other = one.assign(dataset="other", full=one["full"] + 1)
+    alone, together = envelopes(one), envelopes(pd.concat([one, other]))
+    assert [found for found in together if found["dataset"] == "rooms"] == alone
+    assert len(together) == 2 * len(alone)
