@@ -25,15 +25,17 @@ ROWS = ("condition", "mute", "x", "y", "source", "target", "kind", "quantity", "
 
 RULE = (
     "Supported: the whole 95% interval of the quantity lies where the claim says; contradicted: "
-    "none of it does; else not decided. A claim of two parts needs both, and one contradicts it. "
-    "Not after Holm: adjusted for all the claims of a condition and mute, it is not decided."
+    "none of it does, not even if it ends at the limit; else not decided. A claim of two parts "
+    "needs both, and one contradicts it. Not after Holm: adjusted for all the claims of a "
+    "condition and mute, it is not decided."
 )
 INTERVALS = (
-    "Intervals: bootstrap over images and seeds, and over designs where the claim is about designs "
-    "in general; where influence and performance are related, they are measured on different "
-    "halves of the images. Published: five networks (n = 5) without intervals of their own; "
-    "brackets show what leaving one of them out, or rounding, can change, and a verdict also needs "
-    "an exact test with p < 0.05 where there is one."
+    "Claims 1 to 2 need no mute, and are adjusted apart. Intervals: bootstrap over images and "
+    "seeds, and over designs where the claim is about designs in general; those of counts are "
+    "simultaneous bands; where influence and performance are related, they are measured on "
+    "different halves of the images. Published: five networks (n = 5) without intervals of their "
+    "own; brackets show what leaving one of them out, or rounding, can change, and a verdict also "
+    "needs an exact test with p < 0.05 where there is one."
 )
 
 
