@@ -248,7 +248,7 @@ function look(width) {
   return {
     background: null, font: getComputedStyle(document.body).fontFamily,
     axis: { ...words, gridColor: ink("line"), domainColor: ink("line"), tickColor: ink("line"),
-      titlePadding: 10, labelPadding: 6, labelOverlap: "greedy", labelSeparation: 6 },
+      titlePadding: 10, labelPadding: 6, labelOverlap: "parity", labelSeparation: 6 },
     view: { stroke: null },
   };
 }
