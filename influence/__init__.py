@@ -10,14 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from influence.checkpoints import export_checkpoint, load_checkpoint
+    from influence.data.evaluation_file import write_evaluation_file
     from influence.errors import InfluenceError
-    from influence.evaluation_file import write_evaluation_file
-    from influence.measurement import measure
+    from influence.measurement.pipeline import measure
     from influence.metrics.decorator import metric
-    from influence.network import JointNetwork, Modality, Output
-    from influence.optimal import learn_optimal, with_optimal
-    from influence.results import Run, read_run
+    from influence.mutes.optimal import learn_optimal, with_optimal
+    from influence.network.checkpoints import export_checkpoint, load_checkpoint
+    from influence.network.joint_network import JointNetwork, Modality, Output
+    from influence.results.run import Run, read_run
 
 __all__ = [
     "InfluenceError",
@@ -37,18 +37,18 @@ __all__ = [
 
 _HOMES = {
     "InfluenceError": "errors",
-    "JointNetwork": "network",
-    "Modality": "network",
-    "Output": "network",
-    "Run": "results",
-    "export_checkpoint": "checkpoints",
-    "learn_optimal": "optimal",
-    "load_checkpoint": "checkpoints",
-    "measure": "measurement",
+    "JointNetwork": "network.joint_network",
+    "Modality": "network.joint_network",
+    "Output": "network.joint_network",
+    "Run": "results.run",
+    "export_checkpoint": "network.checkpoints",
+    "learn_optimal": "mutes.optimal",
+    "load_checkpoint": "network.checkpoints",
+    "measure": "measurement.pipeline",
     "metric": "metrics.decorator",
-    "read_run": "results",
-    "with_optimal": "optimal",
-    "write_evaluation_file": "evaluation_file",
+    "read_run": "results.run",
+    "with_optimal": "mutes.optimal",
+    "write_evaluation_file": "data.evaluation_file",
 }
 
 

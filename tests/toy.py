@@ -11,10 +11,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from influence.evaluation_file import write_evaluation_file
-from influence.evaluation_set import Field
-from influence.metrics import Metric, Prediction
-from influence.network import JointNetwork, Modality, Output
+from influence.data.dataset import Field
+from influence.data.evaluation_file import write_evaluation_file
+from influence.metrics.metric import Metric, Prediction
+from influence.network.joint_network import JointNetwork, Modality, Output
 
 CLASSES = ("floor", "wall", "thing")
 

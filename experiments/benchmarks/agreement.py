@@ -13,7 +13,7 @@ from experiments.benchmarks.data import CountingFeed, CountingSet
 from experiments.benchmarks.rivals import Values, captum_differences, plain_pass, setup_loop
 from experiments.benchmarks.subject import SOURCES, Source, Subject
 from influence.errors import InfluenceError
-from influence.results import Run
+from influence.results.run import Run
 
 __all__ = ["TOLERANCE", "check_agreement", "values_of"]
 

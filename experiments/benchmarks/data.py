@@ -19,9 +19,9 @@ from torch.utils.data import DataLoader
 
 from experiments.benchmarks.maps import draw_maps
 from experiments.training.evaluation_data import quantise
-from influence.evaluation_file import EvaluationFile, write_evaluation_file
-from influence.evaluation_set import Batch, EvaluationSet, Field, Sample
-from influence.network import JointNetwork, Output
+from influence.data.dataset import Batch, EvaluationSet, Field, Sample
+from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
+from influence.network.joint_network import JointNetwork, Output
 
 __all__ = ["CountingFeed", "CountingSet", "MemoryBatch", "file_batches", "memory_batches",
            "write_data"]  # fmt: skip

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments.benchmarks.cases import CASES, INFLUENCE, RIVALS
 from experiments.benchmarks.verdicts import in_units_of
-from influence.plots.style import COLUMN_WIDTH, GREY, inks, styled
+from influence.display.plots.style import COLUMN_WIDTH, GREY, inks, styled
 
 __all__ = ["draw_times"]
 

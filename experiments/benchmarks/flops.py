@@ -10,8 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from experiments.benchmarks.cases import Case
 from experiments.benchmarks.parts import conditions_of, shared_path
 from experiments.benchmarks.subject import Subject
-from influence.muting import parse_mutes
-from influence.sharing.costs import count_costs
+from influence.engine.sharing.costs import count_costs
+from influence.mutes.registry import parse_mutes
 
 __all__ = ["count_flops"]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from influence.network import Modality
+from influence.network.joint_network import Modality
 
 __all__ = ["draw_maps", "example_maps"]
 

@@ -17,8 +17,8 @@ import torch
 from experiments.benchmarks.data import MemoryBatch
 from experiments.benchmarks.maps import draw_maps
 from experiments.benchmarks.networks import jrn
-from influence.measurement import measure
-from influence.network import JointNetwork
+from influence.measurement.pipeline import measure
+from influence.network.joint_network import JointNetwork
 from models.jrn import VARIANTS
 
 __all__ = ["CASE", "SIZES", "measure_peaks", "stream_batches"]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from experiments.benchmarks.maps import example_maps
-from influence.network import JointNetwork, Modality, Output
+from influence.network.joint_network import JointNetwork, Modality, Output
 from models.jrn import JRN, VARIANTS, JRNConfig
 
 __all__ = ["NETWORKS", "CrossAttention", "Fusion", "ResNet", "cross_attention", "jrn",

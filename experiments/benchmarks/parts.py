@@ -14,15 +14,16 @@ from torch import Tensor
 from experiments.benchmarks.cases import Case
 from experiments.benchmarks.scores import metrics_of
 from experiments.benchmarks.subject import Source, Subject
-from influence.evaluation_file import EvaluationFile
-from influence.layout import lay_out, suits_channels_last, with_layout
-from influence.loading import load_batches
-from influence.metrics import Prediction, find_metrics
-from influence.muting import parse_mutes
-from influence.plan import Plan
-from influence.rows import Condition
-from influence.sharing import SharedForward, share
-from influence.signals import Signals
+from influence.data.evaluation_file import EvaluationFile
+from influence.data.loader import load_batches
+from influence.engine.memory_format import lay_out, suits_channels_last, with_layout
+from influence.engine.sharing.shared_forward import SharedForward, share
+from influence.metrics.metric import Prediction
+from influence.metrics.registry import find_metrics
+from influence.mutes.batch_inputs import Signals
+from influence.mutes.registry import parse_mutes
+from influence.plan.conditions import Condition
+from influence.plan.plan import Plan
 
 __all__ = ["conditions_of", "parts_of", "shared_path"]
 

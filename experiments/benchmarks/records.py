@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from influence.files import replace_on_success
+from influence.runtime.files import replace_on_success
 
 __all__ = ["read_records", "replace_case", "write_frame"]
 

@@ -19,7 +19,7 @@ from experiments.benchmarks.verdicts import (
     parts_table,
 )
 from experiments.figures.readmes import write_blocks
-from influence.plots.style import FORMATS, save_figure
+from influence.display.plots.style import FORMATS, save_figure
 
 __all__ = ["blocks", "summary", "write_report"]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from experiments.benchmarks.data import MemoryBatch
 from experiments.benchmarks.scores import Scores
-from influence.network import JointNetwork, Modality
+from influence.network.joint_network import JointNetwork, Modality
 
 __all__ = ["CAPTUM", "Values", "captum_differences", "plain_pass", "setup_loop", "setups_of"]
 

@@ -15,7 +15,7 @@ from torchmetrics import (
 )
 from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
-from influence.network import JointNetwork
+from influence.network.joint_network import JointNetwork
 
 __all__ = ["DEPTH", "METRICS_OF", "Scores", "depth_arguments", "metrics_of"]
 

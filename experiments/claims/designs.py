@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.claims.draws import Quantity
-from influence.bootstrap import Resampling
+from influence.statistics.bootstrap import Resampling
 
 __all__ = ["Designs", "Estimate", "Images", "Role", "Statistic", "Terms"]
 
@@ -54,7 +54,7 @@ class Estimate:
     resampling: Resampling
 
     def interval(self) -> tuple[Array, Array]:
-        """Return the ends of the expanded percentile intervals, see `influence.bootstrap`."""
+        """Return the ends of the intervals; see `influence.statistics.bootstrap`."""
         return self.resampling.interval(self.drawn, self.groups)
 
 

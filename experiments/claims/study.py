@@ -19,8 +19,8 @@ from experiments.claims.sources import (
 from experiments.claims.tables import correlation_table, hull_table, network_table
 from experiments.claims.worlds import Measured, World
 from experiments.sweep.study import CONDITIONS, Member, Sweep
-from influence.bootstrap import Resampling
-from influence.files import replace_on_success
+from influence.runtime.files import replace_on_success
+from influence.statistics.bootstrap import Resampling
 
 __all__ = ["PAPER", "write_study"]
 

@@ -28,10 +28,12 @@ from experiments.figures.studies import (
 )
 from experiments.figures.sweep import write_sweep
 from experiments.ground_truth.report import write_report as write_ground_truth
+from influence.display.table import Table, format_table
+from influence.display.tables.interactions import interactions_table
+from influence.display.tables.mutes import mutes_table
+from influence.display.tables.omega import omega_table
 from influence.errors import InfluenceError
-from influence.results import read_table
-from influence.table_formats import Table, format_table
-from influence.tables import interactions_table, mutes_table, omega_table
+from influence.results.tables import read_table
 
 REPORTS = Path(__file__).parents[2] / "reports"
 STUDIES = {"rooms": "make measure", "nyuv2": "python -m experiments.nyuv2 measure"}

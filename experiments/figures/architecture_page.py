@@ -7,14 +7,15 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.figures.architectures import direction_table
-from influence.display import display_of
+from influence.display.notation import display_of
+from influence.display.table import MARKDOWN, format_table
+from influence.display.tables.arrangement import records
+from influence.display.tables.comparison import comparison_table
+from influence.display.tables.performance import performance_table
 from influence.errors import InfluenceError
-from influence.metric_sets import SETS
-from influence.results import read_table
-from influence.rows import NO_MUTE
-from influence.table_formats import MARKDOWN, format_table
-from influence.tables import comparison_table, performance_table
-from influence.tables.arrangement import records
+from influence.metrics.sets import SETS
+from influence.plan.conditions import NO_MUTE
+from influence.results.tables import read_table
 
 __all__ = ["page_blocks"]
 

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from influence.display import display_of
-from influence.edges import PREFIX
+from influence.display.notation import display_of
+from influence.display.plots.style import COLUMN_WIDTH, FORMATS, GREY, inks, save_figure, styled
+from influence.display.table import Table
+from influence.display.tables.arrangement import records, write_headings
 from influence.errors import InfluenceError
-from influence.files import replace_on_success
-from influence.plots.style import COLUMN_WIDTH, FORMATS, GREY, inks, save_figure, styled
-from influence.results import read_table
-from influence.rows import NO_MUTE
-from influence.table_formats import Table
-from influence.tables.arrangement import records, write_headings
-from influence.verdict import in_words, verdicts
+from influence.network.sites import PREFIX
+from influence.plan.conditions import NO_MUTE
+from influence.results.tables import read_table
+from influence.results.verdict import in_words, verdicts
+from influence.runtime.files import replace_on_success
 
 __all__ = ["direction_table", "directions", "draw_directions", "write_directions"]
 

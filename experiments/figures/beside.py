@@ -6,8 +6,9 @@ import pandas as pd
 
 from experiments.figures.published import TABLE_I, TABLE_III
 from experiments.figures.studies import Study, in_order, paper_metrics
-from influence.table_formats import format_table
-from influence.tables import class_table, omega_table, performance_table
+from influence.display.table import format_table
+from influence.display.tables.omega import omega_table
+from influence.display.tables.performance import class_table, performance_table
 
 __all__ = ["beside_published"]
 

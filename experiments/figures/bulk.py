@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
-from influence.plots.rows import view_limits
-from influence.plots.style import Ink
+from influence.display.plots.rows import view_limits
+from influence.display.plots.style import Ink
 
 __all__ = ["in_bulk", "pin_outside", "set_view", "value_outside"]
 
@@ -42,7 +42,7 @@ def set_view(axes: Axes, points: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     axes : a panel.
-    points : see `influence.plots.performance.Panel`.
+    points : see `influence.display.plots.performance.Panel`.
 
     Returns
     -------

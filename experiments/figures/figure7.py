@@ -20,8 +20,8 @@ from experiments.figures.variants import (
     label_of,
     variant_inks,
 )
-from influence.plots.performance import Panel, draw_panel, performance_panels, write_names
-from influence.plots.style import COLUMN_WIDTH, Ink, heading, styled, write_legend
+from influence.display.plots.performance import Panel, draw_panel, performance_panels, write_names
+from influence.display.plots.style import COLUMN_WIDTH, Ink, heading, styled, write_legend
 
 __all__ = ["draw_figure7"]
 

@@ -22,9 +22,9 @@ from experiments.figures.variants import (
     label_of,
     variant_inks,
 )
-from influence.plots.labels import place_labels
-from influence.plots.performance import Panel, performance_panels
-from influence.plots.style import COLUMN_WIDTH, GREY, heading, styled, write_legend
+from influence.display.plots.labels import place_labels
+from influence.display.plots.performance import Panel, performance_panels
+from influence.display.plots.style import COLUMN_WIDTH, GREY, heading, styled, write_legend
 
 __all__ = ["draw_figure8"]
 

@@ -33,7 +33,7 @@ def mean_influence(influence: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame
     Parameters
     ----------
     influence : frame with the columns of `influence.csv`.
-    seeds : frame from `influence.seeds.aggregate_seeds`.
+    seeds : frame from `influence.analysis.seeds.aggregate_seeds`.
 
     Returns
     -------

@@ -11,9 +11,9 @@ import pandas as pd
 
 from experiments.figures.published import CLASSES, DEPTH, SEMANTIC, TEST_IMAGES
 from experiments.figures.variants import CROSS_FITTED, GROUPS, PAPER, design_of, label_of
-from influence.display import display_of
-from influence.table_formats import Table
-from influence.tables import class_table, performance_table
+from influence.display.notation import display_of
+from influence.display.table import Table
+from influence.display.tables.performance import class_table, performance_table
 
 __all__ = ["paper_tables", "printed_rows"]
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from influence.display import display_of
-from influence.files import replace_on_success
-from influence.results import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS
+from influence.display.notation import display_of
+from influence.results.tables import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS
+from influence.runtime.files import replace_on_success
 
 __all__ = ["PUBLISHED", "published_frames", "write_published"]
 

@@ -38,7 +38,7 @@ import pandas as pd
 
 from experiments.figures.cells import RULES, rows_where, source_file, value_at, value_of
 from influence.errors import InfluenceError, unknown
-from influence.files import replace_on_success
+from influence.runtime.files import replace_on_success
 
 __all__ = ["GIVEN", "Quote", "fill_quotes", "read_quotes", "write_quotes"]
 

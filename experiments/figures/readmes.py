@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from influence.errors import InfluenceError
-from influence.files import replace_on_success
+from influence.runtime.files import replace_on_success
 
 __all__ = ["fill_blocks", "write_blocks"]
 

@@ -11,23 +11,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.figures.variants import GROUPS, variant_inks
-from influence.files import replace_on_success
-from influence.plots.interactions import draw_interactions
-from influence.plots.mutes import draw_mutes
-from influence.plots.performance import draw_performance
-from influence.plots.slices import draw_slices
-from influence.plots.style import FORMATS, save_figure
-from influence.results import read_table
-from influence.run_tables import read_tables
-from influence.table_formats import Table, format_table
-from influence.tables import (
-    class_table,
-    interactions_table,
-    mutes_table,
-    omega_table,
-    performance_table,
-)
-from influence.verdict import verdicts
+from influence.display.plots.interactions import draw_interactions
+from influence.display.plots.mutes import draw_mutes
+from influence.display.plots.performance import draw_performance
+from influence.display.plots.slices import draw_slices
+from influence.display.plots.style import FORMATS, save_figure
+from influence.display.table import Table, format_table
+from influence.display.tables.interactions import interactions_table
+from influence.display.tables.mutes import mutes_table
+from influence.display.tables.omega import omega_table
+from influence.display.tables.performance import class_table, performance_table
+from influence.results.tables import read_table, read_tables
+from influence.results.verdict import verdicts
+from influence.runtime.files import replace_on_success
 
 __all__ = [
     "MUTE",

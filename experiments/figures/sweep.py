@@ -16,12 +16,12 @@ from experiments.figures.means import by_design, mean_influence, mean_performanc
 from experiments.figures.paper_tables import paper_tables
 from experiments.figures.studies import MUTE, Study, depth_words, save, write_table
 from experiments.figures.variants import CROSS_FITTED, PAPER, design_of, label_of, variant_inks
-from influence.plots.interactions import draw_interactions
-from influence.plots.matrix import draw_matrix
-from influence.plots.mutes import draw_mutes
-from influence.plots.seeds import draw_seeds
-from influence.plots.slices import draw_slices
-from influence.plots.style import Ink
+from influence.display.plots.interactions import draw_interactions
+from influence.display.plots.matrix import draw_matrix
+from influence.display.plots.mutes import draw_mutes
+from influence.display.plots.seeds import draw_seeds
+from influence.display.plots.slices import draw_slices
+from influence.display.plots.style import Ink
 
 __all__ = ["write_sweep"]
 

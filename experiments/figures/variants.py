@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from influence.plots.style import Ink
+from influence.display.plots.style import Ink
 
 __all__ = ["CROSS_FITTED", "GROUPS", "PAPER", "design_of", "ink_of", "label_of", "variant_inks"]
 

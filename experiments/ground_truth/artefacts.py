@@ -8,7 +8,7 @@ import pandas as pd
 from experiments.ground_truth.fusion import MEETING, Scene, train
 from experiments.ground_truth.ranking import PANEL
 from experiments.ground_truth.world import ANSWER
-from influence.measurement import measure
+from influence.measurement.pipeline import measure
 
 __all__ = ["DROPOUTS", "LADDER", "SCENES", "SEEDS", "damage_of"]
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from experiments.ground_truth.game import true_values
 from experiments.ground_truth.world import ANSWER, World
-from influence.measurement import measure
+from influence.measurement.pipeline import measure
 
 __all__ = ["MUTES", "find_bias"]
 

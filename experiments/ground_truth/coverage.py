@@ -13,8 +13,9 @@ from experiments.ground_truth.game import true_values
 from experiments.ground_truth.layouts import LAYOUTS
 from experiments.ground_truth.simulation import CHUNK, Simulated, Simulation, key_of
 from experiments.ground_truth.worlds import WORLDS
-from influence.coalitions import combine, exact
-from influence.metrics import METRICS, Metric
+from influence.metrics.metric import Metric
+from influence.metrics.registry import METRICS
+from influence.statistics.coalitions import combine, exact
 
 __all__ = ["CASES", "Case", "cover"]
 

@@ -12,8 +12,8 @@ from scipy import stats
 from torch import Tensor, nn
 
 from experiments.ground_truth.world import ANSWER, Draw
-from influence.network import JointNetwork, Modality, Output
-from influence.setups import Setup
+from influence.network.joint_network import JointNetwork, Modality, Output
+from influence.plan.setups import Setup
 
 __all__ = ["DiscreteWorld", "TableNetwork"]
 

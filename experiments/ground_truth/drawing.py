@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.ground_truth.judgement import COVERAGE
-from influence.plots.style import COLUMN_WIDTH, GREY, inks, styled
+from influence.display.plots.style import COLUMN_WIDTH, GREY, inks, styled
 
 __all__ = ["draw_artefacts", "draw_coverage"]
 

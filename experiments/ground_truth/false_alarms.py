@@ -18,8 +18,8 @@ from experiments.ground_truth.layouts import LAYOUTS
 from experiments.ground_truth.simulation import Simulation
 from experiments.ground_truth.switches import switched
 from experiments.ground_truth.world import World
-from influence.bootstrap import holm
-from influence.metrics import find_metrics
+from influence.metrics.registry import find_metrics
+from influence.statistics.bootstrap import holm
 
 __all__ = ["FAMILIES", "LEVEL", "Family", "count_alarms"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from experiments.ground_truth.world import ANSWER
-from influence.network import JointNetwork, Modality, Output
+from influence.network.joint_network import JointNetwork, Modality, Output
 
 __all__ = ["MEETING", "Scene", "train"]
 

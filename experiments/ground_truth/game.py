@@ -11,7 +11,7 @@ from itertools import combinations, permutations
 from statistics import fmean
 
 from experiments.ground_truth.world import World
-from influence.metrics import METRICS
+from influence.metrics.registry import METRICS
 
 __all__ = ["true_values"]
 

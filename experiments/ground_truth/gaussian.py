@@ -14,8 +14,8 @@ from experiments.ground_truth.polynomial import (
     expected_square,
 )
 from experiments.ground_truth.world import ANSWER, Draw
-from influence.network import JointNetwork, Modality, Output
-from influence.setups import Setup
+from influence.network.joint_network import JointNetwork, Modality, Output
+from influence.plan.setups import Setup
 
 __all__ = ["GaussianWorld"]
 

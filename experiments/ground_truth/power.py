@@ -16,8 +16,8 @@ from experiments.ground_truth.polynomial import Polynomial
 from experiments.ground_truth.simulation import Simulation
 from experiments.ground_truth.switches import switched
 from experiments.ground_truth.world import World
-from influence.metrics import METRICS
-from influence.power import detectable_omega
+from influence.analysis.power import detectable_omega
+from influence.metrics.registry import METRICS
 
 __all__ = ["EFFECTS", "Effect", "find_power", "predicted_power"]
 
@@ -56,7 +56,8 @@ EFFECTS = (
 def find_power(effect: Effect, layout: str, *, sets: int, draws: int = 1000) -> dict[str, Any]:
     """Simulate data sets and return the share of them in which the test finds the influence.
 
-    `predicted` is what `influence.power` says of it, from the standard errors of the same sets.
+    `predicted` is what `influence.analysis.power` says of it, from the standard errors of the same
+    sets.
     """
     groups, metric = LAYOUTS[layout], METRICS[effect.metric]
     simulation = Simulation(effect.world, (effect.metric,), MUTE, groups, setups="each")
@@ -83,7 +84,7 @@ def find_power(effect: Effect, layout: str, *, sets: int, draws: int = 1000) -> 
 
 
 def predicted_power(omega: float, error: float) -> float:
-    """Return the power at which `influence.power` calls an omega just detectable.
+    """Return the power at which `influence.analysis.power` calls an omega just detectable.
 
     Parameters
     ----------

@@ -14,8 +14,8 @@ from experiments.figures.readmes import write_blocks
 from experiments.ground_truth.drawing import draw_artefacts, draw_coverage
 from experiments.ground_truth.judgement import judge
 from experiments.ground_truth.ranking import rank_mutes
-from influence.files import replace_on_success
-from influence.plots.style import FORMATS, save_figure
+from influence.display.plots.style import FORMATS, save_figure
+from influence.runtime.files import replace_on_success
 
 __all__ = ["blocks", "write_report", "write_table"]
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from influence.network import JointNetwork
-from influence.setups import Setup
+from influence.network.joint_network import JointNetwork
+from influence.plan.setups import Setup
 
 __all__ = ["ANSWER", "Draw", "World"]
 

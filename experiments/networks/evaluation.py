@@ -13,8 +13,8 @@ from experiments.datasets.sample import IGNORE
 from experiments.networks.study import NetworkStudy
 from experiments.networks.training import load_network
 from experiments.training.evaluation_data import quantise
+from influence.data.evaluation_file import write_evaluation_file
 from influence.errors import unknown
-from influence.evaluation_file import write_evaluation_file
 
 __all__ = ["DEPTH_SOURCES", "write_test_file"]
 

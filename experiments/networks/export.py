@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from experiments.networks.study import NetworkStudy
 from experiments.networks.training import load_network
 from experiments.training.configuration import make_config
-from influence.checkpoints import export_checkpoint
 from influence.errors import InfluenceError
-from influence.files import replace_on_success
-from influence.network import JointNetwork, Modality, Output
+from influence.network.checkpoints import export_checkpoint
+from influence.network.joint_network import JointNetwork, Modality, Output
+from influence.runtime.files import replace_on_success
 
 __all__ = ["as_joint_network", "checkpoint_path", "export_network", "publish_weights"]
 

@@ -9,10 +9,11 @@ import pandas as pd
 
 from experiments.networks.measuring import run_folder, sources_of
 from experiments.networks.study import NetworkStudy
-from influence.comparison import COMPARISON_COLUMNS, compare
+from influence.analysis.comparison import COMPARISON_COLUMNS, compare
 from influence.errors import InfluenceError
-from influence.files import replace_on_success
-from influence.results import Run, read_run, read_table
+from influence.results.run import Run, read_run
+from influence.results.tables import read_table
+from influence.runtime.files import replace_on_success
 
 __all__ = ["gather_comparisons", "gather_history", "gather_tables"]
 

@@ -10,7 +10,7 @@ from experiments.networks.export import export_network
 from experiments.networks.study import NetworkStudy
 from experiments.networks.trivial import trivial_network
 from experiments.training.configuration import Plan, make_config
-from influence.measurement import measure
+from influence.measurement.pipeline import measure
 
 __all__ = ["measure_network", "measure_trivial", "run_folder", "sources_of"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from experiments.datasets.nyuv2 import open_nyuv2
 from experiments.training.arrays import SplitArrays, read_arrays
 from experiments.training.configuration import Plan, make_config, read_configuration
-from influence.edges import PREFIX, is_edge
 from influence.errors import InfluenceError, unknown
+from influence.network.sites import PREFIX, is_edge
 
 __all__ = ["HERE", "NetworkStudy"]
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from experiments.networks.study import NetworkStudy
 from experiments.training.arrays import SplitArrays
-from influence.network import JointNetwork, Modality, Output
+from influence.network.joint_network import JointNetwork, Modality, Output
 
 __all__ = ["Trivial", "trivial_network"]
 

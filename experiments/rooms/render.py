@@ -20,7 +20,7 @@ from experiments.rooms.parts import Part
 from experiments.rooms.scene import Room, draw_room
 from experiments.rooms.tracing import Hits, cast, load_scene, trace
 from influence.errors import unknown
-from influence.files import replace_on_success
+from influence.runtime.files import replace_on_success
 
 __all__ = ["SPLITS", "render_room", "render_scene", "render_split", "room_seed"]
 

@@ -12,12 +12,12 @@ from experiments.sweep.study import CONDITIONS, Condition, Member, Sweep
 from experiments.training.evaluation_data import write_set
 from experiments.training.export import joint_network
 from experiments.training.inputs import input_scores
-from influence.checkpoints import load_checkpoint
+from influence.data.evaluation_file import EvaluationFile
 from influence.errors import InfluenceError
-from influence.evaluation_file import EvaluationFile
-from influence.files import replace_on_success
-from influence.measurement import measure
-from influence.network import JointNetwork
+from influence.measurement.pipeline import measure
+from influence.network.checkpoints import load_checkpoint
+from influence.network.joint_network import JointNetwork
+from influence.runtime.files import replace_on_success
 from models.jrn import JRN
 
 __all__ = ["load_member", "measure_member", "score_training_inputs", "test_file"]

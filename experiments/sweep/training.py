@@ -15,7 +15,7 @@ from experiments.training.fitting import fit
 from experiments.training.joint import PredictedMaps
 from experiments.training.network_training import NetworkTraining
 from experiments.training.predictions import input_statistics, predict_split
-from influence.files import replace_on_success
+from influence.runtime.files import replace_on_success
 from models.jrn import JRN, jrn_loss
 
 __all__ = ["gather_histories", "publish_statistics", "train_member"]

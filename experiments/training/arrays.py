@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from experiments.datasets.sample import CLASSES, SampleSet, resize
 from experiments.training.study import Study
-from influence.files import replace_on_success
+from influence.runtime.files import replace_on_success
 
 __all__ = ["SplitArrays", "load_split", "read_arrays"]
 

@@ -12,7 +12,7 @@ from experiments.datasets.sample import IGNORE
 from experiments.training.arrays import load_split
 from experiments.training.predictions import predict_split
 from experiments.training.study import Study
-from influence.evaluation_file import write_evaluation_file
+from influence.data.evaluation_file import write_evaluation_file
 
 __all__ = ["quantise", "write_set"]
 

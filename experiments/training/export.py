@@ -17,9 +17,9 @@ from experiments.training.joint import joint_folder, load_joint
 from experiments.training.predictions import input_statistics, weights_path
 from experiments.training.single_task import parts_of, single_task_folder
 from experiments.training.study import TASKS, Study
-from influence.checkpoints import export_checkpoint
-from influence.files import replace_on_success
-from influence.network import JointNetwork, Modality, Output
+from influence.network.checkpoints import export_checkpoint
+from influence.network.joint_network import JointNetwork, Modality, Output
+from influence.runtime.files import replace_on_success
 
 __all__ = ["checkpoint_path", "export_histories", "export_joint", "export_weights", "joint_network"]
 

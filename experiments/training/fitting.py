@@ -33,7 +33,7 @@ from experiments.training.network_training import Batch, NetworkTraining
 from experiments.training.recipe import Recipe
 from experiments.training.stamps import check_stamp
 from influence.errors import InfluenceError
-from influence.files import replace_on_success
+from influence.runtime.files import replace_on_success
 
 __all__ = ["Draw", "ShuffledEpochs", "fit", "held_out_images", "load_weights", "save_weights"]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 from torch import Tensor, nn
 
-from influence.evaluation_file import EvaluationFile
-from influence.files import replace_on_success
-from influence.measurement import measure
-from influence.network import JointNetwork, Modality, Output
-from influence.rows import NO_MUTE
+from influence.data.evaluation_file import EvaluationFile
+from influence.measurement.pipeline import measure
+from influence.network.joint_network import JointNetwork, Modality, Output
+from influence.plan.conditions import NO_MUTE
+from influence.runtime.files import replace_on_success
 
 __all__ = ["input_network", "input_scores", "score_inputs"]
 

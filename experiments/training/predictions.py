@@ -21,7 +21,7 @@ from experiments.training.single_task import (
 )
 from experiments.training.study import TASKS, Study
 from influence.errors import InfluenceError
-from influence.files import replace_on_success, sha256_of
+from influence.runtime.files import replace_on_success, sha256_of
 
 __all__ = ["Predictions", "input_statistics", "predict_split", "weights_path"]
 

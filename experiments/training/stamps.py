@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from influence.errors import InfluenceError
-from influence.files import replace_on_success
+from influence.runtime.files import replace_on_success
 
 __all__ = ["check_stamp"]
 

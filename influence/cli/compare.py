@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from influence.cli.plot import metric_names, names
-from influence.table_formats import FORMATS
+from influence.cli.options import metric_names, names
+from influence.display.table import FORMATS
 
 __all__ = ["compare"]
 
@@ -57,12 +57,12 @@ def compare(
     RUN_A and RUN_B are directories that `influence measure` wrote, on the same samples; with
     RUN_A alone, --pair names two of its networks. The .csv holds all metrics, mutes and levels.
     """
-    from influence.comparison import compare as compare_runs
-    from influence.comparison import data_notes
-    from influence.files import replace_on_success
-    from influence.results import read_run
-    from influence.table_formats import format_table
-    from influence.tables import comparison_table
+    from influence.analysis.comparison import compare as compare_runs
+    from influence.analysis.comparison import data_notes
+    from influence.display.table import format_table
+    from influence.display.tables.comparison import comparison_table
+    from influence.results.run import read_run
+    from influence.runtime.files import replace_on_success
 
     first = read_run(run_a, rows=True)
     second = read_run(run_b, rows=True) if run_b else first

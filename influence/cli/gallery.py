@@ -47,10 +47,10 @@ def gallery(
     if not paths:
         raise click.UsageError("Missing option '--ckpt'.")
 
-    from influence.checkpoints import load_checkpoint
-    from influence.extreme_gallery import gather_gallery
-    from influence.factories import is_factory, make
-    from influence.gallery import write_gallery
+    from influence.display.gallery.folder import write_gallery
+    from influence.network.checkpoints import load_checkpoint
+    from influence.runtime.factories import is_factory, make
+    from influence.samples.gallery import gather_gallery
 
     found, notes = gather_gallery(
         run,

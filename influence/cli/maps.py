@@ -66,13 +66,13 @@ def maps(
     if out and out.suffix != ".h5":
         raise click.UsageError(f"--out takes a file name that ends in .h5, not {str(out)!r}.")
 
-    from influence.checkpoints import load_checkpoint
-    from influence.extreme_maps import map_extremes
-    from influence.factories import is_factory, make
-    from influence.maps import map_samples
-    from influence.plots.maps import draw_maps
-    from influence.plots.style import check_suffix, save_figure
-    from influence.sample_maps import write_maps
+    from influence.display.plots.maps import draw_maps
+    from influence.display.plots.style import check_suffix, save_figure
+    from influence.network.checkpoints import load_checkpoint
+    from influence.results.sample_maps import write_maps
+    from influence.runtime.factories import is_factory, make
+    from influence.samples.maps import map_samples
+    from influence.samples.rerun import map_extremes
 
     if figure:
         check_suffix(figure)

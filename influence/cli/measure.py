@@ -138,13 +138,15 @@ def measure(
 
     import shutil
 
-    from influence.checkpoints import load_checkpoint
-    from influence.factories import is_factory, make
-    from influence.measurement import Checkpointing
-    from influence.measurement import measure as measure_networks
-    from influence.processes import join_processes
-    from influence.table_formats import format_table
-    from influence.tables import interactions_table, mutes_table, omega_table
+    from influence.display.table import format_table
+    from influence.display.tables.interactions import interactions_table
+    from influence.display.tables.mutes import mutes_table
+    from influence.display.tables.omega import omega_table
+    from influence.measurement.pipeline import Checkpointing
+    from influence.measurement.pipeline import measure as measure_networks
+    from influence.network.checkpoints import load_checkpoint
+    from influence.runtime.factories import is_factory, make
+    from influence.runtime.processes import join_processes
 
     with join_processes(device) as processes:
         run = measure_networks(

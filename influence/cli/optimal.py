@@ -39,10 +39,9 @@ def optimal(
     With --out, CKPT is written again with the constants in its facts; its graph and weights stay
     the same. Without, they are only shown.
     """
-    from influence.checkpoints import load_checkpoint
-    from influence.factories import is_factory, make
-    from influence.optimal import learn_optimal
-    from influence.refilling import check_refill, refill_checkpoint
+    from influence.mutes.optimal import learn_optimal
+    from influence.network.checkpoints import check_refill, load_checkpoint, refill_checkpoint
+    from influence.runtime.factories import is_factory, make
 
     if out:
         check_refill(checkpoint, out)

@@ -8,37 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from influence.metric_sets import spell_out
-from influence.plots import PLOTS
+from influence.display.plots import PLOTS
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
+from influence.cli.options import metric_names, read_seeds, split
 
-__all__ = ["metric_names", "names", "plot", "read_seeds", "split"]
+__all__ = [
+    "plot",
+]
+
 
 FRAMES = {"influence": False, "performance": False, "interactions": False, "distance": True}
 """Tables of a run that plots take by these names, and whether a run may lack them."""
-
-
-def names(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
-    """Split the value of an option at its commas."""
-    return split(text or "")
-
-
-def metric_names(
-    context: click.Context, parameter: click.Parameter, text: str | None
-) -> tuple[str, ...]:
-    """Split names of metrics at commas; a set stands for all of its metrics."""
-    return tuple(spell_out(split(text or "")))
-
-
-def split(text: str) -> tuple[str, ...]:
-    """Split names that are joined by commas.
-
-    >>> split("zero, mean")
-    ('zero', 'mean')
-    """
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _groups(
@@ -82,9 +64,9 @@ def plot(kind: str, runs: tuple[Path, ...], out: Path, **options: Any) -> None:
     seeds: several trainings of one network, and their mean. RUN is a directory that `influence
     measure` wrote; of several the networks are drawn together.
     """
-    from influence.plots import drawing_of
-    from influence.plots.style import check_suffix, save_figure
-    from influence.run_tables import read_tables
+    from influence.display.plots import drawing_of
+    from influence.display.plots.style import check_suffix, save_figure
+    from influence.results.tables import read_tables
 
     check_suffix(out)
     draw = drawing_of(kind)
@@ -103,11 +85,3 @@ def plot(kind: str, runs: tuple[Path, ...], out: Path, **options: Any) -> None:
         frames["seeds"] = read_seeds(runs)
     save_figure(draw(**frames, **given), out)
     click.echo(f"wrote {out}")
-
-
-def read_seeds(runs: tuple[Path, ...]) -> pd.DataFrame:
-    """Aggregate the seeds of runs."""
-    from influence.estimates import read_estimates  # it needs torch, other tables do not
-    from influence.seeds import aggregate_seeds
-
-    return aggregate_seeds(read_estimates(runs))

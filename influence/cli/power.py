@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from influence.cli.plot import metric_names, names
-from influence.table_formats import FORMATS
+from influence.cli.options import metric_names, names
+from influence.display.table import FORMATS
 
 __all__ = ["power"]
 
@@ -43,11 +43,11 @@ def power(
     omega varies. Without --n, as many samples are planned as it has; without --omega, the omega
     that it found is wished. The .csv holds all metrics, mutes and levels.
     """
-    from influence.estimates import read_estimates
-    from influence.files import replace_on_success
-    from influence.power import plan_samples
-    from influence.table_formats import format_table
-    from influence.tables import power_table
+    from influence.analysis.estimates import read_estimates
+    from influence.analysis.power import plan_samples
+    from influence.display.table import format_table
+    from influence.display.tables.power import power_table
+    from influence.runtime.files import replace_on_success
 
     found = plan_samples(
         read_estimates(runs, metric), planned=planned, omega=omega, alpha=alpha, power=chance

@@ -27,7 +27,7 @@ def report(runs: tuple[Path, ...], out: Path, title: str | None, gallery: bool) 
     directory that `influence measure` wrote, or a folder with its tables; what it lacks is left
     out. Of several the networks are shown together.
     """
-    from influence.report.page import write_page
+    from influence.display.report.page import write_page
 
     write_page(runs, out, title=title, gallery=gallery)
     click.echo(f"wrote {click.format_filename(out)} ({out.stat().st_size / 1e6:.1f} MB)")

@@ -10,14 +10,14 @@ import click
 from influence.errors import InfluenceError, unknown
 
 if TYPE_CHECKING:
-    from influence.network import JointNetwork
+    from influence.network.joint_network import JointNetwork
 
 __all__ = ["show"]
 
 
 def _metric_lines() -> list[str]:
-    from influence.metric_sets import SETS
-    from influence.metrics import METRICS
+    from influence.metrics.registry import METRICS
+    from influence.metrics.sets import SETS
 
     lines = [
         f"{m.name:28s} {'higher' if m.higher_is_better else 'lower':6s} is better"
@@ -34,7 +34,7 @@ def _metric_lines() -> list[str]:
 
 
 def _mute_lines() -> list[str]:
-    from influence.muting import MUTES, PANEL
+    from influence.mutes.registry import MUTES, PANEL
 
     lines = []
     for mute in MUTES.values():
@@ -48,7 +48,7 @@ def _mute_lines() -> list[str]:
 
 
 def _data_lines(path: str) -> list[str]:
-    from influence.evaluation_file import EvaluationFile
+    from influence.data.evaluation_file import EvaluationFile
 
     data = EvaluationFile(path)
     groups = "none" if data.groups is None else str(len(set(data.groups.tolist())))
@@ -77,12 +77,12 @@ def _computation_lines(net: JointNetwork, data: str | None) -> list[str]:
     import numpy as np
     import torch
 
-    from influence.evaluation_file import EvaluationFile
-    from influence.muting import MUTES
-    from influence.rows import NO_MUTE, Condition
-    from influence.setups import FULL, choose_setups
-    from influence.sharing.costs import count_costs, meetings
-    from influence.signals import Signals
+    from influence.data.evaluation_file import EvaluationFile
+    from influence.engine.sharing.costs import count_costs, meetings
+    from influence.mutes.batch_inputs import Signals
+    from influence.mutes.registry import MUTES
+    from influence.plan.conditions import NO_MUTE, Condition
+    from influence.plan.setups import FULL, choose_setups
 
     known = {m.name: m for m in net.inputs}
     if data:
@@ -120,7 +120,7 @@ def _computation_lines(net: JointNetwork, data: str | None) -> list[str]:
 def _checkpoint_lines(path: str, data: str | None) -> list[str]:
     import json
 
-    from influence.checkpoints import load_checkpoint
+    from influence.network.checkpoints import load_checkpoint
 
     net = load_checkpoint(path)
     count = sum(p.numel() for p in net.module.parameters())

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from influence.cli.plot import metric_names, names, read_seeds
-from influence.run_tables import read_tables
-from influence.table_formats import FORMATS, format_table
-from influence.tables import TABLES
+from influence.cli.options import metric_names, names, read_seeds
+from influence.display.table import FORMATS, format_table
+from influence.display.tables import TABLES
+from influence.results.tables import read_tables
 
 __all__ = ["table"]
 

@@ -60,8 +60,8 @@ def metric(
     >>> @metric(higher_is_better=True)
     ... def within(prediction, target):
     ...     return (prediction - target).abs() < 0.5
-    >>> from influence.evaluation_set import Field
-    >>> from influence.network import Output
+    >>> from influence.data.dataset import Field
+    >>> from influence.network.joint_network import Output
     >>> target = torch.tensor([[1.0, 2.0, 3.0, torch.nan]])
     >>> prediction = Prediction(torch.zeros(1, 4) + 2.2, target, Output("y"), Field((4,), False))
     >>> within.statistic.update(prediction).tolist()  # places with ground truth, their sum

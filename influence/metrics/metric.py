@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from influence.evaluation_set import Field
-from influence.network import Output
+from influence.data.dataset import Field
+from influence.network.joint_network import Output
 
 __all__ = ["Metric", "Prediction", "Statistic"]
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from influence.data.dataset import Field
 from influence.errors import InfluenceError
-from influence.evaluation_set import Field
 from influence.metrics.metric import Array, Metric, Prediction, Statistic, ratio
 
 __all__ = ["DEPTH_METRICS", "ERROR_METRICS"]

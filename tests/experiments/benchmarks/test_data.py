@@ -13,7 +13,7 @@ from experiments.benchmarks.data import (
     memory_batches,
     write_data,
 )
-from influence.evaluation_file import EvaluationFile
+from influence.data.evaluation_file import EvaluationFile
 from tests.experiments.benchmarks.tiny import TINY
 
 

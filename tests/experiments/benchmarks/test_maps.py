@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from experiments.benchmarks.maps import draw_maps, example_maps
-from influence.network import Modality
+from influence.network.joint_network import Modality
 
 
 @pytest.mark.parametrize(("kind", "highest"), [("depth", 5.0), ("image", 1.0)])

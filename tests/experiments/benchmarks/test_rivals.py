@@ -9,7 +9,7 @@ from experiments.benchmarks.agreement import check_agreement, values_of
 from experiments.benchmarks.cases import CASES, Case
 from experiments.benchmarks.rivals import captum_differences, setup_loop, setups_of
 from experiments.benchmarks.subject import Subject, prepared
-from influence.setups import choose_setups
+from influence.plan.setups import choose_setups
 from tests.experiments.benchmarks.tiny import FUSION, SAMPLES, TINY
 
 

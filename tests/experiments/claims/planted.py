@@ -11,7 +11,7 @@ from experiments.claims.balance import asymmetry, balance, relative
 from experiments.claims.designs import Designs
 from experiments.claims.draws import Quantity
 from experiments.claims.worlds import Measured
-from influence.bootstrap import Resampling
+from influence.statistics.bootstrap import Resampling
 
 Array = NDArray[np.float64]
 

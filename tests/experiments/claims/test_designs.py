@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from experiments.claims.designs import Designs, Role
 from experiments.claims.draws import Quantity
-from influence.bootstrap import Resampling
+from influence.statistics.bootstrap import Resampling
 
 Array = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from experiments.claims.judgement import CONTRADICTED, OPEN, SUPPORTED, adjust, combine, judge, p_of
-from influence.bootstrap import Resampling
+from influence.statistics.bootstrap import Resampling
 
 
 def test_an_interval_decides_alone() -> None:

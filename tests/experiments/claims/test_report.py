@@ -12,8 +12,8 @@ from experiments.claims.fit_tables import fit_table
 from experiments.claims.report import blocks, claims_table
 from experiments.claims.tables import correlation_table
 from experiments.claims.worlds import World
+from influence.display.table import format_table
 from influence.errors import InfluenceError
-from influence.table_formats import format_table
 from tests.experiments.claims.test_claims import CONCAVE, printed
 
 

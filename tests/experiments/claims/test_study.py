@@ -20,8 +20,9 @@ from experiments.claims.sources import find_networks
 from experiments.claims.study import write_study
 from experiments.sweep.study import CONDITIONS, Member, Sweep
 from influence.errors import InfluenceError
-from influence.rows import NO_MUTE, Condition, RowKey, Rows, write_rows
-from influence.setups import FULL
+from influence.plan.conditions import NO_MUTE, Condition
+from influence.plan.setups import FULL
+from influence.statistics.rows import RowKey, Rows, write_rows
 
 SAMPLES = 24
 SWEEP = Sweep()

@@ -10,8 +10,8 @@ import pandas as pd
 
 from experiments.figures.published import PUBLISHED
 from experiments.figures.studies import Study, read_study
-from influence.estimates import Estimates, estimate_table
-from influence.seeds import aggregate_seeds
+from influence.analysis.estimates import Estimates, estimate_table
+from influence.analysis.seeds import aggregate_seeds
 from tests.tables_of_runs import influence_frame, interactions_frame, performance_frame
 
 SEEDED = ("jrn-sum60", "jrn-cat1", "jrn-sum60-crossfit", "jrn-cat1-crossfit")

@@ -12,8 +12,8 @@ from experiments.figures.architectures import (
     draw_directions,
     write_directions,
 )
+from influence.display.table import format_table
 from influence.errors import InfluenceError
-from influence.table_formats import format_table
 from tests.experiments.figures.networks_tables import (
     MUTES,
     PREDICTED,

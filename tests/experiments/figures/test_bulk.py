@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.figures.bulk import in_bulk, pin_outside, set_view, value_outside
-from influence.plots.style import Ink
+from influence.display.plots.style import Ink
 
 
 def _points(x: list[float], y: list[float]) -> pd.DataFrame:

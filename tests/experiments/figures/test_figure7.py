@@ -19,7 +19,7 @@ from tests.experiments.figures.sweep_tables import (
     published_study,
     seeds_table,
 )
-from tests.influence.plots.artists import crowded
+from tests.influence.display.plots.artists import crowded
 
 INFLUENCE = mean_influence(influence_table(), seeds_table())
 PERFORMANCE = mean_performance(performance_table(), performance_seeds())

@@ -14,7 +14,7 @@ from tests.experiments.figures.sweep_tables import (
     published_study,
     write_sweep_tables,
 )
-from tests.influence.plots.artists import crowded
+from tests.influence.display.plots.artists import crowded
 
 
 @pytest.fixture(scope="module")

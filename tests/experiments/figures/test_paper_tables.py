@@ -8,7 +8,7 @@ import pytest
 from experiments.figures.means import mean_performance
 from experiments.figures.paper_tables import paper_tables, printed_rows
 from experiments.figures.published import PUBLISHED
-from influence.table_formats import format_table
+from influence.display.table import format_table
 from tests.experiments.figures.networks_tables import (
     performance_frame as networks_frame,
 )

@@ -16,8 +16,7 @@ from experiments.figures.published import (
     published_frames,
     write_published,
 )
-from influence.results import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS, read_table
-from influence.run_tables import read_tables
+from influence.results.tables import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS, read_table, read_tables
 
 
 @pytest.fixture(scope="module")

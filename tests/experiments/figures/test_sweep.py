@@ -9,7 +9,7 @@ import pytest
 from experiments.figures.published import PUBLISHED
 from experiments.figures.studies import read_study
 from experiments.figures.sweep import FIGURES, write_sweep
-from influence.plots.style import FORMATS
+from influence.display.plots.style import FORMATS
 from tests.experiments.figures.sweep_tables import published_study, write_sweep_tables
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from experiments.ground_truth.coverage import CASES, Case, cover
-from influence import bootstrap
+from influence.statistics import bootstrap
 
 SETS = 200
 LEAST = stats.binom.ppf(1e-4, SETS, 0.95) / SETS

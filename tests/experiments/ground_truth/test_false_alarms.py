@@ -11,9 +11,9 @@ from scipy import stats
 from experiments.ground_truth.false_alarms import FAMILIES, Family, count_alarms
 from experiments.ground_truth.power import EFFECTS, find_power, predicted_power
 from experiments.ground_truth.simulation import CHUNK, Simulation, key_of
-from influence.metrics import METRICS
-from influence.rows import Condition
-from influence.setups import FULL
+from influence.metrics.registry import METRICS
+from influence.plan.conditions import Condition
+from influence.plan.setups import FULL
 
 SETS = 200
 MOST = stats.binom.ppf(1 - 1e-4, SETS, 0.05) / SETS

@@ -6,8 +6,8 @@ import pytest
 
 from experiments.ground_truth.game import true_values
 from experiments.ground_truth.worlds import WORLDS
-from influence.coalitions import exact
-from influence.metrics import METRICS
+from influence.metrics.registry import METRICS
+from influence.statistics.coalitions import exact
 
 
 @pytest.mark.parametrize("name", ["lens", "three labels", "redundant"])

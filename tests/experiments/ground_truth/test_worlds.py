@@ -12,8 +12,8 @@ from experiments.ground_truth.gaussian import GaussianWorld
 from experiments.ground_truth.switches import switched
 from experiments.ground_truth.world import ANSWER, World
 from experiments.ground_truth.worlds import WORLDS
-from influence.measurement import measure
-from influence.setups import FULL, choose_setups
+from influence.measurement.pipeline import measure
+from influence.plan.setups import FULL, choose_setups
 
 DISCRETE = [world for world in WORLDS.values() if isinstance(world, DiscreteWorld)]
 A, B, BOTH = frozenset("a"), frozenset("b"), frozenset("ab")

@@ -12,8 +12,8 @@ from experiments.datasets.label_maps import label_map
 from experiments.networks.evaluation import write_test_file
 from experiments.networks.study import NetworkStudy
 from experiments.networks.training import load_network
+from influence.data.evaluation_file import EvaluationFile
 from influence.errors import InfluenceError
-from influence.evaluation_file import EvaluationFile
 from tests.experiments.networks.conftest import TEST
 
 

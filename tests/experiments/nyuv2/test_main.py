@@ -13,8 +13,8 @@ from experiments.nyuv2.__main__ import open_study
 from experiments.training.export import checkpoint_path
 from experiments.training.single_task import load_single_task
 from experiments.training.study import TASKS
-from influence.checkpoints import load_checkpoint
 from influence.errors import InfluenceError
+from influence.network.checkpoints import load_checkpoint
 from models.jrn import VARIANTS
 
 STUDY = open_study(data=None, work=None)

@@ -6,8 +6,8 @@ import torch
 from experiments.datasets.sample import CLASSES
 from experiments.rooms.__main__ import HERE, open_study
 from experiments.training.export import checkpoint_path
-from influence.checkpoints import load_checkpoint
-from influence.evaluation_file import EvaluationFile
+from influence.data.evaluation_file import EvaluationFile
+from influence.network.checkpoints import load_checkpoint
 from models.jrn import VARIANTS
 
 STUDY = open_study(data=None, work=None)

@@ -14,7 +14,7 @@ from experiments.sweep.study import CONDITIONS, Sweep
 from experiments.training.arrays import load_split
 from experiments.training.predictions import predict_split
 from influence.errors import InfluenceError
-from influence.results import read_run
+from influence.results.run import read_run
 
 
 def test_every_direction_is_measured_under_every_mute(sweep: Sweep) -> None:

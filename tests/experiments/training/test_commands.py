@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from experiments.training.commands import ASKED, run, study_commands
 from experiments.training.export import checkpoint_path, export_joint
 from experiments.training.study import Study
-from influence.checkpoints import load_checkpoint
 from influence.errors import InfluenceError
+from influence.network.checkpoints import load_checkpoint
 from models.jrn import VARIANTS
 
 

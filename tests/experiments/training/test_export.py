@@ -17,8 +17,8 @@ from experiments.training.export import export_histories, export_joint, export_w
 from experiments.training.joint import load_joint
 from experiments.training.predictions import input_statistics, predict_split
 from experiments.training.study import Study
-from influence.checkpoints import load_checkpoint
-from influence.evaluation_file import EvaluationFile
+from influence.data.evaluation_file import EvaluationFile
+from influence.network.checkpoints import load_checkpoint
 
 
 def test_a_checkpoint_is_the_trained_network_with_its_facts(study: Study) -> None:

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from influence.analysis.comparison import compare
 from influence.cli import main
-from influence.comparison import compare
-from influence.measurement import measure
-from influence.results import read_run
-from influence.table_formats import FORMATS, format_table
-from influence.tables import comparison_table
+from influence.display.table import FORMATS, format_table
+from influence.display.tables.comparison import comparison_table
+from influence.measurement.pipeline import measure
+from influence.results.run import read_run
 from tests.toy import Toy, joint, write_toy_file
 
 

@@ -11,9 +11,9 @@ import torch
 from click.testing import CliRunner, Result
 
 from influence.cli import main
-from influence.extremes import extreme_samples
-from influence.maps import map_samples
-from influence.results import read_run
+from influence.results.extremes import extreme_samples
+from influence.results.run import read_run
+from influence.samples.maps import map_samples
 from tests.toy import Toy, toy, write_toy_file
 
 WHAT = ["--source", "depth", "--target", "semantic", "--mute", "shuffle"]

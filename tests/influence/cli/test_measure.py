@@ -16,10 +16,10 @@ import torch
 from click.testing import CliRunner, Result
 
 from influence.cli import main
-from influence.display import display_of
-from influence.evaluation_file import write_evaluation_file
-from influence.metric_sets import SETS
-from influence.results import INFLUENCE_COLUMNS, INTERACTIONS_COLUMNS
+from influence.data.evaluation_file import write_evaluation_file
+from influence.display.notation import display_of
+from influence.metrics.sets import SETS
+from influence.results.tables import INFLUENCE_COLUMNS, INTERACTIONS_COLUMNS
 from tests.toy import Toy, toy_arrays, write_toy_file
 
 ROOT = Path(__file__).parents[3]

@@ -8,9 +8,9 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from influence.checkpoints import export_checkpoint, load_checkpoint
 from influence.cli import main
-from influence.optimal import learn_optimal
+from influence.mutes.optimal import learn_optimal
+from influence.network.checkpoints import export_checkpoint, load_checkpoint
 from tests.toy import Toy, toy
 
 

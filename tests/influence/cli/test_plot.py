@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from influence.cli import main
-from influence.plots import PLOTS
+from influence.display.plots import PLOTS
 from tests.tables_of_runs import influence_frame, performance_frame, write_run
 
 OPTIONS = {

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from influence.analysis.estimates import read_estimates
+from influence.analysis.power import plan_samples
 from influence.cli import main
-from influence.estimates import read_estimates
-from influence.measurement import measure
-from influence.power import plan_samples
-from influence.table_formats import FORMATS, format_table
-from influence.tables import power_table
+from influence.display.table import FORMATS, format_table
+from influence.display.tables.power import power_table
+from influence.measurement.pipeline import measure
 from tests.tables_of_runs import write_run
 from tests.toy import toy
 

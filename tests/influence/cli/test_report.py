@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from influence.cli import main
-from tests.influence.report.runs import page_run
+from tests.influence.display.report.runs import page_run
 from tests.test_public_surface import loaded_by
 
 

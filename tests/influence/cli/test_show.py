@@ -8,12 +8,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from influence.checkpoints import export_checkpoint
 from influence.cli import main
-from influence.files import sha256_of
-from influence.metric_sets import SETS
-from influence.metrics import METRICS
-from influence.muting import MUTES
+from influence.metrics.registry import METRICS
+from influence.metrics.sets import SETS
+from influence.mutes.registry import MUTES
+from influence.network.checkpoints import export_checkpoint
+from influence.runtime.files import sha256_of
 from tests.toy import CLASSES, toy, toy_arrays, write_toy_file
 
 

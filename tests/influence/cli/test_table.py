@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from influence.analysis.estimates import read_estimates
+from influence.analysis.seeds import aggregate_seeds
 from influence.cli import main
-from influence.estimates import read_estimates
-from influence.measurement import measure
-from influence.results import DISTANCE_COLUMNS
-from influence.run_tables import read_tables
-from influence.seeds import aggregate_seeds
-from influence.table_formats import FORMATS, format_table
-from influence.tables import TABLES, mutes_table, omega_table, seeds_table
-from tests.influence.tables.test_mutes import distances
+from influence.display.table import FORMATS, format_table
+from influence.display.tables import TABLES
+from influence.display.tables.mutes import mutes_table
+from influence.display.tables.omega import omega_table
+from influence.display.tables.seeds import seeds_table
+from influence.measurement.pipeline import measure
+from influence.results.tables import DISTANCE_COLUMNS, read_tables
+from tests.influence.display.tables.test_mutes import distances
 from tests.tables_of_runs import influence_frame, performance_frame, write_run
 from tests.toy import Toy, joint
 

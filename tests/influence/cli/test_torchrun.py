@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import torch
 
-from influence.results import read_run
+from influence.results.run import read_run
 from tests.toy import Toy, toy_arrays, write_toy_file
 
 ROOT = Path(__file__).parents[3]
@@ -265,7 +265,7 @@ import sys
 from torch import distributed
 from torch.utils.flop_counter import FlopCounterMode
 import torch
-from influence.processes import join_processes
+from influence.runtime.processes import join_processes
 
 with join_processes("cpu") as processes:
     with FlopCounterMode(display=False):

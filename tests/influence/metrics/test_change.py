@@ -11,14 +11,15 @@ import torch
 from scipy import special, stats
 from torch import Tensor, nn
 
+from influence.data.dataset import Field
+from influence.data.evaluation_file import write_evaluation_file
 from influence.errors import InfluenceError
-from influence.evaluation_file import write_evaluation_file
-from influence.evaluation_set import Field
-from influence.measurement import measure
-from influence.metrics import METRICS, Prediction
+from influence.measurement.pipeline import measure
 from influence.metrics.change import CHANGE_METRICS
-from influence.network import JointNetwork, Modality, Output
-from influence.results import Run
+from influence.metrics.metric import Prediction
+from influence.metrics.registry import METRICS
+from influence.network.joint_network import JointNetwork, Modality, Output
+from influence.results.run import Run
 from tests.toy import Toy, batches, joint, toy, toy_arrays, write_toy_file
 
 NAMES = [m.name for m in CHANGE_METRICS]

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from influence.errors import InfluenceError
-from influence.measurement import measure
-from influence.metrics import Metric, find_metrics
+from influence.measurement.pipeline import measure
 from influence.metrics.decorator import metric
+from influence.metrics.metric import Metric
+from influence.metrics.registry import find_metrics
 from tests.own_metrics import own_mae, right, within
 from tests.toy import rows_of, score, toy
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
 from influence.errors import InfluenceError
-from influence.metrics import METRICS
+from influence.metrics.registry import METRICS
 from tests.toy import rows_of, score
 
 MEAN_IOU, CLASS_ACCURACY = METRICS["mean_iou"], METRICS["class_accuracy"]

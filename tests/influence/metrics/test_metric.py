@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from influence.metrics import METRICS
+from influence.metrics.registry import METRICS
 
 
 def test_oriented_gain_is_positive_where_the_score_gets_better() -> None:

@@ -14,7 +14,7 @@ from torchmetrics import MeanAbsoluteError, MeanSquaredError
 from torchmetrics.image import PeakSignalNoiseRatio
 
 from influence.errors import InfluenceError
-from influence.metrics import METRICS
+from influence.metrics.registry import METRICS
 from influence.metrics.values import DEPTH_METRICS
 from tests.toy import rows_of, score
 

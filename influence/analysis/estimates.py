@@ -1,0 +1,182 @@
+"""Estimates: the omegas of runs, and how far they would vary on other samples.
+
+The standard error comes from the bootstrap draws where a run keeps its rows. Of a table alone it
+is found back from the ends of the interval, as if the draws were normal and each sample its own
+group; what two estimates have in common is then unknown.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from influence.analysis.pairing import match_samples
+from influence.analysis.stored_run import find_resampling, find_subjects, tabled_conditions
+from influence.analysis.subject import Subject, influence_record, list_cells
+from influence.metrics.registry import Wanted
+from influence.results.run import Run, read_run
+from influence.results.selection import named
+from influence.results.tables import read_tables
+from influence.statistics.bootstrap import Resampling
+from influence.statistics.rows import Rows
+
+__all__ = ["CELL", "Estimates", "estimate_runs", "estimate_table", "read_estimates"]
+
+Array = NDArray[np.float64]
+
+CELL = (
+    "network", "seed", "dataset", "mute", "source", "target", "metric", "level",
+    "higher_is_better", "unit",
+)  # fmt: skip
+"""The columns that name an omega, and say how to read it."""
+
+ROWS, INTERVALS = "rows", "intervals"
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Omegas, one row each, and their draws.
+
+    Parameters
+    ----------
+    cells
+        Frame with the columns `CELL`, `omega`, `standard_error`, `confidence`, `n`, `units` (how
+        many independent samples or groups there are) and `basis`: `rows` or `intervals`.
+    drawn
+        The omegas in every draw of the bootstrap, (draws, cells); `None` if there are no rows.
+        Those of networks of one name on one data set share their draws.
+    """
+
+    cells: pd.DataFrame
+    drawn: Array | None = None
+
+    def covariance(self, places: Sequence[int]) -> Array:
+        """Return the covariance, over sets of samples, of some cells: (cells, cells).
+
+        Without draws, what varies is taken to be all in common: correlations are one, or nothing
+        that differs between the cells is put down to the samples.
+        """
+        errors = self.cells["standard_error"].to_numpy(np.float64)[list(places)]
+        if self.drawn is None:
+            return np.outer(errors, errors)
+        drawn = self.drawn[:, list(places)]
+        drawn = drawn[np.isfinite(drawn).all(axis=1)]
+        units = int(self.cells["units"].iloc[places[0]])
+        if units < 2 or len(drawn) < 2:
+            return np.full((len(places), len(places)), np.nan)
+        return np.atleast_2d(np.cov(drawn, rowvar=False)) * units / (units - 1)
+
+
+def read_estimates(
+    directories: Iterable[str | os.PathLike[str]], metrics: Sequence[Wanted] = ()
+) -> Estimates:
+    """Read the estimates of run directories: from their rows, if all keep them.
+
+    Parameters
+    ----------
+    directories
+        Of runs, or of a report that keeps only their tables.
+    metrics
+        Only these: names, or ``module:name`` of a user's own; by default all.
+
+    Raises
+    ------
+    InfluenceError
+        If a file is missing or is not what `measure` writes.
+    """
+    paths = [Path(directory) for directory in directories]
+    if all((path / "rows.h5").exists() for path in paths):
+        return estimate_runs([read_run(path, rows=True) for path in paths], metrics)
+    names = [str(metric).rpartition(":")[2] for metric in metrics]
+    return estimate_table(named(read_tables(paths, "influence"), "metric", names))
+
+
+def estimate_table(influence: pd.DataFrame) -> Estimates:
+    """Find standard errors back from the intervals of a table.
+
+    An interval reaches t standard errors to each side, with t the quantile of Student's
+    distribution at n - 1 degrees of freedom (see `influence.statistics.bootstrap`).
+
+    Parameters
+    ----------
+    influence
+        Frame with the columns of `influence.csv`.
+
+    Examples
+    --------
+    >>> t = float(stats.t.ppf(0.975, 99))
+    >>> row = dict.fromkeys(CELL, "a") | {"omega": 1.0, "confidence": 0.95, "n": 100}
+    >>> frame = pd.DataFrame([row | {"omega_low": 1 - 0.2 * t, "omega_high": 1 + 0.2 * t}])
+    >>> float(estimate_table(frame).cells["standard_error"].round(9).iloc[0])
+    0.2
+    """
+    half = (influence["omega_high"] - influence["omega_low"]) / 2
+    reach = stats.t.ppf((1 + influence["confidence"]) / 2, influence["n"] - 1)
+    cells = influence[[*CELL, "omega", "confidence", "n"]].assign(
+        standard_error=half / reach, units=influence["n"], basis=INTERVALS
+    )
+    return Estimates(cells.reset_index(drop=True))
+
+
+def estimate_runs(runs: Sequence[Run], metrics: Sequence[Wanted] = ()) -> Estimates:
+    """Draw the omegas of runs anew from their rows.
+
+    Parameters
+    ----------
+    runs
+        With their rows. Networks of one name on one data set have to have the same samples.
+    metrics
+        Only these: names, ``module:name`` or records; by default all.
+
+    Raises
+    ------
+    InfluenceError
+        If a run has no rows, or the samples are not the same.
+    """
+    resampling = find_resampling(runs[0])
+    first: dict[tuple[str, str], Rows] = {}
+    found = []
+    for run in runs:
+        subjects = find_subjects(run, metrics)
+        for key, subject in subjects.items():
+            like = first.setdefault((subject.network, subject.dataset), run.rows[key])
+            found.append(_draw(match_samples(run.rows[key], like), subject, resampling, run))
+    cells, drawn = zip(*found, strict=True)
+    return Estimates(pd.concat(cells, ignore_index=True), np.concatenate(drawn, axis=1))
+
+
+def _draw(
+    rows: Rows, subject: Subject, resampling: Resampling, run: Run
+) -> tuple[pd.DataFrame, Array]:
+    """Return the cells of one network, and their omegas in every draw, (draws, cells)."""
+    sums = resampling.sums(rows)
+    records, drawn = [], [np.empty((resampling.draws, 0))]
+    for condition in tabled_conditions(run, sums.conditions()):
+        for cell in list_cells(sums, subject, condition, "all"):
+            omega, draws = (
+                cell.metric.oriented(cell.values(full) - cell.values(muted))
+                for full, muted in (sums.observed(cell.key), sums.resampled(cell.key))
+            )
+            drawn.append(draws)
+            for level, value in zip(cell.levels, omega, strict=True):
+                named_so = influence_record(subject, condition, cell.key.output, cell.metric, level)
+                records.append(named_so | {"omega": value})
+    together = np.concatenate(drawn, axis=1)
+    spread = pd.DataFrame(np.where(np.isfinite(together), together, np.nan)).std().to_numpy()
+    cells = pd.DataFrame(records, columns=[*CELL, "omega"]).assign(
+        standard_error=spread * np.sqrt(sums.groups / (sums.groups - 1))
+        if sums.groups > 1
+        else np.nan,
+        confidence=resampling.confidence,
+        n=sums.n,
+        units=sums.groups,
+        basis=ROWS,
+    )
+    return cells, together

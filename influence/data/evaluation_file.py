@@ -1,0 +1,326 @@
+"""The evaluation file: samples of named inputs and targets in HDF5."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from influence.data.dataset import Field, Sample, floating
+from influence.errors import InfluenceError
+from influence.runtime.files import sha256_of, write_hdf5
+
+__all__ = ["EvaluationFile", "write_evaluation_file"]
+
+FORMAT, VERSION = "influence-evaluation", 1
+NUMBERS = "biuf"
+"""The kinds of NumPy type that a dataset may have."""
+
+
+class EvaluationFile:
+    """An evaluation file, read lazily, one sample at a time, from any number of processes.
+
+    Parameters
+    ----------
+    path
+        An HDF5 file with ``inputs/<modality>`` and ``targets/<output>``, first axis = samples,
+        written by `write_evaluation_file` or in the same layout. Without targets, outputs can be
+        scored by how much they change.
+
+    Raises
+    ------
+    InfluenceError
+        If the file is missing, damaged, foreign or inconsistent.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.source = str(path)
+        if not self.path.is_file():
+            raise InfluenceError(f"{path}: no such evaluation file. Check the path given as data")
+        self._handle: tuple[int, h5py.File] | None = None
+        with self._reading():
+            file = self._file()
+            if file.attrs.get("format") != FORMAT:
+                raise InfluenceError(
+                    f"{path}: expected an evaluation file (attribute format = {FORMAT!r}), got an "
+                    "HDF5 file of another kind. Write one with influence.write_evaluation_file"
+                )
+            if file.attrs.get("version") != VERSION:
+                raise InfluenceError(
+                    f"{path}: evaluation file version {file.attrs.get('version')}, this program "
+                    f"reads version {VERSION}. Write it again with influence.write_evaluation_file"
+                )
+            self.name = str(file.attrs.get("name", "")) or self.path.stem
+            self.inputs = self._fields("inputs")
+            self.targets = self._fields("targets")
+            self._length = self._check_lengths()
+            self.ids = self._read_ids()
+            self.groups = (
+                _checked_groups(file["groups"][...], self.path) if "groups" in file else None
+            )
+        self.sha256 = sha256_of(self.path)
+
+    def _file(self) -> h5py.File:
+        # A forked worker must not share its parent's handle.
+        if self._handle is None or self._handle[0] != os.getpid():
+            self._handle = (os.getpid(), h5py.File(self.path, "r"))
+        return self._handle[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_handle": None}
+
+    def _reading(self) -> _ReadErrors:
+        return _ReadErrors(self.path)
+
+    def _fields(self, part: str) -> dict[str, Field]:
+        group = self._file().get(part, ())
+        if part == "targets" and not len(group):
+            return {}
+        if not isinstance(group, h5py.Group) or not len(group):
+            raise InfluenceError(
+                f"{self.path}: expected a group {part!r} with one dataset a name, found "
+                f"{sorted(self._file())}. Write it with influence.write_evaluation_file"
+            )
+        fields = {}
+        for name, dataset in group.items():
+            if not isinstance(dataset, h5py.Dataset) or dataset.ndim < 1:
+                raise InfluenceError(f"{self.path}: {part}/{name} is not an array of samples")
+            if dataset.dtype.kind not in NUMBERS:
+                raise InfluenceError(
+                    f"{self.path}: {part}/{name} holds {dataset.dtype}, expected numbers"
+                )
+            fields[name] = _field_of(dataset, f"{self.path}: {part}/{name}")
+        return fields
+
+    def _check_lengths(self) -> int:
+        file = self._file()
+        lengths = {
+            f"{part}/{name}": len(file[part][name])
+            for part, fields in (("inputs", self.inputs), ("targets", self.targets))
+            for name in fields
+        }
+        lengths |= {name: len(file[name]) for name in ("ids", "groups") if name in file}
+        if len(set(lengths.values())) != 1:
+            raise InfluenceError(
+                f"{self.path}: expected the same number of samples everywhere, got {lengths}"
+            )
+        length = next(iter(lengths.values()))
+        if length == 0:
+            raise InfluenceError(f"{self.path}: holds no samples, expected one or more")
+        return length
+
+    def _read_ids(self) -> list[str]:
+        file = self._file()
+        if "ids" not in file:
+            return [str(i) for i in range(self._length)]
+        ids = [i.decode() if isinstance(i, bytes) else str(i) for i in file["ids"][...]]
+        if len(set(ids)) < len(ids):
+            raise InfluenceError(f"{self.path}: 'ids' must be unique, and some repeat")
+        return ids
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> Sample:
+        with self._reading():
+            file = self._file()
+            inputs = {n: f.decode(file["inputs"][n][index]) for n, f in self.inputs.items()}
+            stored = {n: file["targets"][n][index] for n in self.targets}
+        targets = {n: self._target(n, stored[n], index) for n in stored}
+        return Sample(index, {n: floating(x) for n, x in inputs.items()}, targets)
+
+    def picture(self, index: int) -> NDArray[np.uint8] | None:
+        """Return the RGB picture of a sample, (height, width, 3), if the file has one of each."""
+        with self._reading():
+            pictures = self._file().get("images/rgb")
+            if pictures is None or pictures.ndim != 4 or len(pictures) != len(self):
+                return None
+            found: NDArray[np.uint8] = pictures[index]
+            return found
+
+    def _target(self, name: str, stored: NDArray[Any], index: int) -> Tensor:
+        field = self.targets[name]
+        if field.integer and field.scale is None:
+            wrong = stored[(stored < 0) & (stored != field.ignore)]
+            if wrong.size:
+                raise InfluenceError(
+                    f"{self.path}: targets/{name}: label {wrong.flat[0]} of sample "
+                    f"{self.ids[index]!r} is out of range, expected 0 or more. If it means 'no "
+                    "ground truth', set the dataset's attribute 'ignore'; integers that are values "
+                    "and not labels need an attribute 'scale'"
+                )
+        return field.decode(stored)
+
+
+class _ReadErrors:
+    """Turn what h5py raises on a damaged file into one clear message."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (OSError, KeyError, RuntimeError, TypeError, ValueError)):
+            raise InfluenceError(
+                f"{self.path}: expected a readable HDF5 evaluation file, but it is truncated, "
+                f"damaged or foreign ({error}). Write or copy it again"
+            ) from error
+
+
+def _field_of(dataset: h5py.Dataset, where: str) -> Field:
+    attributes = dataset.attrs
+    try:
+        return Field(
+            shape=tuple(dataset.shape[1:]),
+            integer=np.issubdtype(dataset.dtype, np.integer),
+            unit=str(attributes.get("unit", "")),
+            scale=_number(attributes.get("scale")),
+            offset=_number(attributes.get("offset")) or 0.0,
+            ignore=_number(attributes.get("ignore")),
+            range=_range(attributes.get("range")),
+            classes=_texts(attributes.get("classes", ())),
+            mean=_numbers(attributes.get("mean")),
+            std=_numbers(attributes.get("std")),
+        )
+    except (TypeError, ValueError) as error:
+        raise InfluenceError(f"{where}: an attribute has the wrong form: {error}") from error
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _numbers(value: Any) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    numbers = tuple(float(v) for v in np.atleast_1d(value))
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"expected finite numbers, got {numbers}")
+    return numbers
+
+
+def _range(value: Any) -> tuple[float, float] | None:
+    numbers = _numbers(value)
+    if numbers is None:
+        return None
+    if len(numbers) != 2 or numbers[0] >= numbers[1]:
+        raise ValueError(f"expected range = (low, high), got {numbers}")
+    return numbers[0], numbers[1]
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"expected classes = a list of names, got {value!r}")
+    return tuple(c.decode() if isinstance(c, bytes) else str(c) for c in value)
+
+
+def _checked_groups(groups: NDArray[Any], where: Path) -> NDArray[Any]:
+    if groups.ndim != 1 or (groups.dtype.kind == "f" and np.isnan(groups).any()):
+        raise InfluenceError(
+            f"{where}: 'groups' has shape {groups.shape}, expected one value a sample and no NaN"
+        )
+    return groups
+
+
+def write_evaluation_file(
+    path: str | os.PathLike[str],
+    inputs: Mapping[str, ArrayLike],
+    targets: Mapping[str, ArrayLike],
+    *,
+    ids: Sequence[str] | None = None,
+    groups: ArrayLike | None = None,
+    images: ArrayLike | None = None,
+    name: str = "",
+    attributes: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
+    """Write an evaluation file, compressed, one sample a chunk.
+
+    Parameters
+    ----------
+    path
+        The HDF5 file; appears whole or not at all.
+    inputs, targets
+        Arrays with samples first. Integer targets without a ``scale`` are labels; there may be no
+        targets.
+    ids
+        One unique name a sample; by default the position.
+    groups
+        One value a sample; samples of one group are not independent (frames of a scene).
+    images
+        Optional RGB pictures of the samples, uint8, shape (samples, height, width, 3).
+    name
+        The data set's name in every table; by default the file's.
+    attributes
+        Attributes by dataset, such as ``{"targets/semantic": {"ignore": 255}}``; see `Field`.
+
+    Raises
+    ------
+    InfluenceError
+        If an array does not hold numbers with samples first, if the numbers of samples differ, or
+        if an attribute names no dataset.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "set.h5"
+    >>> depth = np.ones((4, 1, 6, 8), dtype=np.float32)
+    >>> write_evaluation_file(path, inputs={"depth": depth}, targets={"depth": depth[:, 0]})
+    >>> len(EvaluationFile(path))
+    4
+    """
+    datasets = {f"inputs/{n}": np.asarray(x) for n, x in inputs.items()}
+    datasets |= {f"targets/{n}": np.asarray(x) for n, x in targets.items()}
+    if images is not None:
+        datasets["images/rgb"] = np.asarray(images)
+    for key, array in datasets.items():
+        _check_array(key, array)
+    lengths = {n: len(x) for n, x in datasets.items()}
+    if ids is not None:
+        lengths["ids"] = len(ids)
+    if groups is not None:
+        lengths["groups"] = len(np.asarray(groups))
+    if len(set(lengths.values())) != 1 or 0 in lengths.values():
+        raise InfluenceError(f"expected the same number of samples, above 0, got {lengths}")
+    attributes = attributes or {}
+    if strange := sorted(set(attributes) - set(datasets)):
+        raise InfluenceError(f"attributes for {strange}, but the datasets are {sorted(datasets)}")
+    with write_hdf5(path) as file:
+        file.attrs.update(format=FORMAT, version=VERSION, name=name)
+        for key, array in datasets.items():
+            dataset = file.create_dataset(
+                key,
+                data=array,
+                chunks=(1, *array.shape[1:]),
+                compression="gzip",
+                shuffle=True,
+                track_times=False,
+            )
+            dataset.attrs.update(attributes.get(key, {}))
+        if ids is not None:
+            file.create_dataset("ids", data=[str(i) for i in ids], dtype=h5py.string_dtype())
+        if groups is not None:
+            labels = np.asarray(groups)
+            strings = labels.dtype.kind in "UO"
+            file.create_dataset(
+                "groups",
+                data=labels.astype(object) if strings else labels,
+                dtype=h5py.string_dtype() if strings else None,
+            )
+
+
+def _check_array(key: str, array: NDArray[Any]) -> None:
+    if array.ndim < 1:
+        raise InfluenceError(f"{key} has no axis of samples, got one number")
+    if array.dtype.kind not in NUMBERS:
+        raise InfluenceError(f"{key} holds {array.dtype}, expected numbers")
+    if 0 in array.shape[1:]:
+        raise InfluenceError(f"{key} has the shape {array.shape}: its samples hold no values")

@@ -1,0 +1,151 @@
+"""Interactions: what sources give alone and beside others, and what pairs give together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from influence.display.notation import display_of
+from influence.display.plots.rows import (
+    POINT,
+    draw_intervals,
+    name_rows,
+    refuse_twice,
+    run_names,
+    view_limits,
+)
+from influence.display.plots.style import (
+    COLUMN_WIDTH,
+    Ink,
+    heading,
+    modality_inks,
+    styled,
+    write_legend,
+)
+from influence.errors import unknown
+from influence.results.selection import choose
+
+__all__ = ["draw_interactions"]
+
+KINDS = {
+    "leave_one_out": ("others present (leave-one-out)", "o", True),
+    "shapley": ("over all orders (Shapley)", "D", True),
+    "add_one_in": ("alone (add-one-in)", "o", False),
+    "interaction": ("pair: interaction", "s", True),
+}
+"""Kind in the file -> what readers call it, and its marker."""
+
+PAIR = "0.3"
+MOST = 3  # panels side by side
+STEP, GAP, FRAME = 0.08, 0.08, 0.6  # inches: between kinds, between networks, the rest of a panel
+
+
+def draw_interactions(
+    interactions: pd.DataFrame,
+    *,
+    mute: str | None = None,
+    metric: Sequence[str] = (),
+    level: str = "all",
+) -> Figure:
+    """Draw one line of panels per target: a panel for each source and each pair of sources.
+
+    Positive values help. A pair whose interaction is positive gives more than the sum of both;
+    negative: what they know is partly the same.
+
+    Parameters
+    ----------
+    interactions : frame with the columns of `interactions.csv`, of one run or of several.
+    mute : one name; by default the first of the file.
+    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
+        else the first in the file.
+    level : `all`, or one slice such as `class:floor`.
+
+    Raises
+    ------
+    InfluenceError
+        If a name is unknown, or a result is there twice.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({
+    ...     "network": "a", "seed": 0, "dataset": "d", "mute": "zero", "target": "semantic",
+    ...     "metric": "mean_iou", "level": "all", "kind": ["shapley", "interaction"],
+    ...     "players": ["depth", "depth+rgb"], "value": [0.021, -0.012], "low": [0.01, -0.02],
+    ...     "high": [0.03, 0.0], "confidence": 0.95, "n": 654})
+    >>> [axes.get_title() for axes in draw_interactions(frame).axes]
+    ['depth', 'depth + rgb']
+    """
+    mute = mute or str(interactions["mute"].iloc[0])
+    chosen = choose(interactions, metric=metric, mute=[mute], level=level)
+    if strange := [kind for kind in chosen["kind"].unique() if kind not in KINDS]:
+        raise unknown("kind of interaction", str(strange[0]), KINDS)
+    gain = chosen["metric"].map(lambda name: display_of(name).gain)
+    chosen = chosen.assign(
+        name=run_names(chosen),
+        x=chosen["value"] * gain,
+        x_low=chosen["low"] * gain,
+        x_high=chosen["high"] * gain,
+    )
+    refuse_twice(chosen, ["target", "metric", "kind", "players"])
+    lines = [
+        line
+        for _, own in chosen.groupby(["target", "metric"], sort=False)
+        for line in _lines([rows for _, rows in own.groupby("players", sort=False)])
+    ]
+    columns = max(map(len, lines))
+    colour_of = modality_inks(chosen.loc[chosen["kind"] != "interaction", "players"])
+    with styled():
+        height = chosen["name"].nunique() * _row_height() + FRAME
+        width = COLUMN_WIDTH * (1 if columns == 1 else 2)
+        figure = Figure(figsize=(width, height * len(lines) + 0.5), layout="constrained")
+        grid = figure.subplots(len(lines), columns, squeeze=False, sharey=True)
+        for line, panels in zip(grid, lines, strict=True):
+            for axes, panel in zip(line, panels, strict=False):
+                _draw_panel(axes, panel, colour_of)
+            for axes in line[len(panels) :]:
+                axes.remove()
+        write_legend(figure, _legend(chosen))
+        figure.suptitle(heading(chosen, f"mute: {mute}"), fontsize=7)
+    return figure
+
+
+def _lines(panels: Sequence[pd.DataFrame]) -> list[Sequence[pd.DataFrame]]:
+    """Break the panels of one target into lines, sources first."""
+    ordered = sorted(panels, key=lambda panel: str(panel["players"].iloc[0]).count("+"))
+    return [ordered[i : i + MOST] for i in range(0, len(ordered), MOST)]
+
+
+def _row_height() -> float:
+    return (len(KINDS) - 1) * STEP + GAP
+
+
+def _draw_panel(axes: Axes, panel: pd.DataFrame, colour_of: Mapping[str, Ink]) -> None:
+    first = panel.iloc[0]
+    players = str(first["players"])
+    colour = colour_of[players].colour if players in colour_of else PAIR
+    place = {name: place for place, name in enumerate(panel["name"].unique())}
+    name_rows(axes, list(place))
+    kinds = [kind for kind in KINDS if kind in set(panel["kind"])]
+    for i, kind in enumerate(kinds):
+        own = panel[panel["kind"] == kind]
+        _, marker, filled = KINDS[kind]
+        y = own["name"].map(place) + (i - (len(kinds) - 1) / 2) * STEP / _row_height()
+        draw_intervals(axes, y, own, Ink(colour, marker, filled))
+    axes.set_title(players.replace("+", " + "), color=colour)
+    # The file's values are turned so that more is better, whatever the metric.
+    shown = display_of(str(first["metric"]))
+    gained = shown.gain_heading(higher_is_better=True).removesuffix(", %")
+    axes.set_xlim(view_limits(*(panel[end] for end in ("x", "x_low", "x_high"))))
+    axes.set_xlabel(f"→ {first['target']}, {shown.gain_unit() or gained}")
+
+
+def _legend(chosen: pd.DataFrame) -> dict[str, Line2D]:
+    return {
+        words: Line2D([], [], linewidth=0.8, **Ink("0.3", marker, filled).look, **POINT)
+        for kind, (words, marker, filled) in KINDS.items()
+        if kind in set(chosen["kind"])
+    }

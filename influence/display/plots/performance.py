@@ -1,0 +1,271 @@
+"""Performance against influence: Fig. 7 of arXiv 1702.08009.
+
+One panel per direction, one point per network. The grey line is the upper concave envelope: the
+paper finds that networks lie in an area "which is upper-bounded by a concave curve" (Sec. IV-C).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Annotation
+
+from influence.display.notation import display_of
+from influence.display.plots.envelope import upper_envelope
+from influence.display.plots.labels import place_labels
+from influence.display.plots.style import (
+    COLUMN_WIDTH,
+    GREY,
+    Ink,
+    heading,
+    inks,
+    styled,
+    write_legend,
+)
+from influence.errors import InfluenceError, unknown
+from influence.results.selection import choose, nothing_muted
+
+__all__ = ["Panel", "draw_panel", "draw_performance", "performance_panels", "write_names"]
+
+PANEL_HEIGHT = 2.1  # inches
+NO_GROUP = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One direction under one metric, in the units that are shown.
+
+    Parameters
+    ----------
+    source, target : the muted site and the output that is scored.
+    x_label, y_label : axis labels with units.
+    points : one row per network: `network`, its `name`, `group`, and `x` (omega), `y` (oriented
+        performance), each with `_low` and `_high`, which are NaN where there is no interval.
+    """
+
+    source: str
+    target: str
+    x_label: str
+    y_label: str
+    points: pd.DataFrame
+
+
+def performance_panels(
+    influence: pd.DataFrame,
+    performance: pd.DataFrame,
+    *,
+    mute: str,
+    metric: Sequence[str] = (),
+    level: str = "all",
+    directions: Literal["cross", "all"] = "cross",
+    groups: Mapping[str, str] | None = None,
+) -> list[Panel]:
+    """Bring together, for each direction, omega and the performance with nothing muted.
+
+    Parameters are those of `draw_performance`.
+
+    Raises
+    ------
+    InfluenceError
+        If a name is unknown, no direction is left, or a network has no performance.
+    """
+    omega = choose(influence, metric=metric, mute=[mute], level=level)
+    if directions == "cross":
+        omega = omega[omega["source"] != omega["target"]]
+    if omega.empty:
+        raise InfluenceError(
+            "expected influence of one input on another output, found none; try all directions"
+        )
+    networks = omega["network"].unique()
+    for network in groups or {}:
+        if network not in networks:
+            raise unknown("network", network, map(str, networks))
+    keys = ["network", "seed", "dataset", "target", "metric", "level"]
+    full = nothing_muted(performance)[[*keys, "value", "low", "high"]]
+    joined = omega.merge(full, on=keys, how="left", validate="many_to_one")
+    if joined["value"].isna().any():
+        lost = joined[joined["value"].isna()].iloc[0]
+        raise InfluenceError(
+            f"expected the performance of network {lost['network']!r} on {lost['target']!r} under "
+            f"{lost['metric']!r} with nothing muted; the performance table has none. Give tables "
+            "of one and the same run"
+        )
+    joined["group"] = [(groups or {}).get(network, NO_GROUP) for network in joined["network"]]
+    joined["name"] = _names(joined)
+    return [
+        _panel(rows)
+        for _, rows in joined.groupby(["source", "target", "metric", "level"], sort=False)
+    ]
+
+
+def draw_performance(
+    influence: pd.DataFrame,
+    performance: pd.DataFrame,
+    *,
+    mute: str | None = None,
+    metric: Sequence[str] = (),
+    level: str = "all",
+    directions: Literal["cross", "all"] = "cross",
+    groups: Mapping[str, str] | None = None,
+    ink_of: Mapping[str, Ink] | None = None,
+) -> Figure:
+    """Draw performance against omega, one panel per direction and one point per network.
+
+    Parameters
+    ----------
+    influence, performance : frames with the columns of `influence.csv` and `performance.csv`.
+    mute : name of the mute; by default the first of the file.
+    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
+        else the first in the file.
+    level : `all`, or one slice such as `class:floor`.
+    directions : `cross` leaves out the influence of an input on the output of the same name.
+    groups : network -> name of its group; groups have colours and markers of their own.
+    ink_of : network -> its colour and marker, where networks have their own; those of a group have
+        one marker, which the legend explains.
+
+    Raises
+    ------
+    InfluenceError
+        If a name is unknown, no direction is left, or a network has no performance.
+
+    Examples
+    --------
+    >>> run = {"network": ["a", "b"], "seed": 0, "dataset": "d", "mute": "zero", "level": "all",
+    ...        "target": "depth", "metric": "rms", "higher_is_better": False, "unit": "m", "n": 9,
+    ...        "confidence": 0.95}
+    >>> influence = pd.DataFrame({**run, "source": "semantic", "omega": [0.1, 0.2],
+    ...                           "omega_low": [0.0, 0.1], "omega_high": [0.2, 0.3]})
+    >>> performance = pd.DataFrame({**run, "setup": "depth+semantic", "value": [0.7, 0.6],
+    ...                             "low": [0.6, 0.5], "high": [0.8, 0.7]})
+    >>> figure = draw_performance(influence, performance)
+    >>> print(figure.axes[0].get_ylabel())
+    −rms, m
+    """
+    mute = mute or str(influence["mute"].iloc[0])
+    panels = performance_panels(
+        influence,
+        performance,
+        mute=mute,
+        metric=metric,
+        level=level,
+        directions=directions,
+        groups=groups,
+    )
+    columns = 1 if len(panels) < 3 else 2
+    lines = -(-len(panels) // columns)
+    with styled():
+        size = (COLUMN_WIDTH * columns, PANEL_HEIGHT * lines + 0.4)
+        figure = Figure(figsize=size, layout="constrained")
+        grid = figure.subplots(lines, columns, squeeze=False).ravel()
+        points = pd.concat([panel.points for panel in panels])
+        by_group = inks(points["group"])
+        legend: dict[str, Line2D] = {}
+        for axes, panel in zip(grid, panels, strict=False):
+            envelope = draw_panel(axes, panel, ink_of or _spread(by_group, points))
+            legend["upper concave envelope"] = envelope
+        legend = _group_legend(points, ink_of, by_group) | legend
+        for axes in grid[len(panels) :]:
+            axes.remove()
+        write_legend(figure, legend)
+        figure.align_ylabels()
+        shown = influence[influence["mute"] == mute]
+        figure.suptitle(heading(shown, f"mute: {mute}"), fontsize=7)
+        figure.draw_without_rendering()  # settles the layout, on which the names depend
+        figure.set_layout_engine("none")
+        for axes, panel in zip(grid, panels, strict=False):
+            write_names(axes, panel.points)
+    return figure
+
+
+def _panel(rows: pd.DataFrame) -> Panel:
+    first = rows.iloc[0]
+    display = display_of(first["metric"])
+    higher, unit = bool(first["higher_is_better"]), first["unit"]
+    unit = "" if pd.isna(unit) else str(unit)
+    sign = 1 if higher else -1
+    performance = rows[["low", "value", "high"]] * display.gain * sign
+    level = "" if first["level"] == "all" else f", {first['level'].removeprefix('class:')}"
+    points = pd.DataFrame(
+        {
+            "network": rows["network"],
+            "name": rows["name"],
+            "group": rows["group"],
+            "x": rows["omega"] * display.gain,
+            "x_low": rows["omega_low"] * display.gain,
+            "x_high": rows["omega_high"] * display.gain,
+            "y": performance["value"],
+            "y_low": performance["low" if higher else "high"],
+            "y_high": performance["high" if higher else "low"],
+        }
+    ).reset_index(drop=True)
+    return Panel(
+        source=first["source"],
+        target=first["target"],
+        x_label=f"ω({first['source']} → {first['target']}), {display.gain_unit(unit)}",
+        y_label=display.gain_heading(higher_is_better=higher, unit=unit) + level,
+        points=points,
+    )
+
+
+def _names(joined: pd.DataFrame) -> pd.Series:
+    """Name points by network, and by seed where a network has several."""
+    several = joined.groupby("network")["seed"].transform("nunique") > 1
+    seeded = joined["network"] + " #" + joined["seed"].astype("Int64").astype(str)
+    return joined["network"].where(~several, seeded)
+
+
+def _spread(by_group: Mapping[str, Ink], points: pd.DataFrame) -> dict[str, Ink]:
+    """Give each network the ink of its group."""
+    return {
+        network: by_group[group]
+        for network, group in zip(points["network"], points["group"], strict=True)
+    }
+
+
+def _group_legend(
+    points: pd.DataFrame, ink_of: Mapping[str, Ink] | None, by_group: Mapping[str, Ink]
+) -> dict[str, Line2D]:
+    """Explain groups by colour and marker, or by marker alone where networks have colours."""
+    shown = dict(by_group)
+    if ink_of is not None:
+        pairs = zip(points["group"], points["network"], strict=True)
+        markers = {group: ink_of[network].marker for group, network in pairs}
+        shown = {group: Ink("0.3", markers[group]) for group in by_group}
+    return {
+        group: Line2D([], [], linestyle="none", markersize=4.5, **ink.look)
+        for group, ink in shown.items()
+        if group != NO_GROUP
+    }
+
+
+def draw_panel(axes: Axes, panel: Panel, ink_of: Mapping[str, Ink]) -> Line2D:
+    """Draw one panel without names, each network in its ink; return the envelope."""
+    points = panel.points
+    axes.axvline(0, color=GREY, linewidth=0.6, linestyle=":", zorder=0)
+    (envelope,) = axes.plot(*upper_envelope(points["x"], points["y"]).T, color=GREY, zorder=1)
+    colours = [ink_of[network].colour for network in points["network"]]
+    axes.hlines(points["y"], points["x_low"], points["x_high"], colors=colours, linewidths=0.7)
+    axes.vlines(points["x"], points["y_low"], points["y_high"], colors=colours, linewidths=0.7)
+    for ink in dict.fromkeys(ink_of[network] for network in points["network"]):
+        own = points[[ink_of[network] == ink for network in points["network"]]]
+        axes.plot(own["x"], own["y"], linestyle="none", markersize=4.5, zorder=3, **ink.look)
+    axes.set_xlabel(panel.x_label)
+    axes.set_ylabel(panel.y_label)
+    axes.margins(0.12)
+    return envelope
+
+
+def write_names(axes: Axes, points: pd.DataFrame) -> list[Annotation]:
+    """Write the names beside the points of a panel, whose layout and limits are final."""
+    level = np.stack([points[["x_low", "x_high"]], points[["y", "y"]]], axis=-1)
+    upright = np.stack([points[["x", "x"]], points[["y_low", "y_high"]]], axis=-1)
+    zero = np.column_stack([[0, 0], axes.get_ylim()])
+    lines = [zero, upper_envelope(points["x"], points["y"]), *level, *upright]
+    return place_labels(axes, points[["x", "y"]].to_numpy(), list(points["name"]), lines=lines)

@@ -1,0 +1,100 @@
+"""Seeds: how far trainings of one network lie apart, with their mean and its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from influence.display.plots.directions import Directions, direction_label, shown_directions
+from influence.display.plots.rows import draw_intervals, name_rows, row_panels, view_limits
+from influence.display.plots.style import Ink, heading, inks, styled, write_legend
+
+__all__ = ["draw_seeds"]
+
+ROW = 0.24  # inches: one network
+BELOW = 0.25  # how far the seeds lie below their mean, in rows
+DIRECTION = ["source", "target", "metric"]
+
+
+def draw_seeds(
+    influence: pd.DataFrame,
+    seeds: pd.DataFrame,
+    *,
+    mute: str | None = None,
+    metric: Sequence[str] = (),
+    level: str = "all",
+    directions: Directions = "cross",
+    ink_of: Mapping[str, Ink] | None = None,
+) -> Figure:
+    """Draw the omega of every seed, and below it their mean, one panel per direction.
+
+    Parameters
+    ----------
+    influence : frame with the columns of `influence.csv`, of runs of all seeds.
+    seeds : frame from `influence.analysis.seeds.aggregate_seeds` of these runs.
+    mute : one name; by default the first of the file.
+    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
+        else the first in the file.
+    level : `all`, or one slice such as `class:floor`.
+    directions : `cross` leaves out the influence of an input on the output of the same name.
+    ink_of : network -> its colour and marker; by default in the order of the file.
+
+    Raises
+    ------
+    InfluenceError
+        If a name is unknown, or no direction is left.
+
+    Examples
+    --------
+    >>> common = {"network": "a", "dataset": "d", "mute": "zero", "source": "depth",
+    ...           "target": "semantic", "metric": "mean_iou", "level": "all", "unit": "",
+    ...           "confidence": 0.95, "n": 9}
+    >>> influence = pd.DataFrame({**common, "seed": [0, 1], "omega": [0.01, 0.03],
+    ...                           "omega_low": 0.0, "omega_high": 0.04})
+    >>> mean = pd.DataFrame([{**common, "seeds": 2, "omega": 0.02, "low": -0.11, "high": 0.15}])
+    >>> axes = draw_seeds(influence, mean).axes[0]
+    >>> [line.get_xdata().tolist() for line in axes.lines[1:]]
+    [[1.0, 3.0], [2.0]]
+    """
+    chosen = {"mute": mute, "metric": metric, "level": level, "directions": directions}
+    means, single = (shown_directions(frame, **chosen) for frame in (seeds, influence))  # type: ignore[arg-type]
+    several = bool((means.groupby("network")["dataset"].nunique() > 1).any())
+    means, single = (
+        frame.assign(name=frame["network"] + ("\n" + frame["dataset"] if several else ""))
+        for frame in (means, single)
+    )
+    ink_of = ink_of or inks(means["network"])
+    panels = [rows for _, rows in means.groupby(DIRECTION, sort=False)]
+    with styled():
+        figure, grid = row_panels([ROW * panel["name"].nunique() for panel in panels])
+        for axes, panel in zip(grid, panels, strict=True):
+            _draw_panel(axes, panel, single.merge(panel[[*DIRECTION, "name"]]), ink_of)
+        write_legend(figure, _legend())
+        figure.suptitle(heading(means, f"mute: {means['mute'].iloc[0]}"), fontsize=7)
+    return figure
+
+
+def _draw_panel(
+    axes: Axes, means: pd.DataFrame, single: pd.DataFrame, ink_of: Mapping[str, Ink]
+) -> None:
+    place = {name: place for place, name in enumerate(means["name"].unique())}
+    name_rows(axes, list(place))
+    for network, own in means.groupby("network", sort=False):
+        ink = ink_of[str(network)]
+        below = single[single["network"] == network]
+        axes.plot(below["x"], below["name"].map(place) + BELOW, "|", color=ink.colour, markersize=4)
+        draw_intervals(axes, own["name"].map(place) - BELOW / 2, own, ink)
+    shown = pd.concat([means, single[["x"]]])
+    axes.set_xlim(view_limits(*(shown[end] for end in ("x", "x_low", "x_high"))))
+    axes.set_xlabel(direction_label(means.iloc[0]))
+
+
+def _legend() -> dict[str, Line2D]:
+    return {
+        "mean of the seeds": Line2D([], [], color="0.3", marker="o", markersize=3.5),
+        "one seed": Line2D([], [], color="0.3", marker="|", linestyle="none", markersize=4),
+    }

@@ -1,0 +1,126 @@
+"""Slices: omega class by class, and by bins of depth or regions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from influence.display.plots.directions import Directions, direction_label, shown_directions
+from influence.display.plots.rows import (
+    POINT,
+    draw_intervals,
+    name_rows,
+    refuse_twice,
+    row_panels,
+    run_names,
+    view_limits,
+)
+from influence.display.plots.style import Ink, heading, inks, styled, write_legend
+
+__all__ = ["draw_slices"]
+
+STEP, GAP = 0.06, 0.07  # inches: between networks, between slices
+
+
+def draw_slices(
+    influence: pd.DataFrame,
+    *,
+    level: str = "*:*",
+    mute: str | None = None,
+    metric: Sequence[str] = (),
+    directions: Directions = "cross",
+    ink_of: Mapping[str, Ink] | None = None,
+    words: Mapping[str, str] | None = None,
+) -> Figure:
+    """Draw omega in every slice, one panel per direction, one row per slice.
+
+    Parameters
+    ----------
+    influence : frame with the columns of `influence.csv`, of one run or of several.
+    level : a pattern such as `class:*` or `depth:*`; all slices by default. The whole comes first.
+    mute : one name; by default the first of the file.
+    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
+        else the first in the file.
+    directions : `cross` leaves out the influence of an input on the output of the same name.
+    ink_of : network -> its colour and marker; by default in the order of the file.
+    words : level -> what the figure calls it, where a unit is to be named.
+
+    Raises
+    ------
+    InfluenceError
+        If a name is unknown, no direction or slice is left, or a result is there twice.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({
+    ...     "network": "a", "seed": 0, "dataset": "d", "mute": "zero", "source": "depth",
+    ...     "target": "semantic", "metric": "mean_iou", "level": ["all", "class:floor"],
+    ...     "unit": "", "omega": [0.02, 0.05], "omega_low": 0.0, "omega_high": 0.1,
+    ...     "confidence": 0.95, "n": 9})
+    >>> axes = draw_slices(frame).axes[0]
+    >>> [label.get_text() for label in axes.get_yticklabels()]
+    ['all', 'floor']
+    """
+    sliced = shown_directions(
+        influence, mute=mute, metric=metric, level=level, directions=directions
+    )
+    frame = pd.concat([_whole(influence, sliced), sliced], ignore_index=True)
+    frame = frame.assign(name=run_names(frame))
+    given = ink_of or inks(frame["name"])
+    runs = frame.drop_duplicates("name")
+    signs = {
+        name: given.get(name) or given[network]
+        for name, network in zip(runs["name"], runs["network"], strict=True)
+    }
+    refuse_twice(frame, ["source", "target", "metric", "level"])
+    panels = [rows for _, rows in frame.groupby(["source", "target", "metric"], sort=False)]
+    with styled():
+        row = _row_height(len(signs))
+        figure, grid = row_panels([row * panel["level"].nunique() for panel in panels])
+        for axes, panel in zip(grid, panels, strict=True):
+            _draw_panel(axes, panel, signs, words or {})
+        write_legend(figure, _legend(signs))
+        figure.suptitle(heading(sliced, f"mute: {sliced['mute'].iloc[0]}"), fontsize=7)
+    return figure
+
+
+def _whole(influence: pd.DataFrame, sliced: pd.DataFrame) -> pd.DataFrame:
+    """Return the omegas at level `all` of the directions in slices, unless they are there."""
+    if "all" in set(sliced["level"]):
+        return sliced.iloc[:0]
+    keys = ["mute", "source", "target", "metric"]
+    whole = influence[influence["level"] == "all"].merge(sliced[keys].drop_duplicates())
+    if whole.empty:
+        return sliced.iloc[:0]
+    return shown_directions(whole, metric=list(sliced["metric"].unique()), directions="all")
+
+
+def _row_height(networks: int) -> float:
+    return networks * STEP + GAP
+
+
+def _draw_panel(
+    axes: Axes, panel: pd.DataFrame, signs: Mapping[str, Ink], words: Mapping[str, str]
+) -> None:
+    place = {level: place for place, level in enumerate(panel["level"].unique())}
+    name_rows(
+        axes, [words.get(level, level.removeprefix("class:").replace(":", ": ")) for level in place]
+    )
+    step = STEP / _row_height(len(signs))
+    for i, (name, ink) in enumerate(signs.items()):
+        own = panel[panel["name"] == name]
+        y = own["level"].map(place) + (i - (len(signs) - 1) / 2) * step
+        draw_intervals(axes, y, own, ink)
+    axes.set_xlim(view_limits(*(panel[end] for end in ("x", "x_low", "x_high"))))
+    axes.set_xlabel(direction_label(panel.iloc[0]))
+
+
+def _legend(signs: Mapping[str, Ink]) -> dict[str, Line2D]:
+    return {
+        " ".join(name.split()): Line2D([], [], linewidth=0.8, **ink.look, **POINT)
+        for name, ink in signs.items()
+    }

@@ -1,0 +1,197 @@
+"""The look of every plot, and files that are the same to the byte when written again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+import seaborn
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+
+from influence.errors import InfluenceError
+from influence.runtime.files import replace_on_success
+
+__all__ = [
+    "COLUMN_WIDTH",
+    "FORMATS",
+    "GREY",
+    "Ink",
+    "check_suffix",
+    "heading",
+    "inks",
+    "modality_inks",
+    "save_figure",
+    "styled",
+    "write_legend",
+]
+
+COLUMN_WIDTH = 3.3  # inches: one column of a two-column paper
+GREY = "0.6"
+MARKERS = "osD^vP"
+MODALITY_COLOURS = ("#332288", "#cc6677", "#999933", "#44aa99", "#882255", "#88ccee", "#117733")
+"""Paul Tol's scheme `muted`: none is in the palette of `inks`, and all can be told apart."""
+USUAL = ("depth", "semantic", "rgb")
+"""Modalities that have the same colour in the figures of every run."""
+
+# What would date a file, and so make two equal plots differ.
+FORMATS: Mapping[str, Mapping[str, None]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None},
+}
+
+
+@dataclass(frozen=True)
+class Ink:
+    """Colour and marker of one group: two signs, so that either alone tells the groups apart."""
+
+    colour: str
+    marker: str
+    filled: bool = True
+
+    @property
+    def look(self) -> dict[str, Any]:
+        """Options of matplotlib for points in this ink."""
+        return {
+            "color": self.colour,
+            "marker": self.marker,
+            "markerfacecolor": self.colour if self.filled else "white",
+        }
+
+
+def inks(groups: Iterable[str]) -> dict[str, Ink]:
+    """Give each group a colour of seaborn's colour-blind palette and a marker, in order.
+
+    >>> inks(["loose", "coupled"])["coupled"]
+    Ink(colour='#de8f05', marker='s', filled=True)
+    """
+    palette = seaborn.color_palette("colorblind").as_hex()
+    return {
+        group: Ink(palette[place % len(palette)], MARKERS[place % len(MARKERS)])
+        for place, group in enumerate(dict.fromkeys(groups))
+    }
+
+
+def modality_inks(modalities: Iterable[str]) -> dict[str, Ink]:
+    """Give each modality a colour that no network has; depth, semantic and rgb always their own.
+
+    >>> modality_inks(["sound", "depth"])["depth"] == modality_inks(["depth"])["depth"]
+    True
+    """
+    names = list(dict.fromkeys(modalities))
+    places = dict.fromkeys([*USUAL, *names])
+    return {
+        name: Ink(MODALITY_COLOURS[place % len(MODALITY_COLOURS)], MARKERS[place % len(MARKERS)])
+        for place, name in enumerate(places)
+        if name in names
+    }
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw, or save, in the house style: small sans-serif type for a column of a paper."""
+    style: Any = {
+        **seaborn.axes_style("ticks"),
+        **seaborn.plotting_context("paper", rc={"lines.linewidth": 0.8}),
+        "axes.labelsize": 8,
+        "axes.linewidth": 0.6,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.titlesize": 8,
+        "font.family": ["DejaVu Sans"],
+        "font.size": 7,
+        "legend.fontsize": 7,
+        "legend.frameon": False,
+        "pdf.fonttype": 42,  # letters stay letters
+        "savefig.dpi": 300,
+        "svg.hashsalt": "influence",
+        "text.parse_math": False,  # a network's name may hold a dollar sign
+        "xtick.labelsize": 7,
+        "xtick.major.size": 3,
+        "xtick.major.width": 0.6,
+        "ytick.labelsize": 7,
+        "ytick.major.size": 3,
+        "ytick.major.width": 0.6,
+    }
+    with matplotlib.rc_context(style):
+        yield
+
+
+def write_legend(figure: Figure, legend: Mapping[str, Artist]) -> None:
+    """Write the legend below the panels, in as few lines as the width allows."""
+    for columns in range(len(legend), 0, -1):
+        written = figure.legend(
+            list(legend.values()),
+            list(legend),
+            loc="outside lower center",
+            ncols=columns,
+            handlelength=1.2,
+            handletextpad=0.5,
+            columnspacing=1.2,
+        )
+        if columns == 1 or written.get_window_extent().width <= figure.bbox.width:
+            return
+        written.remove()
+
+
+def heading(rows: pd.DataFrame, *facts: str) -> str:
+    """Say on which data sets, how many samples, and what else holds for a whole figure.
+
+    >>> rows = pd.DataFrame({"dataset": ["rooms"], "n": [120], "confidence": [0.95]})
+    >>> heading(rows, "mute: zero")
+    'rooms: n = 120; mute: zero; 95% intervals'
+    """
+    sizes = rows.groupby("dataset", sort=False)["n"].unique()
+    counted = ", ".join(f"{name}: n = {' or '.join(map(str, n))}" for name, n in sizes.items())
+    levels = [f"{level:.0%} intervals" for level in rows["confidence"].dropna().unique()]
+    return "; ".join([counted, *facts, *levels])
+
+
+def check_suffix(path: str | os.PathLike[str]) -> str:
+    """Return the format that a file name asks for.
+
+    Raises
+    ------
+    InfluenceError
+        If the suffix is none of `FORMATS`.
+
+    Examples
+    --------
+    >>> check_suffix("figure7.PDF")
+    'pdf'
+    """
+    suffix = Path(path).suffix.removeprefix(".").lower()
+    if suffix not in FORMATS:
+        raise InfluenceError(
+            f"expected a file name that ends in {', '.join(f'.{name}' for name in FORMATS)}, "
+            f"got {os.fspath(path)!r}; choose one of these"
+        )
+    return suffix
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Save a figure as PNG, PDF or SVG, by suffix; the same figure gives the same bytes.
+
+    Raises
+    ------
+    InfluenceError
+        If the suffix is another, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "empty.svg"
+    >>> save_figure(Figure(), path)
+    >>> path.read_text()[:5]
+    '<?xml'
+    """
+    suffix = check_suffix(path)
+    with styled(), replace_on_success(path) as aside:
+        figure.savefig(aside, format=suffix, metadata=dict(FORMATS[suffix]))

@@ -1,0 +1,105 @@
+"""Origins: what a reader needs to know to trust a page, and to make its numbers again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from influence.errors import InfluenceError
+from influence.runtime.files import sha256_of
+
+__all__ = ["Origin", "read_origins"]
+
+FILES = ("influence.csv", "performance.csv", "interactions.csv", "distance.csv", "run.json",
+         "gallery/gallery.csv")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the numbers of one run come from.
+
+    Parameters
+    ----------
+    name : of the run's folder.
+    facts : heading -> pairs (what, value), from `run.json`; empty where a run has none.
+    files : pairs (name, SHA-256) of the files that the page was made from.
+    """
+
+    name: str
+    facts: Mapping[str, list[tuple[str, str]]]
+    files: tuple[tuple[str, str], ...]
+
+
+def read_origins(runs: Iterable[str | os.PathLike[str]]) -> list[Origin]:
+    """Read what runs say about themselves.
+
+    Raises
+    ------
+    InfluenceError
+        If a `run.json` is not a JSON object.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> run = Path(tempfile.mkdtemp())
+    >>> _ = (run / "run.json").write_text('{"versions": {"python": "3.11"}, "samples": true}')
+    >>> read_origins([run])[0].facts
+    {'versions': [('python', '3.11')], 'run': [('samples', 'yes')]}
+    """
+    return [_origin(Path(run)) for run in runs]
+
+
+def _origin(run: Path) -> Origin:
+    facts: dict[str, list[tuple[str, str]]] = {}
+    for heading, content in _info(run).items():
+        if isinstance(content, (dict, list)):
+            facts[heading] = list(_flat(content))
+        else:
+            facts.setdefault("run", []).append((heading, _text(content)))
+    files = [(name, sha256_of(run / name)) for name in FILES if (run / name).is_file()]
+    return Origin(
+        run.resolve().name, {h: pairs for h, pairs in facts.items() if pairs}, tuple(files)
+    )
+
+
+def _info(run: Path) -> dict[str, Any]:
+    path = run / "run.json"
+    if not path.exists():
+        return {}
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InfluenceError(
+            f"{path}: expected a readable JSON file ({error}). Write the run again with "
+            "influence measure"
+        ) from error
+    if not isinstance(info, dict):
+        raise InfluenceError(f"{path}: expected a JSON object, got {type(info).__name__}")
+    return info
+
+
+def _flat(content: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the leaves of nested JSON with the names of what holds them."""
+    if isinstance(content, list) and any(isinstance(item, (dict, list)) for item in content):
+        content = {_item_name(item, place): item for place, item in enumerate(content)}
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from _flat(value, f"{prefix}, {key}" if prefix else key)
+    else:
+        yield prefix, _text(content)
+
+
+def _item_name(item: Any, place: int) -> str:
+    return str(item["name"]) if isinstance(item, dict) and "name" in item else str(place + 1)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return "; ".join(map(_text, value))
+    if value is None:
+        return "–"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,305 @@
+"""Sheets: the tables of runs as the page carries them, with every cell as its file writes it.
+
+The page shows few columns, rounded; it carries all of them as text, so that a download gives back
+the rows of the file, to the digit.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from influence.results.selection import headline
+from influence.results.tables import read_tables
+from influence.results.verdict import verdicts
+
+__all__ = [
+    "COLUMN_WORDS",
+    "ROWS_AT_MOST",
+    "SHEET_WORDS",
+    "Column",
+    "Sheet",
+    "packed_columns",
+    "read_sheets",
+]
+
+
+ROWS_AT_MOST = 15_000
+"""A longer table leaves out levels such as `class:floor`, first those of metrics in second line."""
+
+SELECTS = ("network", "seed", "dataset", "mute", "setup", "site", "source", "target", "metric",
+           "level", "kind", "players", "verdict")  # fmt: skip
+"""Columns by which a table can be filtered, where they tell rows apart."""
+
+Kind = Literal["name", "metric", "value", "gain", "unit", "p", "number", "flag"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that the page shows.
+
+    Parameters
+    ----------
+    key : of the file's column.
+    kind : how cells are shown. `name` as they are, `metric` by its label; `value` and `gain` in
+        the unit of their row's metric; `unit` is the unit of a `value` or a `gain`, which `of`
+        says; `p` as a p-value; `number` times `factor` with `digits`; `flag` in words.
+    ends : the columns of an interval, shown behind the number.
+    """
+
+    key: str
+    kind: Kind = "name"
+    ends: tuple[str, str] | None = None
+    factor: float = 1.0
+    digits: int = 0
+    of: str = ""
+
+    @property
+    def heading(self) -> str:
+        """What readers call the column."""
+        return COLUMN_WORDS.get(self.key, self.key)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table.
+
+    Parameters
+    ----------
+    name : of the file, without its suffix.
+    texts : all columns and rows that the page carries, cells as the file writes them.
+    columns : what is shown of it.
+    rows_in_file : more than there are in `texts` if some are left out.
+    """
+
+    name: str
+    texts: pd.DataFrame
+    columns: tuple[Column, ...]
+    rows_in_file: int
+
+    @property
+    def title(self) -> str:
+        """What readers call the table."""
+        return SHEET_WORDS[self.name][0]
+
+    @property
+    def about(self) -> str:
+        """What the table holds, in a sentence."""
+        return SHEET_WORDS[self.name][1]
+
+    @property
+    def selects(self) -> dict[str, list[str]]:
+        """The names by which it can be filtered, by column."""
+        names = {key: list(self.texts[key].unique()) for key in SELECTS if key in self.texts}
+        return {key: found for key, found in names.items() if len(found) > 1}
+
+    @property
+    def start(self) -> dict[str, str]:
+        """What is chosen when the page opens: all samples together."""
+        return {"level": "all"} if "all" in self.selects.get("level", ()) else {}
+
+
+SHOWN: Mapping[str, tuple[Column, ...]] = {
+    "verdicts": (
+        Column("source"),
+        Column("target"),
+        Column("metric", "metric"),
+        Column("smallest", "gain"),
+        Column("largest", "gain"),
+        Column("unit", "unit", of="gain"),
+        Column("verdict"),
+        Column("helps"),
+        Column("hurts"),
+        Column("undecided"),
+    ),
+    "influence": (
+        Column("mute"),
+        Column("site"),
+        Column("source"),
+        Column("target"),
+        Column("metric", "metric"),
+        Column("level"),
+        Column("omega", "gain", ends=("omega_low", "omega_high")),
+        Column("unit", "unit", of="gain"),
+        Column("full", "value"),
+        Column("muted", "value"),
+        Column("p_holm", "p"),
+        Column("n", "number"),
+    ),
+    "performance": (
+        Column("mute"),
+        Column("setup"),
+        Column("target"),
+        Column("metric", "metric"),
+        Column("level"),
+        Column("value", "value", ends=("low", "high")),
+        Column("unit", "unit", of="value"),
+        Column("n", "number"),
+    ),
+    "interactions": (
+        Column("mute"),
+        Column("target"),
+        Column("metric", "metric"),
+        Column("level"),
+        Column("kind"),
+        Column("players"),
+        Column("value", "gain", ends=("low", "high")),
+        Column("unit", "unit", of="gain"),
+        Column("n", "number"),
+    ),
+    "distance": (
+        Column("mute"),
+        Column("source"),
+        Column("place"),
+        Column("distance", "number", digits=1),
+        Column("threshold", "number", digits=1),
+        Column("outside", "number", factor=100),
+        Column("warning", "flag"),
+        Column("samples", "number"),
+    ),
+}
+"""Table -> what is shown of it, in the order of the page."""
+
+TELL_APART = ("network", "seed", "dataset", "site")
+"""Columns that are shown where they tell rows apart; the network always is."""
+
+
+def read_sheets(runs: Iterable[str | os.PathLike[str]]) -> list[Sheet]:
+    """Read the tables that runs have.
+
+    Raises
+    ------
+    InfluenceError
+        If a run has no `influence.csv`, or a table is not what the design says.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> run = Path(tempfile.mkdtemp())
+    >>> from influence.results.tables import INFLUENCE_COLUMNS
+    >>> row = dict.fromkeys(INFLUENCE_COLUMNS, 0) | {"network": "a", "higher_is_better": True,
+    ...     "metric": "rms", "mute": "zero", "omega": 0.1, "level": "all"}
+    >>> pd.DataFrame([row]).to_csv(run / "influence.csv", index=False)
+    >>> [(sheet.name, sheet.texts["omega"].tolist()) for sheet in read_sheets([run])[1:]]
+    [('influence', ['0.1'])]
+    """
+    folders = [Path(run) for run in runs]
+    return [_sheet(name, texts) for name in SHOWN if len(texts := _texts(folders, name))]
+
+
+def packed_columns(texts: pd.DataFrame) -> dict[str, Any]:
+    """Write a table by columns, which compress well: names once, with numbers in their place.
+
+    >>> packed_columns(pd.DataFrame({"mute": ["zero", "mean", "zero", "zero"]}))
+    {'mute': {'names': ['zero', 'mean'], 'places': '0,1,0,0'}}
+    """
+    return {str(key): _packed(list(column)) for key, column in texts.items()}
+
+
+def _packed(cells: list[str]) -> dict[str, Any]:
+    place = {name: i for i, name in enumerate(dict.fromkeys(cells))}
+    if 2 * len(place) > len(cells):
+        return {"names": cells}
+    return {"names": list(place), "places": ",".join(str(place[cell]) for cell in cells)}
+
+
+def _texts(runs: list[Path], name: str) -> pd.DataFrame:
+    if name == "verdicts":
+        return _as_texts(verdicts(read_tables(runs, "influence")))
+    read_tables(runs, name, optional=name != "influence")  # which finds what is wrong with a file
+    paths = [run / f"{name}.csv" for run in runs]
+    frames = [_read_texts(path) for path in paths if path.exists()]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _read_texts(source: Any) -> pd.DataFrame:
+    return pd.read_csv(source, dtype=str, keep_default_na=False, na_filter=False)
+
+
+def _as_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    # Quoted, since the writer forgets to quote a carriage return.
+    return _read_texts(StringIO(frame.to_csv(index=False, quoting=csv.QUOTE_ALL)))
+
+
+def _sheet(name: str, texts: pd.DataFrame) -> Sheet:
+    kept = _fitting(texts)
+    own = {column.key for column in SHOWN[name]}
+    first = [
+        Column(key)
+        for key in TELL_APART
+        if key in texts and key not in own and (key == "network" or texts[key].nunique() > 1)
+    ]
+    columns = [*first, *(c for c in SHOWN[name] if c.key != "site" or texts["site"].nunique() > 1)]
+    return Sheet(name, kept.reset_index(drop=True), tuple(columns), len(texts))
+
+
+def _fitting(texts: pd.DataFrame) -> pd.DataFrame:
+    """Leave out levels of a table that is too long to be carried by a page."""
+    for kept in _shorter(texts):
+        if len(kept) <= ROWS_AT_MOST:
+            return kept
+    return kept
+
+
+def _shorter(texts: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    yield texts
+    if "level" in texts:
+        together = texts["level"] == "all"
+        yield texts[together | texts.index.isin(headline(texts).index)]
+        yield texts[together]
+
+
+SHEET_WORDS: Mapping[str, tuple[str, str]] = {
+    "verdicts": (
+        "Verdicts",
+        "Do all ways to replace an input agree that it helps, or that it hurts? One row for each "
+        "network, input, output and score.",
+    ),
+    "influence": (
+        "Influence",
+        "How much each output loses when one input is replaced: one row for each network, way to "
+        "replace, input, output and score.",
+    ),
+    "performance": (
+        "Performance",
+        "How good each output is with all inputs, and with some of them replaced.",
+    ),
+    "interactions": (
+        "Interactions",
+        "What inputs give alone, together, and beyond the sum of both.",
+    ),
+    "distance": (
+        "Distance from the data",
+        "How far from ordinary data the network is when an input is replaced. Beyond the "
+        "threshold an influence may be an artefact of the replacement.",
+    ),
+}
+"""Table -> its title, and what it holds."""
+
+COLUMN_WORDS: Mapping[str, str] = {
+    "source": "input",
+    "target": "output",
+    "metric": "score",
+    "omega": "influence ω",
+    "full": "with the input",
+    "muted": "without it",
+    "p_holm": "p (Holm)",
+    "n": "samples",
+    "setup": "inputs present",
+    "players": "inputs",
+    "smallest": "smallest ω",
+    "largest": "largest ω",
+    "helps": "helps under",
+    "hurts": "hurts under",
+    "undecided": "undecided under",
+    "outside": "channels outside, %",
+    "warning": "far",
+}
+"""Column of a file -> what readers call it, where that is another word."""

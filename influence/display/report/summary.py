@@ -1,0 +1,312 @@
+"""The summary: what runs found, in words, with numbers that are those of the files.
+
+Every number that is printed is an `Amount`, which keeps the file's number beside the rounded text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from influence.display.notation import display_of
+from influence.results.selection import at_level, choose, headline, nothing_muted
+from influence.results.verdict import (
+    INDISTINGUISHABLE,
+    STABLE,
+    UNSTABLE,
+    UNTESTED,
+    in_words,
+    verdicts,
+)
+
+__all__ = ["Amount", "Finding", "Sentence", "Summary", "spoken", "summarise"]
+
+SIGNIFICANT = 0.05
+LISTED_AT_MOST = 12
+"""Of more networks the verdicts are counted, not listed."""
+
+RUN = ["network", "seed", "dataset"]
+TONES = {
+    "helps": "the input helps under every mute",
+    "hurts": "the input hurts under every mute",
+    "partly helps": "the input helps under some mutes, and under others it is undecided",
+    "partly hurts": "the input hurts under some mutes, and under others it is undecided",
+    UNSTABLE: "the sign depends on the mute",
+    INDISTINGUISHABLE: "no influence can be told from zero",
+    UNTESTED: "there is no test",
+}
+"""What was found for a network -> words that follow "in 3 of 5 networks"."""
+
+HEADLINES = {
+    "helps": "helps",
+    "hurts": "hurts",
+    "partly helps": "helps under some mutes",
+    "partly hurts": "hurts under some mutes",
+    UNSTABLE: "depends on the mute",
+    INDISTINGUISHABLE: "not distinguishable from zero",
+    UNTESTED: "no test",
+    "": "networks differ",
+}
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A number of a file and how it is printed."""
+
+    value: float
+    text: str
+
+
+Sentence = tuple[str | Amount, ...]
+"""Words and numbers, in the order in which they are read."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found about one input and one output.
+
+    Parameters
+    ----------
+    source, target : the muted site and the output that is scored.
+    score : what the output is scored by, for readers.
+    tone : one of `TONES` if all networks share it, or empty.
+    headline : the tone in words.
+    sentences : how many networks, how much, how sure.
+    verdicts : network -> its verdict in words; empty where there are too many networks.
+    """
+
+    source: str
+    target: str
+    score: str
+    tone: str
+    headline: str
+    sentences: tuple[Sentence, ...]
+    verdicts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What stands at the top of a page.
+
+    Parameters
+    ----------
+    facts : what was measured: sentences.
+    performance : how good the outputs are with nothing muted: one sentence per output.
+    across, own : findings about inputs and outputs of other names, and of the same name.
+    """
+
+    facts: tuple[Sentence, ...]
+    performance: tuple[Sentence, ...]
+    across: tuple[Finding, ...]
+    own: tuple[Finding, ...]
+
+
+def summarise(
+    influence: pd.DataFrame, performance: pd.DataFrame, distance: pd.DataFrame
+) -> Summary:
+    """Say in words what runs found, by one metric per output, over all samples.
+
+    Parameters are frames with the columns of the files; the second and the third may be empty.
+
+    Raises
+    ------
+    InfluenceError
+        If no result is over all samples, or a mute occurs twice in a direction.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({
+    ...     "network": "a", "seed": 0, "dataset": "d", "source": "depth", "target": "semantic",
+    ...     "metric": "mean_iou", "level": "all", "mute": ["zero", "mean"], "unit": "",
+    ...     "higher_is_better": True, "omega": [0.245, 0.035], "omega_low": [0.2, 0.03],
+    ...     "omega_high": [0.3, 0.04], "confidence": 0.95, "p_holm": [0.01, 0.2], "n": 9})
+    >>> summary = summarise(frame, pd.DataFrame(), pd.DataFrame())
+    >>> summary.across[0].headline
+    'helps'
+    >>> spoken(summary.across[0].sentences[0])
+    'Here the input helps under every mute.'
+    """
+    chosen = _called(choose(influence))
+    findings = [
+        _finding(own, distance)
+        for _, own in chosen.groupby(["source", "target", "metric"], sort=False)
+    ]
+    return Summary(
+        facts=tuple(_facts(influence)),
+        performance=tuple(_performance(performance)),
+        across=tuple(found for found in findings if found.source != found.target),
+        own=tuple(found for found in findings if found.source == found.target),
+    )
+
+
+def spoken(sentence: Sentence) -> str:
+    """Return a sentence as plain text.
+
+    >>> spoken(("ω is ", Amount(0.0123, "+1.23"), "."))
+    'ω is +1.23.'
+    """
+    return "".join(part.text if isinstance(part, Amount) else part for part in sentence)
+
+
+def _facts(influence: pd.DataFrame) -> Iterator[Sentence]:
+    networks = len(influence[RUN].drop_duplicates())
+    for dataset, own in influence.groupby("dataset", sort=False, dropna=False):
+        sizes = " or ".join(f"{n:,.0f}" for n in own["n"].dropna().unique())
+        yield (f"Data: {dataset}{f', {sizes} samples' if sizes else ''}.",)
+    names = _called(influence)["called"].unique()
+    listed = f": {_joined(names)}" if len(names) <= LISTED_AT_MOST else ""
+    yield (f"{_counted(networks, 'trained network')}{listed}.",)
+    mutes = influence["mute"].unique()
+    yield (f"Inputs were replaced in {_counted(len(mutes), 'way')}: {_joined(mutes)}.",)
+
+
+def _performance(performance: pd.DataFrame) -> Iterator[Sentence]:
+    if performance.empty:
+        return
+    full = _called(headline(at_level(nothing_muted(performance), "all")))
+    for target, own in full.groupby("target", sort=False):
+        higher = bool(own["higher_is_better"].iloc[0])
+        rows = own.sort_values("value", kind="stable", ascending=higher)
+        worst, best = rows.iloc[0], rows.iloc[-1]
+        display = display_of(best["metric"])
+        defined = f" ({display.definition})" if display.definition else ""
+        words: list[str | Amount] = [f"{target}: {display.label}{defined} is ", _value(best)]
+        if len(rows) > 1:
+            words += [f" in the best network ({best['called']}) and ", _value(worst)]
+            words += [f" in the worst ({worst['called']})"]
+        yield (*words, f"; {'higher' if higher else 'lower'} is better.")
+
+
+def _finding(own: pd.DataFrame, distance: pd.DataFrame) -> Finding:
+    judged = _called(verdicts(own))
+    tones = [_tone(row) for row in judged.itertuples(index=False)]
+    tone = tones[0] if len(set(tones)) == 1 else ""
+    first = own.iloc[0]
+    sentences = [
+        _agreement(tones, own["mute"].nunique()),
+        _range(own),
+        *_certainty(own),
+        *_caution(own, distance),
+    ]
+    listed = len(judged) <= LISTED_AT_MOST
+    return Finding(
+        source=first["source"],
+        target=first["target"],
+        score=display_of(first["metric"]).label,
+        tone=tone,
+        headline=HEADLINES[tone],
+        sentences=tuple(sentences),
+        verdicts=tuple(
+            (str(row.called), in_words(row)) for row in judged.itertuples(index=False) if listed
+        ),
+    )
+
+
+def _tone(judged: Any) -> str:
+    side = "helps" if judged.helps else "hurts"
+    if judged.verdict == STABLE:
+        return side
+    if judged.verdict == UNSTABLE and not (judged.helps and judged.hurts):
+        return f"partly {side}"
+    return str(judged.verdict)
+
+
+def _agreement(tones: Sequence[str], mutes: int) -> Sentence:
+    """Say in how many networks each verdict holds."""
+    total = len(tones)
+    counts = [
+        (tones.count(tone), words if mutes > 1 else words.replace("every mute", "the only mute"))
+        for tone, words in TONES.items()
+        if tone in tones
+    ]
+    if total == 1:
+        return (f"Here {counts[0][1]}.",)
+    if len(counts) == 1:
+        return (f"In all {total} networks {counts[0][1]}.",)
+    parts = "; ".join(f"in {count} {words}" for count, words in counts)
+    return (f"Of {total} networks: {parts}.",)
+
+
+def _range(own: pd.DataFrame) -> Sentence:
+    display = display_of(own["metric"].iloc[0])
+    unit = display.gain_unit("" if pd.isna(unit := own["unit"].iloc[0]) else str(unit))
+    scale = f", in {unit}" if unit else ""
+    scale += f" of {display.label}" if unit == "percentage points" else ""
+    known = own[own["omega"].notna()].sort_values("omega", kind="stable")
+    if known.empty:
+        return ("No ω is known.",)
+    low, high = known.iloc[0], known.iloc[-1]
+    if len(known) == 1:
+        return ("ω is ", *_gain(low), f"{scale}.")
+    ends = [f" ({row['called']}, mute {row['mute']})" for row in (low, high)]
+    return ("ω runs from ", *_gain(low), f"{ends[0]} to ", *_gain(high), f"{ends[1]}{scale}.")
+
+
+def _certainty(own: pd.DataFrame) -> Iterator[Sentence]:
+    """Say how many intervals exclude zero, and how many tests pass."""
+    tested = own[own["omega_low"].notna()]
+    if tested.empty:
+        yield ("No interval says how sure this is.",)
+        return
+    excluding = ((tested["omega_low"] > 0) | (tested["omega_high"] < 0)).sum()
+    confidence = " or ".join(f"{level:.0%}" for level in tested["confidence"].dropna().unique())
+    passed = (own["p_holm"] < SIGNIFICANT).sum()
+    yield (
+        f"{excluding} of {len(tested)} {confidence} intervals exclude zero; {passed} of "
+        f"{own['p_holm'].notna().sum()} tests reject zero at {SIGNIFICANT:.0%} (sign flips, Holm).",
+    )
+
+
+def _caution(own: pd.DataFrame, distance: pd.DataFrame) -> Iterator[Sentence]:
+    """Warn of mutes that take the network far from its data."""
+    if distance.empty:
+        return
+    columns = [*RUN, "mute", "source"]
+    beyond = distance.loc[distance["warning"].astype(bool), columns].drop_duplicates()
+    far = own[columns].merge(beyond)
+    if len(far):
+        yield (
+            f"Caution: {len(far)} of {len(own)} of these replaced inputs are far from the data "
+            f"(mutes {_joined(far['mute'].unique())}), where ω may be an artefact of the mute.",
+        )
+
+
+def _gain(row: pd.Series) -> Sentence:
+    """Say an omega, with its interval if it has one."""
+    display = display_of(row["metric"])
+    omega, low, high = (
+        _amount(row[key], f"{row[key] * display.gain:+.{display.gain_digits}f}")
+        for key in ("omega", "omega_low", "omega_high")
+    )
+    return (omega,) if pd.isna(low.value) else (omega, " [", low, ", ", high, "]")
+
+
+def _value(row: pd.Series) -> Amount:
+    display = display_of(row["metric"])
+    unit = display.unit or ("" if pd.isna(row["unit"]) else str(row["unit"]))
+    unit = unit if unit == "%" else f" {unit}".rstrip()
+    return _amount(row["value"], f"{row['value'] * display.factor:.{display.digits}f}{unit}")
+
+
+def _amount(value: float, text: str) -> Amount:
+    return Amount(float(value), text.replace("-", "−"))
+
+
+def _called(frame: pd.DataFrame) -> pd.DataFrame:
+    """Name trained networks: with the seed and the data set where there are several of a name."""
+    names, by_network = frame["network"], frame.groupby("network")
+    seeded = names + " #" + frame["seed"].astype("Int64").astype(str)
+    names = names.where(by_network["seed"].transform("nunique") < 2, seeded)
+    placed = names + " on " + frame["dataset"]
+    return frame.assign(called=names.where(by_network["dataset"].transform("nunique") < 2, placed))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _joined(names: Iterable[object]) -> str:
+    return ", ".join(map(str, names))

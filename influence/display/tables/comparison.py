@@ -1,0 +1,122 @@
+"""Differences between networks: one row per pair, direction and mute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from influence.display.notation import display_of
+from influence.display.table import Table
+from influence.display.tables.arrangement import (
+    SIGNIFICANT,
+    arrange,
+    describe,
+    gain_heading,
+    records,
+    under_heading,
+)
+from influence.results.selection import at_level, named, scored_by
+
+__all__ = ["comparison_table"]
+
+HEADINGS = (("", "A"), ("", "B"), ("", "A − B"))
+
+
+def comparison_table(
+    comparison: pd.DataFrame,
+    *,
+    metric: Sequence[str] = (),
+    mute: Sequence[str] = (),
+    level: str = "all",
+    interval: bool = True,
+) -> Table:
+    """Arrange a comparison: what networks A and B have, and the difference with its interval.
+
+    Parameters
+    ----------
+    comparison : frame from `influence.analysis.comparison.compare`.
+    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
+        else the first in the frame.
+    mute : names of mutes; all by default. Performances are with nothing muted.
+    level : `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    interval : whether the differences show their interval.
+
+    Raises
+    ------
+    InfluenceError
+        If a name is unknown, or two rows claim the same cell.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({
+    ...     "quantity": "omega", "network_a": "a", "seed_a": 0, "network_b": "b", "seed_b": 0,
+    ...     "dataset": "d", "mute": ["zero"], "source": "depth", "target": "semantic",
+    ...     "metric": "mean_iou", "level": "all", "higher_is_better": True, "unit": "",
+    ...     "a": 0.05, "b": 0.02, "difference": 0.03, "low": 0.01, "high": 0.05,
+    ...     "confidence": 0.95, "p_value": 0.01, "p_holm": 0.02, "n": 654})
+    >>> from influence.display.table import format_table
+    >>> print(*format_table(comparison_table(frame), "text").splitlines()[4].split())
+    a − b ω(depth → semantic): mean IoU, % zero 5.00 2.00 3.00 [1.00, 5.00]*
+    """
+    chosen = at_level(comparison, level)
+    if mute:
+        muted = named(chosen[chosen["quantity"] == "omega"], "mute", mute)
+        chosen = pd.concat([chosen[chosen["quantity"] != "omega"], muted]).sort_index()
+    chosen = scored_by(chosen, metric)
+    entries = pd.concat(_cells(chosen), ignore_index=True)
+    notes = [
+        "A − B in the unit behind the direction, on the same samples; positive: the source helps "
+        "A more than B, or A performs better.",
+    ]
+    if entries["marked"].any():
+        notes.append(f"* p < {SIGNIFICANT:g} (A and B swapped in random samples, Holm).")
+    notes += describe(entries, interval=interval)
+    rows = ("networks", *(("dataset",) if chosen["dataset"].nunique() > 1 else ()), "of", "mute")
+    table = arrange(entries, rows, "Differences between networks", notes, interval=interval)
+    return replace(table, headings=HEADINGS)
+
+
+def _cells(chosen: pd.DataFrame) -> list[pd.DataFrame]:
+    display = chosen["metric"].map(display_of)
+    gain = display.map(lambda shown: shown.gain)
+    # A performance is shown as the A of which an omega is a difference: positive is better.
+    signs = (chosen["quantity"] == "omega") | chosen["higher_is_better"]
+    sign = signs.map({True: 1.0, False: -1.0})
+    plain = chosen.assign(
+        networks=[_networks(row) for row in records(chosen)],
+        of=[_of(row) for row in records(chosen)],
+        network=chosen["network_a"],
+        seed=chosen["seed_a"],
+        digits=display.map(lambda shown: shown.gain_digits),
+        low=float("nan"),
+        high=float("nan"),
+        marked=False,
+        best=False,
+    )
+    ends = {end: chosen[end] * gain for end in ("low", "high")}
+    parts = (
+        plain.assign(value=chosen["a"] * gain * sign),
+        plain.assign(value=chosen["b"] * gain * sign),
+        plain.assign(
+            value=chosen["difference"] * gain, marked=chosen["p_holm"] < SIGNIFICANT, **ends
+        ),
+    )
+    return [under_heading(heading, part) for heading, part in zip(HEADINGS, parts, strict=True)]
+
+
+def _networks(row: Any) -> str:
+    """Name both networks, with their seeds where the names are one."""
+    seeds = [
+        f" #{seed}" if row.network_a == row.network_b else "" for seed in (row.seed_a, row.seed_b)
+    ]
+    return f"{row.network_a}{seeds[0]} − {row.network_b}{seeds[1]}"
+
+
+def _of(row: Any) -> str:
+    quantity = (
+        f"A({row.target})" if row.quantity == "performance" else f"ω({row.source} → {row.target})"
+    )
+    return f"{quantity}: {gain_heading(row)}"

@@ -1,0 +1,97 @@
+"""Interactions: one row per site or pair of sites, one column per target and kind of quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from influence.display.notation import display_of
+from influence.display.table import Table
+from influence.display.tables.arrangement import (
+    arrange,
+    describe,
+    gain_heading,
+    in_metric_order,
+    run_columns,
+    write_headings,
+)
+from influence.errors import unknown
+from influence.results.selection import choose
+
+__all__ = ["interactions_table"]
+
+KINDS: Mapping[str, str] = {
+    "leave_one_out": "leave-one-out",
+    "add_one_in": "add-one-in",
+    "shapley": "Shapley",
+    "interaction": "interaction",
+}
+"""Kind in the file -> what readers call it."""
+
+
+def interactions_table(
+    interactions: pd.DataFrame,
+    *,
+    metric: Sequence[str] = (),
+    mute: Sequence[str] = (),
+    level: str = "all",
+    interval: bool = True,
+) -> Table:
+    """Arrange what sites and pairs are worth: one row per network, mute and site or pair.
+
+    Parameters
+    ----------
+    interactions : frame with the columns of `interactions.csv`, of one run or of several.
+    metric : names of metrics, in the order of the columns; by default one per target: mean IoU,
+        the squared relative error, or else the first in the file.
+    mute : names of mutes; all by default.
+    level : `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    interval : whether the cells show the interval.
+
+    Raises
+    ------
+    InfluenceError
+        If a name is unknown, or two rows claim the same cell.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({
+    ...     "network": "a", "seed": 0, "dataset": "d", "mute": "zero", "target": "semantic",
+    ...     "metric": "mean_iou", "level": "all", "kind": ["shapley", "interaction"],
+    ...     "players": ["depth", "depth+rgb"], "value": [0.021, -0.012], "low": [0.01, -0.02],
+    ...     "high": [0.03, 0.0], "confidence": 0.95, "n": 654})
+    >>> from influence.display.table import format_table
+    >>> print(*format_table(interactions_table(frame), "text").splitlines()[5].split())
+    a zero depth+rgb – -1.20 [-2.00, 0.00]
+    """
+    chosen = choose(interactions, metric=metric, mute=mute, level=level)
+    if strange := [kind for kind in chosen["kind"].unique() if kind not in KINDS]:
+        raise unknown("kind of interaction", str(strange[0]), KINDS)
+    shown = chosen["metric"].map(display_of)
+    gain = shown.map(lambda display: display.gain)
+    # The file's values are turned so that more is better, whatever the metric.
+    entries = chosen.assign(
+        heading=write_headings(chosen.assign(higher_is_better=True, unit=""), _heading),
+        value=chosen["value"] * gain,
+        low=chosen["low"] * gain,
+        high=chosen["high"] * gain,
+        digits=shown.map(lambda display: display.gain_digits),
+        marked=False,
+        best=False,
+    )
+    notes = [
+        "What the metric gains by a source where all others are present (leave-one-out, ω), where "
+        "none is (add-one-in), and on average over all orders (Shapley value); positive: it helps. "
+        "Interaction of a pair: what both give beyond the sum of each, on average over the sources "
+        "that are there already; positive: synergy, negative: redundancy.",
+        *describe(entries, interval=interval),
+    ]
+    rows = (*run_columns(chosen), "mute", "players")
+    table = arrange(entries, rows, "Sources alone and together", notes, interval=interval)
+    return in_metric_order(table, metric)
+
+
+def _heading(row: Any) -> tuple[str, str]:
+    return f"{row.target}: {gain_heading(row)}", KINDS[row.kind]

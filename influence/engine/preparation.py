@@ -1,0 +1,174 @@
+"""influence/engine/preparation.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from influence.data.dataset import EvaluationSet
+from influence.data.loader import load_batches
+from influence.data.stream import BatchStream
+from influence.engine.runner import Runner
+from influence.errors import InfluenceError
+from influence.mutes.moments import Moments, lacking_moments, measure_moments, with_moments
+from influence.network.joint_network import JointNetwork, Modality
+from influence.network.sites import edges_of
+from influence.plan.plan import Plan
+from influence.runtime.execution import AMP, Execution, choose_device
+from influence.runtime.processes import Json, Processes
+from influence.statistics.features import stride_of
+
+__all__ = [
+    "make_runners",
+    "measure_edges",
+]
+
+
+def make_runners(
+    networks: Sequence[JointNetwork],
+    data: EvaluationSet | BatchStream,
+    plans: Sequence[Plan],
+    execution: Execution,
+    *,
+    count: int | None,
+    processes: Processes | None = None,
+) -> list[Runner]:
+    """Make one runner a network, with the moments that its mutes need.
+
+    Parameters
+    ----------
+    networks, data, plans, execution
+        As for `influence.engine.evaluation.evaluate`.
+    count
+        The number of samples, `None` for a stream.
+    processes
+        The first one measures the moments of inputs and tells the others.
+
+    Raises
+    ------
+    InfluenceError
+        If a mute needs moments that nobody knows of a stream.
+    """
+    measured = _find_moments(networks, data, plans, count, processes or Processes())
+    runners = []
+    for network, plan in zip(networks, plans, strict=True):
+        modalities, sources = with_moments(network, data, plan.mutes, plan.sites, measured)
+        runner = Runner(
+            network,
+            data,
+            plan.conditions(network),
+            modalities=modalities,
+            mutes={mute.name: mute for mute in plan.mutes},
+            metrics=plan.metrics,
+            scorers=plan.scorers,
+            slices=plan.slices,
+            device=choose_device(execution.device),
+            amp=AMP[execution.amp],
+            seed=plan.seed,
+            compiled=execution.compile,
+            channels_last=execution.channels_last,
+            meeting=plan.meeting,
+            stride=stride_of(count),
+            notes=sources,
+        )
+        runners.append(runner)
+    measure_edges(runners, data, plans, count=count, batch_size=execution.batch_size)
+    return runners
+
+
+def _find_moments(
+    networks: Sequence[JointNetwork],
+    data: EvaluationSet | BatchStream,
+    plans: Sequence[Plan],
+    count: int | None,
+    processes: Processes,
+) -> Moments:
+    """Measure the moments of inputs that a mute needs and nobody knows."""
+    pairs = zip(networks, plans, strict=True)
+    lacking = sorted(set().union(*(lacking_moments(n, data, p.mutes, p.sites) for n, p in pairs)))
+    if not isinstance(data, BatchStream):
+        assert count is not None, "a set has a length"
+        own = measure_moments(data, lacking, count) if processes.first else {}
+        return cast(Moments, processes.broadcast(cast(Json, own)))
+    if lacking:
+        raise InfluenceError(
+            f"a mute needs the mean of the inputs {', '.join(lacking)}, and a stream cannot be "
+            "read twice to find it. Give it in the network's facts: Modality(mean=..., std=...)"
+        )
+    return {}
+
+
+SAMPLES = 64
+"""On so many samples at most, evenly spread, the moments of edges are measured."""
+
+
+def measure_edges(
+    runners: Sequence[Runner],
+    data: EvaluationSet | BatchStream,
+    plans: Sequence[Plan],
+    *,
+    count: int | None,
+    batch_size: int,
+) -> None:
+    """Tell the runners the moments of muted edges, where a mute needs them.
+
+    Nobody knows them beforehand: the network is run on some samples with nothing muted.
+
+    Parameters
+    ----------
+    runners, plans
+        One plan a runner.
+    data, count
+        The samples, of which the first ones are used; `None` for a stream.
+    batch_size
+        How many samples are run together.
+
+    Raises
+    ------
+    InfluenceError
+        If a mute needs them of a stream.
+    """
+    for runner, plan in zip(runners, plans, strict=True):
+        if not _are_needed(plan):
+            continue
+        if isinstance(data, BatchStream):
+            raise InfluenceError(
+                "a mute needs the mean of an internal edge, and a stream cannot be read twice to "
+                "find it. Mute edges of a stream by zero or shuffle, or measure on an evaluation "
+                "file"
+            )
+        assert count is not None, "a set has a length"
+        indices = _spread(count)
+        cuts = [indices[i : i + batch_size] for i in range(0, len(indices), batch_size)]
+        seen = runner.see_edges(load_batches(data, cuts))
+        runner.learn(
+            {
+                point: _describe(point, torch.cat([batch[point] for batch in seen]))
+                for point in seen[0]
+            },
+            f"mean and std of {', '.join(runner.plain.edges)} come from {len(indices)} samples "
+            f"of {data.source}, which are not training data",
+        )
+
+
+def _are_needed(plan: Plan) -> bool:
+    """Say whether a mute of a plan needs the mean or the deviation of an edge."""
+    needs = set().union(*(mute.needs for mute in plan.mutes))
+    return bool(edges_of(plan.sites)) and not needs.isdisjoint({"mean", "std"})
+
+
+def _spread(count: int) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, count - 1, min(count, SAMPLES)).astype(np.int64))
+
+
+def _describe(point: str, values: Tensor) -> Modality:
+    """Return the facts of a point that held values (samples, channels, ...)."""
+    values = values.double()
+    places = values.movedim(1, 0).flatten(1) if values.ndim > 1 else values.unsqueeze(0)
+    mean, std = places.mean(1), places.std(1, correction=0)
+    return Modality(point, mean=tuple(mean.tolist()), std=tuple(std.tolist()))

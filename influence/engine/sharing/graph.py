@@ -1,0 +1,267 @@
+"""The graph of a joint network: one placeholder a modality, one result an output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import torch
+from torch import Tensor, fx, nn
+
+from influence.errors import InfluenceError
+from influence.network.joint_network import JointNetwork
+from influence.network.programs.export import trace_program
+from influence.network.programs.program import Program
+
+__all__ = [
+    "Dependence",
+    "find_dependence",
+    "holds",
+    "joint_graph",
+    "meeting_points",
+    "only_metadata",
+    "overload",
+]
+
+
+_SIZES = frozenset(
+    {"sym_is_contiguous", "sym_numel", "sym_size", "sym_storage_offset", "sym_stride"}
+)
+
+
+_GUARDS = "_guards_fn"
+"""How torch names the module that checks whether inputs fit what was traced."""
+
+
+def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.GraphModule:
+    """Return the network as a graph of operators, whatever its calling convention.
+
+    An exported program has its graph; any other module is traced with `torch.export`.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode.
+    examples
+        Inputs of two samples or more, on the network's device.
+
+    Returns
+    -------
+    fx.GraphModule
+        It takes one tensor a modality and returns a tuple with one tensor an output, both in the
+        order of the network's facts. Weights are shared with the network.
+
+    Raises
+    ------
+    InfluenceError
+        If torch cannot trace the network.
+
+    Examples
+    --------
+    >>> class Sum(nn.Module):
+    ...     def forward(self, x, y):
+    ...         return x + y
+    >>> net = JointNetwork(Sum(), inputs=("x", "y"), outputs=("total",))
+    >>> graph = joint_graph(net, {"x": torch.ones(2, 1), "y": torch.ones(2, 1)})
+    >>> [node.op for node in graph.graph.nodes]
+    ['placeholder', 'placeholder', 'call_function', 'output']
+    """
+    if isinstance(network.module, Program):
+        return _of_program(network, network.module)
+    ordered = tuple(examples[m.name] for m in network.inputs)
+    ordered_shapes = [x.shape for x in ordered]
+    with torch.no_grad():
+        traced = trace_program(_Positional(network), ordered, fixed=network.fixed_size)
+    found = cast(Callable[..., fx.GraphModule], traced.module)()
+    for node in found.graph.find_nodes(op="call_module", target=_GUARDS):
+        found.graph.erase_node(node)
+    for node in found.graph.nodes:
+        # Without the wrapper, in which the network is called 'module'.
+        stack = node.meta.get("nn_module_stack", {}).items()
+        node.meta["nn_module_stack"] = {k: (path.partition(".")[2], t) for k, (path, t) in stack}
+    graph = _rebuilt(found, found.graph, len(ordered))
+    graph.meta["check"] = partial(_check_traced, found.get_submodule(_GUARDS), ordered_shapes)
+    return graph
+
+
+def holds(graph: fx.GraphModule, inputs: Sequence[Tensor]) -> bool:
+    """Say whether a joint graph is what the network does with inputs of these shapes.
+
+    Parameters
+    ----------
+    graph
+        As from `joint_graph`. It is the way which the network took with the examples; a network
+        may take another one for a larger map, or for an odd number of samples.
+    inputs
+        One tensor a modality, in order.
+    """
+    try:
+        graph.meta["check"](inputs)
+    except Exception:  # a failed guard, or one that cannot be computed for such shapes
+        return False
+    return True
+
+
+def _check_traced(
+    guards: Callable[..., Any], shapes: Sequence[torch.Size], inputs: Sequence[Tensor]
+) -> None:
+    for shape, found in zip(shapes, inputs, strict=True):
+        # What torch traces holds for any length but 1, and it has no guard that says so.
+        assert len(shape) == found.ndim
+        assert all(a == b or b > 1 for a, b in zip(shape[1:], found.shape[1:], strict=True))
+    guards(*inputs)
+
+
+class _Positional(nn.Module):
+    """A joint network as a module that takes and returns tensors in order."""
+
+    def __init__(self, network: JointNetwork) -> None:
+        super().__init__()
+        self.module = network.module
+        self.call = network.__call__
+        self.names = [m.name for m in network.inputs]
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.call(dict(zip(self.names, inputs, strict=True))).values())
+
+
+def _of_program(network: JointNetwork, program: Program) -> fx.GraphModule:
+    names = list(program.interface.output_names)
+    order = (
+        [names.index(o.name) for o in network.outputs] if None not in names else range(len(names))
+    )
+    joined = network.call == "channels"
+    source = program.graph_module
+    graph = _rebuilt(source, source.graph, len(network.inputs), order, joined=joined)
+    graph.meta["check"] = partial(_check_program, program, joined)
+    return graph
+
+
+def _check_program(program: Program, joined: bool, inputs: Sequence[Tensor]) -> None:
+    shapes = [tuple(x.shape) for x in inputs]
+    if joined:
+        samples, _, *rest = shapes[0]
+        shapes = [(samples, sum(shape[1] for shape in shapes), *rest)]
+    program.interface.check(shapes)
+
+
+def _rebuilt(
+    root: nn.Module,
+    source: fx.Graph,
+    count: int,
+    order: Sequence[int] | range | None = None,
+    *,
+    joined: bool = False,
+) -> fx.GraphModule:
+    """Copy a graph with `count` numbered placeholders, which it takes side by side if `joined`."""
+    graph = fx.Graph()
+    inputs = [graph.placeholder(f"input_{i + 1}") for i in range(count)]
+    if joined:
+        inputs = [graph.call_function(torch.ops.aten.cat.default, (inputs, 1))]
+    taken = iter(inputs)
+    copies: dict[fx.Node, Any] = {}
+    for node in source.nodes:
+        if node.op == "placeholder":
+            copies[node] = next(taken)
+        elif node.op == "output":
+            results = list(fx.node.map_arg(node.args[0], copies.__getitem__))
+            graph.output(tuple(results if order is None else [results[i] for i in order]))
+        elif node.op in ("call_function", "get_attr"):
+            copies[node] = graph.node_copy(node, copies.__getitem__)
+        else:
+            raise InfluenceError(f"its graph calls {node.target!r}, expected operators only")
+    return fx.GraphModule(root, graph)
+
+
+def overload(node: fx.Node) -> torch._ops.OpOverload | None:
+    """Return the torch operator that a node calls, `None` for anything else."""
+    return node.target if isinstance(node.target, torch._ops.OpOverload) else None
+
+
+def only_metadata(node: fx.Node) -> bool:
+    """Say whether a node looks at the size of a tensor and not at its values."""
+    found = overload(node)
+    return found is not None and found._schema.name.removeprefix("aten::") in _SIZES
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """What the values of the nodes of a graph depend on.
+
+    Parameters
+    ----------
+    inputs
+        For each node the sites that its values depend on: modalities, and marked edges.
+    sized
+        The nodes whose values depend on the size of an input, as that of `zeros(len(x))` does.
+    """
+
+    inputs: dict[fx.Node, frozenset[str]]
+    sized: frozenset[fx.Node]
+
+
+def find_dependence(
+    graph: fx.Graph, modalities: Sequence[str], *, edges: bool = True
+) -> Dependence:
+    """Follow the inputs through a graph.
+
+    A node that only asks for a tensor's size depends on no value, unless the size itself comes
+    from values, as the number of those above zero does.
+
+    Parameters
+    ----------
+    graph
+        As from `joint_graph`.
+    modalities
+        The names of its placeholders, in order.
+    edges
+        Whether marked edges count as sites of their own.
+    """
+    names = iter(modalities)
+    inputs: dict[fx.Node, frozenset[str]] = {}
+    sized: set[fx.Node] = set()
+    counted: set[fx.Node] = set()  # whose size may depend on values
+    for node in graph.nodes:
+        if _counts(node) or any(arg in counted for arg in node.all_input_nodes):
+            counted.add(node)
+        if node.op == "placeholder":
+            inputs[node] = frozenset({next(names)})
+        elif only_metadata(node) and node not in counted:
+            inputs[node] = frozenset()
+        else:
+            inputs[node] = frozenset().union(*(inputs[arg] for arg in node.all_input_nodes))
+        if edges and "edge" in node.meta:
+            inputs[node] |= {node.meta["edge"][0]}
+        if only_metadata(node) or any(arg in sized for arg in node.all_input_nodes):
+            sized.add(node)
+    return Dependence(inputs, frozenset(sized))
+
+
+def _counts(node: fx.Node) -> bool:
+    tags = {torch.Tag.dynamic_output_shape, torch.Tag.data_dependent_output}
+    found = overload(node)
+    return found is not None and not tags.isdisjoint(found.tags)
+
+
+def meeting_points(graph: fx.Graph, dependence: Dependence) -> Iterator[tuple[fx.Node, list[str]]]:
+    """List the nodes at which modalities first meet, with those that meet there.
+
+    A node is listed if it depends on more modalities than any of its arguments.
+
+    Examples
+    --------
+    >>> graph = fx.Graph()
+    >>> x, y = graph.placeholder("x"), graph.placeholder("y")
+    >>> total = graph.call_function(max, (x, y))
+    >>> _ = graph.output(graph.call_function(abs, (total,)))
+    >>> list(meeting_points(graph, find_dependence(graph, ["x", "y"])))
+    [(max_1, ['x', 'y'])]
+    """
+    for node in graph.nodes:
+        found = dependence.inputs[node]
+        if node.op == "call_function" and all(
+            len(dependence.inputs[arg]) < len(found) for arg in node.all_input_nodes
+        ):
+            yield node, sorted(found)

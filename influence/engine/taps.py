@@ -1,0 +1,94 @@
+"""Tapping: a network whose edges are seen and replaced while it runs, whatever it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from torch import Tensor
+
+from influence.engine.sharing.tapped_graph import tap_graph
+from influence.errors import InfluenceError
+from influence.mutes.batch_inputs import Signals
+from influence.network.hooks import check_first, check_modules, pool_channels, tapped
+from influence.network.joint_network import JointNetwork
+from influence.network.programs.program import Program
+from influence.statistics.features import is_place, place_name
+
+__all__ = ["Tapped", "tap_network"]
+
+Tensors = dict[str, Tensor]
+Tapped = Callable[[Mapping[str, Tensor | None], Mapping[str, Tensor]], tuple[Tensors, Tensors]]
+"""Takes inputs and what replaces points; returns outputs, with the places, and what points held."""
+
+
+def tap_network(
+    network: JointNetwork, signals: Signals, edges: Mapping[str, str], meeting: str
+) -> Tapped:
+    """Return a way to run a network and to see and replace what flows along edges.
+
+    Modules are tapped by forward hooks, exported programs in their graph.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode, on its device.
+    signals
+        Samples; only their shapes matter.
+    edges
+        Site -> module path.
+    meeting
+        Where features are looked at: see `influence.engine.sharing.tapped_graph.find_places`. Where
+        modalities meet is not found without a graph: of a module only edges are places with
+        ``auto``.
+
+    Raises
+    ------
+    InfluenceError
+        If there is no such module.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> net = JointNetwork(torch.nn.Sequential(torch.nn.Identity()), inputs=["x"], outputs=["y"])
+    >>> signals = Signals({"x": torch.ones(2, 1)}, np.arange(2), {}, {})
+    >>> run = tap_network(net, signals, {"edge:0": "0"}, "off")
+    >>> outputs, seen = run(signals.clean, {"edge:0": torch.zeros(2, 1)})
+    >>> outputs["y"].tolist(), list(seen)
+    ([[0.0], [0.0]], ['edge:0'])
+    """
+    named = meeting not in ("auto", "off")
+    if not isinstance(network.module, Program):
+        if not edges and not named:
+            return lambda inputs, _: (network(inputs), {})
+        paths = {**edges, **({place_name(meeting): meeting} if named else {})}
+        check_modules(network, list(paths.values()))
+        return partial(_hooked, network, paths, meeting == "auto")
+    if not edges and meeting == "off":
+        return lambda inputs, _: (network(inputs), {})
+    try:
+        graph = tap_graph(network, signals.head(2), edges, meeting)
+    except InfluenceError:
+        if edges or named:
+            raise
+        return lambda inputs, _: (network(inputs), {})
+    return partial(graph.run, network)
+
+
+def _hooked(
+    network: JointNetwork,
+    paths: Mapping[str, str],
+    edges_are_places: bool,
+    inputs: Mapping[str, Tensor | None],
+    replaced: Mapping[str, Tensor],
+) -> tuple[Tensors, Tensors]:
+    with tapped(network.module, paths, replaced) as seen:
+        outputs = network(inputs)
+    samples = next(len(x) for x in inputs.values() if x is not None)
+    for point, values in seen.items():
+        if is_place(point):
+            check_first(point, values, samples)
+            outputs[point] = pool_channels(values)
+        elif edges_are_places and values.ndim and len(values) == samples:
+            outputs[place_name(point)] = pool_channels(values)
+    return outputs, {point: values for point, values in seen.items() if not is_place(point)}

@@ -1,0 +1,211 @@
+"""Trials: what a network does on a few samples, and whether its conditions can share their work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from influence.engine.forward import PlainForward
+from influence.engine.sharing.shared_forward import SharedForward, share
+from influence.errors import InfluenceError
+from influence.mutes.batch_inputs import Signals
+from influence.network.joint_network import JointNetwork
+from influence.network.programs.program import Program
+from influence.plan.conditions import Condition
+from influence.statistics.features import is_place
+
+__all__ = ["Trial", "trial_size", "try_network"]
+
+WORTH_TRACING = 5e11
+"""A network that is no exported program is traced if all its passes cost more FLOPs than this."""
+
+EFFORT = 1 / 40
+"""A trial runs so many of the samples, divided by the number of conditions; two at least."""
+
+NOISE = 128
+"""How far the shared path may be from the plain one, in units of the last place of an output."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a network did on a few samples, before the data set is run.
+
+    Parameters
+    ----------
+    shared
+        Whether its conditions share their work.
+    reason
+        Why not.
+    notes
+        What its user has to know.
+    runs
+        Whether it runs on so few samples at all.
+    channels_last
+        Whether its maps are kept with their channels last.
+    places
+        Where its features are looked at.
+    """
+
+    shared: bool
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    runs: bool = True
+    channels_last: bool = False
+    places: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """Which way the network is run, and why, for people."""
+        return "shared" if self.shared else f"each setup by itself: {self.reason}"
+
+
+@torch.inference_mode()
+def try_network(
+    network: JointNetwork,
+    signals: Signals,
+    conditions: Sequence[Condition],
+    *,
+    samples: int | None,
+    wanted: bool = True,
+    meeting: str = "off",
+) -> tuple[Trial, SharedForward | None]:
+    """Run a network twice on the same, and find out whether work can be shared.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode, on its device.
+    signals
+        Two samples or more.
+    conditions
+        The full one first.
+    samples
+        How many there will be, `None` if that is not known.
+    wanted
+        Whether sharing is wished for.
+    meeting
+        Where features are looked at; see `influence.engine.sharing.tapped_graph.find_places`.
+
+    Returns
+    -------
+    tuple
+        What was found, and the shared path if it was.
+    """
+    plain = PlainForward(network, conditions, meeting=meeting)
+    try:
+        _, first = next(plain(signals))
+        _, again = next(plain(signals))
+    except Exception as error:  # it may take batches of one size only
+        return Trial(
+            False, f"it fails on {len(signals)} samples: {_reason(error)}", runs=False
+        ), None
+    places = tuple(name for name in first if is_place(name))
+    alone = partial(Trial, False, places=places)
+    if notes := tuple(_changes(first, again)):
+        return alone("its outputs change from one run to the next", notes), None
+    if not wanted:
+        return alone("not asked for"), None
+    if any(signals.mutes[c.mute].absent for c in conditions if c.setup):
+        return alone("the mute 'absent' shows no tensor, so that there is no graph of it"), None
+    if not (isinstance(network.module, Program) or _worth_tracing(plain, signals, samples)):
+        return alone("the work is too small to be worth a trace"), None
+    try:
+        shared = share(network, signals.head(2), conditions, meeting=meeting)
+        reason = _difference(plain, shared, signals)
+    except Exception as error:  # whatever torch raises on a graph that it was not made for
+        reason = _reason(error)
+    if reason:
+        note = f"no work is shared between the setups, each is run by itself: {reason}"
+        return alone(reason, (note,)), None
+    return Trial(True, places=tuple(filter(is_place, shared.outputs))), shared
+
+
+def trial_size(samples: int | None, batch: int, conditions: int) -> int:
+    """Return on how many samples of a batch a network is tried, at a small part of a pass's cost.
+
+    >>> trial_size(654, 16, 7), trial_size(20_000, 16, 7), trial_size(None, 16, 7)
+    (2, 16, 16)
+    """
+    affordable = batch if samples is None else int(samples * EFFORT / conditions)
+    return max(2, min(batch, affordable))
+
+
+def _worth_tracing(plain: PlainForward, signals: Signals, samples: int | None) -> bool:
+    if samples is None:
+        return True
+    try:
+        with FlopCounterMode(display=False) as counter:
+            next(plain(signals))
+    except Exception:  # torch cannot count where modules make weights, as weight_norm does
+        return True
+    each: float = counter.get_total_flops() / len(signals)
+    return each * len(plain.conditions) * samples > WORTH_TRACING
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().partition("\n")[0][:300]
+    return text if isinstance(error, InfluenceError) else f"{type(error).__name__}: {text}"
+
+
+def _changes(first: Mapping[str, Tensor], again: Mapping[str, Tensor]) -> Iterator[str]:
+    """Muting nothing must give exactly the full result; say so if it does not."""
+    for name, value in first.items():
+        if value.shape != again[name].shape:
+            yield f"output {name!r} changes its shape between two identical runs"
+        elif not torch.equal(value, again[name]) and not value.isnan().any():
+            gap = (value.double() - again[name].double()).abs().max().item()
+            yield (
+                f"output {name!r} changes between two identical runs by up to {gap:.3g}: "
+                "influences of that size mean nothing (dropout left on?)"
+            )
+
+
+def _difference(plain: PlainForward, shared: SharedForward, signals: Signals) -> str:
+    """Say which output differs between the two paths by more than rounding.
+
+    Rounding depends on the number of samples that are run together: it is as large as the plain
+    outputs of one sample differ when it is run alone, unless that is more than rounding can be.
+    """
+    worst: dict[str, tuple[float, str]] = {}
+    scale: dict[str, float] = {}
+    for (condition, plain_outputs), (_, shared_outputs) in _together(plain, shared, signals):
+        for name, expected in plain_outputs.items():
+            found = shared_outputs[name]
+            if expected.shape != found.shape or expected.dtype != found.dtype:
+                return f"output {name!r} would have shape {tuple(found.shape)} under {condition}"
+            if (gap := _gap(expected, found)) >= worst.get(name, (0.0, ""))[0]:
+                worst[name] = (gap, str(condition))
+            largest = expected.double().abs().nan_to_num(0.0, 0.0, 0.0).amax().item()
+            eps = torch.finfo(expected.dtype).eps if expected.dtype.is_floating_point else 0.0
+            scale[name] = max(scale.get(name, 0.0), eps * max(largest, 1e-6))
+    (_, many), (_, alone) = (next(plain(some)) for some in (signals, signals.head(1)))
+    rounding = {name: _gap(value[:1], alone[name]) for name, value in many.items()}
+    for name, (gap, condition_name) in worst.items():
+        slack = NOISE * scale[name] + min(10 * rounding[name], 10 * NOISE * scale[name])
+        if not gap <= slack:
+            return f"output {name!r} would differ by {gap:.3g} under {condition_name}"
+    return ""
+
+
+def _together(
+    plain: PlainForward, shared: SharedForward, signals: Signals
+) -> Iterator[tuple[tuple[Condition, dict[str, Tensor]], tuple[Condition, dict[str, Tensor]]]]:
+    """Run both paths, and with nothing muted also on a single sample.
+
+    A trace takes the number of samples for two or more, and constants are made of one.
+    """
+    one = signals.head(1)
+    yield next(plain(one)), next(shared(one))
+    yield from zip(plain(signals), shared(signals), strict=True)
+
+
+def _gap(one: Tensor, other: Tensor) -> float:
+    """Return the greatest difference; infinite where only one is NaN or infinity."""
+    same = (one == other) | (one.isnan() & other.isnan())
+    gaps = torch.where(same, 0.0, (one.double() - other.double()).abs())
+    return gaps.nan_to_num(torch.inf, torch.inf).amax().item()

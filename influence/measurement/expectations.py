@@ -1,0 +1,289 @@
+"""The gate before a measurement: does the network, unmuted, score what it is known to score?
+
+A checkpoint that was loaded wrongly, or is fed other inputs than those of its training, still has
+an influence for each of its inputs, and it means nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from influence.data.dataset import EvaluationSet
+from influence.data.stream import BatchStream
+from influence.engine.evaluation import Evaluation, evaluate_stream
+from influence.errors import InfluenceError, unknown
+from influence.metrics.matching import match_metrics, match_scorers
+from influence.metrics.metric import Metric
+from influence.metrics.registry import Wanted
+from influence.metrics.stateful import Scorer
+from influence.network.joint_network import JointNetwork
+from influence.plan.conditions import NO_MUTE, Condition
+from influence.plan.plan import Plan
+from influence.plan.setups import FULL
+from influence.runtime.execution import Execution
+from influence.runtime.processes import Processes
+from influence.statistics.bootstrap import Resampling
+from influence.statistics.rows import RowKey
+from influence.statistics.sums import Sums
+
+__all__ = [
+    "CleanScores",
+    "Expectation",
+    "check_scores",
+    "parse_expectation",
+    "read_expectations",
+]
+
+
+WHAT_TO_CHECK = (
+    "Nothing was measured. Check that the checkpoint is the one that reaches this, the "
+    "preprocessing of the inputs (unit, scale, order of channels), the labels (order of classes), "
+    "'ignore' and 'range', and that the value is in natural units (mean IoU in 0..1, metres)"
+)
+
+
+@dataclass(frozen=True)
+class CleanScores:
+    """What a pass with nothing muted has found.
+
+    Parameters
+    ----------
+    scores
+        One record an expectation and network, for ``run.json``.
+    n
+        How many samples were read; `None` if nothing was expected and nothing was run.
+    notes
+        What was found out about the networks, by the names of their results.
+    """
+
+    scores: Sequence[Mapping[str, Any]] = ()
+    n: int | None = None
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def check_length(self, n: int) -> None:
+        """Raise InfluenceError if the measurement has read another number of samples."""
+        if self.n not in (None, n):
+            raise InfluenceError(
+                f"the data yielded {self.n} samples when the expected score was checked and {n} "
+                "when influence was measured: they cannot be read twice. Give data that start "
+                "again whenever they are read, or leave the expectation out"
+            )
+
+
+def check_scores(
+    expectations: Sequence[Expectation],
+    networks: Mapping[str, JointNetwork],
+    plans: Sequence[Plan],
+    data: EvaluationSet | BatchStream,
+    *,
+    execution: Execution | None = None,
+    limit: int | None = None,
+    processes: Processes | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> CleanScores:
+    """Run networks once with nothing muted, and compare their scores with what is expected.
+
+    Parameters
+    ----------
+    expectations
+        At least one.
+    networks, plans
+        The networks by the names of their results, with what will be measured. A metric that is
+        expected need not be among those.
+    data, execution, limit, processes, advance
+        As for `influence.engine.evaluation.evaluate_stream`. A stream is read to its end.
+
+    Raises
+    ------
+    InfluenceError
+        If a score is outside its tolerance or not defined, or a name is unknown.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from influence.data.dataset import MemorySet
+    >>> from influence.measurement.expectations import parse_expectation
+    >>> class Sum(torch.nn.Module):
+    ...     def forward(self, x, y):
+    ...         return x + y
+    >>> net = JointNetwork(Sum(), inputs=("x", "y"), outputs=("total",))
+    >>> one = torch.ones(4, 1)
+    >>> data = MemorySet.collect([({"x": one, "y": one}, {"total": one})])
+    >>> plan = Plan(("x", "y"), (), {})
+    >>> scores = check_scores([parse_expectation("total:mse=1+-0")], {"net": net}, [plan], data)
+    >>> scores.scores[0]["found"]
+    1.0
+    """
+    for expectation in expectations:
+        if not any(expectation.said_of(network, key) for key, network in networks.items()):
+            raise unknown("network", str(expectation.network), networks)
+    asked = {
+        key: _metrics([e for e in expectations if e.said_of(network, key)], network, plan, data)
+        for (key, network), plan in zip(networks.items(), plans, strict=True)
+    }
+    asked = {key: metrics for key, metrics in asked.items() if metrics}
+    found = evaluate_stream(
+        [networks[key] for key in asked],
+        data,
+        [_clean_plan(metrics) for metrics in asked.values()],
+        Resampling(draws=1),
+        execution=replace(execution or Execution(), share=False, compile=False),
+        limit=limit,
+        processes=processes,
+        advance=advance,
+    )
+    scores = []
+    for (key, metrics), own in zip(asked.items(), found, strict=True):
+        for expectation, metric in metrics.items():
+            value = _value(metric, expectation.output, own)
+            scores.append(asdict(expectation) | {"network": key, "found": value})
+    n = found[0].n
+    if wrong := [_described(score) for score in scores if not _is_right(score)]:
+        raise InfluenceError(
+            f"with nothing muted on {n} samples of {data.source}: {'; '.join(wrong)}. "
+            f"{WHAT_TO_CHECK}"
+        )
+    notes = {key: own.notes for key, own in zip(asked, found, strict=True)}
+    return CleanScores(scores, n, notes)
+
+
+def _metrics(
+    expectations: Sequence[Expectation],
+    network: JointNetwork,
+    plan: Plan,
+    data: EvaluationSet | BatchStream,
+) -> dict[Expectation, Metric | Scorer]:
+    """Find the metric of each expectation, among those of the plan or by name."""
+    found: dict[Expectation, Metric | Scorer] = {}
+    for expectation in expectations:
+        output = expectation.output
+        planned: dict[str, Wanted] = {m.name: m for m in plan.metrics.get(output, ())}
+        planned |= {scorer.name: scorer for scorer in plan.scorers.get(output, ())}
+        wanted: dict[str, list[Wanted]] = {
+            output: [planned.get(expectation.metric, expectation.metric)]
+        }
+        matched: list[Metric | Scorer] = [*match_metrics(network, data, wanted)[output]]
+        matched += match_scorers(wanted).get(output, ())
+        (found[expectation],) = matched
+    return found
+
+
+def _clean_plan(metrics: Mapping[Expectation, Metric | Scorer]) -> Plan:
+    """Return a plan that mutes nothing and scores each output by each metric once."""
+    adding: dict[str, dict[str, Metric]] = {e.output: {} for e in metrics}
+    keeping: dict[str, dict[str, Scorer]] = {e.output: {} for e in metrics}
+    for expectation, metric in metrics.items():
+        if isinstance(metric, Scorer):
+            keeping[expectation.output][metric.name] = metric
+        else:
+            adding[expectation.output][metric.name] = metric
+    return Plan(
+        (),
+        (),
+        {output: tuple(found.values()) for output, found in adding.items()},
+        scorers={output: tuple(found.values()) for output, found in keeping.items() if found},
+    )
+
+
+def _value(metric: Metric | Scorer, output: str, found: Evaluation[Sums]) -> float:
+    clean = Condition(NO_MUTE, FULL)
+    if isinstance(metric, Scorer):
+        return found.scores[RowKey(clean, output, metric.name)]
+    return float(metric.formula(found.kept.totals[RowKey(clean, output, metric.statistic.name)]))
+
+
+def _is_right(score: Mapping[str, Any]) -> bool:
+    # A score that is not defined, NaN, is wrong too.
+    return bool(abs(score["found"] - score["value"]) <= score["tolerance"])
+
+
+def _described(score: Mapping[str, Any]) -> str:
+    return (
+        "network {network!r}: expected {output} {metric} = {value:g} ± {tolerance:g}, got "
+        "{found:.6g}"
+    ).format(**score)
+
+
+FORM = re.compile(
+    r"(?:(?P<network>.+)/)?(?P<output>[^:/=]+):(?P<metric>[^=]+)"
+    r"=(?P<value>.+?)(?:\+-|±)(?P<tolerance>.+)"
+)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A score that a network is known to reach with nothing muted.
+
+    Parameters
+    ----------
+    output, metric
+        What is scored, and by what: a name of a metric.
+    value, tolerance
+        The score in natural units, and how far from it is still right.
+    network
+        The one that it is said of; `None` for all that are measured.
+
+    Raises
+    ------
+    InfluenceError
+        If the value is not finite, or the tolerance not a finite number from 0.
+    """
+
+    output: str
+    metric: str
+    value: float
+    tolerance: float
+    network: str | None = None
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and 0 <= self.tolerance < math.inf):
+            raise InfluenceError(
+                f"expected a finite score of {self.output!r} and a tolerance of 0 or more, got "
+                f"{self.value:g} and {self.tolerance:g}"
+            )
+
+    def said_of(self, network: JointNetwork, key: str) -> bool:
+        """Say whether a network, which the results call `key`, is meant."""
+        return self.network in (None, network.name, key)
+
+
+def parse_expectation(text: str) -> Expectation:
+    """Read ``output:metric=value+-tolerance``, with ``network/`` before it for one of several.
+
+    The sign ± may stand for ``+-``.
+
+    Raises
+    ------
+    InfluenceError
+        If the text has another form, or its numbers make no sense.
+
+    Examples
+    --------
+    >>> parse_expectation("semantic:mean_iou=0.542+-0.005")
+    Expectation(output='semantic', metric='mean_iou', value=0.542, tolerance=0.005, network=None)
+    """
+    found = FORM.fullmatch(text)
+    try:
+        if found is None:
+            raise ValueError("another form")
+        value, tolerance = float(found["value"]), float(found["tolerance"])
+    except ValueError as error:
+        raise InfluenceError(
+            "expected output:metric=value+-tolerance, such as semantic:mean_iou=0.542+-0.005, got "
+            f"{text!r}"
+        ) from error
+    return Expectation(found["output"], found["metric"], value, tolerance, found["network"])
+
+
+def read_expectations(wanted: str | Sequence[str | Expectation]) -> list[Expectation]:
+    """Read one text, or several texts and records; see `parse_expectation`.
+
+    >>> [e.metric for e in read_expectations("semantic:mean_iou=0.542+-0.005")]
+    ['mean_iou']
+    """
+    several = [wanted] if isinstance(wanted, str) else wanted
+    return [parse_expectation(e) if isinstance(e, str) else e for e in several]

@@ -1,0 +1,134 @@
+"""Training: what a run learns from training data before it measures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from typing import Any, cast
+
+from influence.data.dataset import EvaluationSet
+from influence.data.source import Data, open_data
+from influence.errors import InfluenceError
+from influence.mutes.optimal import learn_optimal
+from influence.mutes.registry import lacking_optimal
+from influence.network.joint_network import JointNetwork
+from influence.plan.plan import Plan
+from influence.runtime.execution import Execution
+from influence.runtime.processes import Json, Processes
+from influence.runtime.shards import ShardStore
+
+__all__ = ["Constants", "learn_lacking", "open_training", "tell_origins"]
+
+Constants = dict[str, list[float]]
+"""Input -> optimal constant, one number a channel."""
+
+
+def open_training(data: Data, plans: Sequence[Plan]) -> EvaluationSet:
+    """Return training data as a set; InfluenceError unless a mute needs what is learned on them."""
+    if not any(_needs_optimal(plan) for plan in plans):
+        raise InfluenceError(
+            "training data are for the mute 'optimal', expected it among the mutes (or 'panel'), "
+            f"got {[mute.name for mute in plans[0].mutes]}. Ask for it, or leave the data out"
+        )
+    return open_data(data)
+
+
+def learn_lacking(
+    networks: Sequence[JointNetwork],
+    plans: Sequence[Plan],
+    data: EvaluationSet,
+    *,
+    execution: Execution,
+    shards: ShardStore | None = None,
+    processes: Processes | None = None,
+    progress: bool = False,
+) -> list[Constants]:
+    """Learn the constants that the plans' mutes need and the facts of the networks lack.
+
+    Parameters
+    ----------
+    networks, plans
+        What is measured: one plan a network.
+    data
+        Training data.
+    execution
+        The device to compute on, and how many processes read ahead.
+    shards
+        Where the constants are kept, and taken from on a resumed run.
+    processes
+        The first one learns and tells the others.
+    progress
+        Whether to show how far it is.
+
+    Raises
+    ------
+    InfluenceError
+        As `learn_optimal`.
+    """
+    processes = processes or Processes()
+    lacking = [
+        lacking_optimal(network, plan.sites) if _needs_optimal(plan) else []
+        for network, plan in zip(networks, plans, strict=True)
+    ]
+    learned = shards.kept("optimal") if shards else None
+    if learned is None and processes.first:
+        learned = [
+            _learn(network, data, sites, execution, seed=plans[0].seed, progress=progress)
+            for network, sites in zip(networks, lacking, strict=True)
+        ]
+    learned = processes.broadcast(cast(Json, learned))
+    if shards and not _fits(learned, lacking):
+        raise InfluenceError(
+            f"{shards.folder / 'optimal.json'}: expected the constants that an interrupted run "
+            f"learned for {lacking}, got {str(learned)[:100]}. Start afresh without --resume"
+        )
+    if shards and processes.first:
+        shards.keep("optimal", learned)
+    return cast(list[Constants], learned)
+
+
+def _learn(
+    network: JointNetwork, data: EvaluationSet, sites: Sequence[str], execution: Execution,
+    **options: Any,
+) -> Constants:  # fmt: skip
+    if not sites:
+        return {}
+    device, workers = execution.device, execution.workers
+    found = learn_optimal(network, data, sites=sites, device=device, workers=workers, **options)
+    return {site: list(constant) for site, constant in found.items()}
+
+
+def _fits(learned: Any, lacking: Sequence[Sequence[str]]) -> bool:
+    """Say whether there is a constant for each input that lacks one."""
+    try:
+        constants = [constant for own in learned for constant in own.values()]
+        numbers = all(len(c) and all(map(math.isfinite, c)) for c in constants)
+        return numbers and [sorted(own) for own in learned] == [sorted(s) for s in lacking]
+    except (TypeError, AttributeError):
+        return False
+
+
+def tell_origins(
+    network: JointNetwork, plan: Plan, learned: Collection[str], data: EvaluationSet | None
+) -> list[str]:
+    """Say where each optimal constant of a run comes from.
+
+    Parameters
+    ----------
+    network, plan
+        What is measured.
+    learned, data
+        The inputs whose constant was learned, and on what.
+    """
+    if not _needs_optimal(plan):
+        return []
+    learnt = f"was learned on {data.source} ({len(data)} samples)" if data is not None else ""
+    return [
+        f"optimal of {m.name!r} {learnt if m.name in learned else 'comes from the checkpoint'}"
+        for m in network.inputs
+        if m.name in plan.sites
+    ]
+
+
+def _needs_optimal(plan: Plan) -> bool:
+    return any("optimal" in mute.needs for mute in plan.mutes)

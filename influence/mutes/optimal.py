@@ -1,0 +1,178 @@
+"""Optimal constants: for each input the constant that hurts the network least.
+
+Optimal ablation (Li and Janson, NeurIPS 2024, arXiv 2409.09951): of all constants in the place of
+an input, the one for which the expected loss is least. What the network loses even then is what it
+knew from the input; what it loses more under another constant is what that constant spoils.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from zlib import crc32
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from influence.data.dataset import EvaluationSet
+from influence.data.source import Data, open_data, sample_count
+from influence.errors import InfluenceError
+from influence.mutes.descent import Descent
+from influence.mutes.losses import Losses
+from influence.mutes.moments import lacking_moments, measure_moments, with_moments
+from influence.mutes.registry import MUTES
+from influence.network.joint_network import JointNetwork, Modality
+from influence.network.sites import select_sites
+from influence.runtime.execution import choose_device
+from influence.runtime.progress import progress_bar
+
+__all__ = ["learn_optimal", "with_optimal"]
+
+HELD = 128
+"""So many samples, always the same, tell which constant is the best."""
+
+
+def learn_optimal(
+    network: JointNetwork,
+    data: Data,
+    *,
+    sites: Sequence[str] | None = None,
+    steps: int = 200,
+    batch_size: int = 8,
+    seed: int = 0,
+    limit: int | None = None,
+    device: str = "auto",
+    workers: int = 0,
+    progress: bool = False,
+) -> dict[str, tuple[float, ...]]:
+    """Learn for each input the constant, one number a channel, that hurts the network least.
+
+    The network stays as it is; Adam moves the constant of one input while the others are shown. The
+    loss is the sum over outputs of cross entropy (labels) or squared error (values), each divided
+    by what it is with nothing muted. Adam starts from the best of zero, the mean and, for
+    probabilities and logits, the uniform input; what is returned is the best of these and of what
+    Adam came to, by the loss on 128 samples drawn from the data. Probabilities stay a distribution,
+    for which zero is no candidate, and depth stays above zero.
+
+    Parameters
+    ----------
+    network
+        A module or an exported program, through which gradients can pass.
+    data
+        Training data: the path of an evaluation file, a set, or an iterable of batches ``(inputs,
+        targets)``. Outputs without ground truth there do not count.
+    sites
+        The inputs; all by default.
+    steps, batch_size, seed
+        Of Adam; a smaller batch takes less memory, as the gradient needs all activations.
+    limit
+        Use only the first samples.
+    device, workers, progress
+        Where to compute, how many processes read ahead, and whether to show how far it is.
+
+    Returns
+    -------
+    dict
+        Input -> constant.
+
+    Raises
+    ------
+    InfluenceError
+        If network and data do not fit together, no gradient reaches an input, or the network
+        returns NaN or infinity.
+
+    Examples
+    --------
+    >>> class Sum(nn.Module):
+    ...     def forward(self, x, y):
+    ...         return x + y
+    >>> x, y = torch.tensor([[1.0], [2.0], [6.0]]), torch.ones(3, 1)
+    >>> net = JointNetwork(Sum(), inputs=("x", "y"), outputs=("z",))
+    >>> found = learn_optimal(net, [({"x": x, "y": y}, {"z": x + y})], sites=["x"])
+    >>> round(found["x"][0], 3)  # the mean, in closed form
+    3.0
+    """
+    opened = open_data(data)
+    chosen = select_sites(sites, [m.name for m in network.inputs])
+    if steps < 0 or batch_size < 1:
+        raise InfluenceError(
+            f"expected 0 steps or more and a batch of 1 or more, got {steps} and {batch_size}"
+        )
+    count = sample_count(opened, limit)
+    stream = np.random.Generator(np.random.Philox([seed, crc32(b"optimal")]))
+    held = _cut(np.sort(stream.permutation(count)[:HELD]), batch_size)
+    batches = _draw(stream, count, steps, batch_size)
+    place, losses = choose_device(device), Losses.of(network, opened)
+    facts = _with_moments(network, opened, chosen, count)
+    with _frozen(network.to(place).module):
+        descent = Descent(network, opened, losses, held, device=place, workers=workers)
+        constants = descent.begin(facts)
+        with progress_bar(sum(map(len, batches)), show=progress) as advance:
+            descent.run(constants, batches, advance)
+    return {constant.modality.name: tuple(constant.best.tolist()) for constant in constants}
+
+
+def with_optimal(network: JointNetwork, constants: Mapping[str, Sequence[float]]) -> JointNetwork:
+    """Return the same network with optimal constants in its facts.
+
+    Parameters
+    ----------
+    network
+        Its module is shared.
+    constants
+        Input -> constant, as `learn_optimal` returns them.
+
+    Examples
+    --------
+    >>> net = JointNetwork(nn.Identity(), inputs=("x",), outputs=("y",))
+    >>> with_optimal(net, {"x": (0.5,)}).inputs[0].optimal
+    (0.5,)
+    """
+    filled = copy.copy(network)
+    filled.inputs = tuple(
+        replace(m, optimal=tuple(map(float, constants[m.name]))) if m.name in constants else m
+        for m in network.inputs
+    )
+    return filled
+
+
+def _with_moments(
+    network: JointNetwork, data: EvaluationSet, sites: Sequence[str], count: int
+) -> list[Modality]:
+    """Return the facts of the sites with mean and deviation filled in."""
+    mutes = [MUTES["mean"], MUTES["noise"]]
+    lacking = sorted(lacking_moments(network, data, mutes, sites))
+    measured = measure_moments(data, lacking, count)
+    known, _ = with_moments(network, data, mutes, sites, measured)
+    return [known[site] for site in sites]
+
+
+def _cut(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    return [order[i : i + size] for i in range(0, len(order), size)]
+
+
+def _draw(
+    stream: np.random.Generator, count: int, steps: int, batch_size: int
+) -> list[NDArray[np.int64]]:
+    """Draw the batches of all steps, each sample as often as the others."""
+    size = min(batch_size, count)
+    rounds = [stream.permutation(count) for _ in range(-(-steps * size // count))]
+    return _cut(np.concatenate([*rounds, np.empty(0, np.int64)])[: steps * size], size)
+
+
+@contextmanager
+def _frozen(module: nn.Module) -> Iterator[None]:
+    """Let no weight ask for a gradient, which would cost memory."""
+    weights = [w for w in module.parameters() if w.requires_grad]
+    for weight in weights:
+        weight.requires_grad_(False)
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        for weight in weights:
+            weight.requires_grad_(True)

@@ -1,0 +1,223 @@
+"""influence/mutes/registry.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from influence.errors import InfluenceError, unknown
+from influence.mutes.mute import Mute, _absent, _constant, _fact, _noise, _shuffle, _uniform, _zero
+from influence.network.joint_network import JointNetwork, Modality
+from influence.network.sites import is_edge
+
+__all__ = [
+    "MUTES",
+    "PANEL",
+    "choose_mutes",
+    "lacking_optimal",
+    "parse_mute",
+    "parse_mutes",
+]
+
+
+MUTES: dict[str, Mute] = {
+    mute.name: mute
+    for mute in (
+        Mute(
+            "zero",
+            _zero,
+            "zeros, the paper's reading; far from the data for most inputs",
+            constant=True,
+        ),
+        Mute(
+            "mean",
+            _fact("mean"),
+            "the mean over the training set, one number a channel; of probabilities it is the "
+            "prior",
+            needs=frozenset({"mean"}),
+            constant=True,
+        ),
+        Mute(
+            "uniform",
+            _uniform,
+            "the distribution that knows nothing: 1/k, or zero logits",
+            kinds=frozenset({"probabilities", "logits"}),
+            constant=True,
+        ),
+        Mute(
+            "shuffle",
+            _shuffle,
+            "another sample's input, by one seeded derangement of the whole set",
+            needs=frozenset({"partners"}),
+        ),
+        Mute(
+            "shuffle:groups",
+            _shuffle,
+            "the input of another sample of the same group, such as a scene",
+            needs=frozenset({"partners"}),
+        ),
+        Mute(
+            "shuffle:neighbours",
+            _shuffle,
+            "the input of a sample that is near by all inputs, so that what is shown together "
+            "could be real; it costs one more read of the inputs",
+            needs=frozenset({"partners"}),
+        ),
+        Mute(
+            "noise",
+            _noise,
+            "white noise with the training set's mean and deviation a channel "
+            "(depth: not below zero; probabilities: made to sum to one)",
+            needs=frozenset({"mean", "std"}),
+        ),
+        Mute(
+            "optimal",
+            _fact("optimal"),
+            "the constant that hurts least, one number a channel, learned on training data",
+            needs=frozenset({"optimal"}),
+            constant=True,
+        ),
+        Mute(
+            "absent",
+            _absent,
+            "None in place of a tensor, for networks that accept it; no work is shared",
+            absent=True,
+        ),
+    )
+}
+"""The mutes by name; ``constant:VALUE`` is made by `parse_mute`."""
+
+PANEL = ("zero", "mean", "uniform", "shuffle", "noise", "optimal")
+"""The mutes that ``panel`` stands for: a verdict that holds under all of them is no artefact."""
+
+
+def parse_mute(text: str) -> Mute:
+    """Look a mute up by name, or make ``constant:VALUE``.
+
+    Raises
+    ------
+    InfluenceError
+        If there is no mute of that name, or VALUE is not a finite number.
+
+    Examples
+    --------
+    >>> signal = Signal(torch.ones(1, 2), Modality("x"), np.array([0]))
+    >>> parse_mute("constant:0.5").replace(signal).tolist()
+    [[0.5, 0.5]]
+    """
+    name, _, value = text.partition(":")
+    if name == "constant":
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not np.isfinite(number):
+            raise InfluenceError(f"mute {text!r}: expected constant:VALUE, such as constant:0.5")
+        return _constant(number)
+    if text not in MUTES:
+        raise unknown("mute", text, [*MUTES, "constant:VALUE", "panel"])
+    return MUTES[text]
+
+
+def parse_mutes(names: Iterable[str]) -> list[Mute]:
+    """Look several mutes up; each may be named once, and ``panel`` stands for all of `PANEL`.
+
+    >>> [m.name for m in parse_mutes(["zero", "mean"])]
+    ['zero', 'mean']
+    >>> [m.name for m in parse_mutes(["mean", "panel"])]
+    ['mean', 'zero', 'uniform', 'shuffle', 'noise', 'optimal']
+    """
+    mutes = [parse_mute(name) for name in _expanded(list(names))]
+    if not mutes:
+        raise InfluenceError(f"expected one mute or more, got none. Known: {', '.join(MUTES)}")
+    if len({m.name for m in mutes}) < len(mutes):
+        raise InfluenceError(f"expected mutes that differ, got {[m.name for m in mutes]}")
+    kinds = [mute.name for mute in mutes if "partners" in mute.needs]
+    if len(kinds) > 1:
+        raise InfluenceError(
+            f"expected one kind of shuffle in a run, got {' and '.join(kinds)}: each reads samples "
+            "in an order of its own. Measure one run for each"
+        )
+    return mutes
+
+
+def _expanded(names: Sequence[str]) -> list[str]:
+    """Put the panel's mutes in its place, without those that are named beside it.
+
+    Another kind of shuffle takes the place of the panel's.
+    """
+    beside = {name.partition(":")[0] if name in MUTES else name for name in names}
+    panel = [name for name in PANEL if name not in beside]
+    return [mute for name in names for mute in (panel if name == "panel" else [name])]
+
+
+def choose_mutes(
+    names: Sequence[str], network: JointNetwork, sites: Sequence[str], *, training: bool = False
+) -> tuple[tuple[Mute, ...], tuple[str, ...]]:
+    """Look mutes up, and leave out what ``panel`` stands for and the network has no use for.
+
+    Parameters
+    ----------
+    names
+        As for `influence.mutes.registry.parse_mutes`. A mute that is named itself is never left
+        out.
+    network, sites
+        What is muted where.
+    training
+        Whether there are data from which to learn what the mute ``optimal`` needs.
+
+    Returns
+    -------
+    tuple
+        The mutes, and one note a mute that was left out.
+
+    Raises
+    ------
+    InfluenceError
+        If ``optimal`` is named, and neither the network's facts nor training data give it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = JointNetwork(torch.nn.Identity(), inputs=("x", "y"), outputs=("z",))
+    >>> mutes, notes = choose_mutes(["panel"], network, ["x", "y"])
+    >>> [mute.name for mute in mutes]
+    ['zero', 'mean', 'shuffle', 'noise']
+    >>> notes[0]
+    "mute 'uniform' of the panel was left out: it is for inputs of kind logits or probabilities"
+    """
+    chosen, notes = [], []
+    for mute in parse_mutes(names):
+        reason = _undefined(mute, network, sites, training=training)
+        if not reason or (mute.name in names and "optimal" not in mute.needs):
+            chosen.append(mute)  # a plan refuses what is named and not defined
+        elif mute.name in names:
+            raise InfluenceError(f"network {network.name!r}: mute {mute.name!r}: {reason}")
+        else:
+            notes.append(f"mute {mute.name!r} of the panel was left out: {reason}")
+    return tuple(chosen), tuple(notes)
+
+
+def lacking_optimal(network: JointNetwork, sites: Sequence[str]) -> list[str]:
+    """List the sites whose optimal constant the network's facts do not hold."""
+    known = {m.name for m in network.inputs if m.optimal is not None}
+    return [site for site in sites if site not in known]
+
+
+def _undefined(mute: Mute, network: JointNetwork, sites: Sequence[str], *, training: bool) -> str:
+    """Say why a mute cannot be used, if it cannot."""
+    known = {m.name: m for m in network.inputs}
+    if not any(mute.applies_to(known.get(site, Modality(site))) for site in sites):
+        return f"it is for {mute.scope}"
+    if "optimal" not in mute.needs:
+        return ""
+    if edges := [site for site in sites if is_edge(site)]:
+        return f"it is for inputs, and {', '.join(edges)} is none"
+    if not training and (lacking := lacking_optimal(network, sites)):
+        return (
+            f"the facts hold no optimal constant of {', '.join(lacking)}. Give training data to "
+            "learn it from (training=..., --train FILE), or write it into the checkpoint "
+            "(influence optimal)"
+        )
+    return ""

@@ -1,0 +1,93 @@
+"""Plan and execution: what is measured, and how it is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from influence.data.derangement import cyclic_order
+from influence.errors import InfluenceError
+from influence.metrics.metric import Metric
+from influence.metrics.slices import Slicing
+from influence.metrics.stateful import Scorer
+from influence.mutes.mute import Mute
+from influence.network.hooks import check_modules
+from influence.network.joint_network import JointNetwork, Modality
+from influence.network.programs.program import Program
+from influence.network.sites import edges_of
+from influence.plan.conditions import NO_MUTE, Condition
+from influence.plan.setups import FULL, choose_setups
+
+__all__ = [
+    "Plan",
+]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured: the sites, the setups, the mutes, the metrics of each output, the seed.
+
+    `meeting` says where the distance of muted inputs from the data is measured: ``auto``, ``off``
+    or the path of a module; see `influence.engine.sharing.tapped_graph.find_places`.
+    """
+
+    sites: tuple[str, ...]
+    mutes: tuple[Mute, ...]
+    metrics: Mapping[str, tuple[Metric, ...]]
+    seed: int = 0
+    setups: str = "each"
+    meeting: str = "off"
+    scorers: Mapping[str, tuple[Scorer, ...]] = field(default_factory=dict)
+    slices: Mapping[str, tuple[Slicing, ...]] = field(default_factory=dict)
+
+    def conditions(self, network: JointNetwork) -> list[Condition]:
+        """List the inference runs: full, then each setup under each mute defined for its sites.
+
+        Raises
+        ------
+        InfluenceError
+            If a mute is defined for none of the sites.
+        """
+        known = {m.name: m for m in network.inputs}
+        modalities = list(known)
+        known |= {site: Modality(site) for site in edges_of(self.sites)}
+        setups = choose_setups(self.sites, modalities, self.setups, self.seed)[1:]
+        found = [Condition(NO_MUTE, FULL)]
+        for mute in self.mutes:
+            usable = [s for s in setups if all(mute.applies_to(known[site]) for site in s)]
+            if mute.absent:  # without any input there is nothing to compute
+                usable = [s for s in usable if len(s) < len(modalities)]
+            if not usable:
+                kinds = {site: known[site].kind for site in self.sites}
+                raise InfluenceError(
+                    f"mute {mute.name!r} is defined for {mute.scope}; network {network.name!r} has "
+                    f"{kinds}"
+                )
+            found += [Condition(mute.name, setup) for setup in usable]
+        return found
+
+    def check(self, network: JointNetwork, count: int | None) -> None:
+        """Raise InfluenceError if this cannot be measured on so many samples."""
+        self.conditions(network)
+        if not isinstance(network.module, Program):
+            check_modules(network, list(edges_of(self.sites).values()))
+        program = isinstance(network.module, Program)
+        if any(mute.absent for mute in self.mutes) and (program or network.call == "channels"):
+            reason = "is an exported program" if program else "takes one tensor with all inputs"
+            raise InfluenceError(
+                f"mute 'absent' shows None in place of an input, and network {network.name!r} "
+                f"{reason}. Measure a module that accepts None (for a file of weights, --network "
+                "module:factory), or take another mute"
+            )
+        if self.shuffle and count is not None:
+            cyclic_order(count, self.seed)
+        elif self.shuffle not in (None, "shuffle"):
+            raise InfluenceError(
+                f"mute {self.shuffle!r} reads samples in an order of its own, which a stream has "
+                "not. Give an evaluation file, or take the mute 'shuffle'"
+            )
+
+    @property
+    def shuffle(self) -> str | None:
+        """The mute that needs another sample's input, if there is one."""
+        return next((mute.name for mute in self.mutes if "partners" in mute.needs), None)

@@ -1,0 +1,128 @@
+"""Shards: the rows of finished batches on disk, so that a killed run can go on."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from influence.errors import InfluenceError
+from influence.runtime.files import replace_on_success
+
+__all__ = ["ShardStore"]
+
+
+class ShardStore:
+    """A folder with one file a finished batch.
+
+    The files' names tell the plan: a job of another plan that writes to the same folder at the same
+    time, or has done so since, is never taken for this one.
+
+    Parameters
+    ----------
+    folder
+        Where the shards lie.
+    plan
+        Everything on which rows depend. Shards of another plan are never mixed in.
+    resume
+        Keep the shards of an earlier, interrupted run of the same plan; otherwise start afresh.
+
+    Raises
+    ------
+    InfluenceError
+        If `resume` is set and the folder holds shards of another plan, or a file there is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp()) / "shards"
+    >>> ShardStore(folder, {"seed": 0}).save(3, {"rows": np.ones((2, 1))})
+    >>> list(ShardStore(folder, {"seed": 0}, resume=True).finished())
+    [3]
+    """
+
+    def __init__(self, folder: Path, plan: Mapping[str, object], *, resume: bool = False) -> None:
+        self.folder = folder
+        stamp = folder / "plan.json"
+        wanted = json.loads(json.dumps(plan))
+        self._mark = sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:12]
+        if stamp.exists() and not resume:
+            self._clear()
+        if stamp.exists():
+            found = _read(stamp)
+            if not isinstance(found, dict):
+                raise _damaged(stamp, "no object")
+            if found != wanted:
+                changed = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
+                raise InfluenceError(
+                    f"{folder}: the interrupted run there was started with other "
+                    f"{', '.join(changed)}. Resume with the same arguments, or start afresh "
+                    "without --resume"
+                )
+        with replace_on_success(stamp) as aside:
+            aside.write_text(json.dumps(wanted, indent=1))
+
+    def _clear(self) -> None:
+        # The plan goes last: without it, what else is left would pass for another run's.
+        texts = sorted(self.folder.glob("*.json"), key=lambda path: path.name == "plan.json")
+        for path in (*self.folder.glob("[0-9]*.npz"), *texts):
+            path.unlink(missing_ok=True)
+
+    def _path(self, batch: int) -> Path:
+        return self.folder / f"{batch:08d}-{self._mark}.npz"
+
+    def finished(self) -> list[int]:
+        """List the numbers of the batches whose rows are here."""
+        paths = self.folder.glob(f"[0-9]*-{self._mark}.npz")
+        return sorted(int(path.stem.partition("-")[0]) for path in paths)
+
+    def keep(self, name: str, found: object) -> None:
+        """Keep what was found out before the first batch, for whoever goes on."""
+        with replace_on_success(self.folder / f"{name}.json") as aside:
+            aside.write_text(json.dumps(found))
+
+    def kept(self, name: str) -> Any:
+        """Return what an earlier process found out, `None` if there was none."""
+        path = self.folder / f"{name}.json"
+        return _read(path) if path.exists() else None
+
+    def save(self, batch: int, rows: Mapping[str, NDArray[np.float64]]) -> None:
+        """Keep the rows of a batch; appears whole or not at all."""
+        with replace_on_success(self._path(batch)) as aside:
+            np.savez(aside, **dict(rows))  # type: ignore[arg-type]
+
+    def load(self, batch: int) -> dict[str, NDArray[np.float64]]:
+        """Read the rows of a batch back."""
+        path = self._path(batch)
+        try:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        except FileNotFoundError as error:
+            raise InfluenceError(
+                f"{path}: the rows of a finished batch were taken away. Measure again, and let no "
+                "other run write to the same directory meanwhile"
+            ) from error
+        except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
+            raise _damaged(path, error, "Remove that file and go on with --resume") from error
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(
+    path: Path, fault: object, remedy: str = "Start afresh without --resume"
+) -> InfluenceError:
+    return InfluenceError(
+        f"{path}: expected what an interrupted run wrote, got a damaged file ({fault}). {remedy}"
+    )

@@ -1,0 +1,247 @@
+"""Maps: chosen samples run again, with nothing muted and with one source muted.
+
+A map is made by the engine that measures: the same mutes, random streams and partners, so that it
+shows where in a sample its omega comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from influence.data.dataset import Batch, EvaluationSet
+from influence.data.evaluation_file import EvaluationFile
+from influence.data.source import Data, open_data, sample_count
+from influence.engine.loop import order_samples, read_batches, run_batches
+from influence.engine.preparation import make_runners
+from influence.errors import InfluenceError
+from influence.metrics.matching import match_metrics
+from influence.metrics.metric import Metric, Prediction, Statistic
+from influence.metrics.registry import METRICS
+from influence.mutes.registry import choose_mutes
+from influence.network.joint_network import JointNetwork
+from influence.network.sites import select_sites
+from influence.plan.plan import Plan
+from influence.results.sample_maps import SampleMaps
+from influence.runtime.execution import Execution
+from influence.statistics.rows import RowKey
+
+__all__ = ["map_samples"]
+
+Array = NDArray[np.float64]
+
+
+def _predicted(prediction: Prediction) -> Tensor:
+    """Return what is predicted at each place: labels, or values clamped to the truth's range."""
+    if prediction.target.is_floating_point():
+        places = prediction.aligned()
+    else:
+        places = prediction.values.max(dim=1).indices
+    both = torch.stack([places.double(), prediction.valid().double()], dim=1)
+    return both.reshape(len(places), -1)
+
+
+PLACES = Metric(
+    "places",
+    Statistic("places", _predicted, lambda rows: np.split(rows, 2, axis=-1)[1].sum(-1)),
+    lambda sums: np.full(sums.shape[:-1], np.nan),
+    higher_is_better=True,
+)
+"""What is predicted at each place and which places have truth, in the form of a metric.
+
+Its rows are as long as a sample has places: it is for few samples.
+"""
+
+
+def map_samples(
+    network: JointNetwork,
+    data: Data,
+    ids: Sequence[str],
+    *,
+    source: str,
+    target: str,
+    mute: str,
+    seed: int = 0,
+    limit: int | None = None,
+    device: str = "auto",
+) -> SampleMaps:
+    """Run a network on chosen samples, with nothing muted and with one source muted.
+
+    Parameters
+    ----------
+    network, data
+        What is run, on what; data as for `influence.measure`.
+    ids
+        The names of the samples.
+    source, target, mute
+        What is muted, the output that is looked at, and what replaces the source.
+    seed, limit
+        As in the measurement: they choose the partners of a shuffle, and noise.
+    device
+        Where it is computed; see `influence.runtime.execution.Execution`.
+
+    Returns
+    -------
+    SampleMaps
+        In the order of the names.
+
+    Raises
+    ------
+    InfluenceError
+        If a name is unknown, the output has one value a sample and not a map, or the network and
+        the data do not fit together.
+
+    Examples
+    --------
+    >>> class Sum(torch.nn.Module):
+    ...     def forward(self, x, y):
+    ...         return x + y
+    >>> net = JointNetwork(Sum(), inputs=("x", "y"), outputs=("total",))
+    >>> x, y = torch.ones(3, 4), torch.arange(12.0).reshape(3, 4)
+    >>> data = [({"x": x, "y": y}, {"total": x + y})]
+    >>> map_samples(net, data, ["1"], source="y", target="total", mute="zero").gain.tolist()
+    [[4.0, 5.0, 6.0, 7.0]]
+    """
+    dataset = open_data(data)
+    count = sample_count(dataset, limit)
+    positions = _positions(dataset, ids, count)
+    plan = _plan(network, dataset, source, target, mute, seed)
+    plan.check(network, count)
+    batches, predicted = _run(network, dataset, plan, positions, count=count, device=device)
+    truth = torch.cat([batch.targets[target] for batch in batches]).numpy()
+    labels = truth.dtype.kind == "i"
+    full, muted = (places.reshape(truth.shape) for places, _ in predicted)
+    valid = predicted[0][1].reshape(truth.shape) > 0
+    pictures, pictured = _pictures(network, source, dataset, batches)
+    kind: type = np.int64 if labels else np.float64
+    return SampleMaps(
+        network=network.name,
+        source=source,
+        target=target,
+        mute=plan.mutes[0].name,
+        ids=tuple(dataset.ids[position] for position in positions),
+        truth=np.where(valid, truth.astype(kind), -1 if labels else np.nan),
+        full=full.astype(kind),
+        muted=muted.astype(kind),
+        classes=_classes(network, dataset, target),
+        unit=dataset.targets[target].unit,
+        pictures=pictures,
+        pictured=pictured,
+        given=_given(network, dataset, target, batches, truth.shape),
+        facts={
+            "seed": seed,
+            "n": count,
+            "checkpoint_sha256": network.sha256,
+            "data_sha256": dataset.sha256,
+        },
+    )
+
+
+def _positions(data: EvaluationSet, ids: Sequence[str], count: int) -> list[int]:
+    """Find samples by their names."""
+    known = {name: position for position, name in enumerate(list(data.ids)[:count])}
+    if not ids or len(set(ids)) < len(ids):
+        raise InfluenceError(f"expected one sample or more, each once, got {list(ids)}")
+    for name in ids:
+        if name not in known:
+            near = get_close_matches(name, known) or list(known)[:3]
+            raise InfluenceError(
+                f"no sample {name!r} among the {count} of {data.source}: their ids are such as "
+                f"{', '.join(map(repr, near))}"
+            )
+    return [known[name] for name in ids]
+
+
+def _plan(
+    network: JointNetwork, data: EvaluationSet, source: str, target: str, mute: str, seed: int
+) -> Plan:
+    (site,) = select_sites([source], [m.name for m in network.inputs])
+    (plain,) = match_metrics(network, data, {target: ["mae"]})[target]
+    if not data.targets[target].shape:
+        raise InfluenceError(
+            f"{data.source}: targets/{target} has one value a sample, expected a map or another "
+            "target with places. The table of samples shows each sample as a whole: "
+            "influence table samples"
+        )
+    field = data.targets[target]
+    if field.integer and field.scale is None:
+        plain = METRICS["pixel_accuracy"]
+    # The metric comes first: it says what is wrong if shapes or labels do not fit.
+    (chosen,), _ = choose_mutes([mute], network, [site])
+    return Plan((site,), (chosen,), {target: (plain, PLACES)}, seed)
+
+
+def _run(
+    network: JointNetwork,
+    data: EvaluationSet,
+    plan: Plan,
+    positions: Sequence[int],
+    *,
+    count: int,
+    device: str,
+) -> tuple[list[Batch], list[tuple[Array, Array]]]:
+    """Return the samples, and of each condition what is predicted and which places have truth."""
+    execution = Execution(device=device, batch_size=1, share=False)
+    derangement = order_samples([network], data, [plan], count)
+    batches = [np.array([position]) for position in positions]
+    pairs = read_batches(data, batches, derangement, execution)
+    runners = make_runners([network], data, [plan], execution, count=count)
+    _, results = run_batches(runners, pairs, execution, samples=len(positions))
+    found = list(results)
+    (output,) = plan.metrics
+    keys = [RowKey(c, output, PLACES.statistic.name) for c in plan.conditions(network)]
+    rows = [np.concatenate([of_batch[key] for _, (of_batch,) in found]) for key in keys]
+    halves = [np.split(values, 2, axis=1) for values in rows]
+    return [batch for batch, _ in found], [(places, valid) for places, valid in halves]
+
+
+def _pictures(
+    network: JointNetwork, source: str, data: EvaluationSet, batches: Sequence[Batch]
+) -> tuple[NDArray[Any] | None, str]:
+    """Return pictures of samples, and what they show: the data's own, or the source if an input."""
+    if isinstance(data, EvaluationFile):
+        pictures = [p for b in batches if (p := data.picture(int(b.indices[0]))) is not None]
+        if pictures:
+            return np.stack(pictures), "picture"
+    known = {modality.name: modality for modality in network.inputs}
+    seen = known.get(source, network.inputs[0])
+    maps = torch.cat([batch.inputs[seen.name] for batch in batches]).numpy()
+    if maps.ndim != 4:
+        return None, ""
+    if seen.kind in ("probabilities", "logits"):
+        shown = maps.argmax(axis=1)
+    else:
+        shown = maps.transpose(0, 2, 3, 1) if maps.shape[1] == 3 else maps.mean(axis=1)
+    return shown, seen.name
+
+
+def _given(
+    network: JointNetwork,
+    data: EvaluationSet,
+    target: str,
+    batches: Sequence[Batch],
+    shape: Sequence[int],
+) -> NDArray[Any] | None:
+    """Return the input of the target's name in the form of the truth, if it can have that form."""
+    kinds = {modality.name: modality.kind for modality in network.inputs}
+    field = data.targets[target]
+    of_labels = field.integer and field.scale is None
+    scores = kinds.get(target) in ("probabilities", "logits")
+    if target not in kinds or of_labels != scores:
+        return None
+    if len({data.inputs[target].unit, field.unit} - {""}) > 1:
+        return None
+    maps = torch.cat([batch.inputs[target] for batch in batches])
+    given = (maps.argmax(dim=1) if scores else maps.squeeze(1)).numpy()
+    return given if given.shape == tuple(shape) else None
+
+
+def _classes(network: JointNetwork, data: EvaluationSet, target: str) -> tuple[str, ...]:
+    (own,) = (o.classes for o in network.outputs if o.name == target)
+    return own or data.targets[target].classes

@@ -1,0 +1,267 @@
+"""Paired bootstrap and sign-flip test on rows: an interval is ``weights @ rows``.
+
+Samples are drawn with replacement, or whole units where samples are not independent: groups, and
+the pairs that exchange their inputs under a shuffle. Both sides of an omega use the same draw. The
+interval takes the percentiles that give a mean of normal data its t interval (Hesterberg, The
+American Statistician 2015, the expanded percentile interval); plain percentiles are too narrow for
+few samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse, stats
+
+from influence.errors import InfluenceError
+from influence.statistics.rows import Rows
+from influence.statistics.sums import Pair, Sums, full_key
+
+__all__ = [
+    "Resampling",
+    "group_sums",
+    "holm",
+    "rows_of_group",
+]
+
+
+Array = NDArray[np.float64]
+
+K = TypeVar("K")
+
+BLOCK = 2**21
+"""How many weights are held at a time."""
+
+FEWEST = 100
+"""Of fewer sign flips the variance is not taken."""
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How intervals and p-values are computed; every network, mute and metric shares the draws.
+
+    Parameters
+    ----------
+    draws
+        Bootstrap draws, and sign flips.
+    confidence
+        Of the intervals, such as 0.95.
+    seed
+        Of the draws.
+
+    Examples
+    --------
+    >>> from influence.plan.conditions import Condition
+    >>> from influence.statistics.rows import RowKey
+    >>> key = RowKey(Condition("none", frozenset()), "total", "errors")
+    >>> values = np.arange(50.0)[:, None]
+    >>> resampling = Resampling(draws=200, seed=1)
+    >>> sums = resampling.sums(Rows([f"{i}" for i in range(50)], np.arange(50), {key: values}))
+    >>> low, high = resampling.interval(sums.drawn[key] / sums.n, sums.groups)
+    >>> bool(low < values.mean() < high)
+    True
+    """
+
+    draws: int = 2000
+    confidence: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.draws < 1 or not 0 < self.confidence < 1:
+            raise InfluenceError(
+                f"expected draws of 1 or more and a confidence in (0, 1), got {self.draws} and "
+                f"{self.confidence}"
+            )
+
+    def sums(self, rows: Rows) -> Sums:
+        """Add up the rows, and add them up again for every draw and every sign flip.
+
+        Never all draws of all samples are held: beside the rows and their sums this needs memory
+        for a block of draws, and for one statistic's rows.
+        """
+        units = rows.drawn_together
+        count = int(units.max()) + 1
+        by_group = {key: _add_up(values, units) for key, values in rows.values.items()}
+        drawn = {key: np.empty((self.draws, v.shape[1])) for key, v in by_group.items()}
+        for block, weights in self._weights(count):
+            for key, values in by_group.items():
+                drawn[key][block] = weights @ values
+        muted = {
+            key: (by_group[full_key(key)], values)
+            for key, values in by_group.items()
+            if len(key.condition.setup) == 1  # only omegas are tested
+        }
+        return Sums(
+            totals={key: values.sum(0) for key, values in rows.values.items()},
+            drawn=drawn,
+            exchanged=self.exchange(muted, np.arange(count)),
+            n=len(rows.ids),
+            groups=count,
+        )
+
+    def exchange(self, pairs: Mapping[K, Pair], groups: NDArray[np.int64]) -> dict[K, Array]:
+        """Add up second minus first over the samples that a sign flip swaps: (draws, k) for each.
+
+        Parameters
+        ----------
+        pairs
+            Rows (samples, k) of two sides that are exchangeable under the null hypothesis.
+        groups
+            For each sample the number of its group; groups are swapped as a whole. The flips are
+            the same on every call with as many groups.
+        """
+        count = int(groups.max()) + 1
+        sides = {key: [_add_up(rows, groups) for rows in pair] for key, pair in pairs.items()}
+        found = {key: np.empty((self.draws, rows.shape[1])) for key, (rows, _) in sides.items()}
+        for block, flips in self._flips(count):
+            for key, (first, second) in sides.items():
+                found[key][block] = flips @ (second - first)
+        return found
+
+    def _weights(self, count: int) -> Iterator[tuple[slice, Array]]:
+        """Yield some draws at a time, and how often each group is in them."""
+        stream, evenly = self.stream(b"bootstrap"), np.full(count, 1 / count)
+        for block in self._blocks(count):
+            some = block.stop - block.start
+            yield block, stream.multinomial(count, evenly, size=some).astype(np.float64)
+
+    def _flips(self, count: int) -> Iterator[tuple[slice, Array]]:
+        """Yield some draws at a time, with 1 where a group's full and muted rows are swapped."""
+        stream = self.stream(b"flips")
+        for block in self._blocks(count):
+            some = block.stop - block.start
+            yield block, stream.integers(0, 2, size=(some, count)).astype(np.float64)
+
+    def stream(self, purpose: bytes) -> np.random.Generator:
+        """Return the random numbers for one purpose, the same on every call."""
+        return np.random.Generator(np.random.Philox([self.seed, crc32(purpose)]))
+
+    def _blocks(self, count: int) -> Iterator[slice]:
+        step = max(1, BLOCK // count)
+        for start in range(0, self.draws, step):
+            yield slice(start, min(start + step, self.draws))
+
+    def interval(self, drawn: Array, groups: int) -> tuple[Array, Array]:
+        """Return the ends of the intervals of values (...) from their draws (draws, ...).
+
+        Draws that are NaN are left out. One sample or group says nothing of the spread between
+        them: both ends are NaN.
+        """
+        if groups < 2:
+            return np.full(drawn.shape[1:], np.nan), np.full(drawn.shape[1:], np.nan)
+        ordered = np.sort(drawn, axis=0)  # NaN comes last
+        last = np.maximum((~np.isnan(drawn)).sum(0) - 1, 0)
+        low, high = (_quantile(ordered, last, q) for q in _expanded(self.confidence, groups))
+        return low, high
+
+    def p_value(self, observed: Array, flipped: Array, groups: int) -> Array:
+        """Two-sided p-values of omegas (...) among their sign flips (draws, ...).
+
+        The observed omega is itself counted in; flips that are NaN are left out. Where no flip
+        reaches it, counting says no more than 1 / (1 + draws), which Holm's adjustment over many
+        tests would take for what it is not; there `_tail` bounds the p-value.
+        """
+        # Equal values can differ in the last bits, depending on the order of summation.
+        reached = (np.abs(flipped) >= np.abs(observed) * (1 - 1e-9)).sum(0)
+        p = (1 + reached) / (1 + (~np.isnan(flipped)).sum(0))
+        p = np.where(reached == 0, np.minimum(p, _tail(observed, flipped, groups)), p)
+        return np.where(np.isnan(observed) | (groups < 2), np.nan, p)
+
+
+def _tail(observed: Array, flipped: Array, groups: int) -> Array:
+    """Bound the share of all sign flips that reach an omega, from the variance of some of them.
+
+    A sum with random signs exceeds z standard deviations, on either side, at most
+    2 exp(-z^2 / 2) times (Hoeffding, Probability Inequalities for Sums of Bounded Random Variables,
+    1963, theorem 2), and z^2 is at most the number of its terms; of metrics that are no sums this
+    holds to first order. Of few flips the variance is not known: the bound is one.
+    """
+    known = np.isfinite(flipped)
+    count = known.sum(0)
+    variance = np.square(np.where(known, flipped, 0.0)).sum(0) / np.maximum(count, 1)
+    usable = (count >= FEWEST) & (variance > 0) & np.isfinite(observed)
+    z_square = np.where(usable, observed, 0.0) ** 2 / np.where(usable, variance, 1.0)
+    bound = 2 * np.exp(-np.minimum(z_square, groups) / 2)
+    return np.where(usable & known.all(0), bound, 1.0)
+
+
+def _add_up(values: Array, groups: NDArray[np.int64]) -> Array:
+    """Add up the rows (samples, k) of each group: (groups, k)."""
+    count = len(groups)
+    if np.array_equal(groups, np.arange(count)):
+        return values  # without a copy
+    members = sparse.csr_array((np.ones(count), (groups, np.arange(count))))
+    return np.asarray(members @ values)
+
+
+def _quantile(ordered: Array, last: NDArray[np.int64], share: float) -> Array:
+    """Interpolate linearly between values in order (draws, ...), of which some come last."""
+    place = share * last
+    below = np.floor(place).astype(np.int64)
+    ends = (below, np.minimum(below + 1, last))
+    a, b = (np.take_along_axis(ordered, end[None], axis=0)[0] for end in ends)
+    with np.errstate(invalid="ignore"):  # between two infinities there is nothing to interpolate
+        between: Array = a + (b - a) * (place - below)
+    return np.where(a == b, a, between)
+
+
+def _expanded(confidence: float, count: int) -> tuple[float, float]:
+    reach = stats.t.ppf((1 + confidence) / 2, count - 1) * np.sqrt(count / (count - 1))
+    tail = float(stats.norm.sf(reach))
+    return tail, 1 - tail
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values of one family by Holm's step-down method; NaN stays NaN and does not count.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(len(values), np.nan)
+    known = np.flatnonzero(~np.isnan(values))
+    order = known[np.argsort(values[known], kind="stable")]
+    steps = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * steps), 1.0)
+    return [float(p) for p in adjusted]
+
+
+def rows_of_group(rows: Rows, number: int) -> Rows:
+    """Return the rows of the samples of one group, each sample by itself.
+
+    >>> from influence.plan.conditions import Condition
+    >>> from influence.statistics.rows import RowKey
+    >>> key = RowKey(Condition("none", frozenset()), "total", "errors")
+    >>> rows = Rows(["a", "b", "c"], np.array([0, 1, 0]), {key: np.arange(3.0)[:, None]})
+    >>> rows_of_group(rows, 0).values[key].tolist()
+    [[0.0], [2.0]]
+    """
+    members = np.flatnonzero(rows.groups == number)
+    values = {key: found[members] for key, found in rows.values.items() if key.level == "all"}
+    return Rows([rows.ids[int(i)] for i in members], np.arange(len(members)), values)
+
+
+def group_sums(
+    rows: Rows, levels: Sequence[str], resampling: Resampling
+) -> Iterator[tuple[str, Sums]]:
+    """Yield the level and the sums of each group, one after the other: they take memory.
+
+    Within a group the samples are drawn one by one, for it is the only group there is: an interval
+    says what other samples of this group would give, and one sample has none.
+
+    Parameters
+    ----------
+    rows
+        Of all samples.
+    levels
+        As from `name_groups`, for the groups in the order of their numbers.
+    resampling
+        How they are drawn.
+    """
+    for number, level in enumerate(levels):
+        yield level, resampling.sums(rows_of_group(rows, number))

@@ -1,0 +1,198 @@
+"""Running sums: a bootstrap of a stream in one pass, which keeps no rows.
+
+Each sample enters a draw Poisson(1) times, whatever the others do (Chamandy, Muralidharan, Najmi
+and Naidu, Estimating Uncertainty for Massive Data Streams, 2012): the draw of `Resampling.sums`,
+except that the number of samples in it is random. That number cancels in a metric that is a ratio
+of sums, as all of `influence.metrics.registry` are; of a metric that grows with the number of
+samples the interval comes out too wide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from influence.statistics.bootstrap import Resampling
+from influence.statistics.rows import RowKey
+from influence.statistics.sums import Sums, full_key
+
+__all__ = ["RunningSums"]
+
+Array = NDArray[np.float64]
+ByKey = dict[RowKey, Array]
+
+CHUNK = 64
+"""How many samples are weighted at a time."""
+
+
+class RunningSums:
+    """Adds up rows batch by batch, over all samples and over every draw and every sign flip.
+
+    A sample's draws depend on nothing but the seed and its id, so the sums are the same for any
+    batch size, order and number of processes: counts to the last bit, other sums up to rounding.
+
+    Memory is that of the sums, whatever the number of samples; only where groups are given, one
+    number is kept for each distinct group, to count them. Ids are not kept: a sample that comes
+    twice cannot be noticed, and is counted twice.
+
+    Parameters
+    ----------
+    resampling
+        The number of draws, and their seed.
+
+    Attributes
+    ----------
+    n
+        How many samples were added.
+
+    Examples
+    --------
+    >>> from influence.plan.conditions import Condition
+    >>> key = RowKey(Condition("none", frozenset()), "total", "errors")
+    >>> running = RunningSums(Resampling(draws=200))
+    >>> for i in range(10):
+    ...     running.add({key: np.ones((5, 1))}, ids=[f"{i}-{j}" for j in range(5)])
+    >>> sums = running.sums()
+    >>> sums.n, sums.totals[key].tolist(), sums.drawn[key].shape
+    (50, [50.0], (200, 1))
+    """
+
+    def __init__(self, resampling: Resampling) -> None:
+        self.resampling = resampling
+        self.n = 0
+        self._tied = 0
+        self._groups: set[int] = set()
+        self._totals: ByKey = {}
+        self._drawn: ByKey = {}
+        self._exchanged: ByKey = {}
+
+    def add(
+        self,
+        rows: Mapping[RowKey, Array],
+        ids: Sequence[str],
+        groups: Sequence[Any] | NDArray[Any] | None = None,
+        tied: Sequence[str] | None = None,
+    ) -> None:
+        """Add the rows (samples, k) of a batch.
+
+        Parameters
+        ----------
+        rows
+            For every condition, output and statistic; the same keys in every batch.
+        ids
+            The samples' names.
+        groups
+            For each sample the label of its group, if samples are not independent: samples of a
+            group have the same draws, in whichever batch they come. In all batches or in none.
+        tied
+            For each sample the id of the first one of those that it is drawn with, if these are
+            not its group; they are all in this batch.
+        """
+        assert self.n == 0 or bool(self._groups) == (groups is not None)
+        assert not self._totals or self._totals.keys() == rows.keys()
+        names = ids if tied is None else tied
+        labels = names if groups is None else groups
+        assert {len(labels), *map(len, rows.values())} == {len(ids)}
+        keys = [_hash(self.resampling.seed, label) for label in labels]
+        for start in range(0, len(keys), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            weights, flips = self._draw(keys[chunk])
+            part = {key: values[chunk] for key, values in rows.items()}
+            for key, values in part.items():
+                _accumulate(self._totals, key, values.sum(0))
+                _accumulate(self._drawn, key, weights.T @ values)
+                if len(key.condition.setup) == 1:  # only omegas are tested
+                    change = values - part[full_key(key)]
+                    _accumulate(self._exchanged, key, flips.T @ change)
+        self.n += len(keys)
+        self._tied += len(names) - len(set(names))
+        if groups is not None:
+            self._groups.update(_short(key) for key in keys)
+
+    def _draw(self, keys: Sequence[int]) -> tuple[Array, Array]:
+        """Return how often each sample is in each draw, and 1 where it is flipped, by its key."""
+        weights = np.empty((len(keys), self.resampling.draws))
+        flips = np.empty_like(weights)
+        for i, key in enumerate(keys):
+            stream = np.random.Generator(np.random.Philox(key=key))
+            weights[i] = stream.poisson(1.0, self.resampling.draws)
+            flips[i] = stream.integers(0, 2, self.resampling.draws, dtype=np.bool_)
+        return weights, flips
+
+    def merge(self, other: RunningSums) -> None:
+        """Add the sums of other samples, such as those of another process."""
+        assert self.resampling == other.resampling
+        for own, theirs in zip(self._parts().values(), other._parts().values(), strict=True):
+            for key, values in theirs.items():
+                _accumulate(own, key, values.copy())
+        self.n += other.n
+        self._tied += other._tied
+        self._groups |= other._groups
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return everything as plain arrays, to be sent or stored; see `from_arrays`."""
+        sums = {
+            f"{part}/{key}": values
+            for part, found in self._parts().items()
+            for key, values in found.items()
+        }
+        return {
+            "n": np.array(self.n),
+            "tied": np.array(self._tied),
+            "groups": np.array(sorted(self._groups), dtype=np.int64),
+            **sums,
+        }
+
+    @classmethod
+    def from_arrays(
+        cls, resampling: Resampling, keys: Iterable[RowKey], arrays: Mapping[str, NDArray[Any]]
+    ) -> RunningSums:
+        """Rebuild running sums from `arrays` and the keys of their rows."""
+        found = cls(resampling)
+        found.n, found._tied = int(arrays["n"]), int(arrays["tied"])
+        found._groups = set(arrays["groups"].tolist())
+        for key in keys:
+            for part, sums in found._parts().items():
+                if (name := f"{part}/{key}") in arrays:  # not all are exchanged
+                    sums[key] = np.array(arrays[name])
+        return found
+
+    def _parts(self) -> dict[str, ByKey]:
+        return {"totals": self._totals, "drawn": self._drawn, "exchanged": self._exchanged}
+
+    def sums(self) -> Sums:
+        """Return the sums so far; they stay as they are when more is added."""
+        return Sums(
+            **{
+                part: {key: values.copy() for key, values in found.items()}
+                for part, found in self._parts().items()
+            },
+            n=self.n,
+            groups=len(self._groups) or self.n - self._tied,
+        )
+
+
+def _accumulate(sums: ByKey, key: RowKey, values: Array) -> None:
+    """Add to a sum; the first array is kept and becomes the sum."""
+    if key in sums:
+        sums[key] += values
+    else:
+        sums[key] = values
+
+
+def _hash(seed: int, label: Any) -> int:
+    """Return the key of a sample's or a group's own stream of random numbers, 128 bits.
+
+    Python's own hash of a string is another one in every process.
+    """
+    text = f"{seed}/{label}".encode(errors="surrogatepass")
+    return int.from_bytes(blake2b(text, digest_size=16).digest(), "little")
+
+
+def _short(key: int) -> int:
+    """Shorten a key to an int64; two of a million groups share one once in ten million times."""
+    return key % 2**63

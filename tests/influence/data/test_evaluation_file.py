@@ -1,0 +1,235 @@
+"""The evaluation file: what is written is read, and what is damaged is refused."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
+from influence.errors import InfluenceError
+from tests.toy import CLASSES, toy_arrays, write_toy_file
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    path = write_toy_file(
+        tmp_path / "a.h5",
+        ids=[f"scene {i}" for i in range(13)],
+        groups=["kitchen", "bath"] * 6 + ["kitchen"],
+        name="rooms",
+        attributes={
+            "targets/semantic": {"ignore": 255, "classes": CLASSES},
+            "targets/depth": {"unit": "m", "range": (0.5, 10.0)},
+        },
+    )
+    data, arrays = EvaluationFile(path), toy_arrays()
+    assert (data.name, len(data), data.ids[3]) == ("rooms", 13, "scene 3")
+    assert data.groups is not None
+    assert len(set(data.groups.tolist())) == 2
+    assert data.targets["semantic"].classes == CLASSES
+    assert data.targets["depth"].range == (0.5, 10.0)
+    assert data.targets["depth"].unit == "m"
+    sample = data[3]
+    np.testing.assert_array_equal(sample.inputs["semantic"], arrays["inputs"]["semantic"][3])
+    np.testing.assert_array_equal(sample.targets["depth"], arrays["targets"]["depth"][3])
+    labels = arrays["targets"]["semantic"][3].astype(int)
+    np.testing.assert_array_equal(sample.targets["semantic"], np.where(labels == 255, -1, labels))
+
+
+def test_name_and_ids_have_defaults(toy_file: Path) -> None:
+    data = EvaluationFile(toy_file)
+    assert (data.name, data.ids[:2], data.groups) == ("toy", ["0", "1"], None)
+
+
+def test_same_arrays_give_the_same_bytes(tmp_path: Path) -> None:
+    first, second = (write_toy_file(tmp_path / n).read_bytes() for n in ("a.h5", "b.h5"))
+    assert first == second
+
+
+def test_survives_the_way_to_a_worker(toy_file: Path) -> None:
+    data = EvaluationFile(toy_file)
+    copied = pickle.loads(pickle.dumps(data))
+    assert copied[5].inputs["depth"].equal(data[5].inputs["depth"])
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InfluenceError, match=r"gone\.h5: no such evaluation file"):
+        EvaluationFile(tmp_path / "gone.h5")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x89PNG\r\n\x1a\n" + bytes(64), b"hello\n", b"\x89HDF\r\n\x1a\n" + bytes(64)]
+)
+def test_foreign_file(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.h5"
+    path.write_bytes(content)
+    with pytest.raises(InfluenceError, match=r"a\.h5: expected a readable HDF5 .* again"):
+        EvaluationFile(path)
+
+
+@pytest.mark.parametrize("part", [0.3, 0.9])
+def test_truncated_file(tmp_path: Path, toy_file: Path, part: float) -> None:
+    content = toy_file.read_bytes()
+    path = tmp_path / "a.h5"
+    path.write_bytes(content[: int(part * len(content))])
+    with pytest.raises(InfluenceError, match=r"a\.h5: expected a readable HDF5 .*truncated"):
+        EvaluationFile(path)
+
+
+def test_damage_in_the_middle_is_found_when_it_is_read(tmp_path: Path) -> None:
+    path = write_toy_file(tmp_path / "a.h5")
+    with h5py.File(path) as file:
+        chunk = file["inputs/depth"].id.get_chunk_info(4)
+    with path.open("r+b") as raw:
+        raw.seek(chunk.byte_offset)
+        raw.write(b"\xff" * chunk.size)
+    data = EvaluationFile(path)
+    assert data[3].index == 3
+    with pytest.raises(InfluenceError, match=r"a\.h5: .*damaged"):
+        data[4]
+
+
+def _no_format(file: h5py.File) -> None:
+    del file.attrs["format"]
+
+
+def _future(file: h5py.File) -> None:
+    file.attrs["version"] = 99
+
+
+def _no_inputs(file: h5py.File) -> None:
+    del file["inputs"]
+
+
+def _short(file: h5py.File) -> None:
+    del file["targets/depth"]
+    file["targets/depth"] = np.ones((12, 5, 6))
+
+
+def _empty(file: h5py.File) -> None:
+    for name in ("inputs/depth", "inputs/semantic", "targets/depth", "targets/semantic"):
+        del file[name]
+        file[name] = np.ones((0, 5, 6))
+
+
+def _repeated_ids(file: h5py.File) -> None:
+    file["ids"] = ["a"] * 13
+
+
+def _scalar_ids(file: h5py.File) -> None:
+    file["ids"] = 3
+
+
+def _text(file: h5py.File) -> None:
+    del file["inputs/depth"]
+    file["inputs/depth"] = ["a"] * 13
+
+
+def _nested(file: h5py.File) -> None:
+    file["inputs/more/depth"] = np.ones(13)
+
+
+def _bad_range(file: h5py.File) -> None:
+    file["targets/depth"].attrs["range"] = (1.0, 2.0, 3.0)
+
+
+def _bad_scale(file: h5py.File) -> None:
+    file["targets/depth"].attrs["scale"] = "much"
+
+
+def _falling_range(file: h5py.File) -> None:
+    file["targets/depth"].attrs["range"] = (5.0, 1.0)
+
+
+def _nan_mean(file: h5py.File) -> None:
+    file["inputs/depth"].attrs["mean"] = [float("nan")]
+
+
+def _one_text_for_classes(file: h5py.File) -> None:
+    file["targets/semantic"].attrs["classes"] = "floor"
+
+
+def _flat_groups(file: h5py.File) -> None:
+    file["groups"] = np.zeros((13, 2))
+
+
+def _nan_groups(file: h5py.File) -> None:
+    file["groups"] = np.full(13, np.nan)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_falling_range, "targets/depth: an attribute has the wrong form: expected range = "),
+        (_nan_mean, "inputs/depth: an attribute has the wrong form: expected finite numbers"),
+        (_one_text_for_classes, "targets/semantic: .*expected classes = a list of names"),
+        (_flat_groups, r"'groups' has shape \(13, 2\), expected one value a sample"),
+        (_nan_groups, "'groups' .* no NaN"),
+        (_no_format, "attribute format = 'influence-evaluation'.* of another kind"),
+        (_future, "version 99, this program reads version 1"),
+        (_no_inputs, r"expected a group 'inputs' .*found \['targets'\]"),
+        (_short, "same number of samples everywhere, got .*'targets/depth': 12"),
+        (_empty, "holds no samples"),
+        (_repeated_ids, "'ids' must be unique"),
+        (_scalar_ids, "damaged or foreign"),
+        (_text, "inputs/depth holds object, expected numbers"),
+        (_nested, "inputs/more is not an array of samples"),
+        (_bad_range, "targets/depth: an attribute has the wrong form: expected range = "),
+        (_bad_scale, "targets/depth: an attribute has the wrong form"),
+    ],
+)
+def test_inconsistent_file(tmp_path: Path, damage: Any, message: str) -> None:
+    path = write_toy_file(tmp_path / "a.h5")
+    with h5py.File(path, "r+") as file:
+        damage(file)
+    with pytest.raises(InfluenceError, match=rf"a\.h5: .*{message}|a\.h5: {message}"):
+        EvaluationFile(path)
+
+
+def test_negative_label_is_out_of_range_unless_it_is_the_ignored_one(tmp_path: Path) -> None:
+    labels = np.zeros((13, 5, 6), dtype=np.int16)
+    labels[2, 0, 0] = -7
+    targets = toy_arrays()["targets"] | {"semantic": labels}
+    path = write_toy_file(tmp_path / "a.h5", targets=targets)
+    with pytest.raises(InfluenceError, match="targets/semantic: label -7 of sample '2' is out of"):
+        EvaluationFile(path)[2]
+    ignored = {"targets/semantic": {"ignore": -7}}
+    path = write_toy_file(tmp_path / "b.h5", targets=targets, attributes=ignored)
+    assert EvaluationFile(path)[2].targets["semantic"][0, 0] == -1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ids": ["a"]}, "same number of samples, above 0, got .*'ids': 1"),
+        ({"groups": [1, 2]}, "'groups': 2"),
+        ({"inputs": {"x": np.ones((0, 2))}, "targets": {"y": np.ones(0)}}, "above 0"),
+        ({"inputs": {"x": 3.0}}, "inputs/x has no axis of samples"),
+        ({"inputs": {"x": np.array([None] * 13)}}, "inputs/x holds object, expected numbers"),
+        ({"inputs": {"x": np.ones((13, 0))}}, r"inputs/x has the shape \(13, 0\)"),
+        ({"attributes": {"targets/dpeth": {}}}, r"attributes for \['targets/dpeth'\]"),
+    ],
+)
+def test_unfit_arrays_are_refused_and_nothing_is_written(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InfluenceError, match=message):
+        write_evaluation_file(tmp_path / "a.h5", **(toy_arrays() | changes))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("empty_group", [False, True])
+def test_file_without_targets(tmp_path: Path, empty_group: bool) -> None:
+    path = tmp_path / "a.h5"
+    write_evaluation_file(path, inputs={"x": np.arange(6.0).reshape(3, 2)}, targets={})
+    if empty_group:
+        with h5py.File(path, "r+") as file:
+            file.create_group("targets")
+    data = EvaluationFile(path)
+    assert (len(data), data.targets) == (3, {})
+    assert data[1].inputs["x"].tolist() == [2.0, 3.0]
+    assert data[1].targets == {}

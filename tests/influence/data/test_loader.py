@@ -1,0 +1,102 @@
+"""Batches in order, and for shuffle the neighbour on the cycle, with one read of each sample."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from influence.data.dataset import MemorySet, Sample
+from influence.data.derangement import Derangement, cyclic_order
+from influence.data.evaluation_file import EvaluationFile
+from influence.data.loader import load_batches, with_followers
+from influence.errors import InfluenceError
+from tests.toy import write_toy_file
+
+
+def numbered(count: int) -> MemorySet:
+    return MemorySet.collect([({"x": torch.arange(count).float()}, {"y": torch.ones(count)})])
+
+
+@pytest.mark.parametrize("size", [1, 3, 11, 20])
+def test_follower_is_the_next_sample_of_the_cycle(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, order = numbered(11), cyclic_order(11, seed=1)
+    circle = Derangement((order,))
+    reads: Counter[int] = Counter()
+    plain = MemorySet.__getitem__
+
+    def counted(self: MemorySet, index: int) -> Sample:
+        reads[index] += 1
+        return plain(self, index)
+
+    monkeypatch.setattr(MemorySet, "__getitem__", counted)
+    batches = [order[i : i + size] for i in range(0, 11, size)]
+    seen, partners = [], []
+    for batch, follower in with_followers(load_batches(data, batches), data, circle):
+        seen += batch.indices.tolist()
+        partners += [*batch.inputs["x"][1:].tolist(), follower["x"].item()]
+    assert seen == order.tolist()
+    assert partners == np.roll(order, -1).tolist()
+    assert reads == Counter(range(11))
+
+
+def test_cycles_longer_than_a_batch_are_closed_without_another_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cycles = (np.arange(7), np.array([8, 7]), np.array([9, 11, 10]), np.arange(12, 17))
+    data, found = numbered(17), Derangement(cycles)
+    reads: list[int] = []
+    plain = MemorySet.__getitem__
+
+    def counted(self: MemorySet, index: int) -> Sample:
+        reads.append(index)
+        return plain(self, index)
+
+    monkeypatch.setattr(MemorySet, "__getitem__", counted)
+    shown: dict[int, float] = {}
+    batches = found.cut(3)
+    assert [len(batch) for batch in batches] == [3, 3, 1, 2, 3, 3, 2]
+    for batch, follower in with_followers(load_batches(data, batches), data, found):
+        x = batch.inputs["x"]
+        inside = x[1:] if batch.partners is None else x[torch.from_numpy(batch.partners)]
+        own = [*inside.tolist(), follower["x"].item()]
+        shown |= dict(zip(batch.indices.tolist(), own, strict=True))
+    assert shown == dict(enumerate(found.follows.tolist()))
+    assert sorted(reads) == list(range(17))
+
+
+def test_follower_in_a_batch_that_is_not_loaded_is_read_apart() -> None:
+    data, order = numbered(6), cyclic_order(6, seed=1)
+    loaded = load_batches(data, [order[2:4]])  # resumed: the others are done
+    ((_, follower),) = with_followers(loaded, data, Derangement((order,)))
+    assert follower["x"].item() == order[4]
+
+
+def test_workers_give_the_same_batches(toy_file: Path) -> None:
+    data = EvaluationFile(toy_file)
+    batches = [np.array([3, 1]), np.array([0])]
+    for one, other in zip(
+        load_batches(data, batches), load_batches(data, batches, workers=2), strict=True
+    ):
+        assert one.indices.tolist() == other.indices.tolist()
+        assert one.inputs["depth"].equal(other.inputs["depth"])
+        assert one.targets["semantic"].equal(other.targets["semantic"])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_damage_is_told_without_a_traceback(tmp_path: Path, workers: int) -> None:
+    path = write_toy_file(tmp_path / "a.h5")
+    with h5py.File(path) as file:
+        chunk = file["inputs/depth"].id.get_chunk_info(4)
+    with path.open("r+b") as raw:
+        raw.seek(chunk.byte_offset)
+        raw.write(b"\xff" * chunk.size)
+    with pytest.raises(InfluenceError, match=r"a\.h5: .*damaged") as caught:
+        list(load_batches(EvaluationFile(path), [np.array([3, 4])], workers=workers))
+    assert "Traceback" not in str(caught.value)

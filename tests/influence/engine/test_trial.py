@@ -1,0 +1,120 @@
+"""What a trial finds out about a network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from influence.engine.forward import PlainForward
+from influence.engine.sharing.shared_forward import SharedForward
+from influence.engine.trial import Trial, try_network
+from influence.network.joint_network import JointNetwork
+from tests.influence.engine.sharing.zoo import VECTORS, ZOO, conditions, draw, late_fusion, network
+
+MUTES = ("zero", "shuffle", "noise")
+
+
+@pytest.fixture
+def every_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take even the smallest work for worth a trace."""
+    monkeypatch.setattr("influence.engine.trial.WORTH_TRACING", -1.0)
+
+
+def attempt(net: JointNetwork, **options: Any) -> tuple[Trial, SharedForward | None]:
+    known: dict[str, Any] = {"samples": 10}
+    signals = draw(net, 2, mutes=MUTES)
+    return try_network(net, signals, conditions(net, MUTES), **(known | options))
+
+
+@pytest.mark.usefixtures("every_size")
+@pytest.mark.parametrize("name", ["late fusion", "recurrent", "made weights"])
+def test_network_is_shared(name: str) -> None:
+    trial, shared = attempt(ZOO[name]())
+    assert trial == Trial(True)
+    assert shared is not None
+
+
+def test_work_has_to_be_worth_a_trace() -> None:
+    net = late_fusion(1, 2)
+    trial, shared = attempt(net)
+    assert (trial.shared, trial.notes, shared) == (False, (), None)
+    assert "too small" in trial.reason
+    assert attempt(net, samples=None)[0].shared  # nobody knows how many will come
+    assert attempt(net, samples=10**9)[0].shared
+
+
+def test_sharing_may_be_declined() -> None:
+    assert attempt(late_fusion(1, 2), samples=None, wanted=False)[0] == Trial(
+        False, "not asked for"
+    )
+
+
+def _mixed(self: Any, x: Tensor, y: Tensor) -> Tensor:
+    return x.cumsum(dim=0) + y
+
+
+def _on_values(self: Any, x: Tensor, y: Tensor) -> Tensor:
+    return x + y if x.sum() > 0 else x - y
+
+
+def _in_place(self: Any, x: Tensor, y: Tensor) -> Tensor:
+    return x.relu_() + y
+
+
+def _on_one(self: Any, x: Tensor, y: Tensor) -> Tensor:
+    return x + y if x.shape[0] > 1 else x - y
+
+
+def _on_evenness(self: Any, x: Tensor, y: Tensor) -> Tensor:
+    return x + y if x.shape[0] % 2 == 0 else x - y
+
+
+@pytest.mark.usefixtures("every_size")
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (_mixed, "would differ"),
+        (_on_values, "torch cannot export it"),
+        (_in_place, "changes a tensor in place"),
+        (_on_one, "would differ by .* under "),
+        (_on_evenness, "would differ by .* under "),
+    ],
+)
+def test_network_that_cannot_be_shared_is_run_plainly_and_says_so(
+    function: Callable[..., Any], reason: str
+) -> None:
+    net = network(function, VECTORS)
+    trial, shared = attempt(net)
+    assert shared is None
+    (note,) = trial.notes
+    assert note.startswith("no work is shared between the setups, each is run by itself: ")
+    assert re.search(reason, trial.reason)
+    for _, outputs in PlainForward(net, conditions(net, MUTES))(draw(net, 3, mutes=MUTES)):
+        assert outputs["out"].shape == (3, 4)
+
+
+def test_network_that_changes_is_told() -> None:
+    net = network(lambda self, x, y: x + torch.rand_like(y), VECTORS)
+    trial, shared = attempt(net, samples=None)
+    assert shared is None
+    assert "changes between two identical runs" in trial.notes[0]
+
+
+def test_network_that_fails_is_not_tried_further() -> None:
+    net = network(lambda self, x, y: self.x(x) + y, VECTORS, x=nn.Linear(3, 3))
+    trial, shared = attempt(net, samples=None)
+    assert (trial.runs, shared) == (False, None)
+    assert trial.reason.startswith("it fails on 2 samples: RuntimeError: ")
+
+
+def test_use_of_the_position_in_the_batch_is_noticed_on_a_whole_batch() -> None:
+    net = network(lambda self, x, y: x + y * (torch.arange(x.shape[0]) // 2)[:, None], VECTORS)
+    signals = draw(net, 5, mutes=MUTES)
+    trial, _ = try_network(net, signals, conditions(net, MUTES), samples=None)
+    assert not trial.shared
+    assert "output 'out' would differ by" in trial.reason

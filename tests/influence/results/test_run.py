@@ -1,0 +1,353 @@
+"""The run directory: whole or not at all, never over another run."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from influence.errors import InfluenceError
+from influence.measurement.pipeline import measure
+from influence.results.run import Run, check_free, check_writable, read_run
+from influence.results.tables import (
+    INFLUENCE_COLUMNS,
+    INTERACTIONS_COLUMNS,
+    PERFORMANCE_COLUMNS,
+    SAMPLES_COLUMNS,
+)
+from tests.toy import Toy, joint, toy
+
+
+@pytest.fixture(scope="module")
+def run(toy_file: Path) -> Run:
+    """Two networks; one has no seed, and its name looks like a missing value."""
+    nets = [toy(), joint(Toy(seed=1), name="NA", seed=None)]
+    return measure(nets, toy_file, mutes=["zero"], draws=20)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def test_columns_are_those_of_the_design() -> None:
+    design = (
+        "network, seed, dataset, mute, site, source, target, metric, level, higher_is_better, "
+        "unit, full, muted, omega, omega_low, omega_high, confidence, p_value, p_holm, n, "
+        "checkpoint_sha256"
+    )
+    assert ", ".join(INFLUENCE_COLUMNS) == design
+    assert ", ".join(PERFORMANCE_COLUMNS) == (
+        "network, seed, dataset, mute, setup, target, metric, level, higher_is_better, unit, "
+        "value, low, high, confidence, n"
+    )
+    assert ", ".join(INTERACTIONS_COLUMNS) == (
+        "network, seed, dataset, mute, target, metric, level, kind, players, value, low, high, "
+        "confidence, n"
+    )
+
+
+def test_what_is_written_is_read(run: Run, tmp_path: Path) -> None:
+    run.write(tmp_path / "out")
+    assert sorted(contents(tmp_path / "out")) == [
+        "influence.csv", "performance.csv", "rows.h5", "run.json", "samples.csv.gz",
+    ]  # fmt: skip
+    found = read_run(tmp_path / "out")
+    assert found.info == run.info
+    for name, columns in (
+        ("influence", INFLUENCE_COLUMNS),
+        ("performance", PERFORMANCE_COLUMNS),
+        ("samples", SAMPLES_COLUMNS),
+    ):
+        frame, written = getattr(found, name), getattr(run, name)
+        assert tuple(frame.columns) == columns
+        assert set(frame["network"]) == {"toy", "NA"}
+        assert frame.loc[frame["network"] == "NA", "seed"].isna().all()
+        exact = name != "samples"  # written with nine digits
+        pd.testing.assert_frame_equal(frame, written, check_exact=exact, rtol=1e-8)
+
+
+TYPES = {
+    "network": "str", "seed": "Int64", "dataset": "str", "mute": "str", "site": "str",
+    "source": "str", "target": "str", "metric": "str", "level": "str", "higher_is_better": "bool",
+    "unit": "str", "full": "float64", "muted": "float64", "omega": "float64",
+    "omega_low": "float64", "omega_high": "float64", "confidence": "float64",
+    "p_value": "float64", "p_holm": "float64", "n": "int64", "checkpoint_sha256": "str",
+    "setup": "str", "value": "float64", "low": "float64", "high": "float64", "id": "str",
+    "group": "int64", "kind": "str", "players": "str", "place": "str", "distance": "float64",
+    "outside": "float64", "threshold": "float64", "warning": "bool", "samples": "int64",
+}  # fmt: skip
+FRAMES = ("influence", "performance", "samples", "interactions", "distance")
+
+
+def types(frame: pd.DataFrame) -> dict[str, str]:
+    return {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
+
+
+def test_a_column_has_one_type_fresh_or_read_and_in_every_table(run: Run, tmp_path: Path) -> None:
+    run.write(tmp_path)
+    for one in (run, read_run(tmp_path)):
+        frames = {name: getattr(one, name) for name in FRAMES}
+        for frame in frames.values():
+            assert types(frame) == {name: TYPES[name] for name in frame.columns}
+        assert {name for frame in frames.values() for name in frame.columns} == set(TYPES)
+        assert frames["influence"].loc[lambda f: f["network"] == "toy", "seed"].eq(0).all()
+
+
+@pytest.mark.parametrize("study", ["networks", "published"])
+def test_a_folder_of_tables_alone_is_read_with_the_same_types(study: str) -> None:
+    folder = Path(__file__).parents[2] / "reports" / study
+    found = read_run(folder)
+    for name in FRAMES:
+        frame = getattr(found, name)
+        assert types(frame) == {name: TYPES[name] for name in frame.columns}
+        assert len(frame) == count_rows(folder / f"{name}.csv")
+    assert found.info == {}
+    assert not found.rows
+    with pytest.raises(InfluenceError, match=r"expected a run directory with a readable run\.json"):
+        read_run(folder, rows=True)
+
+
+def count_rows(path: Path) -> int:
+    if not path.exists():
+        return 0
+    with path.open(newline="", encoding="utf-8") as file:
+        return len(list(csv.reader(file))) - 1
+
+
+def test_tables_alone_are_read_as_far_as_they_are_there(run: Run, tmp_path: Path) -> None:
+    run.write(tmp_path)
+    (tmp_path / "run.json").unlink()
+    found = read_run(tmp_path)
+    pd.testing.assert_frame_equal(found.influence, run.influence, check_exact=True)
+    assert len(found.samples) == len(run.samples)
+    (tmp_path / "samples.csv.gz").unlink()
+    assert tuple(read_run(tmp_path).samples.columns) == SAMPLES_COLUMNS
+    (tmp_path / "performance.csv").unlink()
+    with pytest.raises(InfluenceError, match=r"performance\.csv: expected a table"):
+        read_run(tmp_path)
+    (tmp_path / "influence.csv").unlink()
+    with pytest.raises(InfluenceError, match=r"expected a run directory with a readable run\.json"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(("column", "value"), [("seed", "0.5"), ("n", ""), ("n", "6.5")])
+def test_a_number_that_is_not_whole_is_told(
+    run: Run, tmp_path: Path, column: str, value: str
+) -> None:
+    run.write(tmp_path)
+    path = tmp_path / "influence.csv"
+    frame = pd.read_csv(path, dtype="str", keep_default_na=False)
+    frame.loc[0, column] = value
+    frame.to_csv(path, index=False)
+    with pytest.raises(
+        InfluenceError, match=rf"influence\.csv: expected .nt64 in column '{column}'"
+    ):
+        read_run(tmp_path)
+
+
+def test_influence_is_read_by_plain_pandas(run: Run, tmp_path: Path) -> None:
+    run.write(tmp_path)
+    frame = pd.read_csv(tmp_path / "influence.csv")
+    assert tuple(frame.columns) == INFLUENCE_COLUMNS
+    assert frame["omega"].tolist() == run.influence["omega"].tolist()
+
+
+def test_same_run_may_be_written_again_to_the_byte(run: Run, tmp_path: Path) -> None:
+    run.write(tmp_path)
+    first = contents(tmp_path)
+    run.write(tmp_path)
+    assert contents(tmp_path) == first
+
+
+def test_another_process_writes_the_same_bytes(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.write(tmp_path / "one")
+    monkeypatch.setattr(os, "getpid", lambda: 1234567890)
+    run.write(tmp_path / "other")
+    assert contents(tmp_path / "one") == contents(tmp_path / "other")
+
+
+def test_another_run_is_refused_and_stays(run: Run, toy_file: Path, tmp_path: Path) -> None:
+    run.write(tmp_path)
+    first = contents(tmp_path)
+    other = measure(toy(), toy_file, mutes=["mean"], draws=20)
+    with pytest.raises(InfluenceError, match="holds another run, with other mutes, networks"):
+        other.write(tmp_path)
+    assert contents(tmp_path) == first
+
+
+def test_output_that_is_a_file_is_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(InfluenceError, match="out is a file, expected a directory"):
+        run.write(tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_directory_without_a_run_is_free(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    check_free(tmp_path, run.info)
+    check_free(tmp_path / "new", run.info)
+
+
+def test_tables_without_their_run_are_not_overwritten(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "influence.csv").write_text("somebody's\n")
+    with pytest.raises(InfluenceError, match=r"holds influence\.csv and no run\.json"):
+        run.write(tmp_path)
+    assert (tmp_path / "influence.csv").read_text() == "somebody's\n"
+
+
+@pytest.mark.parametrize("stop", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("name", ["influence.csv", "performance.csv", "samples.csv.gz", "run.json"])
+def test_failure_in_the_middle_of_writing_leaves_earlier_results(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException, name: str
+) -> None:
+    run.write(tmp_path)
+    first = contents(tmp_path)
+    replace = os.replace
+
+    def failing(source: Path, target: Path) -> None:
+        if Path(target).name == name:
+            raise stop
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", failing)
+    expected = InfluenceError if isinstance(stop, OSError) else KeyboardInterrupt
+    with pytest.raises(expected):
+        run.write(tmp_path)
+    assert contents(tmp_path) == first
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_full_disk_is_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = pd.DataFrame.to_csv
+    monkeypatch.setattr(
+        pd.DataFrame, "to_csv", lambda self, _path, **options: plain(self, "/dev/full", **options)
+    )
+    with pytest.raises(InfluenceError, match=r"influence\.csv: .*No space left.* unchanged"):
+        run.write(tmp_path / "out")
+    assert contents(tmp_path / "out") == {}
+
+
+def _no_json(folder: Path) -> None:
+    (folder / "run.json").write_text("{")
+
+
+def _list(folder: Path) -> None:
+    (folder / "run.json").write_text("[]")
+
+
+def _deep(folder: Path) -> None:
+    (folder / "run.json").write_text("[" * 100_000)
+
+
+def _measured_list(folder: Path) -> None:
+    (folder / "run.json").write_text('{"measured": []}')
+
+
+def _empty_table(folder: Path) -> None:
+    (folder / "influence.csv").write_text("")
+
+
+def _other_columns(folder: Path) -> None:
+    (folder / "performance.csv").write_text("network,value\na,1\n")
+
+
+def _cut_archive(folder: Path) -> None:
+    path = folder / "samples.csv.gz"
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def _broken_archive(folder: Path) -> None:
+    path = folder / "samples.csv.gz"
+    content = bytearray(path.read_bytes())
+    content[40:80] = b"\xff" * 40
+    path.write_bytes(content)
+
+
+def _no_text(folder: Path) -> None:
+    (folder / "samples.csv.gz").write_bytes(gzip.compress(b"\xff\xfe\x00"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_no_json, "expected a run directory with a readable run.json"),
+        (_list, "run.json: expected a JSON object"),
+        (_deep, "expected a run directory with a readable run.json"),
+        (_measured_list, "run.json: expected a JSON object, 'measured' another"),
+        (_empty_table, "influence.csv: expected a table that influence measure wrote"),
+        (_other_columns, "performance.csv: expected the columns .* missing: .*'seed'"),
+        (_cut_archive, "samples.csv.gz: expected a table"),
+        (_broken_archive, "samples.csv.gz: expected a table"),
+        (_no_text, "samples.csv.gz: expected a table"),
+    ],
+)
+def test_damaged_run_is_told(
+    run: Run, tmp_path: Path, damage: Callable[[Path], None], message: str
+) -> None:
+    run.write(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(InfluenceError, match=message):
+        read_run(tmp_path)
+
+
+def test_streamed_run_is_read_without_samples(toy_file: Path, tmp_path: Path) -> None:
+    streamed = measure(toy(), toy_file, mutes=["zero"], draws=20, stream=True)
+    streamed.write(tmp_path)
+    assert sorted(contents(tmp_path)) == ["influence.csv", "performance.csv", "run.json"]
+    found = read_run(tmp_path)
+    assert found.info == streamed.info
+    assert found.influence["omega"].tolist() == streamed.influence["omega"].tolist()
+    assert tuple(found.samples.columns) == SAMPLES_COLUMNS
+    assert found.samples.empty
+
+
+def test_interactions_are_written_and_read_where_they_were_asked_for(
+    run: Run, toy_file: Path, tmp_path: Path
+) -> None:
+    asked = measure(
+        [toy(), joint(Toy(seed=1), name="NA", seed=None)], toy_file, mutes=["zero"], draws=20,
+        interactions=True,
+    )  # fmt: skip
+    asked.write(tmp_path)
+    found = read_run(tmp_path).interactions
+    assert tuple(found.columns) == INTERACTIONS_COLUMNS
+    assert set(found["network"]) == {"toy", "NA"}
+    pd.testing.assert_frame_equal(found, asked.interactions, check_exact=True)
+    with pytest.raises(InfluenceError, match="holds another run, with other interactions, setups"):
+        run.write(tmp_path)
+    (tmp_path / "interactions.csv").unlink()
+    with pytest.raises(InfluenceError, match=r"interactions\.csv: expected a table"):
+        read_run(tmp_path)
+
+
+def test_lost_samples_of_an_exact_run_are_told(run: Run, tmp_path: Path) -> None:
+    run.write(tmp_path)
+    (tmp_path / "samples.csv.gz").unlink()
+    with pytest.raises(InfluenceError, match=r"samples\.csv\.gz: expected a table"):
+        read_run(tmp_path)
+
+
+def test_a_report_keeps_neither_samples_nor_rows(run: Run, tmp_path: Path) -> None:
+    run.write(tmp_path)
+    (tmp_path / "samples.csv.gz").unlink()
+    (tmp_path / "rows.h5").unlink()
+    found = read_run(tmp_path)
+    assert found.info == run.info
+    assert found.samples.empty
+    pd.testing.assert_frame_equal(found.influence, run.influence, check_exact=True)
+
+
+def test_place_to_write_is_tried(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    check_writable(tmp_path / "new" / "out")
+    assert list((tmp_path / "new" / "out").iterdir()) == []
+    for place in ("mine", "mine/out"):
+        with pytest.raises(InfluenceError, match=r"mine.*: expected a directory to write .*Choose"):
+            check_writable(tmp_path / place)

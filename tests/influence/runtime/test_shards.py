@@ -1,0 +1,99 @@
+"""Rows of finished batches survive; those of another plan are not mixed in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from influence.errors import InfluenceError
+from influence.runtime.shards import ShardStore
+
+PLAN = {"seed": 0, "mutes": ("zero",)}
+ROWS = {"full/y/errors": np.array([[0.1, 1 / 3]])}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    store = ShardStore(tmp_path / "shards", PLAN)
+    store.save(2, ROWS)
+    store.save(0, ROWS)
+    return tmp_path / "shards"
+
+
+def test_resume_finds_what_was_saved_to_the_bit(folder: Path) -> None:
+    store = ShardStore(folder, PLAN, resume=True)
+    assert store.finished() == [0, 2]
+    assert store.load(2)["full/y/errors"].tolist() == ROWS["full/y/errors"].tolist()
+
+
+def test_without_resume_it_starts_afresh(folder: Path) -> None:
+    assert ShardStore(folder, PLAN).finished() == []
+
+
+def test_resume_with_another_plan_is_refused_and_keeps_the_shards(folder: Path) -> None:
+    with pytest.raises(InfluenceError, match=r"with other mutes, seed\. Resume with"):
+        ShardStore(folder, {"seed": 1, "mutes": ["mean"]}, resume=True)
+    assert ShardStore(folder, PLAN, resume=True).finished() == [0, 2]
+
+
+def test_half_written_shard_does_not_count(folder: Path) -> None:
+    (folder / ".00000001.npz.99.writing.npz").write_bytes(b"half")
+    assert ShardStore(folder, PLAN, resume=True).finished() == [0, 2]
+
+
+def test_only_its_own_files_are_cleared(folder: Path) -> None:
+    (folder / "notes.txt").write_text("mine")
+    ShardStore(folder, PLAN)
+    assert sorted(path.name for path in folder.iterdir()) == ["notes.txt", "plan.json"]
+
+
+def test_trials_are_kept_for_whoever_goes_on(folder: Path) -> None:
+    store = ShardStore(folder, PLAN, resume=True)
+    assert store.kept("trials") is None
+    store.keep("trials", [{"shared": True}])
+    assert ShardStore(folder, PLAN, resume=True).kept("trials") == [{"shared": True}]
+    assert ShardStore(folder, PLAN).kept("trials") is None
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half of", None])
+def test_damaged_shard_is_told(folder: Path, content: bytes | None) -> None:
+    store = ShardStore(folder, PLAN, resume=True)
+    (path,) = folder.glob("00000002*.npz")
+    path.write_bytes(path.read_bytes()[:-40] if content is None else content)
+    with pytest.raises(InfluenceError, match=r"00000002.*damaged file .* Remove that file and go"):
+        store.load(2)
+    assert store.load(0).keys() == ROWS.keys()
+
+
+def test_lost_shard_is_told(folder: Path) -> None:
+    store = ShardStore(folder, PLAN, resume=True)
+    ShardStore(folder, PLAN)  # another run starts afresh in the same folder
+    with pytest.raises(InfluenceError, match=r"00000002.* taken away.* no other run"):
+        store.load(2)
+
+
+@pytest.mark.parametrize("name", ["plan.json", "trials.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff"])
+def test_damaged_notes_are_told(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+    with pytest.raises(InfluenceError, match=rf"{name}: .* damaged file .* Start afresh"):
+        ShardStore(folder, PLAN, resume=True).kept("trials")
+    assert ShardStore(folder, PLAN).kept("trials") is None
+
+
+def test_plan_that_is_no_object_is_told(folder: Path) -> None:
+    (folder / "plan.json").write_text("[1]")
+    with pytest.raises(InfluenceError, match=r"plan\.json: .* damaged file \(no object\)"):
+        ShardStore(folder, PLAN, resume=True)
+
+
+def test_shards_of_two_jobs_in_one_folder_are_not_mixed(folder: Path) -> None:
+    first = ShardStore(folder, PLAN, resume=True)
+    other = ShardStore(folder, {"seed": 1})  # started meanwhile
+    first.save(1, ROWS)
+    assert other.finished() == []
+    other.save(1, {"full/y/errors": np.zeros((1, 2))})
+    assert first.load(1)["full/y/errors"].tolist() == ROWS["full/y/errors"].tolist()
+    assert ShardStore(folder, {"seed": 1}, resume=True).finished() == [1]
