@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from influence.analysis.subject import Subject, list_cells, muting_one
 from influence.errors import InfluenceError
 from influence.metrics.metric import Metric
-from influence.metrics.stateful import Scorer
+from influence.metrics.stateful import StatefulMetric
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.setups import FULL, arcs, seat
 from influence.results.tables import INTERACTIONS_COLUMNS
@@ -181,7 +181,12 @@ def muted_sites(conditions: Sequence[Condition], subject: Subject) -> list[str]:
 
 
 def interaction_record(
-    subject: Subject, mute: str, output: str, metric: Metric | Scorer, level: str, of: Quantity
+    subject: Subject,
+    mute: str,
+    output: str,
+    metric: Metric | StatefulMetric,
+    level: str,
+    of: Quantity,
 ) -> dict[str, Any]:
     """Return what names a row of the interactions."""
     return subject.identity() | {

@@ -1,4 +1,4 @@
-"""Scores: the values of metrics that keep their own state, in the tables beside the others."""
+"""The values of metrics that keep their own state, in the tables beside the others."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pandas as pd
 
 from influence.analysis.interactions import find_games, interaction_record, muted_sites
 from influence.analysis.subject import Subject, influence_record, muting_one, performance_record
-from influence.metrics.stateful import Scorer
+from influence.metrics.stateful import StatefulMetric
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.setups import FULL
 from influence.results.tables import INFLUENCE_COLUMNS, INTERACTIONS_COLUMNS, PERFORMANCE_COLUMNS
-from influence.statistics.rows import RowKey, Scores, list_conditions
+from influence.statistics.rows import RowKey, StatefulValues, list_conditions
 
 __all__ = ["influence_scores", "interaction_scores", "performance_scores"]
 
@@ -23,7 +23,7 @@ UNKNOWN = float("nan")
 
 
 def performance_scores(
-    scores: Scores, subject: Subject, *, n: int, confidence: float
+    scores: StatefulValues, subject: Subject, *, n: int, confidence: float
 ) -> pd.DataFrame:
     """Tabulate the value of every such metric under every condition, without an interval.
 
@@ -38,17 +38,17 @@ def performance_scores(
     """
     found: dict[str, Any] = {"low": UNKNOWN, "high": UNKNOWN, "confidence": confidence, "n": n}
     records = [
-        performance_record(subject, condition, output, scorer, "all")
-        | {"value": scores[RowKey(condition, output, scorer.name)]}
+        performance_record(subject, condition, output, metric, "all")
+        | {"value": scores[RowKey(condition, output, metric.name)]}
         | found
         for condition in list_conditions(scores)
-        for output, scorer in _scored(subject)
+        for output, metric in _scored(subject)
     ]
     return pd.DataFrame(records, columns=list(PERFORMANCE_COLUMNS))
 
 
 def influence_scores(
-    scores: Scores, subject: Subject, *, n: int, confidence: float
+    scores: StatefulValues, subject: Subject, *, n: int, confidence: float
 ) -> pd.DataFrame:
     """Tabulate omega of every such metric, without an interval or a p-value.
 
@@ -56,17 +56,17 @@ def influence_scores(
     """
     records = []
     for condition in muting_one(list_conditions(scores)):
-        for output, scorer in _scored(subject):
+        for output, metric in _scored(subject):
             full, muted = (
-                scores[RowKey(c, output, scorer.name)]
+                scores[RowKey(c, output, metric.name)]
                 for c in (Condition(NO_MUTE, FULL), condition)
             )
             records.append(
-                influence_record(subject, condition, output, scorer, "all")
+                influence_record(subject, condition, output, metric, "all")
                 | {
                     "full": full,
                     "muted": muted,
-                    "omega": scorer.oriented(full - muted),
+                    "omega": metric.oriented(full - muted),
                     "confidence": confidence,
                     "n": n,
                 }
@@ -76,7 +76,7 @@ def influence_scores(
 
 
 def interaction_scores(
-    scores: Scores, subject: Subject, *, seed: int, n: int, confidence: float
+    scores: StatefulValues, subject: Subject, *, seed: int, n: int, confidence: float
 ) -> pd.DataFrame:
     """Tabulate what sites and pairs are worth by every such metric, without an interval.
 
@@ -86,11 +86,11 @@ def interaction_scores(
     found: dict[str, Any] = {"low": UNKNOWN, "high": UNKNOWN, "confidence": confidence, "n": n}
     records = []
     for game in find_games(conditions, muted_sites(conditions, subject), seed):
-        for output, scorer in _scored(subject):
-            keys = game.keys(RowKey(Condition(NO_MUTE, FULL), output, scorer.name))
-            values = np.array([scorer.oriented(scores[key]) for key in keys])
+        for output, metric in _scored(subject):
+            keys = game.keys(RowKey(Condition(NO_MUTE, FULL), output, metric.name))
+            values = np.array([metric.oriented(scores[key]) for key in keys])
             records += [
-                interaction_record(subject, game.mute, output, scorer, "all", quantity)
+                interaction_record(subject, game.mute, output, metric, "all", quantity)
                 | {"value": value}
                 | found
                 for quantity, value in zip(
@@ -100,7 +100,7 @@ def interaction_scores(
     return pd.DataFrame(records, columns=list(INTERACTIONS_COLUMNS))
 
 
-def _scored(subject: Subject) -> Iterator[tuple[str, Scorer]]:
-    for output, scorers in subject.scorers.items():
-        for scorer in scorers:
-            yield output, scorer
+def _scored(subject: Subject) -> Iterator[tuple[str, StatefulMetric]]:
+    for output, stateful in subject.stateful.items():
+        for metric in stateful:
+            yield output, metric

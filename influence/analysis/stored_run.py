@@ -12,7 +12,7 @@ from influence.analysis.omega import influence_frame
 from influence.analysis.subject import Subject
 from influence.errors import InfluenceError, unknown
 from influence.metrics.metric import Metric
-from influence.metrics.registry import METRICS, Wanted, find_metrics, find_scorers
+from influence.metrics.registry import METRICS, Wanted, find_metrics, find_stateful
 from influence.plan.conditions import Condition
 from influence.results.run import Run
 from influence.statistics.bootstrap import Resampling
@@ -122,7 +122,7 @@ def _known(metrics: Sequence[Wanted]) -> Mapping[str, Metric]:
     """Return the metrics that may be computed from rows, by name."""
     if not metrics:
         return METRICS
-    if stateful := find_scorers(metrics):
+    if stateful := find_stateful(metrics):
         raise InfluenceError(
             f"metric {stateful[0].name!r} keeps its own state and leaves no rows, so nothing can "
             "be computed from them. Name metrics that add up over samples"

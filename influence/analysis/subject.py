@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence.metrics.metric import Metric
-from influence.metrics.stateful import Scorer
+from influence.metrics.stateful import StatefulMetric
 from influence.network.sites import is_edge
 from influence.plan.conditions import Condition
 from influence.plan.setups import setup_name
@@ -44,7 +44,7 @@ class Subject:
     units: Mapping[str, str]
     checkpoint_sha256: str = ""
     missing: Mapping[str, str] = dataclass_field(default_factory=dict)
-    scorers: Mapping[str, Sequence[Scorer]] = dataclass_field(default_factory=dict)
+    stateful: Mapping[str, Sequence[StatefulMetric]] = dataclass_field(default_factory=dict)
 
     def identity(self) -> dict[str, Any]:
         """Return the first columns of every table."""
@@ -56,7 +56,7 @@ class Subject:
             for metric in metrics:
                 yield output, metric
 
-    def unit(self, output: str, metric: Metric | Scorer) -> str:
+    def unit(self, output: str, metric: Metric | StatefulMetric) -> str:
         """Return the unit of a metric of an output."""
         own = self.units.get(output, "")
         return metric.unit.replace("{unit}", own) if own or "{" not in metric.unit else ""
@@ -101,7 +101,7 @@ def list_cells(sums: Sums, subject: Subject, condition: Condition, level: str) -
 
 
 def performance_record(
-    subject: Subject, condition: Condition, output: str, metric: Metric | Scorer, level: str
+    subject: Subject, condition: Condition, output: str, metric: Metric | StatefulMetric, level: str
 ) -> dict[str, Any]:
     """Return what names a row of the performances."""
     return subject.identity() | {
@@ -116,7 +116,7 @@ def performance_record(
 
 
 def influence_record(
-    subject: Subject, condition: Condition, output: str, metric: Metric | Scorer, level: str
+    subject: Subject, condition: Condition, output: str, metric: Metric | StatefulMetric, level: str
 ) -> dict[str, Any]:
     """Return what names a row of the influences; the condition mutes one site."""
     (source,) = condition.setup

@@ -37,7 +37,7 @@ from influence.statistics.features import (
     feature_keys,
     stride_of,
 )
-from influence.statistics.rows import RowKey, Rows, Scores
+from influence.statistics.rows import RowKey, Rows, StatefulValues
 from influence.statistics.running_sums import RunningSums
 from influence.statistics.sums import Sums
 
@@ -75,7 +75,7 @@ class Evaluation(Generic[Kept]):
     kept: Kept
     notes: tuple[str, ...]
     trial: Trial
-    scores: Scores
+    scores: StatefulValues
     features: Mapping[RowKey, NDArray[np.float64]]
 
     @property

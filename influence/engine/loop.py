@@ -43,9 +43,9 @@ BatchRows = list[dict[RowKey, NDArray[np.float64]]]
 def check_alone(plans: Sequence[Plan]) -> None:
     """Raise InfluenceError if a metric's state would be spread, or was lost with its process."""
     for plan in plans:
-        for scorer in chain(*plan.scorers.values()):
+        for metric in chain(*plan.stateful.values()):
             raise InfluenceError(
-                f"metric {scorer.name!r} keeps its own state from batch to batch: it cannot be "
+                f"metric {metric.name!r} keeps its own state from batch to batch: it cannot be "
                 "measured by several processes, nor go on from an interrupted run. Start afresh "
                 "without --resume, in one process, or score by other metrics"
             )

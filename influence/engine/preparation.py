@@ -65,7 +65,7 @@ def make_runners(
             modalities=modalities,
             mutes={mute.name: mute for mute in plan.mutes},
             metrics=plan.metrics,
-            scorers=plan.scorers,
+            stateful=plan.stateful,
             slices=plan.slices,
             device=choose_device(execution.device),
             amp=AMP[execution.amp],

@@ -17,13 +17,13 @@ from influence.data.dataset import Batch, DataFacts
 from influence.engine.faults import Faults
 from influence.engine.forward import Forward, PlainForward, TriedForward
 from influence.engine.memory_format import lay_out, suits_channels_last, with_layout
-from influence.engine.scoring import Scoring
+from influence.engine.reduction import Reduction
 from influence.engine.sharing.shared_forward import SharedForward, share
 from influence.engine.taps import Tapped, tap_network
 from influence.engine.trial import Trial, trial_size, try_network
 from influence.metrics.metric import Metric
 from influence.metrics.slices import Slicing
-from influence.metrics.stateful import Scorer
+from influence.metrics.stateful import StatefulMetric
 from influence.mutes.batch_inputs import Signals
 from influence.mutes.mute import Mute
 from influence.network.hooks import check_first
@@ -31,7 +31,7 @@ from influence.network.joint_network import JointNetwork, Modality
 from influence.plan.conditions import Condition
 from influence.plan.setups import FULL
 from influence.statistics.features import FEATURES, chosen_samples, is_place
-from influence.statistics.rows import RowKey, Scores
+from influence.statistics.rows import RowKey, StatefulValues
 
 __all__ = ["Runner"]
 
@@ -52,7 +52,7 @@ class Runner:
         The facts of the inputs, with the moments that the mutes need.
     mutes, metrics
         The mutes by name; the metrics of each output to score.
-    scorers, slices
+    stateful, slices
         The metrics of each output that keep their own state; by what its places are divided.
     device, amp, seed
         Where, in which mixed precision, and with which seed.
@@ -74,7 +74,7 @@ class Runner:
         modalities: Mapping[str, Modality],
         mutes: Mapping[str, Mute],
         metrics: Mapping[str, Sequence[Metric]],
-        scorers: Mapping[str, Sequence[Scorer]] = MappingProxyType({}),
+        stateful: Mapping[str, Sequence[StatefulMetric]] = MappingProxyType({}),
         slices: Mapping[str, Sequence[Slicing]] = MappingProxyType({}),
         device: torch.device,
         amp: torch.dtype | None = None,
@@ -91,7 +91,7 @@ class Runner:
         self.device, self.amp, self.seed = device, amp, seed
         self.compiled, self.wanted_layout, self.channels_last = compiled, channels_last, False
         outputs = {o.name: o for o in network.outputs}
-        self.scoring = Scoring(outputs, data, metrics, scorers, slices, device)
+        self.scoring = Reduction(outputs, data, metrics, stateful, slices, device)
         self.notes = [*notes, *self.scoring.notes()]
         if network.module.training and not isinstance(network.module, torch.fx.GraphModule):
             self.notes.append("the network came in training mode and was set to evaluation mode")
@@ -113,7 +113,7 @@ class Runner:
         """List what there is a row for: each condition, output and statistic."""
         return self.scoring.row_keys(self.conditions)
 
-    def scores(self) -> Scores:
+    def scores(self) -> StatefulValues:
         """Return the values of the metrics that keep their own state, of all batches so far."""
         return self.scoring.scores()
 

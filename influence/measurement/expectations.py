@@ -16,10 +16,10 @@ from influence.data.dataset import EvaluationSet
 from influence.data.stream import BatchStream
 from influence.engine.evaluation import Evaluation, evaluate_stream
 from influence.errors import InfluenceError, unknown
-from influence.metrics.matching import match_metrics, match_scorers
+from influence.metrics.matching import match_metrics, match_stateful
 from influence.metrics.metric import Metric
 from influence.metrics.registry import Wanted
-from influence.metrics.stateful import Scorer
+from influence.metrics.stateful import StatefulMetric
 from influence.network.joint_network import JointNetwork
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.plan import Plan
@@ -156,28 +156,28 @@ def _metrics(
     network: JointNetwork,
     plan: Plan,
     data: EvaluationSet | BatchStream,
-) -> dict[Expectation, Metric | Scorer]:
+) -> dict[Expectation, Metric | StatefulMetric]:
     """Find the metric of each expectation, among those of the plan or by name."""
-    found: dict[Expectation, Metric | Scorer] = {}
+    found: dict[Expectation, Metric | StatefulMetric] = {}
     for expectation in expectations:
         output = expectation.output
         planned: dict[str, Wanted] = {m.name: m for m in plan.metrics.get(output, ())}
-        planned |= {scorer.name: scorer for scorer in plan.scorers.get(output, ())}
+        planned |= {metric.name: metric for metric in plan.stateful.get(output, ())}
         wanted: dict[str, list[Wanted]] = {
             output: [planned.get(expectation.metric, expectation.metric)]
         }
-        matched: list[Metric | Scorer] = [*match_metrics(network, data, wanted)[output]]
-        matched += match_scorers(wanted).get(output, ())
+        matched: list[Metric | StatefulMetric] = [*match_metrics(network, data, wanted)[output]]
+        matched += match_stateful(wanted).get(output, ())
         (found[expectation],) = matched
     return found
 
 
-def _clean_plan(metrics: Mapping[Expectation, Metric | Scorer]) -> Plan:
+def _clean_plan(metrics: Mapping[Expectation, Metric | StatefulMetric]) -> Plan:
     """Return a plan that mutes nothing and scores each output by each metric once."""
     adding: dict[str, dict[str, Metric]] = {e.output: {} for e in metrics}
-    keeping: dict[str, dict[str, Scorer]] = {e.output: {} for e in metrics}
+    keeping: dict[str, dict[str, StatefulMetric]] = {e.output: {} for e in metrics}
     for expectation, metric in metrics.items():
-        if isinstance(metric, Scorer):
+        if isinstance(metric, StatefulMetric):
             keeping[expectation.output][metric.name] = metric
         else:
             adding[expectation.output][metric.name] = metric
@@ -185,13 +185,13 @@ def _clean_plan(metrics: Mapping[Expectation, Metric | Scorer]) -> Plan:
         (),
         (),
         {output: tuple(found.values()) for output, found in adding.items()},
-        scorers={output: tuple(found.values()) for output, found in keeping.items() if found},
+        stateful={output: tuple(found.values()) for output, found in keeping.items() if found},
     )
 
 
-def _value(metric: Metric | Scorer, output: str, found: Evaluation[Sums]) -> float:
+def _value(metric: Metric | StatefulMetric, output: str, found: Evaluation[Sums]) -> float:
     clean = Condition(NO_MUTE, FULL)
-    if isinstance(metric, Scorer):
+    if isinstance(metric, StatefulMetric):
         return found.scores[RowKey(clean, output, metric.name)]
     return float(metric.formula(found.kept.totals[RowKey(clean, output, metric.statistic.name)]))
 

@@ -65,7 +65,7 @@ def describe(
                     "sha256": network.sha256,
                     "sites": list(plan.sites),
                     "metrics": {n: [m.name for m in found] for n, found in plan.metrics.items()},
-                    **_scorers(plan),
+                    **_stateful(plan),
                 }
                 for network, plan in zip(networks, plans, strict=True)
             ],
@@ -111,6 +111,6 @@ def _training(data: EvaluationSet | None) -> dict[str, Any]:
     return {"training": {"name": data.name, "sha256": data.sha256, "n": len(data)}}
 
 
-def _scorers(plan: Plan) -> dict[str, Any]:
-    names = {output: [s.name for s in scorers] for output, scorers in plan.scorers.items()}
-    return {"scorers": names} if names else {}
+def _stateful(plan: Plan) -> dict[str, Any]:
+    names = {output: [s.name for s in stateful] for output, stateful in plan.stateful.items()}
+    return {"stateful": names} if names else {}

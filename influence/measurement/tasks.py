@@ -10,7 +10,7 @@ from influence.analysis.subject import Subject
 from influence.data.dataset import DataFacts, EvaluationSet
 from influence.errors import InfluenceError
 from influence.measurement.training import Constants, tell_origins
-from influence.metrics.matching import expand_sets, match_metrics, match_scorers
+from influence.metrics.matching import expand_sets, match_metrics, match_stateful
 from influence.metrics.registry import Wanted
 from influence.metrics.slices import Division, match_slices
 from influence.mutes.optimal import with_optimal
@@ -65,7 +65,7 @@ class Task:
             dataset=data.name,
             modalities=(*(m.name for m in self.network.inputs), *edges_of(self.plan.sites)),
             metrics=self.plan.metrics,
-            scorers=self.plan.scorers,
+            stateful=self.plan.stateful,
             classes={o.name: o.classes or data.targets[o.name].classes for o in outputs},
             units={name: field.unit for name, field in data.targets.items()},
             missing={m.name: m.missing for m in self.network.inputs if m.missing},
@@ -118,7 +118,7 @@ def make_tasks(
             sites=tuple(own),
             mutes=chosen,
             metrics=matched,
-            scorers=match_scorers(wanted),
+            stateful=match_stateful(wanted),
             slices=match_slices(network, data, divisions, list(matched)),
             seed=seed,
             setups=coalition_setups(own) if interactions and setups != "all" else setups,

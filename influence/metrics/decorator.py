@@ -18,12 +18,12 @@ from influence.metrics.metric import Metric, Prediction, Statistic, ratio
 
 __all__ = ["metric"]
 
-Scoring = Callable[[Tensor, Tensor], Tensor]
+SampleFunction = Callable[[Tensor, Tensor], Tensor]
 
 
 def metric(
     *, higher_is_better: bool, unit: str = "", name: str = ""
-) -> Callable[[Scoring], Metric]:
+) -> Callable[[SampleFunction], Metric]:
     """Make a metric of a function of prediction and target.
 
     The function gets two tensors with samples first: the prediction as the network gives it, in
@@ -68,7 +68,7 @@ def metric(
     [[3.0, 1.0]]
     """
 
-    def decorate(function: Scoring) -> Metric:
+    def decorate(function: SampleFunction) -> Metric:
         known = name or getattr(function, "__name__", "")
         if not known or not known.isprintable() or {"/", "@"} & {*known}:
             raise InfluenceError(
@@ -87,7 +87,7 @@ class _Mean:
     """Counts the places with ground truth, and adds up what a function returns there."""
 
     name: str
-    function: Scoring
+    function: SampleFunction
 
     def __call__(self, prediction: Prediction) -> Tensor:
         found = self._score(prediction)

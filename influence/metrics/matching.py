@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from influence.data.dataset import DataFacts, Field
 from influence.errors import InfluenceError, unknown
 from influence.metrics.metric import Metric
-from influence.metrics.registry import METRICS, Wanted, default_metrics, find_metrics, find_scorers
+from influence.metrics.registry import METRICS, Wanted, default_metrics, find_metrics, find_stateful
 from influence.metrics.sets import SETS, Part, spell_out
-from influence.metrics.stateful import Scorer
+from influence.metrics.stateful import StatefulMetric
 from influence.network.joint_network import JointNetwork, Output
 
-__all__ = ["expand_sets", "match_metrics", "match_scorers"]
+__all__ = ["expand_sets", "match_metrics", "match_stateful"]
 
 
 def expand_sets(
@@ -54,7 +54,7 @@ def match_metrics(
 ) -> dict[str, tuple[Metric, ...]]:
     """Check that network and data fit together, and choose the metrics of each output.
 
-    Those that keep their own state are left to `match_scorers`; an output that is scored by such
+    Those that keep their own state are left to `match_stateful`; an output that is scored by such
     alone has an empty tuple.
 
     Parameters
@@ -99,9 +99,9 @@ def match_metrics(
             find_metrics(wanted[name]) if wanted else default_metrics(outputs[name], truth)
         )
         if truth is None:
-            scorers = find_scorers(wanted[name]) if wanted else []
-            needing: list[Metric | Scorer] = [m for m in metrics[name] if m.needs_truth]
-            needing += scorers
+            stateful = find_stateful(wanted[name]) if wanted else []
+            needing: list[Metric | StatefulMetric] = [m for m in metrics[name] if m.needs_truth]
+            needing += stateful
             if needing:
                 raise _without_truth(network, data, name, needing[0].name)
             continue
@@ -126,9 +126,9 @@ def _without_truth(
     )
 
 
-def match_scorers(
+def match_stateful(
     wanted: Mapping[str, Sequence[Wanted]] | None,
-) -> dict[str, tuple[Scorer, ...]]:
+) -> dict[str, tuple[StatefulMetric, ...]]:
     """Choose the metrics of each output that keep their own state; none by default."""
-    found = {name: tuple(find_scorers(metrics)) for name, metrics in (wanted or {}).items()}
-    return {name: scorers for name, scorers in found.items() if scorers}
+    found = {name: tuple(find_stateful(metrics)) for name, metrics in (wanted or {}).items()}
+    return {name: stateful for name, stateful in found.items() if stateful}

@@ -17,7 +17,7 @@ from influence.metrics.labels import (
 )
 from influence.metrics.metric import Metric, Prediction, Statistic
 from influence.metrics.sets import SETS
-from influence.metrics.stateful import Accumulator, Scorer, is_accumulator, make_scorer
+from influence.metrics.stateful import Accumulator, StatefulMetric, is_accumulator, make_stateful
 from influence.metrics.values import DEPTH_METRICS, ERROR_METRICS
 from influence.network.joint_network import Output
 from influence.runtime.factories import is_factory, make
@@ -26,15 +26,15 @@ __all__ = [
     "METRICS",
     "Metric",
     "Prediction",
-    "Scorer",
+    "StatefulMetric",
     "Statistic",
     "Wanted",
     "default_metrics",
     "find_metrics",
-    "find_scorers",
+    "find_stateful",
 ]
 
-Wanted = str | Metric | Scorer | Accumulator
+Wanted = str | Metric | StatefulMetric | Accumulator
 """What a user may ask for: a name, ``module:name``, a record, or a metric of torchmetrics."""
 
 METRICS: dict[str, Metric] = {
@@ -54,7 +54,7 @@ METRICS: dict[str, Metric] = {
 
 
 def find_metrics(wanted: Iterable[Wanted]) -> list[Metric]:
-    """Look up the metrics that add up over samples; see `find_scorers` for the others.
+    """Look up the metrics that add up over samples; see `find_stateful` for the others.
 
     Parameters
     ----------
@@ -76,16 +76,16 @@ def find_metrics(wanted: Iterable[Wanted]) -> list[Metric]:
     return [metric for metric in _look_up(wanted) if isinstance(metric, Metric)]
 
 
-def find_scorers(wanted: Iterable[Wanted]) -> list[Scorer]:
+def find_stateful(wanted: Iterable[Wanted]) -> list[StatefulMetric]:
     """Look up the metrics that keep their own state; arguments as for `find_metrics`.
 
-    >>> find_scorers(["rms"])
+    >>> find_stateful(["rms"])
     []
     """
-    return [metric for metric in _look_up(wanted) if isinstance(metric, Scorer)]
+    return [metric for metric in _look_up(wanted) if isinstance(metric, StatefulMetric)]
 
 
-def _look_up(wanted: Iterable[Wanted]) -> list[Metric | Scorer]:
+def _look_up(wanted: Iterable[Wanted]) -> list[Metric | StatefulMetric]:
     found = [_look_up_one(metric) for metric in wanted]
     if not found:
         raise InfluenceError(f"expected one metric or more, got none. Known: {', '.join(METRICS)}")
@@ -100,7 +100,7 @@ def _look_up(wanted: Iterable[Wanted]) -> list[Metric | Scorer]:
     return found
 
 
-def _look_up_one(wanted: object) -> Metric | Scorer:
+def _look_up_one(wanted: object) -> Metric | StatefulMetric:
     if isinstance(wanted, str) and wanted in SETS:
         members = ", ".join(SETS[wanted].names())
         raise InfluenceError(f"expected one metric, got the set {wanted!r}. Name one of {members}")
@@ -110,8 +110,8 @@ def _look_up_one(wanted: object) -> Metric | Scorer:
         return METRICS[wanted]
     metric = _make(wanted) if isinstance(wanted, str) else wanted
     if is_accumulator(metric):
-        return make_scorer(metric)  # type: ignore[arg-type]
-    if not isinstance(metric, (Metric, Scorer)):
+        return make_stateful(metric)  # type: ignore[arg-type]
+    if not isinstance(metric, (Metric, StatefulMetric)):
         shown = f"{wanted}: " if isinstance(wanted, str) else ""
         raise InfluenceError(f"{shown}expected {FORMS}, got {type(metric).__name__}")
     return metric

@@ -1,4 +1,4 @@
-"""A scorer: a metric that keeps its own state from batch to batch, such as those of torchmetrics.
+"""Metrics that keep their own state from batch to batch, such as those of torchmetrics.
 
 Nothing is known of what its state adds up to, so it cannot be resampled: it gives a value, and
 neither an interval nor a p-value.
@@ -17,7 +17,7 @@ from torch import Tensor
 from influence.errors import InfluenceError
 from influence.metrics.metric import Prediction
 
-__all__ = ["Accumulator", "Scorer", "is_accumulator", "make_scorer"]
+__all__ = ["Accumulator", "StatefulMetric", "is_accumulator", "make_stateful"]
 
 
 class Accumulator(Protocol):
@@ -29,7 +29,7 @@ class Accumulator(Protocol):
 
 
 @dataclass(frozen=True)
-class Scorer:
+class StatefulMetric:
     """An accumulator with a name, a direction and a unit.
 
     Each condition has a clone of its own, which gets the prediction and the target of one batch
@@ -53,7 +53,7 @@ class Scorer:
     higher_is_better: bool
     unit: str = ""
 
-    def fresh(self, device: torch.device) -> Scorer:
+    def fresh(self, device: torch.device) -> StatefulMetric:
         """Return a clone that has seen nothing, on a device."""
         clone = copy.deepcopy(self.accumulator)
         if isinstance(clone, torch.nn.Module):
@@ -134,7 +134,7 @@ def is_accumulator(value: object) -> bool:
     return not isinstance(value, type) and all(callable(getattr(value, m, None)) for m in methods)
 
 
-def make_scorer(accumulator: Accumulator) -> Scorer:
+def make_stateful(accumulator: Accumulator) -> StatefulMetric:
     """Give an accumulator the name of its class and the direction that it tells.
 
     Raises
@@ -147,9 +147,9 @@ def make_scorer(accumulator: Accumulator) -> Scorer:
     if higher is None:
         raise InfluenceError(
             f"metric {name!r} does not say whether higher is better. Say so: "
-            f"influence.metrics.stateful.Scorer({name!r}, metric, higher_is_better=True)"
+            f"influence.metrics.stateful.StatefulMetric({name!r}, metric, higher_is_better=True)"
         )
-    return Scorer(name, accumulator, bool(higher))
+    return StatefulMetric(name, accumulator, bool(higher))
 
 
 def _shortened(value: object) -> str:

@@ -9,7 +9,7 @@ from influence.data.derangement import cyclic_order
 from influence.errors import InfluenceError
 from influence.metrics.metric import Metric
 from influence.metrics.slices import Slicing
-from influence.metrics.stateful import Scorer
+from influence.metrics.stateful import StatefulMetric
 from influence.mutes.mute import Mute
 from influence.network.hooks import check_modules
 from influence.network.joint_network import JointNetwork, Modality
@@ -37,7 +37,7 @@ class Plan:
     seed: int = 0
     setups: str = "each"
     meeting: str = "off"
-    scorers: Mapping[str, tuple[Scorer, ...]] = field(default_factory=dict)
+    stateful: Mapping[str, tuple[StatefulMetric, ...]] = field(default_factory=dict)
     slices: Mapping[str, tuple[Slicing, ...]] = field(default_factory=dict)
 
     def conditions(self, network: JointNetwork) -> list[Condition]:

@@ -20,7 +20,7 @@ from influence.runtime.files import write_hdf5
 __all__ = [
     "RowKey",
     "Rows",
-    "Scores",
+    "StatefulValues",
     "read_rows",
     "write_rows",
 ]
@@ -205,5 +205,5 @@ def _checked(dataset: h5py.Dataset, samples: int) -> NDArray[np.float64]:
     return values
 
 
-Scores = Mapping[RowKey, float]
+StatefulValues = Mapping[RowKey, float]
 """The value of each metric that keeps its own state, in the place of a statistic."""

@@ -58,7 +58,7 @@ def test_said_in_the_notes_and_in_the_arguments(toy_file: Path) -> None:
     assert [note for note in info["notes"]["toy"] if note.startswith(told)]
     (network,) = info["measured"]["networks"]
     assert network["metrics"] == {"depth": ["mse"], "semantic": ["mean_iou"]}
-    assert network["scorers"]["semantic"] == ["MulticlassJaccardIndex"]
+    assert network["stateful"]["semantic"] == ["MulticlassJaccardIndex"]
 
 
 def test_alone(toy_file: Path, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from torchmetrics.classification import MulticlassConfusionMatrix, MulticlassJac
 from influence.data.dataset import Field
 from influence.errors import InfluenceError
 from influence.metrics.metric import Prediction
-from influence.metrics.registry import find_metrics, find_scorers
-from influence.metrics.stateful import Scorer, make_scorer
+from influence.metrics.registry import find_metrics, find_stateful
+from influence.metrics.stateful import StatefulMetric, make_stateful
 from influence.network.joint_network import Output
 
 CPU = torch.device("cpu")
@@ -47,7 +47,7 @@ class Seen:
 
 def shown(values: Any, target: Any, **field: Any) -> list[tuple[Tensor, Tensor]]:
     seen = Seen()
-    make_scorer(seen).update(prediction(values, target, **field))
+    make_stateful(seen).update(prediction(values, target, **field))
     return seen.shown
 
 
@@ -87,8 +87,8 @@ def test_shape_from_which_places_cannot_be_dropped() -> None:
 def test_clones_are_fresh_and_leave_the_original_alone() -> None:
     original = MeanAbsoluteError()
     original.update(torch.ones(1), torch.zeros(1))
-    scorer = make_scorer(original)
-    clones = [scorer.fresh(CPU) for _ in range(2)]
+    metric = make_stateful(original)
+    clones = [metric.fresh(CPU) for _ in range(2)]
     for clone, truth in zip(clones, (3.0, 5.0), strict=True):
         clone.update(prediction([[0.0, 0.0]], [[truth, float("nan")]]))
     assert [clone.value() for clone in clones] == [3.0, 5.0]
@@ -96,37 +96,38 @@ def test_clones_are_fresh_and_leave_the_original_alone() -> None:
 
 
 def test_direction_and_name_come_from_the_metric() -> None:
-    (scorer,) = find_scorers([MulticlassJaccardIndex(3), "rms"])
-    assert (scorer.name, scorer.higher_is_better) == ("MulticlassJaccardIndex", True)
-    assert scorer.oriented(0.25) == 0.25
-    (lower,) = find_scorers([MeanAbsoluteError()])
+    (metric,) = find_stateful([MulticlassJaccardIndex(3), "rms"])
+    assert (metric.name, metric.higher_is_better) == ("MulticlassJaccardIndex", True)
+    assert metric.oriented(0.25) == 0.25
+    (lower,) = find_stateful([MeanAbsoluteError()])
     assert lower.oriented(0.25) == -0.25
 
 
 def test_metric_without_a_direction_is_refused_and_can_be_given_one() -> None:
     matrix = MulticlassConfusionMatrix(3)
-    with pytest.raises(InfluenceError, match=r"'MulticlassConfusionMatrix' does not say .*Scorer"):
-        find_scorers([matrix])
+    message = r"'MulticlassConfusionMatrix' does not say .*StatefulMetric"
+    with pytest.raises(InfluenceError, match=message):
+        find_stateful([matrix])
     with pytest.raises(InfluenceError, match="does not say"):
-        find_scorers([MetricCollection([MeanAbsoluteError()])])
-    named = Scorer("counts", matrix, higher_is_better=True)
-    assert find_scorers([named]) == [named]
+        find_stateful([MetricCollection([MeanAbsoluteError()])])
+    named = StatefulMetric("counts", matrix, higher_is_better=True)
+    assert find_stateful([named]) == [named]
 
 
 def test_value_has_to_be_one_number() -> None:
-    scorer = Scorer("counts", MulticlassConfusionMatrix(2), True).fresh(CPU)
-    scorer.update(prediction([[0.0, 1.0]], [1]))
+    metric = StatefulMetric("counts", MulticlassConfusionMatrix(2), True).fresh(CPU)
+    metric.update(prediction([[0.0, 1.0]], [1]))
     with pytest.raises(InfluenceError, match=r"'counts': expected one number, got tensor.*average"):
-        scorer.value()
+        metric.value()
 
 
 def test_failing_metric_is_told_with_what_it_saw() -> None:
-    scorer = make_scorer(MulticlassJaccardIndex(3)).fresh(CPU)
+    metric = make_stateful(MulticlassJaccardIndex(3)).fresh(CPU)
     with pytest.raises(
         InfluenceError,
         match=r"'MulticlassJaccardIndex' failed on a prediction of shape \(1, 4\) .*float32.*Error",
     ):
-        scorer.update(prediction(torch.rand(1, 4), torch.tensor([3])))
+        metric.update(prediction(torch.rand(1, 4), torch.tensor([3])))
 
 
 def test_class_itself_is_no_metric() -> None:
@@ -136,10 +137,10 @@ def test_class_itself_is_no_metric() -> None:
 
 def test_by_module_and_name() -> None:
     names = ["tests.own_metrics:jaccard", "tests.own_metrics:Distance", "mae"]
-    assert [s.name for s in find_scorers(names)] == ["MulticlassJaccardIndex", "MeanAbsoluteError"]
+    assert [s.name for s in find_stateful(names)] == ["MulticlassJaccardIndex", "MeanAbsoluteError"]
     assert [m.name for m in find_metrics(names)] == ["mae"]
 
 
 def test_two_of_one_class_need_names() -> None:
     with pytest.raises(InfluenceError, match="expected metrics that differ"):
-        find_scorers([MeanAbsoluteError(), MeanAbsoluteError()])
+        find_stateful([MeanAbsoluteError(), MeanAbsoluteError()])

@@ -1,4 +1,4 @@
-"""Scoring: the outputs of one batch under one condition after the other, reduced to rows."""
+"""Reduction: the outputs of one batch under one condition after the other, reduced to rows."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from influence.data.dataset import Batch, DataFacts, Field
 from influence.errors import InfluenceError
 from influence.metrics.metric import Metric, Prediction, Statistic
 from influence.metrics.slices import Cut, Slicing, cut_truth
-from influence.metrics.stateful import Scorer
+from influence.metrics.stateful import StatefulMetric
 from influence.network.joint_network import Output
 from influence.plan.conditions import Condition
 from influence.plan.setups import FULL
-from influence.statistics.rows import RowKey, Scores
+from influence.statistics.rows import RowKey, StatefulValues
 
 __all__ = [
-    "BatchScoring",
-    "Scoring",
+    "BatchReduction",
+    "Reduction",
 ]
 
 
@@ -31,14 +31,14 @@ NO_TRUTH = Field((0,), integer=False)
 
 
 @dataclass(frozen=True)
-class Scoring:
+class Reduction:
     """What the outputs of a network are scored by.
 
     Parameters
     ----------
     outputs, data
         What is known of the outputs and of their ground truth.
-    metrics, scorers, slices
+    metrics, stateful, slices
         Of each output to score: what leaves rows, what keeps its own state, and by what its places
         are divided.
     device
@@ -48,10 +48,10 @@ class Scoring:
     outputs: Mapping[str, Output]
     data: DataFacts
     metrics: Mapping[str, Sequence[Metric]]
-    scorers: Mapping[str, Sequence[Scorer]]
+    stateful: Mapping[str, Sequence[StatefulMetric]]
     slices: Mapping[str, Sequence[Slicing]]
     device: torch.device
-    _clones: dict[RowKey, Scorer] = dataclass_field(default_factory=dict)
+    _clones: dict[RowKey, StatefulMetric] = dataclass_field(default_factory=dict)
 
     @property
     def with_truth(self) -> list[str]:
@@ -86,7 +86,7 @@ class Scoring:
             for name in self.metrics
             if name not in self.data.targets
         ]
-        own = [s.name for scorers in self.scorers.values() for s in scorers]
+        own = [s.name for stateful in self.stateful.values() for s in stateful]
         if own:
             notes.append(
                 f"{', '.join(dict.fromkeys(own))}: value only, no interval and no p-value, for "
@@ -94,32 +94,32 @@ class Scoring:
             )
         return notes
 
-    def of_batch(self, batch: Batch) -> BatchScoring:
+    def of_batch(self, batch: Batch) -> BatchReduction:
         """Bring the ground truth of a batch to the device."""
         truth = {n: batch.targets[n].to(self.device, non_blocking=True) for n in self.with_truth}
         nothing = torch.empty(len(batch), 0, device=self.device)
         targets = {name: truth.get(name, nothing) for name in self.metrics}
         cuts = cut_truth(self.slices, truth) if self.slices else {}
-        return BatchScoring(self, targets, {name: {} for name in targets}, cuts)
+        return BatchReduction(self, targets, {name: {} for name in targets}, cuts)
 
     def update(self, condition: Condition, prediction: Prediction) -> None:
         """Show a prediction to the metrics that keep their own state."""
-        for scorer in self.scorers.get(prediction.output.name, ()):
-            key = RowKey(condition, prediction.output.name, scorer.name)
+        for metric in self.stateful.get(prediction.output.name, ()):
+            key = RowKey(condition, prediction.output.name, metric.name)
             if key not in self._clones:
-                self._clones[key] = scorer.fresh(self.device)
+                self._clones[key] = metric.fresh(self.device)
             self._clones[key].update(prediction)
 
-    def scores(self) -> Scores:
+    def scores(self) -> StatefulValues:
         """Return the values of the metrics that keep their own state, of all batches so far."""
         return {key: clone.value() for key, clone in self._clones.items()}
 
 
 @dataclass(frozen=True)
-class BatchScoring:
+class BatchReduction:
     """The ground truth of one batch, what was computed from it, and what it is compared with."""
 
-    scoring: Scoring
+    scoring: Reduction
     targets: Mapping[str, Tensor]
     known: Mapping[str, dict[str, Any]]
     cuts: Mapping[str, Sequence[Cut]]

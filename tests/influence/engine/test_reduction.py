@@ -1,4 +1,4 @@
-"""Scoring: what is computed of one batch, how often, and under which keys."""
+"""Reduction: what is computed of one batch, how often, and under which keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from influence.data.dataset import Batch, MemorySet
-from influence.engine.scoring import Scoring
+from influence.engine.reduction import Reduction
 from influence.metrics.metric import Metric, Prediction, Statistic
 from influence.metrics.registry import find_metrics
 from influence.metrics.slices import DepthBins, Slicing
@@ -27,11 +27,13 @@ def batch(targets: dict[str, Tensor]) -> Batch:
     return Batch(np.arange(2), {"x": torch.zeros(2, 1)}, targets, ids=["0", "1"])
 
 
-def scoring(metrics: list[Metric], *, truth: bool = True, slices: bool = False) -> Scoring:
+def scoring(metrics: list[Metric], *, truth: bool = True, slices: bool = False) -> Reduction:
     targets = {"d": DEPTH} if truth else {}
     data = MemorySet.collect([({"x": torch.zeros(2, 1)}, targets)])
     own = {"d": (Slicing("d", DepthBins((1.0,))),)} if slices else {}
-    return Scoring({"d": Output("d", "depth")}, data, {"d": metrics}, {}, own, torch.device("cpu"))
+    return Reduction(
+        {"d": Output("d", "depth")}, data, {"d": metrics}, {}, own, torch.device("cpu")
+    )
 
 
 def keeping(
