@@ -12,7 +12,7 @@ from influence.display.notation import display_of
 from influence.metrics.registry import METRICS
 from influence.metrics.sets import SETS, spell_out
 
-PUBLISHED = Path(__file__).parents[2] / "reports" / "published"
+PUBLISHED = Path(__file__).parents[3] / "reports" / "published"
 
 
 def printed(name: str) -> list[dict[str, str]]:

@@ -100,7 +100,7 @@ def test_a_column_has_one_type_fresh_or_read_and_in_every_table(run: Run, tmp_pa
 
 @pytest.mark.parametrize("study", ["networks", "published"])
 def test_a_folder_of_tables_alone_is_read_with_the_same_types(study: str) -> None:
-    folder = Path(__file__).parents[2] / "reports" / study
+    folder = Path(__file__).parents[3] / "reports" / study
     found = read_run(folder)
     for name in FRAMES:
         frame = getattr(found, name)

@@ -15,7 +15,7 @@ from torch import distributed
 from influence.errors import InfluenceError
 from influence.runtime.processes import ENVIRONMENT, Processes, join_processes, process_device
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 SCRIPT = """
 import warnings

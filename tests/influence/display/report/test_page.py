@@ -18,7 +18,7 @@ from influence.errors import InfluenceError
 from tests.influence.display.report.reader import Reader, read_page
 from tests.influence.display.report.runs import NASTY, page_run
 
-REPORTS = Path(__file__).parents[3] / "reports"
+REPORTS = Path(__file__).parents[4] / "reports"
 
 TABLES = ("influence", "performance", "interactions", "distance")
 

@@ -14,7 +14,7 @@ from tests.influence.display.report.reader import read_page
 from tests.influence.display.report.runs import distance_frame, page_run
 from tests.tables_of_runs import influence_frame, performance_frame
 
-REPORTS = Path(__file__).parents[3] / "reports"
+REPORTS = Path(__file__).parents[4] / "reports"
 NOTHING = pd.DataFrame()
 OMEGAS = {"+": (0.2, 0.1), "-": (-0.2, -0.1), "0": (0.05, 0.0), "~": (0.2, -0.2),
           "p": (0.2, 0.001), "m": (0.001, -0.2)}  # fmt: skip
