@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from influence.metrics.sets import spell_out
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -29,6 +27,8 @@ def metric_names(
     context: click.Context, parameter: click.Parameter, text: str | None
 ) -> tuple[str, ...]:
     """Split names of metrics at commas; a set stands for all of its metrics."""
+    from influence.metrics.registry import spell_out
+
     return tuple(spell_out(split(text or "")))
 
 

@@ -16,8 +16,7 @@ __all__ = ["show"]
 
 
 def _metric_lines() -> list[str]:
-    from influence.metrics.registry import METRICS
-    from influence.metrics.sets import SETS
+    from influence.metrics.registry import METRICS, SETS
 
     lines = [
         f"{m.name:28s} {'higher' if m.higher_is_better else 'lower':6s} is better"

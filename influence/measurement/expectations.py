@@ -16,9 +16,8 @@ from influence.data.dataset import EvaluationSet
 from influence.data.stream import BatchStream
 from influence.engine.evaluation import Evaluation, evaluate_stream
 from influence.errors import InfluenceError, unknown
-from influence.metrics.matching import match_metrics, match_stateful
 from influence.metrics.metric import Metric
-from influence.metrics.registry import Wanted
+from influence.metrics.registry import Wanted, match_metrics, match_stateful
 from influence.metrics.stateful import StatefulMetric
 from influence.network.joint_network import JointNetwork
 from influence.plan.conditions import NO_MUTE, Condition

@@ -92,8 +92,8 @@ def measure(
     metrics
         For each output to score, metrics by name, as records, by ``module:name``, or objects of
         torchmetrics; see `influence.metrics.registry.find_metrics`. A set of
-        `influence.metrics.sets`, such as ``hybridnet``, stands for its metrics. By default all
-        outputs, with `influence.metrics.registry.default_metrics`.
+        `influence.metrics.registry.SETS`, such as ``hybridnet``, stands for its metrics. By
+        default all outputs, with `influence.metrics.registry.default_metrics`.
     levels
         What every result is divided by, beside the classes: ``depth`` or ``depth=1,2,4`` (true
         depth, with the edges of its bins), ``region`` or ``region=3`` (near a border between true

@@ -10,8 +10,7 @@ from influence.analysis.subject import Subject
 from influence.data.dataset import DataFacts, EvaluationSet
 from influence.errors import InfluenceError
 from influence.measurement.training import Constants, tell_origins
-from influence.metrics.matching import expand_sets, match_metrics, match_stateful
-from influence.metrics.registry import Wanted
+from influence.metrics.registry import Wanted, expand_sets, match_metrics, match_stateful
 from influence.metrics.slices import Division, match_slices
 from influence.mutes.optimal import with_optimal
 from influence.mutes.registry import choose_mutes

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from influence.data.dataset import DataFacts, Field
 from influence.errors import InfluenceError
-from influence.metrics.matching import match_metrics
 from influence.metrics.metric import Prediction
-from influence.metrics.registry import METRICS
+from influence.metrics.registry import METRICS, match_metrics
 from influence.network.joint_network import JointNetwork, Output
 
 __all__ = ["Losses", "choose_loss"]

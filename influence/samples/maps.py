@@ -21,9 +21,8 @@ from influence.data.source import Data, open_data, sample_count
 from influence.engine.loop import order_samples, read_batches, run_batches
 from influence.engine.preparation import make_runners
 from influence.errors import InfluenceError
-from influence.metrics.matching import match_metrics
 from influence.metrics.metric import Metric, Prediction, Statistic
-from influence.metrics.registry import METRICS
+from influence.metrics.registry import METRICS, match_metrics
 from influence.mutes.registry import choose_mutes
 from influence.network.joint_network import JointNetwork
 from influence.network.sites import select_sites

@@ -71,7 +71,7 @@ def test_what_depends_on_the_truth_is_computed_once_a_slice() -> None:
         list(judged.reduce(condition, "d", torch.ones(2, 1, 1, 4)))
     assert len(seen) == 9
     assert [p.target.nansum().item() for p in truths] == [10.5, 1.5, 9.0]
-    assert len({id(p.computed) for p in seen}) == 3  # that of the values is shared by the slices
+    assert len({id(p.value_cache) for p in seen}) == 3  # that of the values is shared by the slices
 
 
 def test_reference_is_the_full_prediction_where_a_metric_asks_for_it() -> None:

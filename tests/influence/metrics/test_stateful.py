@@ -1,4 +1,4 @@
-"""Metrics of torchmetrics: a clone a condition, without the places that have no ground truth."""
+"""Metrics of torchmetrics: a clone a condition, without the elements that have no ground truth."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_all_is_passed_as_it_is_where_everything_has_truth() -> None:
     assert target is labels
 
 
-def test_places_without_truth_are_dropped() -> None:
+def test_elements_without_truth_are_dropped() -> None:
     stream = np.random.default_rng(0)
     values, labels = stream.normal(size=(2, 3, 4, 5)), stream.integers(-1, 3, (2, 4, 5))
     ((found, target),) = shown(values, labels)
@@ -79,8 +79,8 @@ def test_batch_without_any_truth_is_passed_over() -> None:
     assert shown([[1.0]], [[float("nan")]]) == []
 
 
-def test_shape_from_which_places_cannot_be_dropped() -> None:
-    with pytest.raises(InfluenceError, match=r"'Seen': some places .* of shape \(1, 3, 2\)"):
+def test_shape_from_which_elements_cannot_be_dropped() -> None:
+    with pytest.raises(InfluenceError, match=r"'Seen': some elements .* of shape \(1, 3, 2\)"):
         shown(torch.rand(1, 3, 2), torch.tensor([[0, -1, 2, 1]]))
 
 
