@@ -18,7 +18,7 @@ from influence.data.dataset import Field
 from influence.data.derangement import cyclic_order, pair_up
 from influence.metrics.metric import Metric, Prediction
 from influence.metrics.registry import find_metrics
-from influence.mutes.mute import Signal
+from influence.mutes.mute import SiteTensor
 from influence.mutes.registry import parse_mute
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.setups import choose_setups
@@ -151,7 +151,9 @@ class Simulation:
         replace = parse_mute(self.mute).replace
         return {
             m.name: replace(
-                Signal(clean[m.name], m, np.arange(len(partners)), clean[m.name][partners], seed)
+                SiteTensor(
+                    clean[m.name], m, np.arange(len(partners)), clean[m.name][partners], seed
+                )
             )
             for m in self.world.network().inputs
         }

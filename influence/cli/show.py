@@ -78,7 +78,7 @@ def _computation_lines(net: JointNetwork, data: str | None) -> list[str]:
 
     from influence.data.evaluation_file import EvaluationFile
     from influence.engine.sharing.costs import count_costs, meetings
-    from influence.mutes.batch_inputs import Signals
+    from influence.mutes.mute import BatchInputs
     from influence.mutes.registry import MUTES
     from influence.plan.conditions import NO_MUTE, Condition
     from influence.plan.setups import FULL, choose_setups
@@ -94,7 +94,7 @@ def _computation_lines(net: JointNetwork, data: str | None) -> list[str]:
     else:
         return ["  computation: name an evaluation file with --data for the shapes of the inputs"]
     clean = {name: torch.zeros(2, *shape) for name, shape in shapes.items()}
-    signals = Signals(clean, np.arange(2), known, {"zero": MUTES["zero"]})
+    signals = BatchInputs(clean, np.arange(2), known, {"zero": MUTES["zero"]})
     sizes = ", ".join(f"{n} {' x '.join(map(str, shape))}" for n, shape in shapes.items())
     try:
         setups = choose_setups(list(known), list(known)) if len(known) > 1 else [FULL]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from influence.data.dataset import Batch
 from influence.errors import InfluenceError
 from influence.metrics.metric import Statistic
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.statistics.rows import RowKey
 
 __all__ = ["Faults"]
@@ -33,7 +33,7 @@ class Faults:
     network: str
     source: str
 
-    def of_forward(self, signals: Signals, error: Exception, *, absent: bool) -> InfluenceError:
+    def of_forward(self, signals: BatchInputs, error: Exception, *, absent: bool) -> InfluenceError:
         """Say why a forward pass may have failed; `absent` where None took the place of inputs."""
         if isinstance(error, InfluenceError):
             return error

@@ -24,8 +24,7 @@ from influence.engine.trial import Trial, trial_size, try_network
 from influence.metrics.metric import Metric
 from influence.metrics.slices import Slicing
 from influence.metrics.stateful import StatefulMetric
-from influence.mutes.batch_inputs import Signals
-from influence.mutes.mute import Mute
+from influence.mutes.mute import BatchInputs, Mute
 from influence.network.hooks import check_first
 from influence.network.joint_network import JointNetwork, Modality
 from influence.plan.conditions import Condition
@@ -194,7 +193,7 @@ class Runner:
         chosen = chosen_samples(batch.indices, self.stride)
         return found | {key: values[chosen] for key, values in seen.items()}
 
-    def _reduce(self, batch: Batch, signals: Signals) -> tuple[Tensors, Tensors, Tensors]:
+    def _reduce(self, batch: Batch, signals: BatchInputs) -> tuple[Tensors, Tensors, Tensors]:
         """Return the rows, which samples' outputs are finite, and the features, on the device."""
         scoring = self.scoring.of_batch(batch)
         rows: Tensors = {}
@@ -221,13 +220,13 @@ class Runner:
         lay_out(self.network.module, channels_last=channels_last)
         self.channels_last = channels_last
 
-    def _signals(self, batch: Batch, follower: Mapping[str, Tensor] | None) -> Signals:
+    def _signals(self, batch: Batch, follower: Mapping[str, Tensor] | None) -> BatchInputs:
         clean = {
             n: batch.inputs[n].to(self.device, self.dtype, non_blocking=True)
             for n in (m.name for m in self.network.inputs)
         }
         clean = {n: with_layout(x, channels_last=self.channels_last) for n, x in clean.items()}
-        return Signals(
+        return BatchInputs(
             clean,
             batch.indices,
             self.modalities,

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from influence.engine.sharing.graph import Dependence, find_dependence, joint_graph, meeting_points
 from influence.engine.sharing.shared_forward import share
 from influence.engine.sharing.tapped_graph import modules_of, results_of, where
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.sites import PREFIX
 from influence.plan.conditions import Condition
@@ -63,7 +63,9 @@ class Costs:
 
 
 @torch.no_grad()
-def count_costs(network: JointNetwork, signals: Signals, conditions: Sequence[Condition]) -> Costs:
+def count_costs(
+    network: JointNetwork, signals: BatchInputs, conditions: Sequence[Condition]
+) -> Costs:
     """Count the FLOPs of a network under all conditions.
 
     Parameters
@@ -93,7 +95,7 @@ def count_costs(network: JointNetwork, signals: Signals, conditions: Sequence[Co
     ...         return self.x(x) + self.y(y)
     >>> net = JointNetwork(TwoLayers().eval(), inputs=("x", "y"), outputs=("total",))
     >>> clean = {"x": torch.ones(2, 3), "y": torch.ones(2, 4)}
-    >>> signals = Signals(clean, np.arange(2), {n: Modality(n) for n in clean}, MUTES)
+    >>> signals = BatchInputs(clean, np.arange(2), {n: Modality(n) for n in clean}, MUTES)
     >>> full, no_x = Condition("none", frozenset()), Condition("zero", frozenset({"x"}))
     >>> count_costs(net, signals, [full, no_x]).of_run(10)  # x by zeros once, not ten times
     (1400, 730, 730)
@@ -123,7 +125,7 @@ def _flops(run: Callable[[], Any]) -> int:
 
 
 def _least(
-    network: JointNetwork, signals: Signals, conditions: Sequence[Condition]
+    network: JointNetwork, signals: BatchInputs, conditions: Sequence[Condition]
 ) -> tuple[int, int]:
     graph = joint_graph(network, signals.clean)
     dependence = find_dependence(graph.graph, list(signals.clean))
@@ -167,7 +169,7 @@ def _fixed(
     return {site for site, mute in key if mute in constant} == inputs
 
 
-def meetings(network: JointNetwork, signals: Signals) -> Iterator[str]:
+def meetings(network: JointNetwork, signals: BatchInputs) -> Iterator[str]:
     """Say where the modalities first meet, and which edges lead there, to be muted."""
     graph = joint_graph(network, signals.clean).graph
     dependence = find_dependence(graph, list(signals.clean))

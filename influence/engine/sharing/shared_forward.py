@@ -13,7 +13,7 @@ from influence.engine.sharing.graph import holds
 from influence.engine.sharing.stages import Stage, Stages, build_stages
 from influence.engine.sharing.tapped_graph import tap_graph
 from influence.engine.sharing.values import CLEAN, Value
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.sites import edges_of
 from influence.plan.conditions import Condition
@@ -60,7 +60,7 @@ class SharedForward:
             self.graph, self.stages, self.conditions, self.outputs, precision=precision
         )
 
-    def holds(self, signals: Signals) -> bool:
+    def holds(self, signals: BatchInputs) -> bool:
         """Say whether this is what the network does with samples of such a shape and number."""
         return holds(self.graph, list(signals.clean.values()))
 
@@ -68,7 +68,7 @@ class SharedForward:
         """Compile every stage."""
         self._modules = [torch.compile(module) for module in self._modules]
 
-    def __call__(self, signals: Signals) -> Iterator[tuple[Condition, dict[str, Tensor]]]:
+    def __call__(self, signals: BatchInputs) -> Iterator[tuple[Condition, dict[str, Tensor]]]:
         """Yield the outputs under one condition after the other."""
         values: dict[Value, Tensor] = dict(self._fixed_values(signals))
         following = self._following_values(signals)
@@ -81,7 +81,7 @@ class SharedForward:
         number: int,
         values: dict[Value, Tensor],
         following: Mapping[Value, Tensor],
-        signals: Signals,
+        signals: BatchInputs,
     ) -> dict[str, Tensor]:
         stage = self.stages.conditions[number]
         taken = [self._taken(v, values, following, signals) for v in stage.takes]
@@ -97,7 +97,7 @@ class SharedForward:
         value: Value,
         values: Mapping[Value, Tensor],
         following: Mapping[Value, Tensor],
-        signals: Signals,
+        signals: BatchInputs,
     ) -> Tensor:
         if value in self.stages.axes:
             return self._of_next(value, values, following, signals)
@@ -112,32 +112,32 @@ class SharedForward:
         value: Value,
         values: Mapping[Value, Tensor],
         following: Mapping[Value, Tensor],
-        signals: Signals,
+        signals: BatchInputs,
     ) -> Tensor:
         """Return the clean value of the sample after each."""
         axis, origin = self.stages.axes[value], Value(value.node, CLEAN)
         clean = self._value(origin, values, signals)
-        return signals.moved(clean, following[origin], axis)
+        return signals.of_partners(clean, following[origin], axis)
 
-    def _following_values(self, signals: Signals) -> dict[Value, Tensor]:
+    def _following_values(self, signals: BatchInputs) -> dict[Value, Tensor]:
         stage = self.stages.following
         if not stage.gives:
             return {}
         return self._alone(stage, signals.next_sample())
 
-    def _fixed_values(self, signals: Signals) -> Mapping[Value, Tensor]:
+    def _fixed_values(self, signals: BatchInputs) -> Mapping[Value, Tensor]:
         shapes = [x.shape[1:] for x in signals.clean.values()]
         if shapes != self._fixed_for:  # once, unless maps change their size between batches
             self._fixed = self._alone(self.stages.fixed, signals.head(1))
             self._fixed_for = shapes
         return self._fixed
 
-    def _alone(self, stage: Stage, sample: Signals) -> dict[Value, Tensor]:
+    def _alone(self, stage: Stage, sample: BatchInputs) -> dict[Value, Tensor]:
         with self.precision():
             _, gives = stage.module(1, *(self._value(v, {}, sample) for v in stage.takes))
         return dict(zip(stage.gives, gives, strict=True))
 
-    def _value(self, value: Value, values: Mapping[Value, Tensor], signals: Signals) -> Tensor:
+    def _value(self, value: Value, values: Mapping[Value, Tensor], signals: BatchInputs) -> Tensor:
         if value in values:
             return values[value]
         for site, mute in value.muted:
@@ -147,7 +147,7 @@ class SharedForward:
 
 def share(
     network: JointNetwork,
-    signals: Signals,
+    signals: BatchInputs,
     conditions: Sequence[Condition],
     *,
     meeting: str = "off",

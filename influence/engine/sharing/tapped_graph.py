@@ -18,7 +18,7 @@ from influence.engine.sharing.graph import (
     overload,
 )
 from influence.errors import InfluenceError, unknown
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.network.hooks import check_fired, pool_channels
 from influence.network.joint_network import JointNetwork
 from influence.network.programs.program import Program
@@ -106,7 +106,7 @@ class _Tapping(fx.Interpreter):
 
 
 def tap_graph(
-    network: JointNetwork, signals: Signals, edges: Mapping[str, str], meeting: str
+    network: JointNetwork, signals: BatchInputs, edges: Mapping[str, str], meeting: str
 ) -> TappedGraph:
     """Build the graph of a network, with its edges marked and its places as further outputs.
 

@@ -12,7 +12,7 @@ from influence.data.dataset import Batch
 from influence.engine.faults import Faults
 from influence.errors import InfluenceError
 from influence.metrics.registry import METRICS
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.plan.conditions import Condition
 from influence.statistics.rows import RowKey
 
@@ -32,7 +32,7 @@ BATCH = Batch(np.arange(3), {"x": torch.ones(3, 2)}, {"y": torch.ones(3, 2)}, id
     ],
 )
 def test_the_remedy_fits_the_error(error: Exception, absent: bool, remedy: str) -> None:
-    signals = Signals(BATCH.inputs, BATCH.indices, {}, {})
+    signals = BatchInputs(BATCH.inputs, BATCH.indices, {}, {})
     found = str(FAULTS.of_forward(signals, error, absent=absent))
     assert found.startswith("network 'net' failed on inputs of shape {'x': (3, 2)} from file.h5")
     assert remedy in found
@@ -40,7 +40,7 @@ def test_the_remedy_fits_the_error(error: Exception, absent: bool, remedy: str) 
 
 def test_an_error_that_says_what_is_wrong_is_left_as_it_is() -> None:
     error = InfluenceError("as it is")
-    signals = Signals(BATCH.inputs, BATCH.indices, {}, {})
+    signals = BatchInputs(BATCH.inputs, BATCH.indices, {}, {})
     assert FAULTS.of_forward(signals, error, absent=False) is error
 
 

@@ -17,14 +17,14 @@ from torch.nn import functional as F
 
 from influence.data.evaluation_file import EvaluationFile
 from influence.errors import InfluenceError
-from influence.mutes.mute import Signal
+from influence.mutes.mute import SiteTensor
 from influence.mutes.optimal import learn_optimal, with_optimal
 from influence.mutes.registry import MUTES
 from influence.network.checkpoints import export_checkpoint, load_checkpoint
 from influence.network.joint_network import JointNetwork, Modality, Output
 from tests.toy import Toy, batches, joint, toy, write_toy_file
 
-Pair = tuple[dict[str, Tensor], dict[str, Tensor]]
+Data = tuple[dict[str, Tensor], dict[str, Tensor]]
 
 
 class Formula(nn.Module):
@@ -44,7 +44,7 @@ def formula(function: Callable[..., Any], *outputs: str, **facts: str) -> JointN
     return JointNetwork(Formula(function), inputs, outputs or ("z",))
 
 
-def pair(function: Callable[..., Any], count: int = 100, *shape: int) -> Pair:
+def pair(function: Callable[..., Any], count: int = 100, *shape: int) -> Data:
     stream = torch.Generator().manual_seed(count)
     x = torch.rand(count, *shape, generator=stream).square() * 3
     y = torch.randn(count, *shape, generator=stream)
@@ -86,7 +86,7 @@ def test_for_another_network_it_is_what_another_optimiser_finds() -> None:
     assert best < 0.99 * loss(mean)  # the mean is not the best here
 
 
-def toy_loss(net: JointNetwork, data: Pair, shown: Mapping[str, Tensor]) -> float:
+def toy_loss(net: JointNetwork, data: Data, shown: Mapping[str, Tensor]) -> float:
     """Sum the losses of both outputs, each by what it is with nothing muted."""
     inputs, targets = data
 
@@ -117,7 +117,7 @@ def test_it_is_never_worse_than_its_candidates(seed: int, steps: int) -> None:
                          optimal=found[site])  # fmt: skip
         lost = {
             mute: toy_loss(net, data, {site: MUTES[mute].replace(signal)})
-            for signal in [Signal(clean, facts, np.arange(len(clean)))]
+            for signal in [SiteTensor(clean, facts, np.arange(len(clean)))]
             for mute in (*mutes, "optimal")
         }
         assert lost["optimal"] <= min(lost.values()) + 1e-6, (site, lost)
@@ -227,7 +227,7 @@ def test_nan_is_told() -> None:
     with pytest.raises(InfluenceError, match=r"NaN or infinity for some of .* nothing muted"):
         learn_optimal(broken, [data])
     muted_only = formula(lambda x, y: y + (x - x.mean(0)).square().sum(0).reciprocal())
-    with pytest.raises(InfluenceError, match="for each of zero, mean in the place of 'x'"):
+    with pytest.raises(InfluenceError, match="'x' was replaced by each of zero, mean"):
         learn_optimal(muted_only, [data])
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from influence.engine.sharing.costs import count_costs, meetings
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.mutes.registry import MUTES
 from influence.network.joint_network import JointNetwork, Modality
 from influence.plan.conditions import NO_MUTE, Condition
@@ -33,10 +33,10 @@ def network() -> JointNetwork:
 
 
 @pytest.fixture
-def signals() -> Signals:
+def signals() -> BatchInputs:
     clean = {"x": torch.randn(2, 3), "y": torch.randn(2, 5)}
     follower = {name: x[0] for name, x in clean.items()}
-    return Signals(clean, np.arange(2), {n: Modality(n) for n in clean}, MUTES, follower)
+    return BatchInputs(clean, np.arange(2), {n: Modality(n) for n in clean}, MUTES, follower)
 
 
 def conditions(*mutes: str, setups: str = "ends") -> list[Condition]:
@@ -44,7 +44,7 @@ def conditions(*mutes: str, setups: str = "ends") -> list[Condition]:
     return [Condition(NO_MUTE, FULL), *(Condition(m, s) for m in mutes for s in muted)]
 
 
-def test_constants_are_computed_once_a_run(network: JointNetwork, signals: Signals) -> None:
+def test_constants_are_computed_once_a_run(network: JointNetwork, signals: BatchInputs) -> None:
     costs = count_costs(network, signals, conditions("zero"))
     assert costs.forward == X + Y + HEAD
     assert costs.plain == 4 * (X + Y + HEAD)
@@ -55,16 +55,16 @@ def test_constants_are_computed_once_a_run(network: JointNetwork, signals: Signa
     assert costs.of_run(100)[1] == 100 * (X + Y + 3 * HEAD) + X + Y + HEAD
 
 
-def test_noise_is_drawn_anew_for_every_sample(network: JointNetwork, signals: Signals) -> None:
+def test_noise_is_drawn_anew_for_every_sample(network: JointNetwork, signals: BatchInputs) -> None:
     known = {n: Modality(n, mean=(0.0,), std=(1.0,)) for n in signals.clean}
-    noisy = Signals(signals.clean, signals.indices, known, MUTES)
+    noisy = BatchInputs(signals.clean, signals.indices, known, MUTES)
     costs = count_costs(network, noisy, conditions("noise"))
     assert costs.shared == costs.least == 2 * (X + Y) + 4 * HEAD
     assert costs.shared_once == costs.least_once == 0
 
 
 def test_under_shuffle_a_batch_needs_one_sample_more(
-    network: JointNetwork, signals: Signals
+    network: JointNetwork, signals: BatchInputs
 ) -> None:
     costs = count_costs(network, signals, conditions("shuffle"))
     assert costs.shared == X + Y + 3 * HEAD
@@ -76,7 +76,7 @@ def test_under_shuffle_a_batch_needs_one_sample_more(
 
 
 def test_meeting_point_is_told_by_module_and_operator(
-    network: JointNetwork, signals: Signals
+    network: JointNetwork, signals: BatchInputs
 ) -> None:
     assert list(meetings(network, signals)) == [
         "x and y meet in network.cat",

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from influence.engine.sharing.shared_forward import SharedForward, share
 from influence.errors import InfluenceError
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.network.checkpoints import export_checkpoint, load_checkpoint
 from influence.network.joint_network import JointNetwork
 from influence.plan.conditions import Condition
@@ -46,7 +46,7 @@ def path_of_any_size(net: JointNetwork) -> SharedForward:
     return share(of_any_size(net), draw(net, 2, mutes=MUTES, seed=9), conditions(net, MUTES))
 
 
-def assert_as_plain(net: JointNetwork, shared: SharedForward, signals: Signals) -> None:
+def assert_as_plain(net: JointNetwork, shared: SharedForward, signals: BatchInputs) -> None:
     for condition, outputs in shared(signals):
         plain = net(signals.shown(condition.setup, condition.mute))
         assert outputs.keys() == plain.keys()
@@ -87,7 +87,7 @@ def test_double_precision_stays() -> None:
     net = late_fusion(1, 2)
     net.module.double()
     signals = draw(net, 3, mutes=MUTES)
-    double = Signals(
+    double = BatchInputs(
         {name: x.double() for name, x in signals.clean.items()},
         signals.indices,
         signals.modalities,
@@ -124,7 +124,7 @@ class Watch(TorchDispatchMode):
         return result
 
 
-def convolutions(shared: SharedForward, signals: Signals) -> dict[int, int]:
+def convolutions(shared: SharedForward, signals: BatchInputs) -> dict[int, int]:
     """Count convolutions by the number of samples; an encoder has two, the head one more."""
     found: Counter[int] = Counter()
 

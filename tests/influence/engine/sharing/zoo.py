@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.mutes.registry import parse_mute
 from influence.network.joint_network import Call, JointNetwork, Modality
 from influence.plan.conditions import Condition
@@ -254,7 +254,7 @@ def draw(
     mutes: Sequence[str],
     seed: int = 0,
     shapes: Shapes | None = None,
-) -> Signals:
+) -> BatchInputs:
     """Draw inputs between 0 and 1, of the network's shapes or of others."""
     stream = torch.Generator().manual_seed(seed)
     known = shapes or {m.name: tuple(n or 1 for n in m.shape or ()) for m in net.inputs}
@@ -264,7 +264,7 @@ def draw(
     )
     facts = {m.name: Modality(m.name, m.kind, mean=(0.5,), std=(0.3,)) for m in net.inputs}
     indices = np.arange(count) + 100 * seed
-    return Signals(clean, indices, facts, {m: parse_mute(m) for m in mutes}, follower)
+    return BatchInputs(clean, indices, facts, {m: parse_mute(m) for m in mutes}, follower)
 
 
 def conditions(net: JointNetwork, mutes: Sequence[str], setups: str = "all") -> list[Condition]:
