@@ -162,11 +162,12 @@ class Descent:
                 for m in facts]  # fmt: skip
 
     def _best(self, modality: Modality, tried: Sequence[tuple[float, str, Tensor]]) -> Constant:
+        names = [name for _, name, _ in tried]
         loss, _, start = min(tried, key=lambda one: np.nan_to_num(one[0], nan=np.inf))
         if not np.isfinite(loss):
             raise InfluenceError(
                 f"network {self.network.name!r} returned NaN or infinity on {self.data.source} "
-                f"when {modality.name!r} was replaced by each of {', '.join(n for _, n, _ in tried)}"
+                f"when {modality.name!r} was replaced by each of {', '.join(names)}"
             )
         return Constant(modality, start, loss, flat=len({total for total, *_ in tried}) == 1)
 
@@ -214,11 +215,9 @@ class Descent:
 
     def _check(self, constants: Sequence[Constant]) -> None:
         with torch.no_grad():
-            values = [constant.value() for constant in constants]
-        losses = self._compare(
-            [(c.modality.name, v) for c, v in zip(constants, values, strict=True)]
-        )
-        for constant, value, loss in zip(constants, values, losses, strict=True):
+            tried = [(constant.modality.name, constant.value()) for constant in constants]
+        losses = self._compare(tried)
+        for constant, (_, value), loss in zip(constants, tried, losses, strict=True):
             constant.consider(value, self._total(loss))
 
     def _compare(self, replacements: Sequence[Replacement]) -> list[dict[str, float]]:
@@ -262,7 +261,7 @@ def _filled(constant: Tensor, like: Tensor) -> Tensor:
 
 
 def list_candidates(modality: Modality, data: Field) -> dict[str, Tensor]:
-    """Return the constants by which the constant mutes replace an input: name -> float64 (channels,).
+    """Return the constants by which mutes replace an input: name -> float64 (channels,).
 
     A constant of probabilities has to be a distribution, so zero is not among its candidates.
 
