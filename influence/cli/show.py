@@ -77,7 +77,8 @@ def _computation_lines(net: JointNetwork, data: str | None) -> list[str]:
     import torch
 
     from influence.data.evaluation_file import EvaluationFile
-    from influence.engine.sharing.costs import count_costs, meetings
+    from influence.engine.sharing.costs import count_costs
+    from influence.engine.sharing.tapped_graph import meetings
     from influence.mutes.mute import BatchInputs
     from influence.mutes.registry import MUTES
     from influence.plan.conditions import NO_MUTE, Condition

@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import fx
 
-from influence.engine.sharing.aliasing import memory_of, observe, out_of_place
+from influence.engine.sharing.aliasing import aliases_of, observe, out_of_place
 from influence.engine.sharing.graph import find_dependence, meeting_points
 from influence.engine.sharing.stages import Stage, Stages, build_stages
+from influence.engine.sharing.tapped_graph import TappedGraph
 from influence.errors import InfluenceError
+from influence.mutes.registry import MUTES
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.setups import FULL
 
@@ -42,14 +44,7 @@ def conditions(mute: str) -> list[Condition]:
 def build(module: fx.GraphModule, found: Sequence[Condition]) -> Stages:
     one, two = ([torch.rand(n, 4) for _ in range(2)] for n in (1, 2))
     dependence = find_dependence(module.graph, ["x", "y"])
-    return build_stages(
-        module,
-        dependence,
-        found,
-        constant=["zero"],
-        following=["shuffle"],
-        observed=observe(module, one, two),
-    )
+    return build_stages(TappedGraph(module, dependence, observe(module, one, two)), found, MUTES)
 
 
 def calls(stage: Stage) -> list[str]:
@@ -177,8 +172,8 @@ def test_observation_sees_memory_that_operators_do_not_own_up_to() -> None:
     copy = sketch.call(aten.clone.default, dropped)
     module = sketch.module(parts, copy)
     observation = observe(module, [torch.rand(2, 4), torch.rand(2, 4)])
-    assert list(memory_of(parts, observation.lenders)) == [parts, dropped, sketch.x]
-    assert list(memory_of(copy, observation.lenders)) == [copy]
+    assert list(aliases_of(parts, observation.aliases)) == [parts, dropped, sketch.x]
+    assert list(aliases_of(copy, observation.aliases)) == [copy]
     assert observation.shapes[0][copy] == (2, 4)
     assert parts not in observation.shapes[0]  # a list
 

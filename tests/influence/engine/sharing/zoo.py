@@ -1,4 +1,4 @@
-"""Small joint networks of many kinds, and signals for them."""
+"""Small joint networks of many kinds, and batches of their inputs."""
 
 from __future__ import annotations
 
