@@ -1,8 +1,8 @@
 """Metrics: a statistic that is added up over samples, and a formula applied to the sum.
 
-Whatever is a sum over samples can be resampled exactly. Mean IoU, for example, is not a mean over
-images, but it is a formula of class counts that are; so its bootstrap interval needs weighted sums
-of the counts of each sample, and no further run of the network.
+A sum over samples can be resampled exactly. Mean IoU, for example, is not a mean over images, but
+a formula of class counts, which are summed over images. So its bootstrap interval needs weighted
+sums of the counts of each sample, and no further run of the network.
 """
 
 from __future__ import annotations

@@ -34,7 +34,6 @@ __all__ = [
     "parse_levels",
 ]
 
-
 METRES = ("m", "")
 """The units of depth for which the default edges are meant."""
 

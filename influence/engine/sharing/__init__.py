@@ -9,8 +9,9 @@ a node are muted by constants, the result is the same for every sample and is co
 on a single sample. Where all of them are muted by `shuffle`, it is the clean result of another
 sample.
 
-The results are exact: the same operators run on the same values, in the same order, as in a plain
-forward pass under each condition. Only floating-point rounding can differ, as it does with the
-number of samples in a batch. Networks for which the graph is not the whole truth (it was traced for
-other shapes, or a tensor is changed in place that other nodes read) are refused, and run plainly.
+The results are exact: the same operators are applied to the same values as in a forward pass under
+each condition alone. Only floating-point rounding can differ, as it does with the number of samples
+in a batch. Networks that change tensors in place which other nodes read are refused, batches of
+shapes for which the graph is not valid are run plainly, and before a run the engine compares both
+ways on a few samples.
 """

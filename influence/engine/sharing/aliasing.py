@@ -27,7 +27,6 @@ __all__ = [
     "out_of_place",
 ]
 
-
 Shapes = Mapping[fx.Node, tuple[int, ...]]
 
 Aliases = Mapping[fx.Node, Collection[fx.Node]]

@@ -10,9 +10,8 @@ import torch
 from torch import fx
 from torch.utils.flop_counter import FlopCounterMode
 
-from influence.engine.sharing.graph import Dependence, find_dependence, joint_graph
+from influence.engine.sharing.graph import find_dependence, joint_graph
 from influence.engine.sharing.shared_forward import share
-from influence.engine.sharing.stages import Key
 from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.plan.conditions import Condition
@@ -136,23 +135,11 @@ def _least(
     Counter(graph).run(*(x.clone() for x in inputs.head(1).clean.values()))
     each = once = 0
     for node, cost in flops.items():
-        fixed = [
-            _fixed(node, key, dependence, constant) for key in _keys(node, dependence, conditions)
-        ]
-        each += cost * fixed.count(False)
-        once += cost * fixed.count(True)
+        sites = dependence.inputs[node]
+        keys = {frozenset((site, c.mute) for site in c.setup & sites) for c in conditions}
+        if sites:  # the same for every sample where constants replace all that it depends on
+            fixed = sum({site for site, mute in key if mute in constant} == sites for key in keys)
+        else:
+            fixed = int(node not in dependence.sized)
+        each, once = each + cost * (len(keys) - fixed), once + cost * fixed
     return each, once
-
-
-def _keys(node: fx.Node, dependence: Dependence, conditions: Sequence[Condition]) -> set[Key]:
-    """Return the distinct ways in which the conditions mute what a node depends on."""
-    sites = dependence.inputs[node]
-    return {frozenset((site, c.mute) for site in c.setup & sites) for c in conditions}
-
-
-def _fixed(node: fx.Node, key: Key, dependence: Dependence, constant: set[str]) -> bool:
-    """Return whether a value is the same for every sample."""
-    sites = dependence.inputs[node]
-    if not sites:
-        return node not in dependence.sized
-    return {site for site, mute in key if mute in constant} == sites

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ __all__ = ["SharedForward", "share"]
 Precision = Callable[[], AbstractContextManager[object]]
 
 
+@dataclass
 class SharedForward:
     """Runs a network on one batch after the other, each under all conditions.
 
@@ -38,27 +39,20 @@ class SharedForward:
         Makes the context in which the network runs, such as `torch.autocast`.
     """
 
-    def __init__(
-        self,
-        graph: fx.GraphModule,
-        stages: Stages,
-        conditions: Sequence[Condition],
-        outputs: Sequence[str],
-        *,
-        precision: Precision = nullcontext,
-    ) -> None:
-        self.graph, self.stages = graph, stages
-        self.conditions, self.outputs = conditions, outputs
-        self.precision = precision
-        self._modules: list[Callable[..., Any]] = [stage.module for stage in stages.conditions]
+    graph: fx.GraphModule
+    stages: Stages
+    conditions: Sequence[Condition]
+    outputs: Sequence[str]
+    precision: Precision = nullcontext
+
+    def __post_init__(self) -> None:
+        self._modules: list[Callable[..., Any]] = [s.module for s in self.stages.conditions]
         self._fixed: dict[Value, Tensor] = {}
         self._fixed_for: list[torch.Size] = []
 
     def within(self, precision: Precision) -> SharedForward:
         """Return the same computation in another precision."""
-        return SharedForward(
-            self.graph, self.stages, self.conditions, self.outputs, precision=precision
-        )
+        return replace(self, precision=precision)
 
     def holds(self, inputs: BatchInputs) -> bool:
         """Return whether the graph is valid for the shapes and the number of these samples."""
