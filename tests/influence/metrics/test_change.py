@@ -176,7 +176,8 @@ def test_agrees_with_hand_written_passes(toy_file: Path) -> None:
     }
     metrics = {"depth": ["rms", "relative_change"],
                "semantic": ["mean_iou", "kl_divergence", "changed_labels"]}  # fmt: skip
-    for execution in (Execution(batch_size=4), Execution(batch_size=13), Execution(share=False)):
+    alone = Execution(batch_size=1, share=False)
+    for execution in (Execution(batch_size=4), Execution(batch_size=13), alone):
         run = measure(
             joint(module), toy_file, metrics=metrics, mutes=["zero"], draws=5, execution=execution
         )
