@@ -270,7 +270,7 @@ def _undefined(mute: Mute, network: JointNetwork, sites: Sequence[str], *, train
     if "optimal" not in mute.needs:
         return ""
     if edges := [site for site in sites if is_edge(site)]:
-        return f"it is for inputs, and {', '.join(edges)} is none"
+        return f"it is for inputs, not for edges such as {edges[0]}"
     if not training and (lacking := lacking_optimal(network, sites)):
         return (
             f"the facts hold no optimal constant of {', '.join(lacking)}. Give training data to "

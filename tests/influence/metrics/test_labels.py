@@ -135,12 +135,12 @@ def test_a_sample_that_is_all_other_has_a_truth_and_no_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("classes", "told"), [((), "classes without names"), (("otherprop", "bed"), "otherprop, bed")]
+    ("classes", "found"), [((), "classes without names"), (("otherprop", "bed"), "otherprop, bed")]
 )
 def test_accuracy_without_other_needs_a_class_of_that_name(
-    classes: tuple[str, ...], told: str
+    classes: tuple[str, ...], found: str
 ) -> None:
-    with pytest.raises(InfluenceError, match=f"'y': .* needs a class 'other', got {told}. Name"):
+    with pytest.raises(InfluenceError, match=f"'y': .* needs a class 'other', got {found}. Name"):
         score(WITHOUT_OTHER, np.eye(2), [0, 1], classes=classes)
 
 

@@ -43,7 +43,7 @@ def test_direction_points_to_the_perfect_prediction(name: str) -> None:
     assert (perfect > spoilt) is metric.higher_is_better
 
 
-def test_unknown_name_is_told_with_the_near_one() -> None:
+def test_unknown_name_is_refused_with_the_near_one() -> None:
     with pytest.raises(InfluenceError, match="unknown metric 'mean_iuo': did you mean 'mean_iou'"):
         find_metrics(["mean_iuo"])
 
@@ -152,7 +152,7 @@ def test_a_set_without_such_metrics_is_refused(net: JointNetwork, toy_file: Path
         expand_sets(net, EvaluationFile(toy_file), {"depth": ["rms", "arora"]})
 
 
-def test_where_one_metric_is_looked_up_a_set_is_told_apart() -> None:
+def test_where_one_metric_is_looked_up_a_set_is_refused() -> None:
     with pytest.raises(InfluenceError, match=r"got the set 'arora'\. Name one of pixel_accuracy, "):
         find_metrics(["arora"])
     with pytest.raises(InfluenceError, match="'hybirdnet': did you mean 'hybridnet'"):

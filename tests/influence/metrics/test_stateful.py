@@ -121,7 +121,7 @@ def test_value_has_to_be_one_number() -> None:
         metric.value()
 
 
-def test_failing_metric_is_told_with_what_it_saw() -> None:
+def test_failing_metric_is_named_with_its_batch() -> None:
     metric = make_stateful(MulticlassJaccardIndex(3)).fresh(CPU)
     with pytest.raises(
         InfluenceError,

@@ -171,7 +171,7 @@ def test_network_stays_as_it_is(toy_file: Path) -> None:
     assert all(w.grad is None for w in net.module.parameters())
 
 
-def test_seed_limit_and_sites_are_minded(toy_file: Path, reads: list[int]) -> None:
+def test_seed_limit_and_sites_have_an_effect(toy_file: Path, reads: list[int]) -> None:
     options: dict[str, Any] = {"steps": 5, "batch_size": 4, "limit": 9}
     one, same, other = (learn_optimal(toy(), toy_file, seed=s, **options) for s in (1, 1, 2))
     assert one == same
@@ -202,7 +202,7 @@ def test_a_perfect_network_is_scaled_by_what_a_candidate_loses() -> None:
     assert found["x"] == pytest.approx([inputs["x"].mean().item()], abs=2e-3)
 
 
-def test_what_stops_gradients_is_told() -> None:
+def test_what_stops_gradients_is_an_error() -> None:
     data = pair(lambda x, y: x + y, 20, 1)
     with pytest.raises(InfluenceError, match="no gradient reaches the input 'x', though"):
         learn_optimal(formula(lambda x, y: x.detach() + y), [data], steps=5)
@@ -221,7 +221,7 @@ def test_an_input_without_influence_has_a_constant_too() -> None:
     assert learn_optimal(net, [data], sites=["x"], steps=5) == {"x": (0.0,)}
 
 
-def test_nan_is_told() -> None:
+def test_nan_is_an_error() -> None:
     data = pair(lambda x, y: x + y, 20, 1)
     broken = formula(lambda x, y: x + y.log())
     with pytest.raises(InfluenceError, match=r"NaN or infinity for some of .* nothing muted"):

@@ -145,7 +145,7 @@ def test_constant_takes_a_finite_number(text: str) -> None:
         parse_mute(text)
 
 
-def test_unknown_mute_is_told_with_the_near_one() -> None:
+def test_unknown_mute_is_refused_with_the_near_one() -> None:
     with pytest.raises(InfluenceError, match="unknown mute 'shufle': did you mean 'shuffle'"):
         parse_mutes(["zero", "shufle"])
 
@@ -181,7 +181,7 @@ def network(*optimal: str, kind: str = "probabilities") -> JointNetwork:
         ((), "vector", ("depth", "semantic"), ("uniform", "optimal")),
     ],
 )
-def test_what_is_not_defined_is_left_out_and_told(
+def test_what_is_not_defined_is_left_out_with_a_note(
     known: tuple[str, ...], kind: str, sites: tuple[str, ...], left_out: tuple[str, ...]
 ) -> None:
     mutes, notes = choose_mutes(["panel", "constant:2"], network(*known, kind=kind), sites)
@@ -200,8 +200,8 @@ def test_edges_have_no_optimal_constant() -> None:
     sites = ["depth", "edge:encoder"]
     mutes, notes = choose_mutes(["panel"], network("depth"), sites, training=True)
     assert [mute.name for mute in mutes] == ["zero", "mean", "shuffle", "noise"]
-    assert notes[1].endswith("left out: it is for inputs, and edge:encoder is none")
-    with pytest.raises(InfluenceError, match="'optimal': it is for inputs, and edge:encoder is"):
+    assert notes[1].endswith("left out: it is for inputs, not for edges such as edge:encoder")
+    with pytest.raises(InfluenceError, match="'optimal': it is for inputs, not for edges such"):
         choose_mutes(["optimal"], network("depth"), sites, training=True)
 
 
@@ -223,9 +223,9 @@ def test_panel_of_a_run(toy_file: Path) -> None:
     }
     assert run.info["measured"]["mutes"] == ["zero", "mean", "uniform", "shuffle", "noise"]
     uniform, optimal = (f"mute {n!r} of the panel was left out" for n in ("uniform", "optimal"))
-    told = {key: [n.partition(":")[0] for n in own] for key, own in run.info["notes"].items()}
-    assert told["toy"][0] == optimal
-    assert told["other"][:2] == [uniform, optimal]
+    left_out = {key: [n.partition(":")[0] for n in own] for key, own in run.info["notes"].items()}
+    assert left_out["toy"][0] == optimal
+    assert left_out["other"][:2] == [uniform, optimal]
 
 
 def test_named_mute_without_its_facts_is_refused() -> None:

@@ -108,7 +108,7 @@ def test_value_without_an_axis_of_samples_is_not_moved() -> None:
     assert calls(stages.conditions[1]) == ["mean", "add"]
 
 
-def test_in_place_stays_only_where_nobody_else_sees_it() -> None:
+def test_in_place_stays_only_where_no_other_node_reads_it() -> None:
     sketch = Sketch()
     sine = sketch.call(aten.sin.default, sketch.x)
     halved = sketch.call(aten.mul_.Tensor, sine, 0.5)
