@@ -15,14 +15,14 @@ __all__ = ["main"]
 
 COMMANDS = {
     "compare": "Test whether two networks or runs differ, on the same samples.",
-    "gallery": "Save pictures of the samples that inputs helped and hurt most in a run.",
-    "maps": "Map the pixels of samples in which an input helps or hurts an output.",
+    "gallery": "Save pictures of the samples that inputs helped and hurt most.",
+    "maps": "Map the pixels in which an input helps or hurts an output.",
     "measure": "Mute each input of trained networks and measure what each output loses.",
-    "optimal": "Learn the constants that hurt a network least in the place of its inputs.",
+    "optimal": "Learn the constants of the mute optimal from training data.",
     "plot": "Draw a figure of measured runs.",
     "power": "Compute which omega a number of samples can detect.",
-    "report": "Write a page with summary, plots, tables and samples of measured runs.",
-    "show": "List metrics or mutes, or describe a checkpoint or an evaluation file.",
+    "report": "Write a page with the results of measured runs.",
+    "show": "List metrics or mutes, or describe a checkpoint or data file.",
     "table": "Print a table of measured runs.",
 }
 

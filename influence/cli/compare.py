@@ -28,7 +28,7 @@ def _pairs(
 @click.argument("run_b", required=False, type=click.Path(path_type=Path))
 @click.option("--pair", "pairs", multiple=True, callback=_pairs, metavar="A=B",
               help="Compare networks A and B; by default those of equal name.")  # fmt: skip
-@options.metric
+@options.computed_metric
 @options.mute
 @options.level
 @options.format

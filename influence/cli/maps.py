@@ -53,7 +53,7 @@ def maps(
     The samples are run with nothing muted and with the source muted, as in the measurement. For an
     output of labels, a pixel is 1 where only the prediction with nothing muted is right, and -1
     where only the muted one is. For values it is the absolute error of the muted prediction minus
-    that of the other.
+    that of the prediction with nothing muted.
     """
     if bool(ids) == bool(run):
         raise click.UsageError("Give either --id or --run.")

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from influence.data.source import Data
     from influence.network.joint_network import JointNetwork
 
-__all__ = ["batch_size", "checkpoint", "csv", "data", "device", "format", "level", "limit",
-           "load_networks", "match_options", "metric", "mute", "names", "network", "read_data",
-           "read_frame", "runs", "seed", "split", "translate", "workers", "write_csv"]  # fmt: skip
+__all__ = ["batch_size", "checkpoint", "computed_metric", "csv", "data", "device", "format",
+           "level", "limit", "load_networks", "match_options", "metric", "mute", "names", "network",
+           "read_data", "read_frame", "runs", "seed", "split", "translate", "workers",
+           "write_csv"]  # fmt: skip
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -80,7 +81,8 @@ def names(flag: str, text: str) -> Callable[[C], C]:
 
 
 mute = names("--mute", "Show only these mutes, joined by commas.")
-metric = names("--metric", "Only these metrics, joined by commas; module:name for your own.")
+metric = names("--metric", "Only these metrics, joined by commas.")
+computed_metric = names("--metric", "Compute only these metrics; module:name for your own.")
 
 
 def split(text: str) -> tuple[str, ...]:
@@ -93,19 +95,9 @@ def split(text: str) -> tuple[str, ...]:
 
 
 def match_options(function: Callable[..., object], options: Any) -> dict[str, Any]:
-    """Return the options that were given, as keyword arguments of a function.
+    """Return the fields of a dataclass that were given, as keyword arguments of a function.
 
-    Parameters
-    ----------
-    function
-        What draws a figure or makes a table.
-    options
-        A dataclass; a field that is `None` or empty was not given.
-
-    Raises
-    ------
-    click.UsageError
-        If an option was given that the function does not take.
+    A field that is `None` or empty was not given; one that the function does not take is an error.
     """
     every = {field.name: getattr(options, field.name) for field in fields(options)}
     given = {name: value for name, value in every.items() if value not in (None, (), {})}
@@ -165,15 +157,11 @@ RECORD = re.compile(r"\b(?:checkpointing|execution|resampling)=\w+\((?:\w+, )*([
 ARGUMENT = re.compile(
     r"""(?<!\w)(?:'[^']*'|"[^"]*")"""  # quoted: names and values of the user
     r"""|\b\w+\([^()]*\)"""  # a call: its arguments are not those of a command
-    r"""|(?:\b(?P<verb>[Ww]ith|[Gg]ive|[Uu]se)\ )?"""
+    r"""|(?P<with>\b[Ww]ith\ )?"""
     r"""(?<![\w./:=-])(?P<name>[a-z_]+)="""
     r"""(?P<value>'[^']*'|"[^"]*"|\[[^]]*]|\([^)]*\)|{[^}]*}|\.\.\.|[\w.:+-]*\w(?![\w/:=]))"""
     r"""|(?<![\w./:=-])(?P<word>[a-z]+_[a-z_]+)(?![\w/:=-]|\.\w)"""
 )
-
-ABSENT = {None: "no", "with": "without", "With": "Without", "give": "leave out",
-          "Give": "Leave out", "use": "leave out", "Use": "Leave out"}  # fmt: skip
-"""Verb before ``name=False`` -> words before an option that has to be left out."""
 
 
 def translate(text: str, *commands: click.Command) -> str:
@@ -200,13 +188,13 @@ def translate(text: str, *commands: click.Command) -> str:
     """
 
     def rewrite(match: re.Match[str]) -> str:
-        name, value, verb = match["name"] or match["word"], match["value"], match["verb"]
+        name, value, start = match["name"] or match["word"], match["value"], match["with"] or ""
         option = _find_option(name, commands) if name else None
         if option is None:
             return match[0]
         if value == "None" or (value == "False" and not option.secondary_opts):
-            return f"{ABSENT[verb]} {option.opts[0]}"
-        return " ".join(filter(None, [verb, _spell(option, value)]))
+            return f"{start.replace(' ', 'out') or 'no'} {option.opts[0]}"
+        return start + _spell(option, value)
 
     return ARGUMENT.sub(rewrite, RECORD.sub(r"\1", text))
 
@@ -233,7 +221,12 @@ def _spell(option: click.Option, value: str | None) -> str:
     except (SyntaxError, ValueError):  # no literal, but a name
         found = value
     if isinstance(found, dict):
-        found = [f"{key}={','.join(names)}" for key, names in found.items()]
-    several = found if isinstance(found, (list, tuple)) else [found]
-    texts = [shlex.quote(str(item)) for item in several]
-    return " ".join(f"{flag} {text}" for text in (texts if option.multiple else [",".join(texts)]))
+        found = [(key, ",".join(_texts(names))) for key, names in found.items()]
+    texts = _texts(found) if option.multiple else [",".join(_texts(found))]
+    return " ".join(f"{flag} {shlex.quote(text)}" for text in texts)
+
+
+def _texts(value: object) -> list[str]:
+    """List the parts of a value; tuples in it are joined as pairs are, A=B."""
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    return ["=".join(map(str, p)) if isinstance(p, tuple) else str(p) for p in parts]

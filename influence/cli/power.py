@@ -23,7 +23,7 @@ __all__ = ["power"]
     "--omega", type=float,
     help="The omega to detect, in natural units (0.01 of mean IoU); by default that of the run.",
 )  # fmt: skip
-@options.metric
+@options.computed_metric
 @options.mute
 @options.level
 @options.format

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from influence.cli import main
+from influence.cli.compare import compare
 from influence.cli.maps import maps
 from influence.cli.measure import measure
 from influence.cli.options import translate
@@ -16,7 +17,8 @@ from influence.cli.options import translate
     [
         # Switches.
         ("Start afresh with resume=False", "Start afresh without --resume"),
-        ("Give resume=False, or move it", "Leave out --resume, or move it"),
+        ("Give resume=False, or move it", "Give no --resume, or move it"),
+        ("With resume=False it starts", "Without --resume it starts"),
         ("go on with resume=True.", "go on with --resume."),
         ("share=False takes less", "--no-share takes less"),
         ("give execution=Execution(share=False)", "give --no-share"),
@@ -29,12 +31,15 @@ from influence.cli.options import translate
         ("give network='mine:Net'.", "give --network mine:Net."),
         ("learn it with training=...", "learn it with --train FILE"),
         ("Give seed=...: it differs", "Give --seed: it differs"),
-        ("give limit=None", "leave out --limit"),
+        ("give limit=None", "give no --limit"),
         # Several values.
         ("mutes=['zero', 'mean']", "--mute zero,mean"),
         ("levels=['depth=1,2']", "--by depth=1,2"),
         ("sites=['edge:a.b', 'x']: x", "--site edge:a.b --site x: x"),
         ("metrics={'depth': ['rms', 'mae']}", "--metric depth=rms,mae"),
+        ("metrics={'depth': 'rms', 'x': 1}", "--metric depth=rms --metric x=1"),
+        ("metrics={output: [name, ...]}. More", "--metric OUTPUT=NAME,.... More"),
+        ("from, training=..., or write it", "from, --train FILE, or write it"),
         ("metrics={...}", "--metric OUTPUT=NAME,..."),
         # A name alone.
         ("Take a smaller batch_size.", "Take a smaller --batch-size."),
@@ -65,6 +70,8 @@ def test_what_is_no_argument_stays(text: str) -> None:
 def test_the_first_command_that_has_an_option_names_it() -> None:
     assert translate("give ids=[...] or stream=True", maps, measure) == "give --id ID or --stream"
     assert translate("give mute='zero'") == "give mute='zero'"
+    text = "such as pairs=[('A', 'B')], or metrics=['module:rms']"
+    assert translate(text, compare, measure) == "such as --pair A=B, or --metric module:rms"
 
 
 def test_every_command_explains_its_options() -> None:
