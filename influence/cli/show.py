@@ -84,11 +84,7 @@ def _checkpoint_lines(path: str, data: str | None) -> list[str]:
             known = {k: v for k, v in item.items() if k != "name" and v not in (None, "", (), [])}
             lines.append(f"  {part}/{item['name']}: {json.dumps(known)}")
     lines += [f"  {k}: {facts[k]}" for k in ("trained_on", "notes") if facts[k]]
-    shapes = _sample_shapes(net, data)
-    computation = _computation_lines(net, shapes) if shapes else [
-        "  computation: name an evaluation file with --data for the shapes of the inputs"
-    ]  # fmt: skip
-    return [*lines, *computation, f"  sha256 {net.sha256}"]
+    return [*lines, *_computation_lines(net, _sample_shapes(net, data)), f"  sha256 {net.sha256}"]
 
 
 def _sample_shapes(net: JointNetwork, data: str | None) -> dict[str, tuple[int, ...]]:
@@ -118,6 +114,8 @@ def _computation_lines(net: JointNetwork, shapes: Mapping[str, tuple[int, ...]])
     from influence.plan.conditions import NO_MUTE, Condition
     from influence.plan.setups import FULL, choose_setups
 
+    if not shapes:
+        return ["  computation: name an evaluation file with --data for the shapes of the inputs"]
     known = {m.name: m for m in net.inputs}
     clean = {name: torch.zeros(2, *shape) for name, shape in shapes.items()}
     signals = Signals(clean, np.arange(2), known, {"zero": MUTES["zero"]})
