@@ -1,4 +1,4 @@
-"""Reruns: the samples that sources helped and hurt most in a run, run again to be looked at.
+"""Reruns: the samples that sources helped and hurt most in a run, run through the network again.
 
 They are shown as maps, or as the gallery of the run.
 """

@@ -199,12 +199,12 @@ def test_any_number_of_axes_can_be_mapped(mute: str) -> None:
         ({"source": "edge:convolution"}, "'convolution'.*'?conv"),
     ],
 )
-def test_mistakes_are_told(toy_file: Path, options: dict[str, Any], message: str) -> None:
+def test_mistakes_are_reported(toy_file: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(InfluenceError, match=message):
         make(toy_file, **options)
 
 
-def test_near_names_of_a_sample_are_told(tmp_path: Path) -> None:
+def test_near_names_of_a_sample_are_suggested(tmp_path: Path) -> None:
     path = write_toy_file(tmp_path / "toy.h5", ids=[f"room-{i:04d}" for i in range(13)])
     with pytest.raises(InfluenceError, match=r"no sample 'rom-0011' .*such as 'room-0011'"):
         make(path, ids=["rom-0011"])

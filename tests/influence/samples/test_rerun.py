@@ -152,7 +152,7 @@ def test_another_mute_metric_and_the_own_directions(
         ({"top": 0}, "expected one sample a side or more"),
     ],
 )
-def test_unknown_names_are_told(
+def test_unknown_names_are_reported(
     run: Path, nets: list[JointNetwork], data: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InfluenceError, match=message):
@@ -171,7 +171,7 @@ def test_a_run_of_other_networks_or_data_is_refused(
         make_gallery(run, [nets[0], nets[0]], data)
 
 
-def test_networks_of_one_name_are_told_apart_by_their_seed(data: Path, tmp_path: Path) -> None:
+def test_networks_of_one_name_differ_by_their_seed(data: Path, tmp_path: Path) -> None:
     nets = [joint(Toy(0), "net", 1), joint(Toy(1), "net", None)]
     measure(nets, data, mutes=["zero"], draws=9, device="cpu").write(tmp_path)
     rows = make_gallery(tmp_path, nets[1:], data, top=1, device="cpu")[0].rows
@@ -196,7 +196,7 @@ class Both(nn.Module):
         return x + y, (x + 2 * y).mean(dim=(1, 2))
 
 
-def test_what_has_no_map_is_left_out_and_said(tmp_path: Path) -> None:
+def test_what_has_no_pixels_is_left_out_with_a_note(tmp_path: Path) -> None:
     net = JointNetwork(Both(), inputs=("x", "y"), outputs=("total", "level"))
     x, y = torch.rand((2, 5, 3, 4), generator=torch.Generator().manual_seed(0)).unbind()
     data = [({"x": x, "y": y}, {"total": x + y, "level": x.mean(dim=(1, 2))})]
