@@ -45,9 +45,9 @@ def gallery(
     networks = options.load_networks([*ckpt, *more_checkpoints], network)
 
     from influence.display.gallery.folder import write_gallery
-    from influence.samples.rerun import make_gallery
+    from influence.samples.rerun import gather_gallery
 
-    found, notes = make_gallery(
+    found, notes = gather_gallery(
         run, networks, options.read_data(data), mute=mute, metric=metric, top=top, own=own,
         device=device,
     )  # fmt: skip

@@ -145,8 +145,10 @@ def measure(
     from influence.measurement.pipeline import Checkpointing
     from influence.measurement.pipeline import measure as measure_networks
     from influence.network.checkpoints import load_checkpoint
+    from influence.runtime.execution import Execution
     from influence.runtime.factories import is_factory, make
     from influence.runtime.processes import join_processes
+    from influence.statistics.bootstrap import Resampling
 
     with join_processes(device) as processes:
         run = measure_networks(
@@ -159,16 +161,8 @@ def measure(
             setups=setups,
             meeting=meeting,
             interactions=interactions,
-            device=device,
-            draws=draws,
-            confidence=confidence,
-            seed=seed,
-            batch_size=batch_size,
-            workers=workers,
-            amp=amp,
-            compile=compile,
-            channels_last=channels_last,
-            share=share,
+            execution=Execution(device, batch_size, workers, amp, share, compile, channels_last),
+            resampling=Resampling(draws, confidence, seed),
             stream=stream,
             limit=limit,
             expect=expect,

@@ -19,8 +19,9 @@ from torch import Tensor
 from influence.data.dataset import Batch, EvaluationSet
 from influence.data.evaluation_file import EvaluationFile
 from influence.data.source import Data, open_data, sample_count
-from influence.engine.loop import order_samples, read_batches, run_batches
+from influence.engine.evaluation import try_out
 from influence.engine.preparation import make_runners
+from influence.engine.schedule import Schedule, choose_batches, order_samples
 from influence.errors import InfluenceError
 from influence.metrics.matching import match_metrics
 from influence.metrics.metric import Metric, Prediction, Statistic
@@ -30,7 +31,7 @@ from influence.network.joint_network import JointNetwork
 from influence.network.sites import select_sites
 from influence.plan.plan import Plan
 from influence.results.sample_maps import SampleMaps
-from influence.runtime.execution import Execution
+from influence.runtime.execution import Execution, Session
 from influence.statistics.rows import RowKey
 
 __all__ = ["Effect", "map_samples"]
@@ -210,14 +211,15 @@ def _run(
     """Return the samples, and for each condition the predicted pixels and which have truth."""
     execution = Execution(device=device, batch_size=1, share=False)
     derangement = order_samples([network], data, [plan], count)
-    batches = [np.array([position]) for position in positions]
-    pairs = read_batches(data, batches, derangement, execution)
+    alone = [np.array([position]) for position in positions]
+    schedule = Schedule(choose_batches(data, alone, range(len(alone)), derangement, execution))
     runners = make_runners([network], data, [plan], execution, count=count)
-    _, results = run_batches(runners, pairs, execution, samples=len(positions))
-    found = list(results)
+    _, loaded = try_out(runners, schedule, execution, Session())
+    (runner,) = runners
+    found = [(batch, runner.run(batch, follower)) for _, batch, follower in loaded]
     (output,) = plan.metrics
     keys = [RowKey(c, output, PIXELS.statistic.name) for c in plan.conditions(network)]
-    rows = [np.concatenate([of_batch[key] for _, (of_batch,) in found]) for key in keys]
+    rows = [np.concatenate([of_batch[key] for _, of_batch in found]) for key in keys]
     halves = [np.split(values, 2, axis=1) for values in rows]
     return [batch for batch, _ in found], [(pixels, valid) for pixels, valid in halves]
 

@@ -26,7 +26,7 @@ from influence.results.selection import named
 from influence.runtime.records import Record, read_record
 from influence.samples.maps import Effect, map_samples
 
-__all__ = ["Rerun", "make_gallery", "map_extremes", "open_rerun"]
+__all__ = ["Rerun", "gather_gallery", "map_extremes", "open_rerun"]
 
 REALISTIC = "shuffle"
 """The mute that a gallery prefers, as it replaces inputs by inputs of the data."""
@@ -217,7 +217,7 @@ def map_extremes(
     return rerun.maps(extremes["id"].tolist(), effect, device)
 
 
-def make_gallery(
+def gather_gallery(
     run: str | PathLike[str],
     networks: Sequence[JointNetwork],
     data: Data,
@@ -268,7 +268,7 @@ def make_gallery(
     >>> data = [({"x": x, "y": y}, {"total": x + y})]
     >>> folder = tempfile.mkdtemp()
     >>> measure(net, data, mutes=["zero"]).write(folder)
-    >>> found, notes = make_gallery(folder, [net], data, top=1)
+    >>> found, notes = gather_gallery(folder, [net], data, top=1)
     >>> found.rows[["source", "side", "id"]].values.tolist()
     [['x', 'helped', '0'], ['y', 'helped', '2']]
     """

@@ -21,7 +21,7 @@ from influence.measurement.pipeline import measure
 from influence.mutes.optimal import with_optimal
 from influence.network.joint_network import JointNetwork
 from influence.samples.maps import Effect, map_samples
-from influence.samples.rerun import make_gallery, map_extremes
+from influence.samples.rerun import gather_gallery, map_extremes
 from tests.toy import Toy, joint, toy, write_toy_file
 
 HOSTILE = [f"../../{i}<script>\nalert({i})</script>" for i in range(13)]
@@ -48,7 +48,7 @@ def run(nets: list[JointNetwork], data: Path, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="module")
 def found(run: Path, nets: list[JointNetwork], data: Path) -> Gallery:
-    gallery, notes = make_gallery(run, nets, data, top=2, device="cpu")
+    gallery, notes = gather_gallery(run, nets, data, top=2, device="cpu")
     assert notes == ()
     return gallery
 
@@ -118,7 +118,7 @@ def test_images_are_of_the_maps_that_the_measurement_saw(
 def test_made_twice_it_is_the_same_to_the_byte(
     found: Gallery, run: Path, nets: list[JointNetwork], data: Path, tmp_path: Path
 ) -> None:
-    again, _ = make_gallery(run, nets, data, top=2, device="cpu")
+    again, _ = gather_gallery(run, nets, data, top=2, device="cpu")
     for name, gallery in (("one", found), ("other", again)):
         write_gallery(tmp_path / name, gallery)
     one, other = ({p.name: p.read_bytes() for p in (tmp_path / name / "gallery").iterdir()}
@@ -136,11 +136,11 @@ def test_another_mute_metric_and_the_own_directions(
     run: Path, nets: list[JointNetwork], data: Path
 ) -> None:
     options: dict[str, Any] = {"top": 1, "device": "cpu"}
-    rows = make_gallery(run, nets[:1], data, mute="zero", metric=["mae"], **options)[0].rows
+    rows = gather_gallery(run, nets[:1], data, mute="zero", metric=["mae"], **options)[0].rows
     assert set(zip(rows["mute"], rows["target"], rows["metric"], strict=True)) == {
         ("zero", "depth", "mae")
     }
-    rows = make_gallery(run, nets[1:], data, own=True, **options)[0].rows
+    rows = gather_gallery(run, nets[1:], data, own=True, **options)[0].rows
     assert len(rows[["source", "target"]].drop_duplicates()) == 4
 
 
@@ -156,27 +156,27 @@ def test_unknown_names_are_reported(
     run: Path, nets: list[JointNetwork], data: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InfluenceError, match=message):
-        make_gallery(run, nets, data, **options)
+        gather_gallery(run, nets, data, **options)
 
 
 def test_a_run_of_other_networks_or_data_is_refused(
     run: Path, nets: list[JointNetwork], data: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(InfluenceError, match="'other' is none of these"):
-        make_gallery(run, [joint(Toy(0), "other")], data)
+        gather_gallery(run, [joint(Toy(0), "other")], data)
     other = write_toy_file(tmp_path / "other.h5", count=12)
     with pytest.raises(InfluenceError, match="measured on other data than"):
-        make_gallery(run, nets, other)
+        gather_gallery(run, nets, other)
     with pytest.raises(InfluenceError, match="'net 0' 2 times"):
-        make_gallery(run, [nets[0], nets[0]], data)
+        gather_gallery(run, [nets[0], nets[0]], data)
 
 
 def test_networks_of_one_name_differ_by_their_seed(data: Path, tmp_path: Path) -> None:
     nets = [joint(Toy(0), "net", 1), joint(Toy(1), "net", None)]
     measure(nets, data, mutes=["zero"], draws=9, device="cpu").write(tmp_path)
-    rows = make_gallery(tmp_path, nets[1:], data, top=1, device="cpu")[0].rows
+    rows = gather_gallery(tmp_path, nets[1:], data, top=1, device="cpu")[0].rows
     assert rows["seed"].isna().all()
-    both = make_gallery(tmp_path, nets, data, top=1, device="cpu")[0].rows
+    both = gather_gallery(tmp_path, nets, data, top=1, device="cpu")[0].rows
     assert both["seed"].isna().sum() == len(rows)
     assert both.loc[both["seed"].isna(), "id"].tolist() == rows["id"].tolist()
 
@@ -186,7 +186,7 @@ def test_a_streamed_run_has_nothing_to_show(
 ) -> None:
     measure(nets[0], data, mutes=["zero"], stream=True, draws=9, device="cpu").write(tmp_path)
     with pytest.raises(InfluenceError, match="no samples to choose from, as it was streamed"):
-        make_gallery(tmp_path, nets[:1], data)
+        gather_gallery(tmp_path, nets[:1], data)
 
 
 class Both(nn.Module):
@@ -201,7 +201,7 @@ def test_what_has_no_pixels_is_left_out_with_a_note(tmp_path: Path) -> None:
     x, y = torch.rand((2, 5, 3, 4), generator=torch.Generator().manual_seed(0)).unbind()
     data = [({"x": x, "y": y}, {"total": x + y, "level": x.mean(dim=(1, 2))})]
     measure(net, data, mutes=["zero"], draws=9, device="cpu").write(tmp_path)
-    found, notes = make_gallery(tmp_path, [net], data, top=1, device="cpu")
+    found, notes = gather_gallery(tmp_path, [net], data, top=1, device="cpu")
     assert set(found.rows["target"]) == {"total"}
     assert set(found.rows["mute"]) == {"zero"}
     assert len(notes) == 2
@@ -210,7 +210,7 @@ def test_what_has_no_pixels_is_left_out_with_a_note(tmp_path: Path) -> None:
     net = JointNetwork(Level(), inputs=("x", "y"), outputs=("level",))
     measure(net, only, mutes=["zero"], draws=9, device="cpu").write(tmp_path / "only")
     with pytest.raises(InfluenceError, match=r"has nothing to show: .* x -> level is not shown"):
-        make_gallery(tmp_path / "only", [net], only)
+        gather_gallery(tmp_path / "only", [net], only)
 
 
 class Level(nn.Module):
