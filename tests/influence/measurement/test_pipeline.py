@@ -236,7 +236,7 @@ def test_constants_of_another_form_are_told(toy_file: Path, tmp_path: Path, foun
     with pytest.raises(KeyboardInterrupt):
         measure(toy(), Unreadable(toy_file), **options, checkpointing=Checkpointing(tmp_path))
     (tmp_path / "optimal.json").write_text(json.dumps(found))
-    with pytest.raises(InfluenceError, match=r"optimal\.json.* Start afresh without --resume"):
+    with pytest.raises(InfluenceError, match=r"optimal\.json.* Start afresh with resume=False"):
         measure(toy(), toy_file, **options, checkpointing=Checkpointing(tmp_path, resume=True))
 
 
