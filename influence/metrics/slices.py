@@ -123,7 +123,7 @@ def _sources(division: Division, network: JointNetwork, data: DataFacts) -> list
             if (unit := data.targets[name].unit) not in METRES:
                 raise InfluenceError(
                     f"{data.source}: targets/{name} is in {unit!r}; default edges are in metres. "
-                    "Give edges, such as depth=1000,2000,4000"
+                    "Give edges, such as levels='depth=1000,2000,4000'"
                 )
     return found
 

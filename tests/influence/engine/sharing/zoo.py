@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from influence.mutes.mute import BatchInputs
@@ -17,6 +17,8 @@ from influence.plan.conditions import Condition
 from influence.plan.plan import Plan
 
 Shapes = Mapping[str, tuple[int, ...]]
+
+aten = torch.ops.aten
 
 
 class Forwarded(nn.Module):
@@ -271,3 +273,24 @@ def conditions(net: JointNetwork, mutes: Sequence[str], setups: str = "all") -> 
     """List the conditions of a measurement, the full one first."""
     sites = tuple(m.name for m in net.inputs)
     return Plan(sites, tuple(map(parse_mute, mutes)), {}, setups=setups).conditions(net)
+
+
+class Sketch:
+    """A graph of the inputs x and y under construction."""
+
+    def __init__(self) -> None:
+        self.graph = fx.Graph()
+        self.x, self.y = (self.graph.placeholder(name) for name in "xy")
+
+    def call(self, target: Any, *args: Any) -> fx.Node:
+        return self.graph.call_function(target, args)
+
+    def module(self, *results: fx.Node) -> fx.GraphModule:
+        self.graph.output(results)
+        return fx.GraphModule({}, self.graph)
+
+
+def late_sketch() -> fx.GraphModule:
+    sketch = Sketch()
+    features = sketch.call(aten.tanh.default, sketch.x), sketch.call(aten.sin.default, sketch.y)
+    return sketch.module(sketch.call(aten.mul.Tensor, *features))
