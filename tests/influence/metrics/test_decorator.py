@@ -137,7 +137,7 @@ def test_number_a_sample_that_is_nan_names_the_sample(toy_file: Path) -> None:
         return (prediction - target).abs().mean(dim=(1, 2))  # some pixels have no truth
 
     with pytest.raises(
-        InfluenceError, match=r"'depth' is scored by \(mean:own\) is NaN .* '0' under full.*itself"
+        InfluenceError, match=r"'mean:own' of output 'depth' is NaN .* '0' under full.*itself"
     ):
         measure(toy(), toy_file, metrics={"depth": [LOWER(mean)]}, mutes=["zero"])
 
