@@ -11,6 +11,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from zlib import crc32
 
 import numpy as np
@@ -26,8 +27,9 @@ from influence.mutes.moments import lacking_moments, measure_moments, with_momen
 from influence.mutes.registry import MUTES
 from influence.network.joint_network import JointNetwork, Modality
 from influence.network.sites import select_sites
-from influence.runtime.execution import choose_device
+from influence.runtime.execution import Execution, choose_device
 from influence.runtime.progress import progress_bar
+from influence.runtime.renames import moved_into_record
 
 __all__ = ["learn_optimal", "with_optimal"]
 
@@ -76,17 +78,20 @@ class Sampling:
         return _cut(held, self.batch_size), _cut(order, size)
 
 
+LEARNING = partial(Execution, batch_size=8)
+"""How networks are run by default: in small batches, for the gradient needs all activations."""
+
+
+@moved_into_record("execution", ("batch_size", "device", "workers"), LEARNING)
 def learn_optimal(
     network: JointNetwork,
     data: Data,
     *,
     sites: Sequence[str] | None = None,
     steps: int = 200,
-    batch_size: int = 8,
     seed: int = 0,
     limit: int | None = None,
-    device: str = "auto",
-    workers: int = 0,
+    execution: Execution | None = None,
     progress: bool = False,
 ) -> dict[str, tuple[float, ...]]:
     """Learn for each input the constant, one number a channel, that hurts the network least.
@@ -108,14 +113,15 @@ def learn_optimal(
         targets)``. Outputs without ground truth there do not count.
     sites
         The inputs; all by default.
-    steps, batch_size, seed
-        The number of Adam's steps, the number of samples in each, and the seed by which they are
-        drawn. A smaller batch takes less memory, as the gradient needs all activations.
+    steps, seed
+        The number of Adam's steps, and the seed by which their samples are drawn.
     limit
         Use only the first samples.
-    device, workers, progress
-        The device to compute on, the number of processes that read ahead, and whether to show a
-        progress bar.
+    execution
+        The device to compute on, the number of samples in each step (8 by default; the gradient
+        needs all activations, so a smaller batch takes less memory), and the number of workers.
+    progress
+        Whether to show a progress bar.
 
     Returns
     -------
@@ -139,13 +145,14 @@ def learn_optimal(
     >>> round(found["x"][0], 3)  # the mean, in closed form
     3.0
     """
-    opened = open_data(data)
+    opened, execution = open_data(data), execution or LEARNING()
     chosen = select_sites(sites, [m.name for m in network.inputs])
-    sampling, count = Sampling(steps, batch_size, seed), sample_count(opened, limit)
+    sampling, count = Sampling(steps, execution.batch_size, seed), sample_count(opened, limit)
     held, batches = sampling.draw(count)
     losses = Losses.of(network, opened)
     facts = _with_moments(network, opened, chosen, count)
-    descent = Descent(network, opened, losses, held, choose_device(device), workers)
+    device = choose_device(execution.device)
+    descent = Descent(network, opened, losses, held, device, execution.workers)
     with _frozen(network.to(descent.device).module):
         constants = descent.begin(facts)
         with progress_bar(sum(map(len, batches)), show=progress) as advance:

@@ -22,6 +22,7 @@ from influence.mutes.optimal import learn_optimal, with_optimal
 from influence.mutes.registry import MUTES
 from influence.network.checkpoints import export_checkpoint, load_checkpoint
 from influence.network.joint_network import JointNetwork, Modality, Output
+from influence.runtime.execution import Execution
 from tests.toy import Toy, batches, joint, toy, write_toy_file
 
 Data = tuple[dict[str, Tensor], dict[str, Tensor]]
@@ -53,7 +54,7 @@ def pair(function: Callable[..., Any], count: int = 100, *shape: int) -> Data:
 
 def everything(count: int, steps: int = 300) -> dict[str, Any]:
     """Options by which every step sees every sample."""
-    return {"steps": steps, "batch_size": count}
+    return {"steps": steps, "execution": Execution(batch_size=count)}
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (3, 4, 5)])
@@ -172,7 +173,7 @@ def test_network_stays_as_it_is(toy_file: Path) -> None:
 
 
 def test_seed_limit_and_sites_have_an_effect(toy_file: Path, reads: list[int]) -> None:
-    options: dict[str, Any] = {"steps": 5, "batch_size": 4, "limit": 9}
+    options: dict[str, Any] = {"steps": 5, "execution": Execution(batch_size=4), "limit": 9}
     one, same, other = (learn_optimal(toy(), toy_file, seed=s, **options) for s in (1, 1, 2))
     assert one == same
     assert one != other
@@ -231,7 +232,7 @@ def test_nan_is_an_error() -> None:
         learn_optimal(muted_only, [data])
 
 
-@pytest.mark.parametrize("options", [{"steps": -1}, {"batch_size": 0}, {"limit": 0}])
+@pytest.mark.parametrize("options", [{"steps": -1}, {"limit": 0}])
 def test_senseless_options_are_refused(options: dict[str, Any], toy_file: Path) -> None:
     with pytest.raises(InfluenceError, match="expected"):
         learn_optimal(toy(), EvaluationFile(toy_file), **options)
