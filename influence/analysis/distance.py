@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from influence.analysis.subject import Subject
+from influence.analysis.omega import Subject
 from influence.plan.conditions import Condition
 from influence.results.tables import DISTANCE_COLUMNS
 from influence.statistics.features import FEATURES, MARK
-from influence.statistics.rows import RowKey
-from influence.statistics.sums import full_key
+from influence.statistics.rows import RowKey, full_key
 
 __all__ = ["THRESHOLD", "distance_frame", "distance_of"]
 

@@ -17,15 +17,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from influence.analysis.pairing import match_samples
+from influence.analysis.omega import Subject, list_cells, make_table
 from influence.analysis.stored_run import find_resampling, find_subjects, tabled_conditions
-from influence.analysis.subject import Subject, influence_record, list_cells
 from influence.metrics.registry import Wanted
 from influence.results.run import Run, read_run
 from influence.results.selection import named
 from influence.results.tables import read_tables
 from influence.statistics.bootstrap import Resampling
-from influence.statistics.rows import Rows
+from influence.statistics.rows import Rows, match_samples
 
 __all__ = ["CELL", "Estimates", "estimate_runs", "estimate_table", "read_estimates"]
 
@@ -157,20 +156,14 @@ def _draw(
 ) -> tuple[pd.DataFrame, Array]:
     """Return the cells of one network, and their omegas in every draw, (draws, cells)."""
     sums = resampling.sums(rows)
-    records, drawn = [], [np.empty((resampling.draws, 0))]
-    for condition in tabled_conditions(run, sums.conditions()):
-        for cell in list_cells(sums, subject, condition, "all"):
-            omega, draws = (
-                cell.metric.oriented(cell.values(full) - cell.values(muted))
-                for full, muted in (sums.observed(cell.key), sums.resampled(cell.key))
-            )
-            drawn.append(draws)
-            for level, value in zip(cell.levels, omega, strict=True):
-                named_so = influence_record(subject, condition, cell.key.output, cell.metric, level)
-                records.append(named_so | {"omega": value})
-    together = np.concatenate(drawn, axis=1)
+    found = []
+    for cell in list_cells(sums, subject, tabled_conditions(run, sums.conditions())):
+        omega, drawn = (cell.gain(*side(cell.key)) for side in (sums.observed, sums.resampled))
+        found.append((cell, omega, drawn))
+    together = np.concatenate([np.empty((resampling.draws, 0)), *(d for _, _, d in found)], axis=1)
     spread = pd.DataFrame(np.where(np.isfinite(together), together, np.nan)).std().to_numpy()
-    cells = pd.DataFrame(records, columns=[*CELL, "omega"]).assign(
+    omegas = ((cell, {"omega": omega}) for cell, omega, _ in found)
+    cells = make_table(omegas, subject, [*CELL, "omega"]).assign(
         standard_error=spread * np.sqrt(sums.groups / (sums.groups - 1))
         if sums.groups > 1
         else np.nan,

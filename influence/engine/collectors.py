@@ -18,9 +18,8 @@ from influence.statistics.features import (
     chosen_samples,
     stride_of,
 )
-from influence.statistics.rows import RowKey
+from influence.statistics.rows import RowKey, Sums
 from influence.statistics.running_sums import RunningSums
-from influence.statistics.sums import Sums
 
 
 def _gathered(

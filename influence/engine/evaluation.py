@@ -37,9 +37,8 @@ from influence.statistics.features import (
     feature_keys,
     stride_of,
 )
-from influence.statistics.rows import RowKey, Rows, StatefulValues
+from influence.statistics.rows import RowKey, Rows, StatefulValues, Sums
 from influence.statistics.running_sums import RunningSums
-from influence.statistics.sums import Sums
 
 __all__ = [
     "Evaluation",

@@ -27,8 +27,7 @@ from influence.plan.setups import FULL
 from influence.runtime.execution import Execution
 from influence.runtime.processes import Processes
 from influence.statistics.bootstrap import Resampling
-from influence.statistics.rows import RowKey
-from influence.statistics.sums import Sums
+from influence.statistics.rows import RowKey, Sums
 
 __all__ = [
     "CleanScores",

@@ -32,8 +32,7 @@ from influence.runtime.processes import Processes, process_device
 from influence.runtime.progress import progress_bar
 from influence.runtime.shards import ShardStore
 from influence.statistics.bootstrap import Resampling
-from influence.statistics.rows import Rows
-from influence.statistics.sums import Sums
+from influence.statistics.rows import Rows, Sums
 
 __all__ = ["Checkpointing", "measure"]
 

@@ -13,9 +13,8 @@ from influence.display.gallery.exhibits import Exhibit, arrange
 from influence.display.gallery.folder import Gallery
 from influence.errors import InfluenceError
 from influence.network.joint_network import JointNetwork
-from influence.results.extremes import extreme_samples
 from influence.results.run import read_run
-from influence.results.selection import named
+from influence.results.selection import extreme_samples, named
 from influence.samples.rerun import Rerun, open_rerun
 
 __all__ = ["gather_gallery"]
@@ -47,7 +46,7 @@ def gather_gallery(
         What replaced the source; by default `shuffle` if the run has it, or else its first mute.
     metric
         What tells the most helped and hurt; by default one of each target, see
-        `influence.results.extremes.extreme_samples`.
+        `influence.results.selection.extreme_samples`.
     top
         How many samples a side.
     own

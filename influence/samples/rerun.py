@@ -14,9 +14,9 @@ from influence.data.source import Data, open_data
 from influence.errors import InfluenceError
 from influence.mutes.optimal import with_optimal
 from influence.network.joint_network import JointNetwork
-from influence.results.extremes import extreme_samples
 from influence.results.run import Run, read_run
 from influence.results.sample_maps import SampleMaps
+from influence.results.selection import extreme_samples
 from influence.samples.maps import map_samples
 
 __all__ = [
@@ -167,7 +167,7 @@ def map_extremes(
         As for `map_samples`.
     metric
         What tells the most helped and hurt; by default one of the target, see
-        `influence.results.extremes.extreme_samples`.
+        `influence.results.selection.extreme_samples`.
     top
         How many samples a side.
 

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from scipy import sparse, stats
 
 from influence.errors import InfluenceError
-from influence.statistics.rows import Rows
-from influence.statistics.sums import Pair, Sums, full_key
+from influence.statistics.rows import Rows, Sides, Sums, full_key
 
 __all__ = [
     "Resampling",
@@ -104,7 +103,7 @@ class Resampling:
             groups=count,
         )
 
-    def exchange(self, pairs: Mapping[K, Pair], groups: NDArray[np.int64]) -> dict[K, Array]:
+    def exchange(self, pairs: Mapping[K, Sides], groups: NDArray[np.int64]) -> dict[K, Array]:
         """Add up second minus first over the samples that a sign flip swaps: (draws, k) for each.
 
         Parameters

@@ -21,7 +21,7 @@ from influence.analysis.distance import (
     distance_of,
     shrunk_covariance,
 )
-from influence.analysis.subject import Subject
+from influence.analysis.omega import Subject
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork

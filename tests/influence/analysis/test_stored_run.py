@@ -70,11 +70,11 @@ def test_files_of_several_runs_are_noticed(directory: Path) -> None:
     halved = run.influence.assign(omega=run.influence["omega"] / 2)
     for other, message in (
         (replace(run, rows={}), "a streamed run keeps none"),
-        (measured(run, networks=facts[:2]), "tells of 2 networks and rows.h5 of 3"),
-        (measured(run, networks=facts[::-1]), "holds network 'toy-seed0' where run.json tells"),
-        (measured(run, networks=renamed), "holds network 'toy-seed0' where run.json tells"),
-        (measured(run, networks=[1, 2, 3]), "run.json: expected what influence measure writes"),
-        (replace(run, info={}), "run.json: expected what influence measure writes"),
+        (measured(run, networks=facts[:2]), "names 2 networks and rows.h5 has 3"),
+        (measured(run, networks=facts[::-1]), "holds network 'toy-seed0' where run.json names"),
+        (measured(run, networks=renamed), "holds network 'toy-seed0' where run.json names"),
+        (measured(run, networks=[1, 2, 3]), "run.json: measured: networks: 0: input should be"),
+        (replace(run, info={}), "run.json: measured: field required"),
         (replace(run, influence=halved), "by rows.h5 and .* by influence.csv"),
         (
             replace(run, influence=halved[halved["network"] == "toy"]),
@@ -91,8 +91,8 @@ def test_files_of_several_runs_are_noticed(directory: Path) -> None:
 def test_what_run_json_does_not_tell_or_nobody_asks_for_is_refused(directory: Path) -> None:
     run = read_run(directory, rows=True)
     assert find_data_hash(run) == run.info["measured"]["data"]["sha256"]
-    bare = replace(run, info={"measured": {"draws": 10**12, "confidence": 0.95, "seed": 0}})
-    with pytest.raises(InfluenceError, match=r"run\.json: expected what .* KeyError: 'data'"):
-        find_data_hash(bare)
-    with pytest.raises(InfluenceError, match="1000000 draws at most, got 1000000000000"):
-        find_resampling(bare)
+    with pytest.raises(InfluenceError, match=r"run\.json: measured: data: .* got 'None'"):
+        find_data_hash(measured(run, data=None))
+    many = r"run\.json: measured: draws: input should be less than or equal to 1000000, got .10{12}"
+    with pytest.raises(InfluenceError, match=many):
+        find_resampling(measured(run, draws=10**12))
