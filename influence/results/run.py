@@ -192,9 +192,9 @@ def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> row = dict.fromkeys(INFLUENCE_COLUMNS, 1) | {"network": "a", "higher_is_better": True}
+    >>> row = dict.fromkeys(COLUMNS["influence"], 1) | {"network": "a", "higher_is_better": True}
     >>> pd.DataFrame([row | {"seed": None}]).to_csv(folder / "influence.csv", index=False)
-    >>> row = dict.fromkeys(PERFORMANCE_COLUMNS, 1) | {"network": "a", "higher_is_better": True}
+    >>> row = dict.fromkeys(COLUMNS["performance"], 1) | {"network": "a", "higher_is_better": True}
     >>> pd.DataFrame([row]).to_csv(folder / "performance.csv", index=False)
     >>> read_run(folder).influence[["network", "seed", "omega", "n"]].dtypes.astype(str).to_list()
     ['str', 'Int64', 'float64', 'int64']

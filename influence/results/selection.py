@@ -182,7 +182,7 @@ def extreme_samples(
     [['r', 'helped', 1, 3], ['q', 'hurt', 1, -2]]
     """
     if top < 1:
-        raise InfluenceError(f"expected top of 1 or more, got {top}")
+        raise InfluenceError(f"expected top=1 or more, got {top}")
     wanted = {"network": network, "source": source, "target": target, "mute": mute}
     chosen = samples
     for column, names in wanted.items():

@@ -115,7 +115,7 @@ def test_a_network_without_a_seed_is_not_lost() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"top": 0}, "expected top of 1 or more, got 0"),
+        ({"top": 0}, "expected top=1 or more, got 0"),
         ({"source": ["dept"]}, "unknown source 'dept': did you mean 'depth'"),
         ({"mute": ["noise"]}, "unknown mute 'noise'"),
         ({"metric": ["rsm"]}, "unknown metric 'rsm': did you mean 'rms'"),
