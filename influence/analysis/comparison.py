@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from influence.analysis.omega import Cell, Subject, adjust_p_values, list_cells, make_table
+from influence.analysis.omega import (
+    Cell,
+    Quantities,
+    Subject,
+    adjust_p_values,
+    list_cells,
+    make_table,
+)
 from influence.analysis.stored_run import (
     find_data_hash,
     find_resampling,
@@ -234,7 +240,7 @@ def _compare_pair(
     groups = pair.first.groups
     sides = [pair.observed(), pair.resampled(), pair.swapped()]
 
-    def found() -> Iterator[tuple[Cell, Mapping[str, Any]]]:
+    def found() -> Iterator[tuple[Cell, Quantities]]:
         for cell in list_cells(pair.first, shared, conditions):
             unmuted = cell.key.condition.setup == FULL
             if unmuted and cell.compares_with_full:
@@ -248,11 +254,9 @@ def _compare_pair(
             )
             low, high = resampling.interval(drawn, groups)
             p_value = resampling.p_value(difference, swapped, groups)
-            yield (
-                cell,
-                {"quantity": "performance" if unmuted else "omega", "a": value_a, "b": value_b}
-                | {"difference": difference, "low": low, "high": high, "p_value": p_value},
-            )
+            names = {"quantity": "performance" if unmuted else "omega"}
+            values = {"a": value_a, "b": value_b, "difference": difference}
+            yield cell, names | values | {"low": low, "high": high, "p_value": p_value}
 
     networks = {"network_a": a.network, "seed_a": a.seed, "network_b": b.network, "seed_b": b.seed}
     about = networks | {"confidence": resampling.confidence, "n": pair.first.n}

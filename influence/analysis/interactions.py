@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from influence.analysis.omega import Cell, Subject, list_cells, make_table, muting_one
+from influence.analysis.omega import Cell, Quantities, Subject, list_cells, make_table, muting_one
 from influence.errors import InfluenceError
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.setups import FULL, arcs, seat
@@ -154,7 +153,7 @@ def interactions_frame(
         With the columns `INTERACTIONS_COLUMNS`.
     """
 
-    def found() -> Iterator[tuple[Cell, Mapping[str, Any]]]:
+    def found() -> Iterator[tuple[Cell, Quantities]]:
         sites = muted_sites(sums.conditions(), subject)
         for game in find_games(sums.conditions(), sites, resampling.seed):
             drawn_shares = shares(
@@ -172,9 +171,9 @@ def interactions_frame(
                 solved = game.solve(drawn, drawn_shares)
                 low, high = resampling.interval(np.moveaxis(solved, 1, 0), sums.groups)
                 for q, quantity in enumerate(game.estimates[0]):
-                    names = {"mute": game.mute, "kind": quantity.kind}
-                    names["players"] = "+".join(quantity.players)
-                    yield cell, names | {"value": values[q], "low": low[q], "high": high[q]}
+                    names = {"kind": quantity.kind, "players": "+".join(quantity.players)}
+                    ends = {"low": low[q], "high": high[q]}
+                    yield cell, {"mute": game.mute, "value": values[q]} | names | ends
 
     confidence = resampling.confidence
     return make_table(found(), subject, INTERACTIONS_COLUMNS, confidence=confidence, n=sums.n)

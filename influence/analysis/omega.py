@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from influence.metrics.metric import Metric
 from influence.metrics.stateful import StatefulMetric
 from influence.network.sites import is_edge
-from influence.plan.conditions import NO_MUTE, Condition
-from influence.plan.setups import FULL, setup_name
+from influence.plan.conditions import Condition
+from influence.plan.setups import setup_name
 from influence.results.tables import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS, SAMPLES_COLUMNS
 from influence.statistics.bootstrap import Resampling, holm
-from influence.statistics.rows import RowKey, Rows, Sums
+from influence.statistics.rows import RowKey, Rows, Sums, full_key
 
 __all__ = [
     "Cell",
@@ -40,6 +40,10 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+
+Quantities = Mapping[str, Any]
+"""Quantities of a cell by the name of their column: an array has one value for each level of the
+cell, and anything else is the same at all levels."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +188,7 @@ def list_cells(
 
 
 def make_table(
-    found: Iterable[tuple[Cell, Mapping[str, Any]]],
+    found: Iterable[tuple[Cell, Quantities]],
     subject: Subject,
     columns: Sequence[str],
     **shared: Any,
@@ -194,8 +198,7 @@ def make_table(
     Parameters
     ----------
     found
-        Cells, each with its quantities by the name of their column: an array has one value for
-        each level of the cell, and anything else is the same at all levels.
+        Cells, each with its quantities.
     subject
         What the cells are about.
     columns
@@ -239,7 +242,7 @@ def performance_frame(
         With the columns `PERFORMANCE_COLUMNS`.
     """
 
-    def found() -> Iterator[tuple[Cell, Mapping[str, Any]]]:
+    def found() -> Iterator[tuple[Cell, Quantities]]:
         for cell in list_cells(sums, subject, sums.conditions(), level):
             low, high = resampling.interval(cell.values(sums.drawn[cell.key]), sums.groups)
             yield cell, {"value": cell.values(sums.totals[cell.key]), "low": low, "high": high}
@@ -268,7 +271,7 @@ def influence_frame(
         With the columns `INFLUENCE_COLUMNS`.
     """
 
-    def found() -> Iterator[tuple[Cell, Mapping[str, Any]]]:
+    def found() -> Iterator[tuple[Cell, Quantities]]:
         for cell in list_cells(sums, subject, muting_one(sums.conditions()), level):
             full, muted = (cell.values(side) for side in sums.observed(cell.key))
             omega, drawn, flipped = (
@@ -276,14 +279,11 @@ def influence_frame(
                 for sides in (sums.observed, sums.resampled, sums.swapped)
             )
             low, high = resampling.interval(drawn, sums.groups)
-            p_value: Any = np.nan
-            if not cell.compares_with_full:
-                p_value = resampling.p_value(omega, flipped, sums.groups)
-            yield (
-                cell,
-                {"full": full, "muted": muted, "omega": omega}
-                | {"omega_low": low, "omega_high": high, "p_value": p_value},
-            )
+            p_value = resampling.p_value(omega, flipped, sums.groups)
+            values = {"full": full, "muted": muted, "omega": omega}
+            ends = {"omega_low": low, "omega_high": high}
+            tested = {} if cell.compares_with_full else {"p_value": p_value}
+            yield cell, values | ends | tested
 
     confidence = resampling.confidence
     table = make_table(found(), subject, INFLUENCE_COLUMNS, confidence=confidence, n=sums.n)
@@ -317,33 +317,16 @@ def samples_frame(rows: Rows, subject: Subject) -> pd.DataFrame:
         With the columns `SAMPLES_COLUMNS`; without a row for metrics that keep their own state,
         which have no value of a single sample.
     """
-    frames = []
+    columns, frames = list(SAMPLES_COLUMNS), []
     for condition in muting_one(rows.conditions()):
-        (source,) = condition.setup
         for output, metric in subject.scored():
-            statistic = metric.statistic.name
-            full = metric.formula(rows[Condition(NO_MUTE, FULL), output, statistic])
-            muted = metric.formula(rows[condition, output, statistic])
-            frames.append(
-                pd.DataFrame(
-                    subject.identity()
-                    | {
-                        "mute": condition.mute,
-                        "source": source,
-                        "target": output,
-                        "metric": metric.name,
-                        "id": list(rows.ids),
-                        "group": rows.groups,
-                        "full": full,
-                        "muted": muted,
-                        "omega": metric.oriented(full - muted),
-                    },
-                    columns=list(SAMPLES_COLUMNS),
-                )
-            )
-    if not frames:
-        return pd.DataFrame(columns=list(SAMPLES_COLUMNS))
-    return pd.concat(frames, ignore_index=True)
+            key = RowKey(condition, output, metric.statistic.name)
+            full, muted = (metric.formula(rows.values[side]) for side in (full_key(key), key))
+            omega = metric.oriented(full - muted)
+            names = Cell(key, metric, ["all"]).names(subject) | {"id": list(rows.ids)}
+            values = {"group": rows.groups, "full": full, "muted": muted, "omega": omega}
+            frames.append(pd.DataFrame(names | values, columns=columns))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
 def muting_one(conditions: Iterable[Condition]) -> list[Condition]:

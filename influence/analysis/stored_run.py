@@ -28,7 +28,7 @@ MOST_DRAWS = 10**6
 
 
 class NetworkRecord(Record, extra="ignore"):
-    """The facts of a network in ``run.json``: its sites, and the metrics of each output."""
+    """A network in ``run.json``, with its sites and the metrics of each output."""
 
     name: str
     seed: int | None
@@ -37,25 +37,19 @@ class NetworkRecord(Record, extra="ignore"):
 
 
 class DataRecord(Record, extra="ignore"):
-    """The facts of the data in ``run.json``."""
+    """The data in ``run.json``."""
 
     sha256: str | None
 
 
 class MeasuredRecord(Record, extra="ignore"):
-    """The part ``measured`` of ``run.json``, as far as other results are computed from it."""
+    """The part ``measured`` of ``run.json``, as far as results are computed from it."""
 
     networks: list[NetworkRecord]
     data: DataRecord
     draws: int = Field(ge=1, le=MOST_DRAWS)
     confidence: float = Field(gt=0, lt=1)
     seed: int
-
-
-class RunRecord(Record, extra="ignore"):
-    """The contents of ``run.json``."""
-
-    measured: MeasuredRecord
 
 
 def find_subjects(run: Run, metrics: Sequence[Wanted] = ()) -> dict[str, Subject]:
@@ -134,7 +128,8 @@ def tabled_conditions(run: Run, found: Iterable[Condition]) -> list[Condition]:
 
 def _read(run: Run) -> MeasuredRecord:
     """Read what was measured from run.json, which may hold anything."""
-    return read_record(RunRecord, dict(run.info), "run.json", "Measure again").measured
+    content = run.info.get("measured")
+    return read_record(MeasuredRecord, content, "run.json: measured", "Measure again")
 
 
 def _known(metrics: Sequence[Wanted]) -> Mapping[str, Metric]:

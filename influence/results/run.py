@@ -212,13 +212,11 @@ def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
         and info.get("samples", True),
         "interactions": bool(measured.get("interactions")),
     }
-    tables = {name: _read_if(directory, name, needed=needed.get(name, False)) for name in COLUMNS}
+    tables = {
+        name: read_table(path, name) if needed.get(name) or path.exists() else empty_table(name)
+        for name, path in ((name, directory / file) for name, file in FILES.items())
+    }
     return Run(**tables, info=info, rows=read_rows(directory / "rows.h5") if rows else {})
-
-
-def _read_if(directory: Path, name: str, *, needed: bool) -> pd.DataFrame:
-    path = directory / FILES[name]
-    return read_table(path, name) if needed or path.exists() else empty_table(name)
 
 
 def _read_info(directory: Path) -> dict[str, Any]:

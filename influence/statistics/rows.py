@@ -107,9 +107,6 @@ class Rows:
         """For each sample the number of its unit; units are independent of each other."""
         return self.groups if self.units is None else self.units
 
-    def __getitem__(self, key: tuple[Condition, str, str]) -> Array:
-        return self.values[RowKey(*key)]
-
     def conditions(self) -> list[Condition]:
         """List the conditions that were run, the full one first."""
         return list_conditions(self.values)

@@ -74,7 +74,7 @@ def test_files_of_several_runs_are_noticed(directory: Path) -> None:
         (measured(run, networks=facts[::-1]), "holds network 'toy-seed0' where run.json names"),
         (measured(run, networks=renamed), "holds network 'toy-seed0' where run.json names"),
         (measured(run, networks=[1, 2, 3]), "run.json: measured: networks: 0: input should be"),
-        (replace(run, info={}), "run.json: measured: field required"),
+        (replace(run, info={}), "run.json: measured: input should be a valid dict"),
         (replace(run, influence=halved), "by rows.h5 and .* by influence.csv"),
         (
             replace(run, influence=halved[halved["network"] == "toy"]),

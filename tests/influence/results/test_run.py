@@ -372,7 +372,7 @@ def test_file_holds_every_array_under_its_names(tmp_path: Path) -> None:
     values = {RowKey(c, "y", "errors"): np.full((2, 3), i) for i, c in enumerate((muted, full))}
     rows = Rows(["a", "b"], np.arange(2), values)
     assert rows.conditions() == [full, muted]
-    assert rows[muted, "y", "errors"][0, 0] == 0
+    assert rows.values[RowKey(muted, "y", "errors")][0, 0] == 0
     write_rows(tmp_path / "rows.h5", {"net/1": rows, "ids": rows})
     with h5py.File(tmp_path / "rows.h5") as file:
         assert [file[f"rows/{i}"].attrs["network"] for i in (0, 1)] == ["net/1", "ids"]
