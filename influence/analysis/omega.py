@@ -188,10 +188,7 @@ def list_cells(
 
 
 def make_table(
-    found: Iterable[tuple[Cell, Quantities]],
-    subject: Subject,
-    columns: Sequence[str],
-    **shared: Any,
+    found: Iterable[tuple[Cell, Quantities]], subject: Subject, columns: Sequence[str], **same: Any
 ) -> pd.DataFrame:
     """Make a table with one row for each level of each cell.
 
@@ -203,12 +200,12 @@ def make_table(
         What the cells are about.
     columns
         The columns of the table. Names and quantities that are not among them are left out.
-    **shared
+    **same
         Columns that are the same in all rows.
     """
     records = []
     for cell, quantities in found:
-        names = cell.names(subject) | shared
+        names = cell.names(subject) | same
         for i, level in enumerate(cell.levels):
             at_level = {
                 name: value[i] if isinstance(value, np.ndarray) else value

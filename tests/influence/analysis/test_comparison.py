@@ -137,12 +137,12 @@ def test_groups_are_drawn_as_a_whole() -> None:
     assert found[columns].to_numpy() == pytest.approx(expected[columns].to_numpy())
 
 
-def test_networks_are_paired_by_name_or_as_told() -> None:
+def test_networks_are_paired_by_name_or_as_given() -> None:
     both = run_of({"a": rows_of(A), "b": rows_of(B)})
     names = compare(both, both)[["network_a", "network_b"]].drop_duplicates().to_numpy().tolist()
     assert names == [["a", "a"], ["b", "b"]]
-    told = compare(both, pairs=[("a", "b")])
-    assert told[["network_a", "network_b"]].drop_duplicates().to_numpy().tolist() == [["a", "b"]]
+    given = compare(both, pairs=[("a", "b")])
+    assert given[["network_a", "network_b"]].drop_duplicates().to_numpy().tolist() == [["a", "b"]]
     crossed = compare(both, RUN_B, pairs=[("a", "b")], metrics=["mse"])
     assert len(crossed) == 2
     with pytest.raises(InfluenceError, match="pairs of the networks of one: a, b"):

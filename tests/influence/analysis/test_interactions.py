@@ -280,7 +280,7 @@ def test_many_sites_are_sampled_and_their_intervals_cover_the_exact_values(
             assert inside.mean() > 0.9
 
 
-def test_sample_is_told_in_a_note(many: dict[str, Run]) -> None:
+def test_sample_is_reported_in_a_note(many: dict[str, Run]) -> None:
     notes = {kind: [note for note in run.info["notes"]["network"] if "estimated from" in note]
              for kind, run in many.items()}  # fmt: skip
     (note,) = notes["each"]

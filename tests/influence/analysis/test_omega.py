@@ -348,8 +348,8 @@ def test_values_are_those_of_the_same_metric_of_the_library(
 
 def test_said_in_the_notes_and_in_the_arguments(toy_file: Path) -> None:
     info = run_stateful(toy_file).info
-    told = "MeanSquaredError, MulticlassJaccardIndex: value only, no interval and no p-value"
-    assert [note for note in info["notes"]["toy"] if note.startswith(told)]
+    expected = "MeanSquaredError, MulticlassJaccardIndex: value only, no interval and no p-value"
+    assert [note for note in info["notes"]["toy"] if note.startswith(expected)]
     (network,) = info["measured"]["networks"]
     assert network["metrics"] == {"depth": ["mse"], "semantic": ["mean_iou"]}
     assert network["stateful"]["semantic"] == ["MulticlassJaccardIndex"]

@@ -39,13 +39,13 @@ def test_the_tables_can_be_made_again_from_the_files(directory: Path) -> None:
         again = influence_frame(resampling.sums(run.rows[key]), subject, resampling)
         own = run.influence[run.influence["network"] == subject.network]
         own = own[own["seed"].isna() if subject.seed is None else own["seed"] == subject.seed]
-        both = again.merge(own, on=keys, validate="one_to_one", suffixes=("", "_told"))
+        both = again.merge(own, on=keys, validate="one_to_one", suffixes=("", "_written"))
         assert len(both) == len(again) == len(own)
         for column in ("omega", "omega_low", "omega_high", "p_value", "p_holm"):
-            told = both[f"{column}_told"].to_numpy(float)
-            assert both[column].to_numpy(float) == pytest.approx(told, nan_ok=True)
+            written = both[f"{column}_written"].to_numpy(float)
+            assert both[column].to_numpy(float) == pytest.approx(written, nan_ok=True)
         for column in ("unit", "site", "higher_is_better", "checkpoint_sha256"):
-            assert list(both[column]) == list(both[f"{column}_told"])
+            assert list(both[column]) == list(both[f"{column}_written"])
 
 
 def test_metrics_can_be_chosen(directory: Path, net: JointNetwork) -> None:
@@ -59,7 +59,7 @@ def test_metrics_can_be_chosen(directory: Path, net: JointNetwork) -> None:
 
 
 def measured(run: Run, **changes: Any) -> Run:
-    """Return a run whose provenance tells something else."""
+    """Return a run with other entries in run.json."""
     return replace(run, info={"measured": {**run.info["measured"], **changes}})
 
 
@@ -88,7 +88,7 @@ def test_files_of_several_runs_are_noticed(directory: Path) -> None:
             find_resampling(measured(run, **{name: value}))
 
 
-def test_what_run_json_does_not_tell_or_nobody_asks_for_is_refused(directory: Path) -> None:
+def test_what_run_json_lacks_or_no_run_can_have_is_refused(directory: Path) -> None:
     run = read_run(directory, rows=True)
     assert find_data_hash(run) == run.info["measured"]["data"]["sha256"]
     with pytest.raises(InfluenceError, match=r"run\.json: measured: data: .* got 'None'"):

@@ -150,7 +150,7 @@ def test_tables_alone_are_read_as_far_as_they_are_there(run: Run, tmp_path: Path
 
 
 @pytest.mark.parametrize(("column", "value"), [("seed", "0.5"), ("n", ""), ("n", "6.5")])
-def test_a_number_that_is_not_whole_is_told(
+def test_a_number_that_is_not_whole_is_refused(
     run: Run, tmp_path: Path, column: str, value: str
 ) -> None:
     run.write(tmp_path)
@@ -238,7 +238,7 @@ def test_failure_in_the_middle_of_writing_leaves_earlier_results(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_full_disk_is_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_reported(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = pd.DataFrame.to_csv
     monkeypatch.setattr(
         pd.DataFrame, "to_csv", lambda self, _path, **options: plain(self, "/dev/full", **options)
@@ -302,7 +302,7 @@ def _no_text(folder: Path) -> None:
         (_no_text, "samples.csv.gz: expected a table"),
     ],
 )
-def test_damaged_run_is_told(
+def test_damaged_run_is_refused(
     run: Run, tmp_path: Path, damage: Callable[[Path], None], message: str
 ) -> None:
     run.write(tmp_path)
@@ -341,7 +341,7 @@ def test_interactions_are_written_and_read_where_they_were_asked_for(
         read_run(tmp_path)
 
 
-def test_lost_samples_of_an_exact_run_are_told(run: Run, tmp_path: Path) -> None:
+def test_lost_samples_of_an_exact_run_are_refused(run: Run, tmp_path: Path) -> None:
     run.write(tmp_path)
     (tmp_path / "samples.csv.gz").unlink()
     with pytest.raises(InfluenceError, match=r"samples\.csv\.gz: expected a table"):

@@ -41,7 +41,7 @@ def test_rows_that_are_chosen(wanted: dict[str, Any], query: str) -> None:
         ({"level": "class:bde"}, "unknown level 'class:bde': did you mean 'class:bed'"),
     ],
 )
-def test_unknown_names_are_told(wanted: dict[str, Any], message: str) -> None:
+def test_unknown_names_are_refused(wanted: dict[str, Any], message: str) -> None:
     with pytest.raises(InfluenceError, match=message):
         choose(FRAME, **wanted)
 
