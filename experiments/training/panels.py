@@ -19,6 +19,7 @@ from influence.errors import InfluenceError
 from influence.network.checkpoints import load_checkpoint
 from influence.results.run import read_run
 from influence.results.selection import extreme_samples
+from influence.samples.maps import Effect
 from influence.samples.rerun import open_rerun
 
 __all__ = ["write_panels"]
@@ -65,7 +66,7 @@ def write_panels(
                 f"{study.reports}: {source} helps and hurts no sample of {target} in "
                 f"jrn-{variant}. Choose another variant"
             )
-        maps = rerun.maps(chosen["id"].tolist(), source=source, target=target, mute=MUTE)
+        maps = rerun.maps(chosen["id"].tolist(), Effect(source, target, MUTE))
         if maps.pictured != "picture":
             maps = replace(maps, pictures=_pictures(study, maps.ids), pictured="picture")
         rows = zip(chosen["id"], chosen["side"], chosen["rank"], strict=True)

@@ -87,7 +87,7 @@ def _levels(
     else:
         yield "all", resampling.sums(found.kept)
         yield from group_sums(found.kept, groups, resampling)
-    yield "all", Sums.of_values(found.scores, found.n)
+    yield "all", Sums.of_values(found.stateful, found.n)
 
 
 def _stack(name: str, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

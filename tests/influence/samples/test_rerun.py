@@ -1,4 +1,4 @@
-"""The gallery of a run holds its samples, with its numbers, run again as they were measured."""
+"""Samples of a run are run again as they were measured, as maps and as a gallery."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from influence.display.gallery.folder import GALLERY_COLUMNS, Gallery, write_gal
 from influence.display.gallery.images import gains_png, labels_png
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
+from influence.mutes.optimal import with_optimal
 from influence.network.joint_network import JointNetwork
-from influence.samples.gallery import gather_gallery
-from influence.samples.maps import map_samples
-from tests.toy import Toy, joint, write_toy_file
+from influence.samples.maps import Effect, map_samples
+from influence.samples.rerun import gather_gallery, map_extremes
+from tests.toy import Toy, joint, toy, write_toy_file
 
 HOSTILE = [f"../../{i}<script>\nalert({i})</script>" for i in range(13)]
 
@@ -100,8 +101,8 @@ def test_images_are_of_the_maps_that_the_measurement_saw(
 ) -> None:
     rows = found.rows[(found.rows["network"] == "net 1") & (found.rows["target"] == "semantic")]
     for row in rows.to_dict("records"):
-        maps = map_samples(nets[1], data, [row["id"]], source="depth", target="semantic",
-                           mute="shuffle", seed=4, limit=12, device="cpu")  # fmt: skip
+        effect = Effect("depth", "semantic", "shuffle")
+        maps = map_samples(nets[1], data, [row["id"]], effect, seed=4, limit=12, device="cpu")
         assert found.images[row["gain"]] == gains_png(maps.gain[0], 1.0)
         assert found.images[row["prediction"]] == labels_png(maps.full[0], 3)
         assert found.images[row["prediction_muted"]] == labels_png(maps.muted[0], 3)
@@ -151,7 +152,7 @@ def test_another_mute_metric_and_the_own_directions(
         ({"top": 0}, "expected top=1 or more"),
     ],
 )
-def test_unknown_names_are_told(
+def test_unknown_names_are_reported(
     run: Path, nets: list[JointNetwork], data: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InfluenceError, match=message):
@@ -170,7 +171,7 @@ def test_a_run_of_other_networks_or_data_is_refused(
         gather_gallery(run, [nets[0], nets[0]], data)
 
 
-def test_networks_of_one_name_are_told_apart_by_their_seed(data: Path, tmp_path: Path) -> None:
+def test_networks_of_one_name_differ_by_their_seed(data: Path, tmp_path: Path) -> None:
     nets = [joint(Toy(0), "net", 1), joint(Toy(1), "net", None)]
     measure(nets, data, mutes=["zero"], draws=9, device="cpu").write(tmp_path)
     rows = gather_gallery(tmp_path, nets[1:], data, top=1, device="cpu")[0].rows
@@ -184,7 +185,7 @@ def test_a_streamed_run_has_nothing_to_show(
     nets: list[JointNetwork], data: Path, tmp_path: Path
 ) -> None:
     measure(nets[0], data, mutes=["zero"], stream=True, draws=9, device="cpu").write(tmp_path)
-    with pytest.raises(InfluenceError, match="has no samples to choose from"):
+    with pytest.raises(InfluenceError, match="no samples to choose from, as it was streamed"):
         gather_gallery(tmp_path, nets[:1], data)
 
 
@@ -195,7 +196,7 @@ class Both(nn.Module):
         return x + y, (x + 2 * y).mean(dim=(1, 2))
 
 
-def test_what_has_no_map_is_left_out_and_said(tmp_path: Path) -> None:
+def test_what_has_no_pixels_is_left_out_with_a_note(tmp_path: Path) -> None:
     net = JointNetwork(Both(), inputs=("x", "y"), outputs=("total", "level"))
     x, y = torch.rand((2, 5, 3, 4), generator=torch.Generator().manual_seed(0)).unbind()
     data = [({"x": x, "y": y}, {"total": x + y, "level": x.mean(dim=(1, 2))})]
@@ -215,3 +216,16 @@ def test_what_has_no_map_is_left_out_and_said(tmp_path: Path) -> None:
 class Level(nn.Module):
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         return (x + 2 * y).mean(dim=(1, 2))
+
+
+def test_constants_that_a_run_learned_are_those_of_its_maps(data: Path, tmp_path: Path) -> None:
+    metrics = {"semantic": ["pixel_accuracy"], "depth": ["mae"]}
+    run = measure(toy(), data, metrics=metrics, mutes=["optimal"], training=data, draws=9)
+    run.write(tmp_path / "run")
+    effect = Effect("depth", "depth", "optimal")
+    mapped = map_extremes(tmp_path / "run", toy(), data, effect, top=2)
+    learned = with_optimal(toy(), run.info["learned"]["toy"])
+    again = map_samples(learned, data, list(mapped.ids), effect, device="cpu")
+    np.testing.assert_array_equal(mapped.gain, again.gain)
+    with pytest.raises(InfluenceError, match="the facts hold no optimal constant of depth"):
+        map_samples(toy(), data, HOSTILE[:1], effect)

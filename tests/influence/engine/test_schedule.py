@@ -1,4 +1,4 @@
-"""The loop: what is agreed on before the first batch."""
+"""Which batches are run, in which order, and how the networks are tried on the first one."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import pytest
 
 from influence.data.evaluation_file import EvaluationFile
 from influence.data.source import sample_count
-from influence.engine.loop import cut, order_samples, read_batches, run_batches
+from influence.engine.evaluation import try_out
 from influence.engine.preparation import make_runners
+from influence.engine.schedule import cut, make_schedule, order_samples
 from influence.errors import InfluenceError
 from influence.metrics.registry import find_metrics
 from influence.mutes.registry import parse_mutes
 from influence.network.joint_network import JointNetwork
 from influence.plan.plan import Plan
-from influence.runtime.execution import Execution
+from influence.runtime.execution import Execution, Session
 from influence.runtime.shards import ShardStore
 from tests.toy import toy
 
@@ -47,10 +48,10 @@ def test_trials_of_another_form_are_told(
     store = ShardStore(tmp_path / "shards", {})
     store.keep("trials", found)
     data, plans = EvaluationFile(toy_file), [plan("zero")]
+    schedule = make_schedule([net], data, plans, EXECUTION)
     runners = make_runners([net], data, plans, EXECUTION, count=13)
-    pairs = read_batches(data, cut(13, 4), None, EXECUTION)
     with pytest.raises(InfluenceError, match=r"shards: .* perhaps of another version .* afresh"):
-        run_batches(runners, pairs, EXECUTION, samples=13, shards=store)
+        try_out(runners, schedule, EXECUTION, Session(shards=store))
 
 
 def test_neighbours_do_not_depend_on_the_order_of_inputs(toy_file: Path) -> None:
@@ -70,10 +71,12 @@ def test_without_a_shuffle_samples_keep_their_order(net: JointNetwork, toy_file:
 
 def test_every_network_runs_on_every_batch(toy_file: Path) -> None:
     data, plans = EvaluationFile(toy_file), [plan("zero"), plan("zero", "mean")]
-    runners = make_runners([toy(), toy()], data, plans, EXECUTION, count=13)
-    pairs = read_batches(data, cut(13, 4), None, EXECUTION)
-    trials, results = run_batches(runners, pairs, EXECUTION, samples=13)
+    schedule = make_schedule([toy(), toy()], data, plans, EXECUTION)
+    runners = make_runners([toy(), toy()], data, plans, EXECUTION, count=schedule.count)
+    trials, loaded = try_out(runners, schedule, EXECUTION, Session())
     assert len(trials) == 2
-    for batch, (one, other) in results:
+    for number, batch, follower in loaded:
+        one, other = (runner.run(batch, follower) for runner in runners)
+        assert batch.indices[0] == 4 * number
         assert one.keys() < other.keys()
         assert {len(rows) for rows in other.values()} == {len(batch)}
