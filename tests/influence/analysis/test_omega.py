@@ -394,7 +394,7 @@ def test_interrupted_run_is_not_gone_on_from(toy_file: Path, tmp_path: Path) -> 
     with pytest.raises(KeyboardInterrupt):
         run_stateful(Unreadable(toy_file), checkpointing=Checkpointing(tmp_path), **options)
     resumed = Checkpointing(tmp_path, resume=True)
-    message = r"'MeanSquaredError' keeps its own state .* without --resume"
+    message = r"'MeanSquaredError' keeps its own state .* with resume=False"
     with pytest.raises(InfluenceError, match=message):
         run_stateful(toy_file, checkpointing=resumed, **options)
     afresh = run_stateful(toy_file, checkpointing=Checkpointing(tmp_path), **options)
