@@ -38,7 +38,7 @@ def write_panels(
     Parameters
     ----------
     study
-        Its checkpoint is run again, on samples that its run in `Study.reports` names. Pictures
+        Its checkpoint is run again, on samples that its run in `Study.measured` names. Pictures
         that the evaluation file does not hold are those of its images.
     test_set
         The evaluation file.
@@ -56,14 +56,14 @@ def write_panels(
         or hurt, or pictures are missing.
     """
     network = load_checkpoint(checkpoint_path(study, variant))
-    rerun = open_rerun(study.reports, read_run(study.reports), network, open_data(test_set))
+    rerun = open_rerun(study.measured, read_run(study.measured), network, open_data(test_set))
     for (source, target), metric in DIRECTIONS.items():
         chosen = extreme_samples(
             rerun.samples, source=[source], target=[target], mute=[MUTE], metric=[metric], top=top
         )
         if chosen.empty:
             raise InfluenceError(
-                f"{study.reports}: {source} helps and hurts no sample of {target} in "
+                f"{study.measured}: {source} helps and hurts no sample of {target} in "
                 f"jrn-{variant}. Choose another variant"
             )
         maps = rerun.maps(chosen["id"].tolist(), Effect(source, target, MUTE))

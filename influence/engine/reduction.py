@@ -28,7 +28,7 @@ from influence.plan.setups import FULL
 from influence.statistics.features import FEATURES, MARK
 from influence.statistics.rows import RowKey, StatefulValues
 
-__all__ = ["BatchReduction", "Reduction", "RowChecks"]
+__all__ = ["BatchReduction", "Reduction", "RowChecks", "explain_failure"]
 
 Array = NDArray[np.float64]
 Tensors = dict[RowKey, Tensor]
@@ -115,13 +115,14 @@ class Reduction:
         Raises
         ------
         InfluenceError
-            If an output or a row is not finite, or a sample has no valid ground truth.
+            If the network fails, an output or a row is not finite, or a sample has no valid ground
+            truth.
         """
         reduced = self.of_batch(batch)
         rows: Tensors = {}
         finite: Tensors = {}
         features: Tensors = {}
-        for condition, outputs in passes:
+        for condition, outputs in self._explained(batch, passes):
             for name in self.plan.metrics:
                 values = outputs[name]
                 known = values.isfinite().reshape(len(batch.indices), -1).all(dim=1, keepdim=True)
@@ -141,6 +142,20 @@ class Reduction:
                 key = RowKey(Condition(NO_MUTE, FULL), name, statistic.name)
                 checks.check_truth(key, statistic, found[key])
         return found | kept
+
+    def _explained(
+        self, batch: Batch, passes: Iterator[tuple[Condition, dict[str, Tensor]]]
+    ) -> Iterator[tuple[Condition, dict[str, Tensor]]]:
+        """Yield the passes; if one fails, the error says why."""
+        try:
+            yield from passes
+        except InfluenceError:
+            raise
+        except Exception as error:
+            absent = any(mute.absent for mute in self.plan.mutes)
+            raise explain_failure(
+                error, self.network.name, self.data.source, batch.inputs, absent=absent
+            ) from error
 
     def of_batch(self, batch: Batch) -> BatchReduction:
         """Copy the ground truth of a batch to the device."""
@@ -254,6 +269,38 @@ class RowChecks:
                 f"targets/{key.output}. Leave the sample out, or correct the attributes 'ignore' "
                 "and 'range'"
             )
+
+
+def explain_failure(
+    error: Exception, network: str, source: str, inputs: Mapping[str, Tensor], *, absent: bool
+) -> InfluenceError:
+    """Return an error that says why a forward pass may have failed, and what to do.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+    network, source
+        The names of the network and of the data.
+    inputs
+        The inputs of the batch.
+    absent
+        Whether a mute shows None in place of inputs.
+    """
+    shapes = {n: tuple(x.shape) for n, x in inputs.items()}
+    if isinstance(error, torch.OutOfMemoryError):
+        remedy = "Take a smaller batch_size"
+    elif absent:
+        remedy = "The mute 'absent' shows None in place of an input: does the network accept it?"
+    else:
+        remedy = (
+            "Check that the file's inputs have the shapes that the network was built for, and that "
+            "it takes batches of any size"
+        )
+    return InfluenceError(
+        f"network {network!r} failed on inputs of shape {shapes} from {source}: "
+        f"{type(error).__name__}: {str(error).strip()[:500]}. {remedy}"
+    )
 
 
 def _to_host(groups: Sequence[Tensors]) -> tuple[Array, list[dict[RowKey, Array]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -20,22 +20,19 @@ from influence.engine.forward import (
     TriedForward,
     lay_out,
     suits_channels_last,
-    with_layout,
 )
 from influence.engine.reduction import Reduction
 from influence.engine.sharing.shared_forward import SharedForward, share
 from influence.engine.taps import Tapped, tap_network
 from influence.engine.trial import Trial, trial_size, try_network
-from influence.errors import InfluenceError
 from influence.mutes.batch_inputs import Signals
 from influence.network.hooks import check_first
 from influence.network.joint_network import JointNetwork, Modality
-from influence.plan.conditions import Condition
 from influence.plan.plan import Plan
 from influence.runtime.execution import AMP, Execution, choose_device
 from influence.statistics.rows import RowKey, StatefulValues
 
-__all__ = ["Runner", "explain_failure"]
+__all__ = ["Runner"]
 
 Array = NDArray[np.float64]
 Precision = partial[AbstractContextManager[object]]
@@ -72,7 +69,7 @@ class Runner:
         self.conditions = plan.conditions(network)
         self.mutes = {mute.name: mute for mute in plan.mutes}
         self.modalities = dict(modalities)
-        self.device, self.channels_last = choose_device(execution.device), False
+        self.device, self.memory_format = choose_device(execution.device), torch.contiguous_format
         self.reduction = Reduction(network, data, plan, self.device)
         self.notes = [*notes, *self.reduction.notes()]
         if network.module.training and not isinstance(network.module, torch.fx.GraphModule):
@@ -170,32 +167,20 @@ class Runner:
     @torch.inference_mode()
     def run(self, batch: Batch, follower: Mapping[str, Tensor] | None) -> dict[RowKey, Array]:
         """Return the rows and features of one batch under every condition."""
-        return self.reduction.rows(batch, self._passes(self._signals(batch, follower)))
-
-    def _passes(self, signals: Signals) -> Iterator[tuple[Condition, dict[str, Tensor]]]:
-        passes = self.forward(signals)
-        for _ in self.conditions:
-            try:
-                # Not held here, so that it is dropped before the next condition asks for memory.
-                yield next(passes)
-            except Exception as error:
-                absent = any(mute.absent for mute in self.mutes.values())
-                raise explain_failure(
-                    error, self.network.name, self.data.source, signals, absent=absent
-                ) from error
+        return self.reduction.rows(batch, self.forward(self._signals(batch, follower)))
 
     def _lay_out(self, channels_last: bool) -> None:
         lay_out(self.network.module, channels_last=channels_last)
-        self.channels_last = channels_last
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
 
     def _signals(self, batch: Batch, follower: Mapping[str, Tensor] | None) -> Signals:
-        clean = {
-            m.name: with_layout(
-                batch.inputs[m.name].to(self.device, self.dtype, non_blocking=True),
-                channels_last=self.channels_last,
+        clean = {}
+        for modality in self.network.inputs:
+            values = batch.inputs[modality.name].to(self.device, self.dtype, non_blocking=True)
+            maps = values.ndim == 4
+            clean[modality.name] = (
+                values.contiguous(memory_format=self.memory_format) if maps else values
             )
-            for m in self.network.inputs
-        }
         return Signals(
             clean,
             batch.indices,
@@ -205,37 +190,3 @@ class Runner:
             self.plan.seed,
             batch.partners,
         )
-
-
-def explain_failure(
-    error: Exception, network: str, source: str, signals: Signals, *, absent: bool
-) -> InfluenceError:
-    """Return an error that says why a forward pass may have failed, and what to do.
-
-    Parameters
-    ----------
-    error
-        What was raised. An InfluenceError is returned as it is.
-    network, source
-        The names of the network and of the data.
-    signals
-        The inputs of the batch.
-    absent
-        Whether a mute shows None in place of inputs.
-    """
-    if isinstance(error, InfluenceError):
-        return error
-    shapes = {n: tuple(x.shape) for n, x in signals.clean.items()}
-    if isinstance(error, torch.OutOfMemoryError):
-        remedy = "Take a smaller batch_size"
-    elif absent:
-        remedy = "The mute 'absent' shows None in place of an input: does the network accept it?"
-    else:
-        remedy = (
-            "Check that the file's inputs have the shapes that the network was built for, and that "
-            "it takes batches of any size"
-        )
-    return InfluenceError(
-        f"network {network!r} failed on inputs of shape {shapes} from {source}: "
-        f"{type(error).__name__}: {str(error).strip()[:500]}. {remedy}"
-    )

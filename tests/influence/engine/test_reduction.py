@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from influence.data.dataset import Batch, MemorySet
-from influence.engine.reduction import Reduction, RowChecks
+from influence.engine.reduction import Reduction, RowChecks, explain_failure
 from influence.errors import InfluenceError
 from influence.metrics.metric import Metric, Prediction, Statistic
 from influence.metrics.registry import METRICS, find_metrics
@@ -103,6 +104,32 @@ def test_half_precision_is_scored_in_single() -> None:
     for dtype in (torch.bfloat16, torch.float32, torch.float64):
         list(reduced.reduce(FULL_CONDITION, "d", torch.ones(2, 1, 1, 4, dtype=dtype)))
     assert [p.values.dtype for p in seen] == [torch.float32, torch.float32, torch.float64]
+
+
+INPUTS = {"x": torch.ones(3, 2)}
+
+
+@pytest.mark.parametrize(
+    ("error", "absent", "remedy"),
+    [
+        (torch.OutOfMemoryError("full"), True, "Take a smaller batch_size"),
+        (TypeError("None"), True, "shows None in place of an input: does the network accept it?"),
+        (ValueError("shape"), False, "takes batches of any size"),
+    ],
+)
+def test_the_remedy_fits_the_error(error: Exception, absent: bool, remedy: str) -> None:
+    found = str(explain_failure(error, "net", "file.h5", INPUTS, absent=absent))
+    assert found.startswith("network 'net' failed on inputs of shape {'x': (3, 2)} from file.h5")
+    assert remedy in found
+
+
+def test_an_error_that_says_what_is_wrong_is_left_as_it_is() -> None:
+    def passes() -> Iterator[Any]:
+        raise InfluenceError("as it is")
+        yield
+
+    with pytest.raises(InfluenceError, match=r"^as it is$"):
+        reduction(find_metrics(["rms"])).rows(batch({"d": DEPTH}), passes())
 
 
 CHECKS = RowChecks("net", "file.h5", ["a", "b", "c"])

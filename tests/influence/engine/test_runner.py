@@ -10,10 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from influence.engine.runner import explain_failure
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
-from influence.mutes.batch_inputs import Signals
 from influence.network.joint_network import JointNetwork
 from influence.results.run import Run
 from tests.toy import Toy, joint, toy, toy_arrays, write_toy_file
@@ -153,27 +151,3 @@ def test_toy_itself_is_without_notes(toy_file: Path) -> None:
     toy_net = toy()
     toy_net.module.eval()
     assert measure(toy_net, toy_file, mutes=["zero"], draws=5).info["notes"]["toy"] == []
-
-
-INPUTS = {"x": torch.ones(3, 2)}
-
-
-@pytest.mark.parametrize(
-    ("error", "absent", "remedy"),
-    [
-        (torch.OutOfMemoryError("full"), True, "Take a smaller batch_size"),
-        (TypeError("None"), True, "shows None in place of an input: does the network accept it?"),
-        (ValueError("shape"), False, "takes batches of any size"),
-    ],
-)
-def test_the_remedy_fits_the_error(error: Exception, absent: bool, remedy: str) -> None:
-    signals = Signals(INPUTS, np.arange(3), {}, {})
-    found = str(explain_failure(error, "net", "file.h5", signals, absent=absent))
-    assert found.startswith("network 'net' failed on inputs of shape {'x': (3, 2)} from file.h5")
-    assert remedy in found
-
-
-def test_an_error_that_says_what_is_wrong_is_left_as_it_is() -> None:
-    error = InfluenceError("as it is")
-    signals = Signals(INPUTS, np.arange(3), {}, {})
-    assert explain_failure(error, "net", "file.h5", signals, absent=False) is error
