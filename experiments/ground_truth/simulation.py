@@ -23,8 +23,7 @@ from influence.mutes.registry import parse_mute
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.setups import choose_setups
 from influence.statistics.bootstrap import Resampling
-from influence.statistics.rows import RowKey, Rows
-from influence.statistics.sums import Sums
+from influence.statistics.rows import RowKey, Rows, Sums
 
 __all__ = ["CHUNK", "Simulated", "Simulation", "key_of"]
 

@@ -21,9 +21,8 @@ from influence.errors import InfluenceError
 from influence.runtime.execution import Session
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.features import FEATURES
-from influence.statistics.rows import RowKey, Rows
+from influence.statistics.rows import RowKey, Rows, Sums
 from influence.statistics.running_sums import RunningSums
-from influence.statistics.sums import Sums
 
 __all__ = ["BatchRows", "Collected", "Collector", "Features", "RowCollector", "SumCollector"]
 

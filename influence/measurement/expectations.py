@@ -26,8 +26,7 @@ from influence.plan.plan import Plan
 from influence.plan.setups import FULL
 from influence.runtime.execution import Execution, Session
 from influence.statistics.bootstrap import Resampling
-from influence.statistics.rows import RowKey
-from influence.statistics.sums import Sums
+from influence.statistics.rows import RowKey, Sums
 
 __all__ = [
     "CleanScores",

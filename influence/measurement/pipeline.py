@@ -33,8 +33,7 @@ from influence.runtime.progress import progress_bar
 from influence.runtime.renames import moved_into_record
 from influence.runtime.shards import ShardStore
 from influence.statistics.bootstrap import Resampling
-from influence.statistics.rows import Rows
-from influence.statistics.sums import Sums
+from influence.statistics.rows import Rows, Sums
 
 __all__ = ["Checkpointing", "measure"]
 

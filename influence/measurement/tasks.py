@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from influence.analysis.interactions import explain_games
-from influence.analysis.subject import Subject
+from influence.analysis.omega import Subject
 from influence.data.dataset import DataFacts, EvaluationSet
 from influence.errors import InfluenceError
 from influence.measurement.training import Constants, note_origins

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from influence.errors import InfluenceError
@@ -121,8 +123,8 @@ class StatefulMetric:
                 f"metric {self.name!r} failed on {data}: {type(error).__name__}: {error}"
             ) from error
 
-    def oriented(self, gain: float) -> float:
-        """Return a difference of values with the sign for which positive means better."""
+    def oriented(self, gain: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return differences of values with the sign for which positive means better."""
         return gain if self.higher_is_better else 0.0 - gain  # no negative zero
 
 

@@ -98,9 +98,9 @@ def test_clones_are_fresh_and_leave_the_original_alone() -> None:
 def test_direction_and_name_come_from_the_metric() -> None:
     (metric,) = find_stateful([MulticlassJaccardIndex(3), "rms"])
     assert (metric.name, metric.higher_is_better) == ("MulticlassJaccardIndex", True)
-    assert metric.oriented(0.25) == 0.25
+    assert metric.oriented(np.array(0.25)) == 0.25
     (lower,) = find_stateful([MeanAbsoluteError()])
-    assert lower.oriented(0.25) == -0.25
+    assert lower.oriented(np.array(0.25)) == -0.25
 
 
 def test_metric_without_a_direction_is_refused_and_can_be_given_one() -> None:
