@@ -65,7 +65,7 @@ class Collector(Protocol[Kept_co]):
     def add(self, number: int, batch: Batch, rows: BatchRows) -> None:
         """Take in the rows of a batch; `rows` is used up."""
 
-    def close(self, keys: Sequence[Sequence[RowKey]]) -> list[Collected[Kept_co]]:
+    def close(self, keys: Sequence[Sequence[RowKey]]) -> Sequence[Collected[Kept_co]]:
         """Return what all processes kept of each network; `keys` are of its rows and features."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -35,7 +35,7 @@ from influence.statistics.rows import RowKey, StatefulValues
 __all__ = ["Runner"]
 
 Array = NDArray[np.float64]
-Precision = partial[AbstractContextManager[object]]
+Precision = Callable[[], AbstractContextManager[object]]
 
 
 class Runner:
@@ -80,7 +80,7 @@ class Runner:
         self.dtype = next((w.dtype for w in weights if w.dtype in known), torch.float32)
         amp = AMP[execution.amp]
         self.precision: Precision = (
-            partial(torch.autocast, self.device.type, dtype=amp) if amp else partial(nullcontext)
+            partial(torch.autocast, self.device.type, dtype=amp) if amp else nullcontext
         )
         self.plain = PlainForward(network, self.conditions, self.precision, meeting=plan.meeting)
         self.forward: Forward = self.plain

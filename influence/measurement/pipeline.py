@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from influence.data.source import Data, find_groups, open_data, reopen, sample_count
 from influence.data.stream import BatchStream
-from influence.engine.collectors import RowCollector, SumCollector
-from influence.engine.evaluation import Evaluation, evaluate
+from influence.engine.collectors import Collector, RowCollector, SumCollector
+from influence.engine.evaluation import evaluate
 from influence.errors import InfluenceError
 from influence.measurement.expectations import (
     CleanScores,
@@ -229,17 +229,17 @@ def measure(
         task.with_notes(clean.notes.get(task.key, ())).with_constants(own, training_set)
         for task, own in zip(tasks, learned, strict=True)
     ]
+    collector: Collector[Rows | Sums] = SumCollector(resampling) if stream else RowCollector()
     start = time.monotonic()
     with progress_bar(count, show=shown) as advance:
-        session = Session(processes, shards, advance)
-        found: Sequence[Evaluation[Rows | Sums]] = evaluate(
+        found = evaluate(
             [task.network for task in tasks],
             dataset,
             [task.plan for task in tasks],
-            SumCollector(resampling) if stream else RowCollector(),
+            collector,
             execution=execution,
             limit=limit,
-            session=session,
+            session=Session(processes, shards, advance),
         )
     evaluated = time.monotonic()
     clean.check_length(found[0].n)
@@ -262,7 +262,7 @@ def measure(
     return Run(**tables, info=info, rows=rows)
 
 
-def _override(record: T, **given: object) -> T:
+def _override(record: T, **given: Any) -> T:
     """Return a record with the fields that are given, where they are not `None`."""
     return replace(record, **{name: value for name, value in given.items() if value is not None})
 

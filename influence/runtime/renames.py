@@ -65,7 +65,7 @@ def moved_into_record(
                 stacklevel=2,
             )
             given[keyword] = record(**old)
-            return function(*args, **given)  # type: ignore[arg-type]
+            return function(*args, **given)
 
         return accept
 
