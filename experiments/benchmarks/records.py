@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from influence.files import replace_on_success
+from experiments.publishing.files import write_csv
 
-__all__ = ["read_records", "replace_case", "write_frame"]
+__all__ = ["read_records", "replace_case"]
 
 
 def replace_case(path: Path, case: str, records: Sequence[Mapping[str, Any]]) -> None:
@@ -19,16 +19,9 @@ def replace_case(path: Path, case: str, records: Sequence[Mapping[str, Any]]) ->
     earlier = read_records(path)
     if earlier is not None:
         new = pd.concat([earlier[earlier["case"] != case], new], ignore_index=True)
-    write_frame(new, path)
+    write_csv(new, path)
 
 
 def read_records(path: Path) -> pd.DataFrame | None:
     """Read a CSV; None if there is none."""
     return pd.read_csv(path) if path.exists() else None
-
-
-def write_frame(frame: pd.DataFrame, path: Path) -> Path:
-    """Write a CSV, whole or not at all."""
-    with replace_on_success(path) as aside:
-        frame.to_csv(aside, index=False, lineterminator="\n")
-    return path

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from experiments.benchmarks.cases import INFLUENCE, RIVALS
 from experiments.benchmarks.drawing import draw_times
-from experiments.benchmarks.records import read_records, write_frame
+from experiments.benchmarks.records import read_records
 from experiments.benchmarks.verdicts import (
     evaluation_seconds,
     in_order,
@@ -18,29 +19,21 @@ from experiments.benchmarks.verdicts import (
     judge,
     parts_table,
 )
-from experiments.figures.readmes import write_blocks
-from influence.plots.style import FORMATS, save_figure
+from experiments.publishing.files import Output, write_csv
+from experiments.publishing.pages import plain_table
 
 __all__ = ["blocks", "summary", "write_report"]
 
-FIGURE = "times"
 WHOLE, INNER = "influence, whole call", "influence, evaluation alone"
 
 
-def write_report(folder: Path) -> Iterator[Path]:
+def write_report(folder: Path, output: Output) -> Iterator[Path]:
     """Write what follows from the CSVs of measurements; yield the files as they are written."""
     rounds = read_records(folder / "rounds.csv")
-    yield write_frame(judge(folder), folder / "judged.csv")
+    yield write_csv(judge(folder), folder / "judged.csv")
     if rounds is not None:
-        yield write_frame(parts_table(rounds), folder / "parts.csv")
-        figure = draw_times(rounds)
-        for suffix in FORMATS:
-            path = folder / f"{FIGURE}.{suffix}"
-            save_figure(figure, path)
-            yield path
-    readme = folder / "README.md"
-    if readme.exists():
-        yield write_blocks(readme, blocks(folder))
+        yield write_csv(parts_table(rounds), folder / "parts.csv")
+        yield from output.figure(folder, "times", partial(draw_times, rounds))
 
 
 def summary(folder: Path) -> str:
@@ -57,7 +50,7 @@ def summary(folder: Path) -> str:
         f"Time over that of one plain evaluation pass with torchmetrics ({facts['cpu']}, "
         f"{facts['threads']} threads, torch {facts['torch']}; median of "
         f"{_span(rounds.groupby('case')['round'].nunique())} rounds; more in "
-        f"[reports/benchmarks](reports/benchmarks/README.md)):\n\n{_table(table)}"
+        f"[reports/benchmarks](reports/benchmarks/README.md)):\n\n{plain_table(table)}"
     )
 
 
@@ -72,24 +65,16 @@ def blocks(folder: Path) -> dict[str, str]:
         "memory": ("memory", _memory),
         "machine": ("machine", _machine),
     }
-    found = {"judged": _table(judge(folder))}
+    found = {"judged": plain_table(judge(folder))}
     for block, (name, make) in makers.items():
         frame = read_records(folder / f"{name}.csv")
-        found[block] = "Not measured yet." if frame is None else _table(make(frame))
+        found[block] = "Not measured yet." if frame is None else plain_table(make(frame))
     return found
 
 
 def _span(counts: pd.Series) -> str:
     least, most = counts.min(), counts.max()
     return f"{most}" if least == most else f"{least} to {most}"
-
-
-def _table(frame: pd.DataFrame) -> str:
-    shown = frame.copy()
-    for column in shown:
-        if shown[column].dtype == bool:
-            shown[column] = shown[column].map({True: "yes", False: "**no**"})
-    return str(shown.to_markdown(index=False, floatfmt=".3g"))
 
 
 def _times(rounds: pd.DataFrame) -> pd.DataFrame:

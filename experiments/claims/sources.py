@@ -15,7 +15,7 @@ from experiments.claims.designs import Designs
 from experiments.claims.draws import Quantity, Score, draw_scores
 from experiments.claims.printed import Printed
 from experiments.claims.worlds import Measured
-from experiments.figures.published import DEPTH, NETWORKS, PUBLISHED, SEMANTIC
+from experiments.publishing.published import DEPTH, NETWORKS, PUBLISHED, SEMANTIC
 from experiments.sweep.measuring import test_file
 from experiments.sweep.study import Condition, Design, Sweep
 from experiments.training.inputs import input_network

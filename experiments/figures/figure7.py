@@ -10,9 +10,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from experiments.figures.bulk import pin_outside, set_view, value_outside
-from experiments.figures.studies import Study
-from experiments.figures.variants import (
+from experiments.publishing.bulk import pin_outside, set_view, value_outside
+from experiments.publishing.studies import Study
+from experiments.publishing.variants import (
     CROSS_FITTED,
     GROUPS,
     PAPER,
@@ -41,7 +41,7 @@ def draw_figure7(
     Parameters
     ----------
     published : the printed numbers.
-    influence, performance : of one row a network, from `experiments.figures.means`.
+    influence, performance : of one row a network, from `experiments.publishing.means`.
     mutes : of the measured panels; the paper does not say what its muted inputs hold.
     """
     own = influence[influence["network"].map(design_of).isin(PAPER)]

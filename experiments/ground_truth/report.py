@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,40 +11,27 @@ import numpy as np
 import pandas as pd
 
 from experiments.benchmarks.records import read_records
-from experiments.figures.readmes import write_blocks
 from experiments.ground_truth.drawing import draw_artefacts, draw_coverage
 from experiments.ground_truth.judgement import judge
 from experiments.ground_truth.ranking import rank_mutes
-from influence.files import replace_on_success
-from influence.plots.style import FORMATS, save_figure
+from experiments.publishing.files import Output, write_csv
+from experiments.publishing.pages import plain_table
 
-__all__ = ["blocks", "write_report", "write_table"]
+__all__ = ["blocks", "write_report"]
 
 FIGURES = {"coverage": draw_coverage, "artefacts": draw_artefacts}
 """CSV -> what is drawn from it, into files of the same name."""
 
 
-def write_table(frame: pd.DataFrame, path: Path) -> Path:
-    """Write a CSV with six digits, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replace_on_success(path) as aside:
-        frame.to_csv(aside, index=False, lineterminator="\n", float_format="%.6g")
-    return path
-
-
-def write_report(folder: Path) -> Iterator[Path]:
+def write_report(folder: Path, output: Output) -> Iterator[Path]:
     """Write what follows from the CSVs of the studies; yield the files as they are written."""
     tables = _tables(folder)
     if "artefacts" in tables:
         ranks = pd.DataFrame(rank_mutes(tables["artefacts"]))
-        yield write_table(ranks, folder / "ranks.csv")
-    yield write_table(judge(_tables(folder)), folder / "judged.csv")
-    for name, draw in FIGURES.items():
-        for suffix in FORMATS if name in tables else ():
-            save_figure(draw(tables[name]), folder / f"{name}.{suffix}")
-            yield folder / f"{name}.{suffix}"
-    if (readme := folder / "README.md").exists():
-        yield write_blocks(readme, blocks(folder))
+        yield write_csv(ranks, folder / "ranks.csv", digits=6)
+    yield write_csv(judge(_tables(folder)), folder / "judged.csv", digits=6)
+    for name in filter(tables.__contains__, FIGURES):
+        yield from output.figure(folder, name, partial(FIGURES[name], tables[name]))
 
 
 def blocks(folder: Path) -> dict[str, str]:
@@ -61,21 +49,13 @@ def blocks(folder: Path) -> dict[str, str]:
     found, tables = {}, _tables(folder)
     for block, (name, make) in makers.items():
         known = name in tables
-        found[block] = _markdown(make(tables[name])) if known else "Not simulated yet."
+        found[block] = plain_table(make(tables[name]).fillna("")) if known else "Not simulated yet."
     return found
 
 
 def _tables(folder: Path) -> dict[str, pd.DataFrame]:
     found = {path.stem: read_records(path) for path in sorted(folder.glob("*.csv"))}
     return {name: frame for name, frame in found.items() if frame is not None}
-
-
-def _markdown(frame: pd.DataFrame) -> str:
-    shown = frame.copy()
-    for column in shown:
-        if shown[column].dtype == bool:
-            shown[column] = shown[column].map({True: "yes", False: "**no**"})
-    return str(shown.fillna("").to_markdown(index=False, floatfmt=".3g"))
 
 
 def _span(shares: Any) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from experiments.publishing.commands import run
 from experiments.sweep.study import CONDITIONS, Sweep
-from experiments.training.commands import JOBS, in_parallel, run
+from experiments.training.commands import JOBS, in_parallel
 
 PLACES = click.argument("places", nargs=-1)
 

@@ -9,7 +9,7 @@ import pytest
 
 from experiments.figures.architecture_page import page_blocks
 from experiments.figures.architectures import write_directions
-from experiments.figures.published import PUBLISHED
+from experiments.publishing.published import PUBLISHED
 from influence.comparison import COMPARISON_COLUMNS
 from influence.errors import InfluenceError
 from tests.experiments.figures.networks_tables import comparison_frame, write_networks

@@ -9,9 +9,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from experiments.figures.figure7 import draw_figure7
-from experiments.figures.means import mean_influence, mean_performance
-from experiments.figures.variants import ink_of
-from tests.experiments.figures.sweep_tables import (
+from experiments.publishing.means import mean_influence, mean_performance
+from experiments.publishing.variants import ink_of
+from tests.experiments.publishing.sweep_tables import (
     SEEDED,
     influence_table,
     performance_seeds,

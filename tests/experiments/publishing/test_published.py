@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.figures.published import (
+from experiments.publishing.published import (
     CLASSES,
     NETWORKS,
     PUBLISHED,

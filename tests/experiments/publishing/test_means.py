@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.figures.means import mean_influence, mean_performance
-from tests.experiments.figures.sweep_tables import (
+from experiments.publishing.means import mean_influence, mean_performance
+from tests.experiments.publishing.sweep_tables import (
     ALONE,
     SEEDED,
     influence_table,

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments.figures.published import PUBLISHED
-from experiments.figures.studies import Study, read_study
+from experiments.publishing.published import PUBLISHED
+from experiments.publishing.studies import Study, read_study
 from influence.estimates import Estimates, estimate_table
 from influence.seeds import aggregate_seeds
 from tests.tables_of_runs import influence_frame, interactions_frame, performance_frame
@@ -97,9 +97,7 @@ def seeds_table() -> pd.DataFrame:
 
 def published_study() -> Study:
     """Return the printed numbers."""
-    study = read_study(PUBLISHED)
-    assert study is not None
-    return study
+    return read_study(PUBLISHED)
 
 
 def write_sweep_tables(folder: Path) -> Path:

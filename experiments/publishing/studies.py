@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.figures.variants import GROUPS, variant_inks
-from influence.files import replace_on_success
+from experiments.publishing.files import Output, write_csv
+from experiments.publishing.variants import GROUPS, variant_inks
 from influence.plots.interactions import draw_interactions
 from influence.plots.mutes import draw_mutes
 from influence.plots.performance import draw_performance
 from influence.plots.slices import draw_slices
-from influence.plots.style import FORMATS, save_figure
 from influence.results import read_table
 from influence.run_tables import read_tables
-from influence.table_formats import Table, format_table
+from influence.table_formats import Table
 from influence.tables import (
     class_table,
     interactions_table,
@@ -38,8 +38,8 @@ __all__ = [
     "in_order",
     "paper_metrics",
     "read_study",
-    "save",
-    "write_table",
+    "write_figures",
+    "write_tables",
     "write_verdicts",
 ]
 
@@ -58,11 +58,13 @@ class Study:
 
     Parameters
     ----------
-    influence : frame with the columns of `influence.csv`.
-    performance : frame with the columns of `performance.csv`. The single-task predictions come
-        first, as a network called `input`, where `inputs.csv` gives them.
-    distance : frame with the columns of `distance.csv`; empty for printed numbers.
-    interactions : frame with the columns of `interactions.csv`; empty for printed numbers.
+    influence
+        The table `influence.csv`.
+    performance
+        The table `performance.csv`. The single-task predictions come first, as a network called
+        `input`, where `inputs.csv` gives them.
+    distance, interactions
+        The tables `distance.csv` and `interactions.csv`; empty for printed numbers.
     """
 
     influence: pd.DataFrame
@@ -71,16 +73,14 @@ class Study:
     interactions: pd.DataFrame
 
 
-def read_study(folder: Path) -> Study | None:
-    """Read a study from its folder; None if it has not been measured yet.
+def read_study(folder: Path) -> Study:
+    """Read a study from its folder.
 
     Raises
     ------
     InfluenceError
-        If only one of its tables is there, or one is not a table of a run.
+        If it has not been measured, or a table is not one of a run.
     """
-    if not any((folder / f"{name}.csv").exists() for name in ("influence", "performance")):
-        return None
     performance = read_tables([folder], "performance")
     if (folder / "inputs.csv").exists():
         inputs = read_table(folder / "inputs.csv", "performance")
@@ -166,7 +166,7 @@ STUDY_FIGURES: Mapping[str, Callable[[Study], Figure | None]] = {
     "slices": _slices,
     "interactions": _interactions,
 }
-"""Name of the file -> what draws it, or tells that the study does not have what it takes."""
+"""Name of the file -> what draws it; None if the study does not have the numbers."""
 
 
 def depth_words(levels: pd.Series) -> dict[str, str]:
@@ -183,25 +183,18 @@ def depth_words(levels: pd.Series) -> dict[str, str]:
     return words
 
 
-def save(figure: Figure, folder: Path, stem: str) -> Iterator[Path]:
-    """Save a figure in every format; yield the files as they are written."""
-    for suffix in FORMATS:
-        path = folder / f"{stem}.{suffix}"
-        save_figure(figure, path)
-        yield path
+def write_figures(study: Study, folder: Path, output: Output) -> Iterator[Path]:
+    """Write the figures of a study that can be drawn from what was measured."""
+    for stem, draw in STUDY_FIGURES.items():
+        yield from output.figure(folder, stem, partial(draw, study))
+
+
+def write_tables(study: Study, folder: Path, output: Output) -> Iterator[Path]:
+    """Write the tables of a study."""
+    for stem, make in STUDY_TABLES.items():
+        yield from output.table(folder, stem, make(study))
 
 
 def write_verdicts(study: Study, folder: Path) -> Path:
     """Write the verdict on each direction and metric, by all mutes, into `verdicts.csv`."""
-    path = folder / "verdicts.csv"
-    with replace_on_success(path) as aside:
-        found = verdicts(study.influence)
-        found.to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")
-    return path
-
-
-def write_table(table: Table, path: Path) -> Path:
-    """Write a table in the format of the suffix of `path`."""
-    with replace_on_success(path) as aside:
-        aside.write_text(format_table(table, path.suffix.removeprefix(".")), encoding="utf-8")
-    return path
+    return write_csv(verdicts(study.influence), folder / "verdicts.csv", digits=6)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.figures.bulk import in_bulk, pin_outside, set_view, value_outside
+from experiments.publishing.bulk import in_bulk, pin_outside, set_view, value_outside
 from influence.plots.style import Ink
 
 

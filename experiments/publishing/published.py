@@ -1,7 +1,7 @@
 """The paper's printed numbers in the columns of a run, so that they go through the same code.
 
-`python -m experiments.figures.published` reads Tables I and III and Fig. 7 of arXiv 1702.08009 as
-printed (`reports/published/jrn_*.csv`) and writes `influence.csv`, `performance.csv` and
+`python -m experiments.publishing.published` reads Tables I and III and Fig. 7 of arXiv 1702.08009
+as printed (`reports/published/jrn_*.csv`) and writes `influence.csv`, `performance.csv` and
 `inputs.csv` beside them, in natural units. What the paper does not print stays empty: intervals,
 p-values, seeds, hashes. It does not say what a muted input holds, so `mute` is `unstated`.
 """
@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from experiments.publishing.files import write_csv
 from influence.display import display_of
-from influence.files import replace_on_success
 from influence.results import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS
+from influence.rows import NO_MUTE
 
-__all__ = ["PUBLISHED", "published_frames", "write_published"]
+__all__ = ["PRINTED", "PUBLISHED", "printed_rows", "published_frames", "write_published"]
 
 PUBLISHED = Path(__file__).parents[2] / "reports" / "published"
 
@@ -48,7 +48,46 @@ CLASSES = ("Ground", "Vertical", "Ceiling", "Furniture", "Object")
 METRES = ("rms", "sqr_rel")
 TEST_IMAGES = 654
 TABLE_I, TABLE_III = "arXiv 1702.08009, Table I", "arXiv 1702.08009, Table III"
-ROW = {"seed": None, "mute": "unstated", "level": "all", "confidence": None, "n": TEST_IMAGES}
+PRINTED, UNSTATED = "printed", "unstated"
+CELLS = {
+    **{name: ("mean_iou", f"class:{name.lower()}") for name in CLASSES},
+    **{column: (metric, "all") for column, metric in {**DEPTH, **SEMANTIC}.items()},
+}
+"""Column of a printed table -> metric and level."""
+
+
+def printed_rows(path: Path) -> pd.DataFrame:
+    """Read a printed table into columns of `performance.csv`, and `digits`, the decimals printed.
+
+    Networks have the names that are printed.
+
+    Parameters
+    ----------
+    path
+        Of `jrn_table1.csv`, `jrn_table2.csv` or `jrn_table3.csv`.
+    """
+    table = pd.read_csv(path, dtype=str)
+    return pd.DataFrame(
+        {
+            "network": name,
+            "seed": None,
+            "dataset": PRINTED,
+            "mute": NO_MUTE,
+            "setup": "depth+semantic",
+            "target": "depth" if metric in DEPTH.values() else "semantic",
+            "metric": metric,
+            "level": level,
+            "higher_is_better": metric not in DEPTH.values() or metric.startswith("delta_"),
+            "unit": "m" if metric in METRES else None,
+            "value": _natural(float(printed[column]), display_of(metric).factor),
+            "confidence": None,
+            "n": TEST_IMAGES,
+            "digits": len(printed[column].partition(".")[2]),
+        }
+        for name, printed in zip(table.iloc[:, 0], table.to_dict("records"), strict=True)
+        for column, (metric, level) in CELLS.items()
+        if printed.get(column, "-") != "-"
+    )
 
 
 def published_frames(folder: Path = PUBLISHED) -> Mapping[str, pd.DataFrame]:
@@ -63,8 +102,11 @@ def published_frames(folder: Path = PUBLISHED) -> Mapping[str, pd.DataFrame]:
     >>> print(influence.loc[("jrn-cat1", "depth"), "omega"])
     0.0759
     """
-    rows = [*_table1(folder / "jrn_table1.csv"), *_table3(folder / "jrn_table3.csv")]
-    performance = pd.DataFrame(rows).reindex(columns=PERFORMANCE_COLUMNS)
+    tables = {TABLE_I: "jrn_table1.csv", TABLE_III: "jrn_table3.csv"}
+    parts = [printed_rows(folder / path).assign(dataset=name) for name, path in tables.items()]
+    rows = pd.concat(parts, ignore_index=True)
+    rows = rows.assign(network=rows["network"].map(NETWORKS), mute=UNSTATED)
+    performance = rows[rows["network"].notna()].reindex(columns=PERFORMANCE_COLUMNS)
     is_input = performance["network"] == "input"
     return {
         "influence": _figure7(folder / "jrn_fig7_influence.csv", performance),
@@ -76,44 +118,7 @@ def published_frames(folder: Path = PUBLISHED) -> Mapping[str, pd.DataFrame]:
 def write_published(folder: Path = PUBLISHED) -> None:
     """Write the frames as CSV files beside the printed tables."""
     for name, frame in published_frames(folder).items():
-        with replace_on_success(folder / f"{name}.csv") as aside:
-            frame.to_csv(aside, index=False, lineterminator="\n")
-
-
-def _table1(path: Path) -> list[dict[str, Any]]:
-    return [
-        _performance(TABLE_I, printed["model"], metric, printed[column])
-        for printed in pd.read_csv(path, dtype=str).to_dict("records")
-        for column, metric in {**DEPTH, **SEMANTIC}.items()
-    ]
-
-
-def _table3(path: Path) -> list[dict[str, Any]]:
-    table = pd.read_csv(path, dtype=str)
-    return [
-        _performance(TABLE_III, printed["method"], metric, printed[column], level)
-        for printed in table[table["method"].isin(NETWORKS)].to_dict("records")
-        for column, metric, level in [
-            *((name, "mean_iou", f"class:{name.lower()}") for name in CLASSES),
-            *((column, metric, "all") for column, metric in SEMANTIC.items()),
-        ]
-    ]
-
-
-def _performance(
-    table: str, model: str, metric: str, printed: str, level: str = "all"
-) -> dict[str, Any]:
-    return ROW | {
-        "network": NETWORKS[model],
-        "dataset": table,
-        "setup": "depth+semantic",
-        "target": "depth" if metric in DEPTH.values() else "semantic",
-        "metric": metric,
-        "level": level,
-        "higher_is_better": metric in SEMANTIC.values() or metric.startswith("delta_"),
-        "unit": "m" if metric in METRES else None,
-        "value": _natural(float(printed), display_of(metric).factor),
-    }
+        write_csv(frame, folder / f"{name}.csv")
 
 
 def _figure7(path: Path, performance: pd.DataFrame) -> pd.DataFrame:
@@ -131,19 +136,21 @@ def _figure7(path: Path, performance: pd.DataFrame) -> pd.DataFrame:
             higher = metric == "mean_iou"
             value = full[network, metric]
             rows.append(
-                ROW
-                | {
+                {
                     "network": network,
                     "dataset": TABLE_I,
+                    "mute": UNSTATED,
                     "site": "input",
                     "source": source,
                     "target": target,
                     "metric": metric,
+                    "level": "all",
                     "higher_is_better": higher,
                     "unit": "m" if metric in METRES else None,
                     "full": value,
                     "muted": round(value - omega if higher else value + omega, 6),
                     "omega": omega,
+                    "n": TEST_IMAGES,
                 }
             )
     return pd.DataFrame(rows).reindex(columns=INFLUENCE_COLUMNS)

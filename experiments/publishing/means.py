@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from experiments.figures.variants import CROSS_FITTED, PAPER, design_of
+from experiments.publishing.variants import CROSS_FITTED, PAPER, design_of
 
 __all__ = ["by_design", "mean_influence", "mean_performance"]
 
