@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from experiments.publishing.files import write_csv
 from experiments.sweep.study import Member, Sweep
 from influence.errors import InfluenceError
 from influence.estimates import CELL, estimate_table, read_estimates
@@ -22,7 +23,7 @@ TABLES = ("influence", "performance", "interactions", "distance")
 METRICS = ("sqr_rel", "mean_iou")
 """The metrics that slices are published of: those of the paper's influence."""
 FULL = "depth+semantic"
-DIGITS = "%.8g"
+DIGITS = 8
 
 
 def gather_tables(sweep: Sweep) -> Iterator[Path]:
@@ -37,7 +38,7 @@ def gather_tables(sweep: Sweep) -> Iterator[Path]:
     for name in TABLES:
         frame = read_tables(folders, name, optional=name == "distance")
         if len(frame):
-            yield _write(_published(frame), sweep.reports / f"{name}.csv")
+            yield write_csv(_published(frame), sweep.reports / f"{name}.csv", digits=DIGITS)
 
 
 def gather_seeds(sweep: Sweep) -> Iterator[Path]:
@@ -48,7 +49,7 @@ def gather_seeds(sweep: Sweep) -> Iterator[Path]:
     """
     folders = measured(sweep, sweep.choose(()))
     omegas = aggregate_seeds(read_estimates(folders, METRICS))
-    yield _write(_published(omegas), sweep.reports / "seeds.csv")
+    yield write_csv(_published(omegas), sweep.reports / "seeds.csv", digits=DIGITS)
     plain = read_tables(folders, "performance").drop(columns="mute")
     interactions = read_tables(folders, "interactions")
     for frame, name, stand_ins in (
@@ -56,7 +57,7 @@ def gather_seeds(sweep: Sweep) -> Iterator[Path]:
         (interactions, "interactions", {"kind": "source", "players": "unit"}),
     ):
         table = _aggregated(_published(frame), stand_ins)
-        yield _write(table, sweep.reports / f"{name}_seeds.csv")
+        yield write_csv(table, sweep.reports / f"{name}_seeds.csv", digits=DIGITS)
 
 
 def _published(frame: pd.DataFrame) -> pd.DataFrame:
@@ -103,7 +104,7 @@ def gather_designs(sweep: Sweep) -> Path:
         }
         for member in sweep.members()
     ]
-    return _write(pd.DataFrame(rows), sweep.reports / "designs.csv")
+    return write_csv(pd.DataFrame(rows), sweep.reports / "designs.csv", digits=DIGITS)
 
 
 def gather_facts(sweep: Sweep) -> Path:
@@ -142,10 +143,3 @@ def measured(sweep: Sweep, members: Sequence[Member]) -> list[Path]:
             "Run `python -m experiments.sweep measure`"
         )
     return [sweep.run_folder(member) for member in members]
-
-
-def _write(table: pd.DataFrame, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replace_on_success(path) as aside:
-        table.to_csv(aside, index=False, float_format=DIGITS, lineterminator="\n")
-    return path

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from experiments.publishing.files import write_csv
 from experiments.sweep.study import CONDITIONS, Condition, Member, Sweep
 from experiments.training.evaluation_data import write_set
 from experiments.training.export import joint_network
@@ -15,7 +16,6 @@ from experiments.training.inputs import input_scores
 from influence.checkpoints import load_checkpoint
 from influence.errors import InfluenceError
 from influence.evaluation_file import EvaluationFile
-from influence.files import replace_on_success
 from influence.measurement import measure
 from influence.network import JointNetwork
 from models.jrn import JRN
@@ -44,10 +44,7 @@ def score_training_inputs(sweep: Sweep) -> Path:
         if not path.is_file():
             write_set(sweep.inputs(condition), "train", path)
         frames.append(input_scores(path).assign(network=f"{condition} input"))
-    path = sweep.reports / "training_inputs.csv"
-    with replace_on_success(path) as aside:
-        pd.concat(frames).to_csv(aside, index=False, lineterminator="\n", float_format="%.8g")
-    return path
+    return write_csv(pd.concat(frames), sweep.reports / "training_inputs.csv", digits=8)
 
 
 def load_member(sweep: Sweep, member: Member, classes: tuple[str, ...]) -> JointNetwork:

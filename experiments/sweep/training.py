@@ -6,10 +6,10 @@ import json
 import shutil
 from pathlib import Path
 
-import pandas as pd
 import torch
 
 from experiments.sweep.study import Condition, Member, Sweep
+from experiments.training import histories
 from experiments.training.arrays import load_split
 from experiments.training.fitting import fit
 from experiments.training.joint import PredictedMaps
@@ -19,8 +19,6 @@ from influence.files import replace_on_success
 from models.jrn import JRN, jrn_loss
 
 __all__ = ["gather_histories", "publish_statistics", "train_member"]
-
-HISTORY = ["network", "seed", "epoch", "train_loss", "held_out_loss"]
 
 
 def train_member(sweep: Sweep, member: Member) -> Path:
@@ -58,18 +56,8 @@ def publish_statistics(sweep: Sweep, condition: Condition) -> Path:
 
 def gather_histories(sweep: Sweep) -> Path:
     """Put the losses of all epochs together; networks that were not trained here keep theirs."""
-    path = sweep.reports / "training.csv"
-    kept = pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=HISTORY)
-    frames = []
-    for member in sweep.members():
-        own = sweep.folder(member) / "history.csv"
-        if own.is_file():
-            found = pd.read_csv(own).assign(network=member.name, seed=member.seed)[HISTORY]
-        else:
-            found = kept[(kept["network"] == member.name) & (kept["seed"] == member.seed)]
-        frames.append(found)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replace_on_success(path) as aside:
-        table = pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
-        table.to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")
-    return path
+    runs = [
+        ({"network": member.name, "seed": member.seed}, sweep.folder(member))
+        for member in sweep.members()
+    ]
+    return histories.gather_histories(sweep.reports / "training.csv", runs)

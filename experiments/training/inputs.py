@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 from torch import Tensor, nn
 
+from experiments.publishing.files import write_csv
 from influence.evaluation_file import EvaluationFile
-from influence.files import replace_on_success
 from influence.measurement import measure
 from influence.network import JointNetwork, Modality, Output
 from influence.rows import NO_MUTE
@@ -43,7 +43,4 @@ def input_scores(data: Path) -> pd.DataFrame:
 
 def score_inputs(data: Path, path: Path) -> Path:
     """Write the scores of the inputs of an evaluation file into a table."""
-    scores = input_scores(data)
-    with replace_on_success(path) as aside:
-        scores.to_csv(aside, index=False, lineterminator="\n")
-    return path
+    return write_csv(input_scores(data), path)

@@ -17,7 +17,7 @@ from influence.data_sources import open_data
 from influence.errors import InfluenceError
 from influence.extremes import extreme_samples
 from influence.plots.maps import draw_maps
-from influence.plots.style import FORMATS, save_figure
+from influence.plots.style import save_figure
 from influence.reruns import open_rerun
 from influence.results import read_run
 
@@ -70,10 +70,9 @@ def write_panels(
             maps = replace(maps, pictures=_pictures(study, maps.ids), pictured="picture")
         rows = zip(chosen["id"], chosen["side"], chosen["rank"], strict=True)
         figure = draw_maps(maps, names=[f"{name}\n{side} {rank}" for name, side, rank in rows])
-        for suffix in FORMATS:
-            path = folder / f"panels_{source}_to_{target}.{suffix}"
-            save_figure(figure, path)
-            yield path
+        path = folder / f"panels_{source}_to_{target}.png"
+        save_figure(figure, path)
+        yield path
 
 
 def _pictures(study: Study, ids: Sequence[str]) -> NDArray[np.uint8]:
