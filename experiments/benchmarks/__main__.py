@@ -14,10 +14,9 @@ import torch
 from experiments.benchmarks import intervals, memory
 from experiments.benchmarks.agreement import check_agreement
 from experiments.benchmarks.cases import CASES
-from experiments.benchmarks.flops import count_flops
-from experiments.benchmarks.machine import describe_machine
 from experiments.benchmarks.networks import NETWORKS
-from experiments.benchmarks.records import replace_case
+from experiments.benchmarks.parts import count_flops
+from experiments.benchmarks.records import describe_machine, replace_case
 from experiments.benchmarks.report import blocks, write_report
 from experiments.benchmarks.subject import prepared
 from experiments.benchmarks.timing import time_case

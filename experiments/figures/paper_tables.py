@@ -44,7 +44,7 @@ def paper_tables(
     printed
         The folder of the printed tables.
     performance
-        One row a network, from `experiments.publishing.means`, with that of the inputs as a
+        One row a network, from `experiments.publishing.variants`, with that of the inputs as a
         network called `input`.
     others
         The performance of networks of different build, with the columns of `performance.csv`.

@@ -14,13 +14,15 @@ from experiments.figures.figure7 import draw_figure7
 from experiments.figures.figure8 import draw_figure8
 from experiments.figures.paper_tables import paper_tables
 from experiments.publishing.files import Output
-from experiments.publishing.means import by_design, mean_influence, mean_performance
 from experiments.publishing.studies import MUTE, Study, depth_words, read_study
 from experiments.publishing.variants import (
     CROSS_FITTED,
     PAPER,
+    by_design,
     design_of,
     label_of,
+    mean_influence,
+    mean_performance,
     variant_inks,
 )
 from influence.plots.interactions import draw_interactions

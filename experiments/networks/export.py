@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,9 @@ from numpy.typing import NDArray
 
 from experiments.networks.study import NetworkStudy
 from experiments.networks.training import load_network
+from experiments.training import fitting
 from experiments.training.configuration import make_config
 from influence.checkpoints import export_checkpoint
-from influence.errors import InfluenceError
-from influence.files import replace_on_success
 from influence.network import JointNetwork, Modality, Output
 
 __all__ = ["as_joint_network", "checkpoint_path", "export_network", "publish_weights"]
@@ -66,13 +64,7 @@ def export_network(study: NetworkStudy, name: str) -> Path:
 def publish_weights(study: NetworkStudy, name: str) -> Path:
     """Copy the float16 weights of a trained network to where configurations lie."""
     path = study.results / "weights" / f"{name}.safetensors"
-    source = study.weights_path(name)
-    if not source.is_file():
-        raise InfluenceError(f"{name} is not trained: expected {source}. Train it first")
-    if source != path:
-        with replace_on_success(path) as aside:
-            shutil.copyfile(source, aside)
-    return path
+    return fitting.publish_weights(study.weights_path(name), path)
 
 
 def _moments(values: NDArray[Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:

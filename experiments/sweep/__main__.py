@@ -38,7 +38,7 @@ def train_inputs(sweep: Sweep, jobs: int) -> None:
 @click.pass_obj
 def train(sweep: Sweep, places: tuple[str, ...], jobs: int) -> None:
     """Train networks, or all, and publish their weights."""
-    from experiments.sweep.training import gather_histories, publish_statistics, train_member
+    from experiments.sweep.members import gather_histories, publish_statistics, train_member
 
     for condition in CONDITIONS:
         click.echo(publish_statistics(sweep, condition))
@@ -53,7 +53,7 @@ def train(sweep: Sweep, places: tuple[str, ...], jobs: int) -> None:
 @click.pass_obj
 def measure(sweep: Sweep, places: tuple[str, ...], jobs: int, anew: bool) -> None:
     """Measure networks, or all, from their published weights."""
-    from experiments.sweep.measuring import measure_member, test_file
+    from experiments.sweep.members import measure_member, test_file
 
     test_file(sweep)
     in_parallel(measure_member, [(sweep, member, anew) for member in sweep.choose(places)], jobs)
@@ -69,8 +69,8 @@ def gather(sweep: Sweep) -> None:
         gather_seeds,
         gather_tables,
     )
-    from experiments.sweep.measuring import score_training_inputs, test_file
-    from experiments.training.inputs import score_inputs
+    from experiments.sweep.members import score_training_inputs, test_file
+    from experiments.training.evaluation_data import score_inputs
 
     for path in (*gather_tables(sweep), *gather_seeds(sweep)):
         click.echo(path)

@@ -136,9 +136,9 @@ def study_commands(
     @click.pass_obj
     def score_inputs(study: Study) -> None:
         """Score the inputs themselves against the ground truth of the evaluation file."""
-        from experiments.training import inputs
+        from experiments.training.evaluation_data import score_inputs
 
-        click.echo(inputs.score_inputs(study.work / test_set, study.reports / "inputs.csv"))
+        click.echo(score_inputs(study.work / test_set, study.reports / "inputs.csv"))
 
     @steps.command()
     @click.option("--variant", default="sum60", show_default=True, help="The joint network.")

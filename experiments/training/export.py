@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,13 @@ import torch
 from torch import nn
 
 from experiments.training.arrays import load_split
+from experiments.training.fitting import publish_weights
 from experiments.training.histories import gather_histories
 from experiments.training.joint import joint_folder, load_joint
 from experiments.training.predictions import input_statistics, weights_path
 from experiments.training.single_task import parts_of, single_task_folder
 from experiments.training.study import TASKS, Study
 from influence.checkpoints import export_checkpoint
-from influence.files import replace_on_success
 from influence.network import JointNetwork, Modality, Output
 
 __all__ = ["checkpoint_path", "export_histories", "export_joint", "export_weights", "joint_network"]
@@ -87,11 +86,7 @@ def joint_network(
 def export_weights(study: Study, task: str) -> Path:
     """Publish the float16 weights of the network that was trained on all training images."""
     path = study.results / "weights" / f"{task}.safetensors"
-    source = weights_path(study, task)
-    if source != path:
-        with replace_on_success(path) as aside:
-            shutil.copyfile(source, aside)
-    return path
+    return publish_weights(weights_path(study, task), path)
 
 
 def export_histories(study: Study) -> Path:

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.benchmarks.drawing import draw_times
-from experiments.benchmarks.report import blocks, write_report
+from experiments.benchmarks.report import blocks, draw_times, write_report
 from experiments.publishing.files import FIGURES, Output
 from experiments.publishing.pages import write_page
 from tests.experiments.benchmarks.test_verdicts import rounds, write_records

@@ -10,11 +10,11 @@ from click.testing import CliRunner
 
 from experiments.ground_truth import studies
 from experiments.ground_truth.__main__ import ground_truth
-from experiments.ground_truth.coverage import CASES
+from experiments.ground_truth.estimates import CASES
 from experiments.ground_truth.judgement import judge
-from experiments.ground_truth.layouts import LAYOUTS
 from experiments.ground_truth.report import blocks
 from experiments.ground_truth.studies import STUDIES
+from experiments.ground_truth.world import LAYOUTS
 from experiments.publishing.pages import check_page
 
 COMMITTED = Path(__file__).parents[3] / "reports" / "ground_truth"

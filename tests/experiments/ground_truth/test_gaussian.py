@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.ground_truth.polynomial import (
+from experiments.ground_truth.gaussian import (
     Polynomial,
     PolynomialNetwork,
     expected_square,

@@ -1,4 +1,4 @@
-"""Measuring the networks of the sweep from their published weights."""
+"""Members: each network of the sweep is trained, its weights are published, and it is measured."""
 
 from __future__ import annotations
 
@@ -10,20 +10,75 @@ import torch
 
 from experiments.publishing.files import write_csv
 from experiments.sweep.study import CONDITIONS, Condition, Member, Sweep
-from experiments.training.evaluation_data import write_set
+from experiments.training import histories
+from experiments.training.arrays import load_split
+from experiments.training.evaluation_data import input_scores, write_set
 from experiments.training.export import joint_network
-from experiments.training.inputs import input_scores
+from experiments.training.fitting import fit, publish_weights
+from experiments.training.joint import PredictedMaps
+from experiments.training.network_training import NetworkTraining
+from experiments.training.predictions import input_statistics, predict_split
 from influence.checkpoints import load_checkpoint
 from influence.errors import InfluenceError
 from influence.evaluation_file import EvaluationFile
+from influence.files import replace_on_success
 from influence.measurement import measure
 from influence.network import JointNetwork
-from models.jrn import JRN
+from models.jrn import JRN, jrn_loss
 
-__all__ = ["load_member", "measure_member", "score_training_inputs", "test_file"]
+__all__ = [
+    "gather_histories",
+    "load_member",
+    "measure_member",
+    "publish_statistics",
+    "score_training_inputs",
+    "test_file",
+    "train_member",
+]
+
+
+def train_member(sweep: Sweep, member: Member) -> Path:
+    """Train a network, or go on, or do nothing if it is there; publish its weights."""
+    study = sweep.inputs(member.condition)
+    arrays = load_split(study, "train")
+    maps = predict_split(study, "train")
+    torch.manual_seed(member.seed)
+    config = sweep.config(member, classes=len(arrays.classes))
+    recipe = sweep.settings.recipe
+    fit(
+        NetworkTraining(
+            JRN(config), jrn_loss, recipe, inputs=["depth", "semantic"], seed=member.seed
+        ),
+        PredictedMaps(arrays, maps, recipe),
+        sweep.folder(member),
+        facts={"config": str(config), "data": arrays.digest, "inputs": list(maps.networks)},
+    )
+    return publish_weights(sweep.folder(member) / "weights.safetensors", sweep.weights_path(member))
+
+
+def publish_statistics(sweep: Sweep, condition: Condition) -> Path:
+    """Write mean and deviation of the training inputs, for the mutes, beside the weights."""
+    path = sweep.statistics_path(condition)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replace_on_success(path) as aside:
+        text = json.dumps(input_statistics(sweep.inputs(condition)), indent=1)
+        aside.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def gather_histories(sweep: Sweep) -> Path:
+    """Put the losses of all epochs together; networks that were not trained here keep theirs."""
+    runs = [
+        ({"network": member.name, "seed": member.seed}, sweep.folder(member))
+        for member in sweep.members()
+    ]
+    return histories.gather_histories(sweep.reports / "training.csv", runs)
+
 
 MUTES = ("zero", "mean", "uniform", "shuffle", "noise")
+
 """The panel without `optimal`, whose constants would have to be learned for every network."""
+
 
 TRAINED_ON = "NYU-Depth v2, 795 official training images at 160x120, {} predictions"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.publishing.means import mean_influence, mean_performance
+from experiments.publishing.variants import mean_influence, mean_performance
 from tests.experiments.publishing.sweep_tables import (
     ALONE,
     SEEDED,

@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.ground_truth.false_alarms import FAMILIES, Family, count_alarms
-from experiments.ground_truth.power import EFFECTS, find_power, predicted_power
+from experiments.ground_truth.detection import (
+    EFFECTS,
+    FAMILIES,
+    Family,
+    count_alarms,
+    find_power,
+    predicted_power,
+)
 from experiments.ground_truth.simulation import CHUNK, Simulation, key_of
 from influence.metrics import METRICS
 from influence.rows import Condition

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.figures.architecture_page import page_blocks
 from experiments.figures.architectures import write_directions
+from experiments.figures.pages import page_blocks
 from experiments.publishing.published import PUBLISHED
 from influence.comparison import COMPARISON_COLUMNS
 from influence.errors import InfluenceError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.benchmarks.flops import count_flops
+from experiments.benchmarks.parts import count_flops
 from experiments.benchmarks.subject import Subject
 from tests.experiments.benchmarks.tiny import FUSION, SAMPLES
 

@@ -1,16 +1,33 @@
-"""Intervals hold the truth about as often as they say: few simulations here, the study has many."""
+"""Bias and coverage, beside what is known of them."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from experiments.ground_truth.coverage import CASES, Case, cover
+from experiments.ground_truth.estimates import CASES, MUTES, Case, cover, find_bias
+from experiments.ground_truth.worlds import WORLDS
 from influence import bootstrap
 
+
+@pytest.mark.parametrize("name", ["synergistic", "three labels"])
+def test_bias_is_within_chance(name: str) -> None:
+    found = pd.DataFrame(find_bias(WORLDS[name], sets=30, samples=60))
+    players = len(WORLDS[name].sites)
+    quantities = 3 * players + players * (players - 1) // 2
+    assert len(found) == len(MUTES) * len(WORLDS[name].metrics) * quantities
+    assert found["z"].abs().max() < 5.5
+    assert found["z"].std() > 0.3  # what is simulated does vary
+    still = found[found["spread"] == 0]
+    assert (still["bias"].abs() < 1e-6).all()
+
+
 SETS = 200
+
 LEAST = stats.binom.ppf(1e-4, SETS, 0.95) / SETS
+
 """An interval of 95% holds the truth less often than this once in ten thousand times."""
 
 
