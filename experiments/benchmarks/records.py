@@ -31,7 +31,6 @@ def read_records(path: Path) -> pd.DataFrame | None:
 
 
 PACKAGES = ("torch", "numpy", "torchmetrics", "captum")
-
 CPU_FACTS = Path("/proc/cpuinfo")
 
 

@@ -106,7 +106,6 @@ def band_of_rounding(value: Array, half: Array) -> Band:
 
 
 CONFIDENCE = 0.95
-
 SUPPORTED, CONTRADICTED, OPEN = "supported", "contradicted", "not decided"
 
 

@@ -59,7 +59,6 @@ METHODS: Mapping[str, Callable[[Array, Array], Array]] = {"spearman": spearman, 
 
 
 BEST: Mapping[str, float] = {"semantic": 100.0, "depth": 0.0}
-
 """Target -> its performance if nothing were wrong: 100 x mean IoU, -100 x rel(sqr)."""
 
 

@@ -32,7 +32,6 @@ from influence.plots.style import COLUMN_WIDTH, Ink, heading, styled, write_lege
 __all__ = ["draw_figure7", "in_bulk", "pin_outside", "set_view", "value_outside"]
 
 SHRINKS = 4.0  # values are far if the range of the others is this many times smaller
-
 FEW, ENOUGH = 0.2, 8  # at most this part of the values may be far, of this many or more
 
 
@@ -96,7 +95,6 @@ def pin_outside(axes: Axes, points: pd.DataFrame, ink_of: Mapping[str, Ink]) -> 
 
 
 PANEL_HEIGHT = 2.0  # inches
-
 DARKER = 0.75  # of an ink's brightness: letters are thinner than points
 
 

@@ -41,13 +41,11 @@ from influence.tables.arrangement import records
 __all__ = ["NEEDED", "blocks_of_pages", "page_blocks"]
 
 COMPARED = ("delta_1", "sqr_rel", "pixel_accuracy", "mean_iou")
-
 PUBLISHED = {
     printed: metric
     for part in (SETS["hybridnet"].values, SETS["hybridnet"].labels)
     for metric, printed in part.items()
 }
-
 """What HybridNet's tables print -> the name of the metric."""
 
 
@@ -171,7 +169,6 @@ NEEDED: Mapping[str, tuple[str, str]] = {
     "benchmarks": ("rounds.csv", "`make bench`"),
     "ground_truth": ("coverage.csv", "`make ground-truth`"),
 }
-
 """Folder of a report -> the CSV without which there is none, and the command that writes it."""
 
 
@@ -228,7 +225,6 @@ BLOCKS: Mapping[str, Callable[[Path], Blocks]] = {
     "benchmarks": lambda reports: benchmarks.blocks(reports / "benchmarks"),
     "ground_truth": lambda reports: ground_truth.blocks(reports / "ground_truth"),
 }
-
 """Folder of a report -> the blocks of its README, from the folder of all reports."""
 
 

@@ -36,7 +36,6 @@ __all__ = [
 ]
 
 LEVEL = 0.05
-
 """Of the tests."""
 
 
@@ -163,7 +162,6 @@ EFFECTS = (
       for gain in (0.02, 0.04, 0.08)),
     *(Effect("rms", _weak(slope)) for slope in (0.05, 0.1, 0.2)),
 )  # fmt: skip
-
 """Effects from small to large."""
 
 

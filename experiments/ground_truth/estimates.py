@@ -21,12 +21,10 @@ from influence.metrics import METRICS, Metric
 __all__ = ["CASES", "MUTES", "Case", "cover", "find_bias"]
 
 MUTES = ("zero", "mean", "shuffle", "noise", "constant:1")
-
 CELL = ["mute", "metric", "kind", "players"]
 
 
 ROUNDING = 1e-9
-
 """What varies less than this from set to set does so by rounding alone."""
 
 

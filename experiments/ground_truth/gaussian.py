@@ -20,9 +20,7 @@ from influence.setups import Setup
 __all__ = ["GaussianWorld", "Polynomial", "PolynomialNetwork", "expected_square", "moment"]
 
 Array = NDArray[np.float64]
-
 Polynomial = Mapping[tuple[int, ...], float]
-
 """A coefficient for each product of variables, named by their numbers; ``()`` is the constant."""
 
 
@@ -85,12 +83,10 @@ class PolynomialNetwork(nn.Module):
 
 
 LEVEL = 20.0
-
 """Added to network and truth, so that rms, a metric of depth, meets no value below zero."""
 
 
 SHARES = (0.25, 0.2, 0.55)
-
 """How much of the variance a group, a sample and a place have each for themselves."""
 
 

@@ -72,7 +72,6 @@ def draw_artefacts(artefacts: pd.DataFrame) -> Figure:
 
 
 FIGURES = {"coverage": draw_coverage, "artefacts": draw_artefacts}
-
 """CSV -> what is drawn from it, into files of the same name."""
 
 
@@ -89,21 +88,21 @@ def write_report(folder: Path, output: Output) -> Iterator[Path]:
 
 def blocks(folder: Path) -> dict[str, str]:
     """Return the README's tables by name; a table whose CSV is not there says so."""
-    makers: Mapping[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
-        "judged": ("judged", lambda frame: frame),
-        "bias": ("bias", _bias),
-        "coverage": ("coverage", _coverage),
-        "false_alarms": ("false_alarms", _false_alarms),
-        "power": ("power", _power),
-        "verdicts": ("verdicts", _verdicts),
-        "artefacts": ("artefacts", _artefacts),
-        "ranks": ("ranks", _ranks),
+    makers: Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+        "judged": lambda frame: frame,
+        "bias": _bias,
+        "coverage": _coverage,
+        "false_alarms": _false_alarms,
+        "power": _power,
+        "verdicts": _verdicts,
+        "artefacts": _artefacts,
+        "ranks": _ranks,
     }
-    found, tables = {}, _tables(folder)
-    for block, (name, make) in makers.items():
-        known = name in tables
-        found[block] = plain_table(make(tables[name]).fillna("")) if known else "Not simulated yet."
-    return found
+    tables = _tables(folder)
+    return {
+        name: plain_table(make(tables[name]).fillna("")) if name in tables else "Not simulated yet."
+        for name, make in makers.items()
+    }
 
 
 def _tables(folder: Path) -> dict[str, pd.DataFrame]:
@@ -119,22 +118,16 @@ def _span(shares: Any) -> str:
 
 def _bias(bias: pd.DataFrame) -> pd.DataFrame:
     """One row a world and metric, over all mutes, kinds and players."""
-    records = []
-    for (world, about, metric), own in bias.groupby(["world", "about", "metric"], sort=False):
-        records.append(
-            {
-                "world": world,
-                "what it shows": about,
-                "metric": metric,
-                "n": own["n"].iloc[0],
-                "sets": own["sets"].iloc[0],
-                "values": len(own),
-                "largest bias, in standard errors": own["in_errors"].abs().max(),
-                "mean of z": own["z"].mean(),
-                "deviation of z": own["z"].std(),
-            }
-        )
-    return pd.DataFrame(records)
+    grouped = bias.assign(size=bias["in_errors"].abs()).groupby(
+        ["world", "about", "metric"], sort=False
+    )
+    table = grouped.agg(
+        n=("n", "first"), sets=("sets", "first"), values=("n", "size"), largest=("size", "max"),
+        mean=("z", "mean"), deviation=("z", "std"),
+    )  # fmt: skip
+    words = {"about": "what it shows", "largest": "largest bias, in standard errors",
+             "mean": "mean of z", "deviation": "deviation of z"}  # fmt: skip
+    return table.reset_index().rename(columns=words)
 
 
 def _coverage(coverage: pd.DataFrame) -> pd.DataFrame:
@@ -167,12 +160,8 @@ def _false_alarms(alarms: pd.DataFrame) -> pd.DataFrame:
 
 def _power(power: pd.DataFrame) -> pd.DataFrame:
     """One row an effect, one column a layout: found, and predicted in brackets."""
-    shown = power.assign(
-        text=[
-            f"{100 * found:.0f} ({100 * told:.0f})"
-            for found, told in zip(power["power"], power["predicted"], strict=True)
-        ]
-    )
+    pairs = zip(power["power"], power["predicted"], strict=True)
+    shown = power.assign(text=[f"{100 * x:.0f} ({100 * expected:.0f})" for x, expected in pairs])
     keys = ["metric", "omega", "sets"]
     table = shown.pivot_table(
         index=keys, columns="data", values="text", aggfunc="first", sort=False
@@ -205,12 +194,6 @@ def _ranks(ranks: pd.DataFrame) -> pd.DataFrame:
         networks=("seed", "nunique"), panel=("panel", "mean"), worst=("panel", "min"),
         all=("all", "mean"), worst_of_all=("all", "min"), ladder=("ladder", "all"),
     )  # fmt: skip
-    return table.reset_index().rename(
-        columns={
-            "panel": "rank correlation, panel",
-            "worst": "worst",
-            "all": "rank correlation, all mutes",
-            "worst_of_all": "worst of all mutes",
-            "ladder": "ladder in order",
-        }
-    )
+    words = {"panel": "rank correlation, panel", "all": "rank correlation, all mutes",
+             "worst_of_all": "worst of all mutes", "ladder": "ladder in order"}  # fmt: skip
+    return table.reset_index().rename(columns=words)

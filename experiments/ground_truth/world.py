@@ -17,7 +17,6 @@ from influence.setups import Setup
 __all__ = ["ANSWER", "LAYOUTS", "Draw", "World"]
 
 ANSWER = "answer"
-
 """The output of every world's network."""
 
 
@@ -55,7 +54,6 @@ class World(Protocol):
 
 
 SIZES = (1, 2, 3, 4, 5)
-
 """Samples of one group, in turn; the 654 test images of NYU-Depth v2 show 215 scenes."""
 
 
@@ -76,5 +74,4 @@ LAYOUTS: dict[str, NDArray[np.int64]] = {
     "100 samples in groups of 1 to 5": _grouped(100),
     "654 samples in groups of 1 to 5": _grouped(654),
 }
-
 """For each sample the number of its group, by the name of the layout."""

@@ -59,7 +59,6 @@ def table(answer: Callable[..., int], *sizes: int) -> NDArray[np.int64]:
 
 
 CHANCES = (0.6, 0.45)
-
 """How often each switch is 1."""
 
 
@@ -109,7 +108,6 @@ def switched(
 
 
 MAPS = [0.5, 0.3, 0.2]
-
 """How often the classes of maps occur."""
 
 
@@ -167,5 +165,4 @@ def _found() -> list[World]:
 
 
 WORLDS: dict[str, World] = {world.name: world for world in _found()}
-
 """The worlds by name."""

@@ -35,14 +35,11 @@ __all__ = [
 ]
 
 DEPTH_SOURCES = ("true", "predicted")
-
 """Where the depth input comes from: the sensor, or the network `PREDICTOR` from the picture."""
 
 
 PREDICTOR = "fcrn-depth"
-
 MILLIMETRE = 1e-3
-
 DEPTH_RANGE = (MILLIMETRE, 10.0)  # metres
 
 
@@ -146,7 +143,6 @@ METRICS = {
     "semantic": ("hybridnet",),
     "arora": ("arora", "hybridnet"),
 }
-
 """The metrics of each output; `arora` instead of `semantic` for the label sets of Arora et al."""
 
 

@@ -34,18 +34,13 @@ GROUPS = {
     "jrn-cat5": "coupled",
     "jrn-cat1": "coupled",
 }
-
 """Network -> its computation (Sec. III-B of arXiv 1702.08009), in the order of Table I."""
 
 
 PAPER = tuple(GROUPS)
-
 MARKERS = {"loose": "o", "coupled": "s"}
-
 COLOURS = dict(zip(PAPER, ("#0173b2", "#d55e00", "#029e73", "#de8f05", "#cc78bc"), strict=True))
-
 OTHER = Ink("0.55", "D")
-
 """Of designs that the paper does not have: their names stand beside them."""
 
 
@@ -86,7 +81,6 @@ def label_of(network: str) -> str:
 
 
 NO_SEED = float("nan")
-
 NOT_OF_MEANS = ["full", "muted", "p_value", "p_holm", "checkpoint_sha256"]
 
 

@@ -100,7 +100,6 @@ def _nearest(x: Tensor, height: int, width: int) -> Tensor:
 
 
 MOVABLE = (3, 4)
-
 """Furniture and objects among the five classes: what can stand elsewhere in a room."""
 
 

@@ -23,7 +23,6 @@ from tests.experiments.publishing.sweep_tables import (
 from tests.influence.plots.artists import crowded
 
 INFLUENCE = mean_influence(influence_table(), seeds_table())
-
 PERFORMANCE = mean_performance(performance_table(), performance_seeds())
 
 

@@ -97,7 +97,6 @@ def test_the_same_seed_gives_the_same_picture() -> None:
 
 
 Batch = dict[str, Tensor]
-
 MAPS = ("rgb", "true_depth", "labels")
 
 
