@@ -38,7 +38,7 @@ from influence.tables import (
 )
 from influence.tables.arrangement import records
 
-__all__ = ["NEEDED", "blocks_of_pages", "page_blocks"]
+__all__ = ["NEEDED", "blocks_of_pages", "network_blocks"]
 
 COMPARED = ("delta_1", "sqr_rel", "pixel_accuracy", "mean_iou")
 PUBLISHED = {
@@ -49,7 +49,7 @@ PUBLISHED = {
 """What HybridNet's tables print -> the name of the metric."""
 
 
-def page_blocks(reports: Path) -> dict[str, str]:
+def network_blocks(reports: Path) -> dict[str, str]:
     """Make the blocks of ``reports/networks/README.md``: name -> Markdown."""
     folder = reports / "networks"
     performance = read_table(folder / "performance.csv", "performance")
@@ -220,7 +220,7 @@ def _sweep(reports: Path) -> Blocks:
 BLOCKS: Mapping[str, Callable[[Path], Blocks]] = {
     "rooms": _rooms,
     "nyuv2": _nyuv2,
-    "networks": page_blocks,
+    "networks": network_blocks,
     "sweep": _sweep,
     "benchmarks": lambda reports: benchmarks.blocks(reports / "benchmarks"),
     "ground_truth": lambda reports: ground_truth.blocks(reports / "ground_truth"),

@@ -44,8 +44,8 @@ from pandas.api.types import is_numeric_dtype
 from influence.errors import InfluenceError, unknown
 from influence.files import replace_on_success
 
-__all__ = ["GIVEN", "Number", "check_page", "fill_page", "linked_files", "page_paths",
-           "plain_table", "write_page"]  # fmt: skip
+__all__ = ["GIVEN", "Number", "check_page", "fill_blocks", "fill_page", "linked_files",
+           "page_paths", "plain_table", "write_page"]  # fmt: skip
 
 GIVEN = "given"
 """The name behind a number that was not measured, and has no file to come from."""
@@ -180,14 +180,7 @@ def fill_page(text: str, folder: Path, blocks: Mapping[str, str] | None = None) 
     new
     <!-- t:end -->
     """
-    for name, content in (blocks or {}).items():
-        begin, end = (f"<!-- {name}:{side} -->" for side in ("begin", "end"))
-        parts = re.split(f"{re.escape(begin)}.*?{re.escape(end)}", text, flags=re.DOTALL)
-        if len(parts) != 2:
-            raise InfluenceError(
-                f"expected one block {begin} ... {end}, found {len(parts) - 1}. Restore the markers"
-            )
-        text = f"{begin}\n{content.strip()}\n{end}".join(parts)
+    text = fill_blocks(text, blocks or {})
     numbers = _read_numbers(text)
     used = {name for _, name in MARK.findall(text)} - {GIVEN}
     for name in used - numbers.keys():
@@ -210,6 +203,19 @@ def fill_page(text: str, folder: Path, blocks: Mapping[str, str] | None = None) 
             raise InfluenceError(f"number {name!r}: {error}") from None
 
     return MARK.sub(written, text)
+
+
+def fill_blocks(text: str, blocks: Mapping[str, str]) -> str:
+    """Write the tables of a page anew, by the name of their block; see `fill_page`."""
+    for name, content in blocks.items():
+        begin, end = (f"<!-- {name}:{side} -->" for side in ("begin", "end"))
+        parts = re.split(f"{re.escape(begin)}.*?{re.escape(end)}", text, flags=re.DOTALL)
+        if len(parts) != 2:
+            raise InfluenceError(
+                f"expected one block {begin} ... {end}, found {len(parts) - 1}. Restore the markers"
+            )
+        text = f"{begin}\n{content.strip()}\n{end}".join(parts)
+    return text
 
 
 def write_page(path: Path, blocks: Mapping[str, str] | None = None) -> Path:

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from experiments.figures.architectures import write_directions
-from experiments.figures.pages import page_blocks
+from experiments.figures.pages import network_blocks
+from experiments.publishing.files import Output
 from experiments.publishing.published import PUBLISHED
 from influence.comparison import COMPARISON_COLUMNS
 from influence.errors import InfluenceError
@@ -20,7 +21,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reports = tmp_path_factory.mktemp("reports")
     write_networks(reports)
     shutil.copytree(PUBLISHED, reports / "published", ignore=shutil.ignore_patterns("*.p*", "*.s*"))
-    list(write_directions(reports))
+    list(write_directions(reports / "networks", Output()))
     return reports
 
 
@@ -37,7 +38,7 @@ def lines(block: str) -> dict[str, list[str]]:
 
 
 def test_the_page_has_these_blocks(reports: Path) -> None:
-    blocks = page_blocks(reports)
+    blocks = network_blocks(reports)
     assert list(blocks) == ["directions", "performance", "comparison", "arora", "published"]
     page = Path(__file__).parents[3] / "reports" / "networks" / "README.md"
     text = page.read_text(encoding="utf-8")
@@ -45,7 +46,7 @@ def test_the_page_has_these_blocks(reports: Path) -> None:
 
 
 def test_networks_of_five_classes_and_of_arora_s_stand_apart(reports: Path) -> None:
-    blocks = page_blocks(reports)
+    blocks = network_blocks(reports)
     five, others = lines(blocks["performance"]), lines(blocks["arora"])
     assert {"trivial-wang", "fcrn-joint", "hybridnet", "depthnet"} <= five.keys()
     assert "fcrn-joint-6" not in five.keys() | lines(blocks["directions"]).keys()
@@ -55,7 +56,7 @@ def test_networks_of_five_classes_and_of_arora_s_stand_apart(reports: Path) -> N
 
 
 def test_printed_numbers_stand_beside_ours(reports: Path) -> None:
-    table = lines(page_blocks(reports)["published"])
+    table = lines(network_blocks(reports)["published"])
     hybridnet = pd.read_csv(PUBLISHED / "hybridnet_table2.csv", dtype=str).set_index("metric")
     assert table["ARD"][:2] == [hybridnet[name]["ARD"] for name in ("HybridNet", "DepthNet [8]")]
     # ours: hybridnet, depthnet, deeplab-aspp, which is not there
@@ -74,7 +75,7 @@ def test_twins_are_compared_in_one_table_a_metric(reports: Path) -> None:
         for metric in ("delta_1", "pixel_accuracy", "rms")
         for a, b in (("hybridnet", "depthnet"), ("fcrn-joint", "NA"))
     ).to_csv(reports / "networks" / "comparison.csv", index=False)
-    block = page_blocks(reports)["comparison"]
+    block = network_blocks(reports)["comparison"]
     assert block.count("Differences between networks") == 2  # rms is not shown
     assert "fcrn-joint − NA" in block
     assert "3.00 [1.00, 5.00]" in block
@@ -83,10 +84,10 @@ def test_twins_are_compared_in_one_table_a_metric(reports: Path) -> None:
 def test_without_twins_there_is_no_comparison(reports: Path) -> None:
     empty = pd.DataFrame(columns=list(COMPARISON_COLUMNS))
     empty.to_csv(reports / "networks" / "comparison.csv", index=False)
-    assert page_blocks(reports)["comparison"] == ""
+    assert network_blocks(reports)["comparison"] == ""
 
 
 def test_a_table_that_is_not_there_is_named(reports: Path) -> None:
     (reports / "networks" / "comparison.csv").unlink()
     with pytest.raises(InfluenceError, match=r"comparison\.csv is missing.*gather"):
-        page_blocks(reports)
+        network_blocks(reports)
