@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from influence.data.dataset import Sample
+from influence.data.evaluation_file import EvaluationFile
+from influence.network.joint_network import JointNetwork
 
-from influence.evaluation_file import EvaluationFile
-from influence.evaluation_set import Sample
-from influence.network import JointNetwork
 from tests.toy import toy, write_toy_file
 
 

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from influence.analysis.omega import influence_frame, performance_frame
+from influence.analysis.subject import Subject
+from influence.metrics.registry import METRICS
+from influence.plan.conditions import NO_MUTE, Condition
+from influence.plan.setups import FULL
+from influence.results.run import Run
+from influence.results.tables import empty_table
+from influence.statistics.bootstrap import Resampling
+from influence.statistics.rows import RowKey, Rows
 from numpy.typing import NDArray
-
-from influence.bootstrap import Resampling
-from influence.metrics import METRICS
-from influence.omega import Subject, influence_frame, performance_frame
-from influence.results import Run, empty_table
-from influence.rows import NO_MUTE, Condition, RowKey, Rows
-from influence.setups import FULL
 
 Array = NDArray[np.float64]
 RESAMPLING = Resampling(draws=500)

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-from influence.results import (
+from influence.analysis.seeds import SEEDS_COLUMNS
+from influence.results.tables import (
     INFLUENCE_COLUMNS,
     INTERACTIONS_COLUMNS,
     PERFORMANCE_COLUMNS,
     SAMPLES_COLUMNS,
 )
-from influence.seeds import SEEDS_COLUMNS
 
 NETWORKS = ("jrn-cat1", "jrn-cat10", "jrn-cat5", "jrn-cat60", "jrn-sum60")
 CLASSES = ("ground", "vertical", "ceiling", "furniture", "object")
@@ -153,7 +152,7 @@ def interactions_frame(
 
 
 def seeds_frame(networks: Sequence[str] = NETWORKS, seeds: int = 3) -> pd.DataFrame:
-    """Return the frame of `influence.seeds.aggregate_seeds`."""
+    """Return the frame of `influence.analysis.seeds.aggregate_seeds`."""
     numbers = np.random.default_rng(0)
     one = influence_frame(networks).rename(columns={"omega_low": "low", "omega_high": "high"})
     spread = (one["high"] - one["low"]) / 4

@@ -74,5 +74,5 @@ def test_help_is_light_and_quick() -> None:
 
 
 def test_tables_need_no_engine() -> None:
-    assert "torch" not in loaded_by("import influence.run_tables, influence.tables")
-    assert "torch" not in loaded_by("import influence.plots.performance")
+    assert "torch" not in loaded_by("import influence.results.tables, influence.display.tables")
+    assert "torch" not in loaded_by("import influence.display.plots.performance")

@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from influence.results.run import Run
 from torch import Tensor, nn
 
 import influence
-from influence.results import Run
 
 ROOT = Path(__file__).parents[1]
 SECTION = "## Networks of other builds\n"

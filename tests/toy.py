@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from influence.data.dataset import Field
+from influence.data.evaluation_file import write_evaluation_file
+from influence.network.joint_network import JointNetwork, Modality, Output
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from influence.evaluation_file import write_evaluation_file
-from influence.evaluation_set import Field
-from influence.metrics import Metric, Prediction
-from influence.network import JointNetwork, Modality, Output
+from influence.metrics.metric import Metric, Prediction
 
 CLASSES = ("floor", "wall", "thing")
 

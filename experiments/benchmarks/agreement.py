@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from influence.results.run import Run
+
 from experiments.benchmarks.cases import INFLUENCE, Case
 from experiments.benchmarks.data import CountingFeed, CountingSet
 from experiments.benchmarks.rivals import Values, captum_differences, plain_pass, setup_loop
 from experiments.benchmarks.subject import SOURCES, Source, Subject
 from influence.errors import InfluenceError
-from influence.results import Run
 
 __all__ = ["TOLERANCE", "check_agreement", "values_of"]
 

@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from influence.data.dataset import Batch, EvaluationSet, Field, Sample
+from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
+from influence.network.joint_network import JointNetwork, Modality, Output
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from experiments.training.evaluation_data import quantise
-from influence.evaluation_file import EvaluationFile, write_evaluation_file
-from influence.evaluation_set import Batch, EvaluationSet, Field, Sample
-from influence.network import JointNetwork, Modality, Output
 
 __all__ = [
     "CountingFeed",

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from influence.network.joint_network import JointNetwork
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassJaccardIndex
@@ -23,7 +24,6 @@ from experiments.benchmarks.scores import DEPTH, depth_arguments
 from experiments.benchmarks.subject import Subject, prepared
 from experiments.benchmarks.timing import interleave
 from influence.errors import InfluenceError
-from influence.network import JointNetwork
 from models.jrn import JRNConfig
 
 __all__ = ["BOOTSTRAPPER", "CASE", "bootstrapped", "metric_arguments", "time_intervals"]

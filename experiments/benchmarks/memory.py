@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from influence.measurement.pipeline import measure
+from influence.network.joint_network import JointNetwork
 
 from experiments.benchmarks.data import MemoryBatch, draw_maps
 from experiments.benchmarks.networks import jrn
-from influence.measurement import measure
-from influence.network import JointNetwork
 from models.jrn import VARIANTS
 
 __all__ = ["CASE", "SIZES", "measure_peaks", "stream_batches"]

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from influence.network.joint_network import JointNetwork, Modality, Output
 from torch import Tensor, nn
 from torch.nn import functional
 
 from experiments.benchmarks.data import example_maps
-from influence.network import JointNetwork, Modality, Output
 from models.jrn import JRN, VARIANTS, JRNConfig
 
 __all__ = ["NETWORKS", "CrossAttention", "Fusion", "ResNet", "cross_attention", "jrn",

@@ -10,22 +10,23 @@ from typing import Any
 
 import numpy as np
 import torch
+from influence.data.evaluation_file import EvaluationFile
+from influence.data.loader import load_batches
+from influence.engine.memory_format import lay_out, suits_channels_last, with_layout
+from influence.engine.sharing.costs import count_costs
+from influence.engine.sharing.shared_forward import SharedForward, share
+from influence.metrics.registry import find_metrics
+from influence.mutes.batch_inputs import Signals
+from influence.mutes.registry import parse_mutes
+from influence.plan.conditions import Condition
+from influence.plan.plan import Plan
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from experiments.benchmarks.cases import Case
 from experiments.benchmarks.scores import metrics_of
 from experiments.benchmarks.subject import Source, Subject
-from influence.evaluation_file import EvaluationFile
-from influence.layout import lay_out, suits_channels_last, with_layout
-from influence.loading import load_batches
-from influence.metrics import Prediction, find_metrics
-from influence.muting import parse_mutes
-from influence.plan import Plan
-from influence.rows import Condition
-from influence.sharing import SharedForward, share
-from influence.sharing.costs import count_costs
-from influence.signals import Signals
+from influence.metrics.metric import Prediction
 
 __all__ = ["conditions_of", "count_flops", "parts_of", "shared_path"]
 

@@ -36,7 +36,7 @@ CPU_FACTS = Path("/proc/cpuinfo")
 
 def describe_machine(case: str, device: str) -> dict[str, Any]:
     """Return processor, cores, threads, device and versions."""
-    import torch  # late: the report is written without it
+    import torch
 
     return {
         "case": case,

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from influence.display.plots.style import COLUMN_WIDTH, GREY, inks, styled
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -22,7 +23,6 @@ from experiments.benchmarks.verdicts import (
 )
 from experiments.publishing.files import Output, write_csv
 from experiments.publishing.pages import plain_table
-from influence.plots.style import COLUMN_WIDTH, GREY, inks, styled
 
 __all__ = ["blocks", "draw_times", "summary", "write_report"]
 

@@ -9,11 +9,11 @@ from itertools import combinations
 import captum
 import torch
 from captum.attr import DataLoaderAttribution, FeatureAblation
+from influence.network.joint_network import JointNetwork, Modality
 from torch import Tensor
 
 from experiments.benchmarks.data import MemoryBatch
 from experiments.benchmarks.scores import Scores
-from influence.network import JointNetwork, Modality
 
 __all__ = ["CAPTUM", "Values", "captum_differences", "plain_pass", "setup_loop", "setups_of"]
 

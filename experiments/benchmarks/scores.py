@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import torch
+from influence.network.joint_network import JointNetwork
 from torch import Tensor
 from torchmetrics import (
     MeanAbsoluteError,
@@ -14,8 +15,6 @@ from torchmetrics import (
     Metric,
 )
 from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
-
-from influence.network import JointNetwork
 
 __all__ = ["DEPTH", "METRICS_OF", "Scores", "depth_arguments", "metrics_of"]
 

@@ -10,6 +10,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import torch
+from influence.data.dataset import EvaluationSet, MemorySet
+from influence.data.evaluation_file import EvaluationFile
+from influence.measurement.pipeline import measure
+from influence.network.checkpoints import export_checkpoint, load_checkpoint
+from influence.network.joint_network import JointNetwork
+from influence.results.run import Run
 
 from experiments.benchmarks.data import (
     CountingFeed,
@@ -21,12 +27,6 @@ from experiments.benchmarks.data import (
     write_data,
 )
 from experiments.benchmarks.scores import metrics_of
-from influence.checkpoints import export_checkpoint, load_checkpoint
-from influence.evaluation_file import EvaluationFile
-from influence.evaluation_set import EvaluationSet, MemorySet
-from influence.measurement import measure
-from influence.network import JointNetwork
-from influence.results import Run
 
 __all__ = ["SOURCES", "Source", "Subject", "prepared", "synchronise"]
 

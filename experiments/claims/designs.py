@@ -16,10 +16,10 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
+from influence.statistics.bootstrap import Resampling
 from numpy.typing import NDArray
 
 from experiments.claims.draws import Quantity
-from influence.bootstrap import Resampling
 
 __all__ = ["Designs", "Estimate", "Images", "Role", "Statistic", "Terms"]
 
@@ -54,8 +54,9 @@ class Estimate:
     resampling: Resampling
 
     def interval(self) -> tuple[Array, Array]:
-        """Return the ends of the expanded percentile intervals, see `influence.bootstrap`."""
-        return self.resampling.interval(self.drawn, self.groups)
+        """Return the ends of the expanded percentile intervals, see
+        `influence.statistics.bootstrap`.""" return self.resampling.interval(self.drawn,
+        self.groups)
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from influence.analysis.pairing import match_samples
+from influence.display.notation import display_of
+from influence.metrics.registry import METRICS
+from influence.plan.conditions import NO_MUTE, Condition
+from influence.plan.setups import FULL
+from influence.statistics.bootstrap import Resampling
+from influence.statistics.rows import RowKey, Rows
 from numpy.typing import NDArray
-
-from influence.bootstrap import Resampling
-from influence.display import display_of
-from influence.metrics import METRICS
-from influence.pairing import match_samples
-from influence.rows import NO_MUTE, Condition, RowKey, Rows
-from influence.setups import FULL
 
 __all__ = ["CROSS", "SPLITS", "Quantity", "Score", "draw_scores"]
 

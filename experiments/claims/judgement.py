@@ -17,10 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from influence.statistics.bootstrap import holm
 from numpy.typing import NDArray
 from scipy import stats
-
-from influence.bootstrap import holm
 
 __all__ = [
     "CONFIDENCE",
@@ -144,8 +143,8 @@ def combine(verdicts: Iterable[str]) -> str:
 def p_of(drawn: Array, limit: float, groups: int) -> float:
     """Return one minus the confidence at which an interval of draws (draws,) would reach a limit.
 
-    It inverts the expanded percentile interval of `influence.bootstrap.Resampling.interval`, with
-    one draw counted in on either side.
+    It inverts the expanded percentile interval of
+    `influence.statistics.bootstrap.Resampling.interval`, with one draw counted in on either side.
 
     >>> round(p_of(np.arange(-5.0, 94.0), 0.0, groups=1000), 2)
     0.14

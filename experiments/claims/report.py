@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from influence.display.table import Table, format_table
+from influence.plan.conditions import NO_MUTE
 
 from influence.errors import InfluenceError
-from influence.rows import NO_MUTE
-from influence.table_formats import Table, format_table
 
 __all__ = ["blocks", "claims_table", "correlations_table", "fits_table"]
 

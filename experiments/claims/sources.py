@@ -8,6 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from influence.analysis.pairing import match_samples
+from influence.display.notation import display_of
+from influence.measurement.pipeline import measure
+from influence.metrics.registry import METRICS
+from influence.results.tables import read_table
+from influence.statistics.bootstrap import Resampling
+from influence.statistics.rows import Rows, read_rows
 from numpy.typing import NDArray
 
 from experiments.claims.designs import Designs
@@ -19,14 +26,7 @@ from experiments.publishing.published import DEPTH, NETWORKS, PUBLISHED, SEMANTI
 from experiments.sweep.members import test_file
 from experiments.sweep.study import Condition, Design, Sweep
 from experiments.training.evaluation_data import input_network
-from influence.bootstrap import Resampling
-from influence.display import display_of
 from influence.errors import InfluenceError
-from influence.measurement import measure
-from influence.metrics import METRICS
-from influence.pairing import match_samples
-from influence.results import read_table
-from influence.rows import Rows, read_rows
 
 __all__ = [
     "PRIMARY",

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from influence.display.plots.envelope import upper_envelope
 from numpy.typing import NDArray
 from scipy import stats
-
-from influence.plots.envelope import upper_envelope
 
 __all__ = [
     "BEST",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
+from influence.statistics.bootstrap import Resampling
 
 from experiments.claims.findings import find_claims, judge_claims
 from experiments.claims.fit_tables import curve_table, fit_table
@@ -20,7 +21,6 @@ from experiments.claims.tables import correlation_table, hull_table, network_tab
 from experiments.claims.worlds import Measured, World
 from experiments.publishing.files import write_csv
 from experiments.sweep.study import CONDITIONS, Member, Sweep
-from influence.bootstrap import Resampling
 
 __all__ = ["PAPER", "write_study"]
 

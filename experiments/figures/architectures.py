@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from influence.display.notation import display_of
+from influence.display.plots.style import COLUMN_WIDTH, GREY, inks, styled
+from influence.display.table import Table
+from influence.display.tables.arrangement import records, write_headings
+from influence.network.sites import PREFIX
+from influence.plan.conditions import NO_MUTE
+from influence.results.tables import read_table
+from influence.results.verdict import in_words, verdicts
 from matplotlib.figure import Figure
 
 from experiments.publishing.files import Output, write_csv
-from influence.display import display_of
-from influence.edges import PREFIX
 from influence.errors import InfluenceError
-from influence.plots.style import COLUMN_WIDTH, GREY, inks, styled
-from influence.results import read_table
-from influence.rows import NO_MUTE
-from influence.table_formats import Table
-from influence.tables.arrangement import records, write_headings
-from influence.verdict import in_words, verdicts
 
 __all__ = ["direction_table", "directions", "draw_directions", "write_directions"]
 

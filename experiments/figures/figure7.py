@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from influence.display.plots.performance import Panel, draw_panel, performance_panels, write_names
+from influence.display.plots.rows import view_limits
+from influence.display.plots.style import COLUMN_WIDTH, Ink, heading, styled, write_legend
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -25,9 +28,6 @@ from experiments.publishing.variants import (
     label_of,
     variant_inks,
 )
-from influence.plots.performance import Panel, draw_panel, performance_panels, write_names
-from influence.plots.rows import view_limits
-from influence.plots.style import COLUMN_WIDTH, Ink, heading, styled, write_legend
 
 __all__ = ["draw_figure7", "in_bulk", "pin_outside", "set_view", "value_outside"]
 
@@ -58,7 +58,7 @@ def set_view(axes: Axes, points: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     axes : a panel.
-    points : see `influence.plots.performance.Panel`.
+    points : see `influence.display.plots.performance.Panel`.
 
     Returns
     -------

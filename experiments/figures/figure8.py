@@ -7,6 +7,9 @@ from typing import Any
 
 import matplotlib
 import pandas as pd
+from influence.display.plots.labels import place_labels
+from influence.display.plots.performance import Panel, performance_panels
+from influence.display.plots.style import COLUMN_WIDTH, GREY, heading, styled, write_legend
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -22,9 +25,6 @@ from experiments.publishing.variants import (
     label_of,
     variant_inks,
 )
-from influence.plots.labels import place_labels
-from influence.plots.performance import Panel, performance_panels
-from influence.plots.style import COLUMN_WIDTH, GREY, heading, styled, write_legend
 
 __all__ = ["draw_figure8"]
 

@@ -6,6 +6,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
+from influence.display.notation import display_of
+from influence.display.table import MARKDOWN, Table, format_table
+from influence.display.tables.arrangement import records
+from influence.display.tables.comparison import comparison_table
+from influence.display.tables.interactions import interactions_table
+from influence.display.tables.mutes import mutes_table
+from influence.display.tables.omega import omega_table
+from influence.display.tables.performance import class_table, performance_table
+from influence.metrics.sets import SETS
+from influence.plan.conditions import NO_MUTE
+from influence.results.tables import read_table
 
 from experiments.benchmarks import report as benchmarks
 from experiments.claims import report as claims
@@ -22,21 +33,7 @@ from experiments.publishing.studies import (
     paper_metrics,
     read_study,
 )
-from influence.display import display_of
 from influence.errors import InfluenceError
-from influence.metric_sets import SETS
-from influence.results import read_table
-from influence.rows import NO_MUTE
-from influence.table_formats import MARKDOWN, Table, format_table
-from influence.tables import (
-    class_table,
-    comparison_table,
-    interactions_table,
-    mutes_table,
-    omega_table,
-    performance_table,
-)
-from influence.tables.arrangement import records
 
 __all__ = ["NEEDED", "blocks_of_pages", "network_blocks"]
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+from influence.display.table import Table
+from influence.display.tables.performance import class_table, performance_table
 
 from experiments.publishing.published import DEPTH, PRINTED, SEMANTIC, printed_rows
 from experiments.publishing.variants import CROSS_FITTED, GROUPS, PAPER, design_of, label_of
-from influence.table_formats import Table
-from influence.tables import class_table, performance_table
 
 __all__ = ["paper_tables"]
 

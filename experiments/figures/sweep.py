@@ -8,6 +8,14 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
+from influence.display.plots.interactions import draw_interactions
+from influence.display.plots.matrix import draw_matrix
+from influence.display.plots.mutes import draw_mutes
+from influence.display.plots.seeds import draw_seeds
+from influence.display.plots.slices import draw_slices
+from influence.display.plots.style import Ink
+from influence.display.table import Table
+from influence.results.tables import read_table
 from matplotlib.figure import Figure
 
 from experiments.figures.figure7 import draw_figure7
@@ -25,14 +33,6 @@ from experiments.publishing.variants import (
     mean_performance,
     variant_inks,
 )
-from influence.plots.interactions import draw_interactions
-from influence.plots.matrix import draw_matrix
-from influence.plots.mutes import draw_mutes
-from influence.plots.seeds import draw_seeds
-from influence.plots.slices import draw_slices
-from influence.plots.style import Ink
-from influence.results import read_table
-from influence.table_formats import Table
 
 __all__ = ["Sweep", "read_sweep", "sweep_tables", "write_sweep"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from influence.measurement.pipeline import measure
 
 from experiments.ground_truth.fusion import MEETING, Scene, train
 from experiments.ground_truth.judgement import PANEL
 from experiments.ground_truth.world import ANSWER
-from influence.measurement import measure
 
 __all__ = ["DROPOUTS", "LADDER", "SCENES", "SEEDS", "damage_of"]
 

@@ -12,6 +12,9 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from influence.analysis.power import detectable_omega
+from influence.metrics.registry import METRICS, find_metrics
+from influence.statistics.bootstrap import holm
 from numpy.typing import NDArray
 from scipy import optimize
 
@@ -20,9 +23,6 @@ from experiments.ground_truth.gaussian import GaussianWorld, Polynomial
 from experiments.ground_truth.simulation import Simulation
 from experiments.ground_truth.world import LAYOUTS, World
 from experiments.ground_truth.worlds import switched
-from influence.bootstrap import holm
-from influence.metrics import METRICS, find_metrics
-from influence.power import detectable_omega
 
 __all__ = [
     "EFFECTS",
@@ -168,7 +168,8 @@ EFFECTS = (
 def find_power(effect: Effect, layout: str, *, sets: int, draws: int = 1000) -> dict[str, Any]:
     """Simulate data sets and return the share of them in which the test finds the influence.
 
-    `predicted` is what `influence.power` says of it, from the standard errors of the same sets.
+    `predicted` is what `influence.analysis.power` says of it, from the standard errors of the same
+    sets.
     """
     groups, metric = LAYOUTS[layout], METRICS[effect.metric]
     simulation = Simulation(effect.world, (effect.metric,), MUTE, groups, setups="each")
@@ -195,7 +196,7 @@ def find_power(effect: Effect, layout: str, *, sets: int, draws: int = 1000) -> 
 
 
 def predicted_power(omega: float, error: float) -> float:
-    """Return the power at which `influence.power` calls an omega just detectable.
+    """Return the power at which `influence.analysis.power` calls an omega just detectable.
 
     Parameters
     ----------

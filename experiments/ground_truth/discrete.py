@@ -7,13 +7,13 @@ from functools import reduce
 
 import numpy as np
 import torch
+from influence.network.joint_network import JointNetwork, Modality, Output
+from influence.plan.setups import Setup
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from torch import Tensor, nn
 
 from experiments.ground_truth.world import ANSWER, Draw
-from influence.network import JointNetwork, Modality, Output
-from influence.setups import Setup
 
 __all__ = ["DiscreteWorld", "TableNetwork"]
 

@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from influence.measurement.pipeline import measure
+from influence.metrics.registry import METRICS
+from influence.statistics.coalitions import combine, exact
 from numpy.typing import NDArray
 
 from experiments.ground_truth.game import true_values
 from experiments.ground_truth.simulation import CHUNK, Simulated, Simulation, key_of
 from experiments.ground_truth.world import ANSWER, LAYOUTS, World
 from experiments.ground_truth.worlds import WORLDS
-from influence.coalitions import combine, exact
-from influence.measurement import measure
-from influence.metrics import METRICS, Metric
+from influence.metrics.metric import Metric
 
 __all__ = ["CASES", "MUTES", "Case", "cover", "find_bias"]
 

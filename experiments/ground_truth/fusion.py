@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from influence.network.joint_network import JointNetwork, Modality, Output
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from experiments.ground_truth.world import ANSWER
-from influence.network import JointNetwork, Modality, Output
 
 __all__ = ["MEETING", "Scene", "train"]
 

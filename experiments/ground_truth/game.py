@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from itertools import combinations, permutations
 from statistics import fmean
 
+from influence.metrics.registry import METRICS
+
 from experiments.ground_truth.world import World
-from influence.metrics import METRICS
 
 __all__ = ["true_values"]
 

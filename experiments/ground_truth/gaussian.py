@@ -10,12 +10,12 @@ from math import prod
 
 import numpy as np
 import torch
+from influence.network.joint_network import JointNetwork, Modality, Output
+from influence.plan.setups import Setup
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from experiments.ground_truth.world import ANSWER, Draw
-from influence.network import JointNetwork, Modality, Output
-from influence.setups import Setup
 
 __all__ = ["GaussianWorld", "Polynomial", "PolynomialNetwork", "expected_square", "moment"]
 

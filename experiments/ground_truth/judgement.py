@@ -120,7 +120,7 @@ def _alarms(alarms: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 def _power(power: pd.DataFrame) -> Iterator[dict[str, Any]]:
     apart = float((power["power"] - power["predicted"]).abs().max())
-    yield _row("power less what influence.power predicts", len(power),
+    yield _row("power less what influence.analysis.power predicts", len(power),
                f"at most {100 * apart:.1f} points", f"at most {100 * POWER:.0f}",
                apart <= POWER)  # fmt: skip
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from influence.measurement.pipeline import measure
+from influence.network.joint_network import JointNetwork, Modality, Output
+from influence.results.verdict import INDISTINGUISHABLE, STABLE, UNSTABLE, verdicts
 from torch import Tensor, nn
 
 from experiments.ground_truth.world import ANSWER
-from influence.measurement import measure
-from influence.network import JointNetwork, Modality, Output
-from influence.verdict import INDISTINGUISHABLE, STABLE, UNSTABLE, verdicts
 
 __all__ = ["EXPECTED", "judge_planted", "planted_network", "planted_set"]
 

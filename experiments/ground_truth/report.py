@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from influence.display.plots.style import COLUMN_WIDTH, GREY, inks, styled
 from matplotlib.figure import Figure
 
 from experiments.benchmarks.records import read_records
 from experiments.ground_truth.judgement import COVERAGE, judge, rank_mutes
 from experiments.publishing.files import Output, write_csv
 from experiments.publishing.pages import plain_table
-from influence.plots.style import COLUMN_WIDTH, GREY, inks, styled
 
 __all__ = ["blocks", "draw_artefacts", "draw_coverage", "write_report"]
 

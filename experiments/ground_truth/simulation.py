@@ -10,18 +10,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from influence.data.dataset import Field
+from influence.data.derangement import cyclic_order, pair_up
+from influence.metrics.registry import find_metrics
+from influence.mutes.mute import Signal
+from influence.mutes.registry import parse_mute
+from influence.plan.conditions import NO_MUTE, Condition
+from influence.plan.setups import choose_setups
+from influence.statistics.bootstrap import Resampling
+from influence.statistics.rows import RowKey, Rows
+from influence.statistics.sums import Sums
 from numpy.typing import NDArray
 from torch import Tensor
 
 from experiments.ground_truth.world import ANSWER, World
-from influence.bootstrap import Resampling
-from influence.derangement import pair_up
-from influence.evaluation_set import Field
-from influence.metrics import Metric, Prediction, find_metrics
-from influence.muting import Signal, cyclic_order, parse_mute
-from influence.rows import NO_MUTE, Condition, RowKey, Rows
-from influence.setups import choose_setups
-from influence.sums import Sums
+from influence.metrics.metric import Metric, Prediction
 
 __all__ = ["CHUNK", "Simulated", "Simulation", "key_of"]
 
@@ -62,7 +65,7 @@ class Simulated:
         """Return the standard error of an omega in every set, from the draws.
 
         They are spread by what the variance of a resampled mean lacks, as in
-        `influence.estimates`.
+        `influence.analysis.estimates`.
         """
         key = key_of(metric, Condition(mute, frozenset({source})))
         full, muted = (self.values(metric, drawn) for drawn in self.sums.resampled(key))

@@ -8,11 +8,10 @@ from itertools import cycle, islice
 from typing import Protocol
 
 import numpy as np
+from influence.network.joint_network import JointNetwork
+from influence.plan.setups import Setup
 from numpy.typing import NDArray
 from torch import Tensor
-
-from influence.network import JointNetwork
-from influence.setups import Setup
 
 __all__ = ["ANSWER", "LAYOUTS", "Draw", "World"]
 

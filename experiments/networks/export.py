@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from influence.network.checkpoints import export_checkpoint
+from influence.network.joint_network import JointNetwork, Modality, Output
 from numpy.typing import NDArray
 
 from experiments.networks.study import NetworkStudy
 from experiments.networks.training import load_network
 from experiments.training import fitting
 from experiments.training.configuration import make_config
-from influence.checkpoints import export_checkpoint
-from influence.network import JointNetwork, Modality, Output
 
 __all__ = ["as_joint_network", "checkpoint_path", "export_network", "publish_weights"]
 

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+from influence.analysis.comparison import COMPARISON_COLUMNS, compare
+from influence.results.run import Run, read_run
+from influence.results.tables import read_table
 
 from experiments.networks.measuring import run_folder, sources_of
 from experiments.networks.study import NetworkStudy
 from experiments.publishing.files import write_csv
 from experiments.training.histories import gather_histories
-from influence.comparison import COMPARISON_COLUMNS, compare
 from influence.errors import InfluenceError
-from influence.results import Run, read_run, read_table
 
 __all__ = ["gather_comparisons", "gather_history", "gather_tables"]
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from influence.data.evaluation_file import write_evaluation_file
+from influence.measurement.pipeline import measure
+from influence.network.joint_network import JointNetwork, Modality, Output
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -19,9 +22,6 @@ from experiments.training.arrays import SplitArrays
 from experiments.training.configuration import Plan, make_config
 from experiments.training.evaluation_data import quantise
 from influence.errors import unknown
-from influence.evaluation_file import write_evaluation_file
-from influence.measurement import measure
-from influence.network import JointNetwork, Modality, Output
 
 __all__ = [
     "DEPTH_SOURCES",

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from influence.network.sites import PREFIX, is_edge
+
 from experiments.datasets.nyuv2 import open_nyuv2
 from experiments.training.arrays import SplitArrays, read_arrays
 from experiments.training.configuration import Plan, make_config, read_configuration
-from influence.edges import PREFIX, is_edge
 from influence.errors import InfluenceError, unknown
 
 __all__ = ["HERE", "NetworkStudy"]

@@ -6,6 +6,9 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import torch
+from influence.network.hooks import check_modules
+from influence.network.joint_network import JointNetwork
+from influence.network.sites import edges_of
 from numpy.typing import NDArray
 from torch import nn
 
@@ -22,9 +25,6 @@ from experiments.training.configuration import (
 )
 from experiments.training.fitting import fit, load_weights
 from experiments.training.network_training import NetworkTraining
-from influence.edges import edges_of
-from influence.hooks import check_modules
-from influence.network import JointNetwork
 
 __all__ = ["load_network", "pseudo_labels", "train_network", "training_labels"]
 

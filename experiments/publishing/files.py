@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from influence.display.plots.style import FORMATS, save_figure
+from influence.display.table import Table, format_table
+from influence.runtime.files import replace_on_success
 from matplotlib.figure import Figure
 
 from experiments.publishing.pages import linked_files
-from influence.files import replace_on_success
-from influence.plots.style import FORMATS, save_figure
-from influence.table_formats import Table, format_table
 
 __all__ = ["FIGURES", "TABLES", "Output", "shown_output", "write_csv"]
 

@@ -39,10 +39,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from influence.runtime.files import replace_on_success
 from pandas.api.types import is_numeric_dtype
 
 from influence.errors import InfluenceError, unknown
-from influence.files import replace_on_success
 
 __all__ = ["GIVEN", "Number", "check_page", "fill_blocks", "fill_page", "linked_files",
            "page_paths", "plain_table", "write_page"]  # fmt: skip

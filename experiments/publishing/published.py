@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+from influence.display.notation import display_of
+from influence.plan.conditions import NO_MUTE
+from influence.results.tables import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS
 
 from experiments.publishing.files import write_csv
-from influence.display import display_of
-from influence.results import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS
-from influence.rows import NO_MUTE
 
 __all__ = ["PRINTED", "PUBLISHED", "printed_rows", "published_frames", "write_published"]
 

@@ -9,25 +9,21 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from influence.display.plots.interactions import draw_interactions
+from influence.display.plots.mutes import draw_mutes
+from influence.display.plots.performance import draw_performance
+from influence.display.plots.slices import draw_slices
+from influence.display.table import Table
+from influence.display.tables.interactions import interactions_table
+from influence.display.tables.mutes import mutes_table
+from influence.display.tables.omega import omega_table
+from influence.display.tables.performance import class_table, performance_table
+from influence.results.tables import read_table, read_tables
+from influence.results.verdict import verdicts
 from matplotlib.figure import Figure
 
 from experiments.publishing.files import Output, write_csv
 from experiments.publishing.variants import GROUPS, variant_inks
-from influence.plots.interactions import draw_interactions
-from influence.plots.mutes import draw_mutes
-from influence.plots.performance import draw_performance
-from influence.plots.slices import draw_slices
-from influence.results import read_table
-from influence.run_tables import read_tables
-from influence.table_formats import Table
-from influence.tables import (
-    class_table,
-    interactions_table,
-    mutes_table,
-    omega_table,
-    performance_table,
-)
-from influence.verdict import verdicts
 
 __all__ = [
     "MUTE",

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pandas as pd
-
-from influence.plots.style import Ink
+from influence.display.plots.style import Ink
 
 __all__ = [
     "CROSS_FITTED",
@@ -105,7 +104,7 @@ def mean_influence(influence: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame
     Parameters
     ----------
     influence : frame with the columns of `influence.csv`.
-    seeds : frame from `influence.seeds.aggregate_seeds`.
+    seeds : frame from `influence.analysis.seeds.aggregate_seeds`.
 
     Returns
     -------

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from influence.runtime.files import replace_on_success
 from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
@@ -20,7 +21,6 @@ from experiments.rooms.parts import Part
 from experiments.rooms.scene import Room, draw_room
 from experiments.rooms.tracing import Hits, cast, load_scene, trace
 from influence.errors import unknown
-from influence.files import replace_on_success
 
 __all__ = ["SPLITS", "render_room", "render_scene", "render_split", "room_seed"]
 

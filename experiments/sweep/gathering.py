@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from influence.analysis.estimates import CELL, estimate_table, read_estimates
+from influence.analysis.seeds import SEEDS_COLUMNS, aggregate_seeds
+from influence.results.tables import read_tables
+from influence.runtime.files import replace_on_success
 
 from experiments.publishing.files import write_csv
 from experiments.sweep.study import Member, Sweep
 from influence.errors import InfluenceError
-from influence.estimates import CELL, estimate_table, read_estimates
-from influence.files import replace_on_success
-from influence.run_tables import read_tables
-from influence.seeds import SEEDS_COLUMNS, aggregate_seeds
 
 __all__ = ["METRICS", "gather_designs", "gather_facts", "gather_seeds", "gather_tables"]
 

@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from influence.data.evaluation_file import EvaluationFile
+from influence.measurement.pipeline import measure
+from influence.network.checkpoints import load_checkpoint
+from influence.network.joint_network import JointNetwork
+from influence.runtime.files import replace_on_success
 
 from experiments.publishing.files import write_csv
 from experiments.sweep.study import CONDITIONS, Condition, Member, Sweep
@@ -18,12 +23,7 @@ from experiments.training.fitting import fit, publish_weights
 from experiments.training.joint import PredictedMaps
 from experiments.training.network_training import NetworkTraining
 from experiments.training.predictions import input_statistics, predict_split
-from influence.checkpoints import load_checkpoint
 from influence.errors import InfluenceError
-from influence.evaluation_file import EvaluationFile
-from influence.files import replace_on_success
-from influence.measurement import measure
-from influence.network import JointNetwork
 from models.jrn import JRN, jrn_loss
 
 __all__ = [

@@ -11,12 +11,12 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from influence.runtime.files import replace_on_success
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from experiments.datasets.sample import CLASSES, SampleSet, resize
 from experiments.training.study import Study
-from influence.files import replace_on_success
 
 __all__ = ["SplitArrays", "load_split", "read_arrays"]
 

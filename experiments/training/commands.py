@@ -117,11 +117,11 @@ def study_commands(
     @click.pass_obj
     def learn_optimal(study: Study) -> None:
         """Learn the constants of the mute 'optimal' on the training images, into checkpoints."""
+        from influence.mutes.optimal import learn_optimal
+        from influence.network.checkpoints import load_checkpoint, refill_checkpoint
+
         from experiments.training.evaluation_data import write_set
         from experiments.training.export import checkpoint_path
-        from influence.checkpoints import load_checkpoint
-        from influence.optimal import learn_optimal
-        from influence.refilling import refill_checkpoint
 
         write_set(study, "train", study.work / "train.h5")
         for variant in study.variants:

@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
+from influence.measurement.pipeline import measure
+from influence.network.joint_network import JointNetwork, Modality, Output
+from influence.plan.conditions import NO_MUTE
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -15,10 +19,6 @@ from experiments.publishing.files import write_csv
 from experiments.training.arrays import load_split
 from experiments.training.predictions import predict_split
 from experiments.training.study import Study
-from influence.evaluation_file import EvaluationFile, write_evaluation_file
-from influence.measurement import measure
-from influence.network import JointNetwork, Modality, Output
-from influence.rows import NO_MUTE
 
 __all__ = ["input_network", "input_scores", "quantise", "score_inputs", "write_set"]
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from influence.network.checkpoints import export_checkpoint
+from influence.network.joint_network import JointNetwork, Modality, Output
 from torch import nn
 
 from experiments.training.arrays import load_split
@@ -16,8 +18,6 @@ from experiments.training.joint import joint_folder, load_joint
 from experiments.training.predictions import input_statistics, weights_path
 from experiments.training.single_task import parts_of, single_task_folder
 from experiments.training.study import TASKS, Study
-from influence.checkpoints import export_checkpoint
-from influence.network import JointNetwork, Modality, Output
 
 __all__ = ["checkpoint_path", "export_histories", "export_joint", "export_weights", "joint_network"]
 

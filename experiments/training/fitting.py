@@ -23,6 +23,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
+from influence.runtime.files import replace_on_success
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from numpy.typing import NDArray
 from safetensors import SafetensorError
@@ -34,7 +35,6 @@ from experiments.training.network_training import Batch, NetworkTraining
 from experiments.training.recipe import Recipe
 from experiments.training.stamps import check_stamp
 from influence.errors import InfluenceError
-from influence.files import replace_on_success
 
 __all__ = [
     "Draw",

@@ -7,19 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from influence.data.source import open_data
+from influence.display.plots.maps import draw_maps
+from influence.display.plots.style import save_figure
+from influence.network.checkpoints import load_checkpoint
+from influence.results.extremes import extreme_samples
+from influence.results.run import read_run
+from influence.samples.rerun import open_rerun
 from numpy.typing import NDArray
 
 from experiments.datasets.sample import resize
 from experiments.training.export import checkpoint_path
 from experiments.training.study import Study
-from influence.checkpoints import load_checkpoint
-from influence.data_sources import open_data
 from influence.errors import InfluenceError
-from influence.extremes import extreme_samples
-from influence.plots.maps import draw_maps
-from influence.plots.style import save_figure
-from influence.reruns import open_rerun
-from influence.results import read_run
 
 __all__ = ["write_panels"]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from influence.runtime.files import replace_on_success, sha256_of
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -21,7 +22,6 @@ from experiments.training.single_task import (
 )
 from experiments.training.study import TASKS, Study
 from influence.errors import InfluenceError
-from influence.files import replace_on_success, sha256_of
 
 __all__ = ["Predictions", "input_statistics", "predict_split", "weights_path"]
 

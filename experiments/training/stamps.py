@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from influence.runtime.files import replace_on_success
+
 from influence.errors import InfluenceError
-from influence.files import replace_on_success
 
 __all__ = ["check_stamp"]
 

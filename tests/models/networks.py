@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from influence.measurement.pipeline import measure
+from influence.network.checkpoints import export_checkpoint, load_checkpoint
+from influence.network.joint_network import JointNetwork, Modality
 from torch import Tensor, nn
-
-from influence.checkpoints import export_checkpoint, load_checkpoint
-from influence.measurement import measure
-from influence.network import JointNetwork, Modality
 
 Omegas = dict[tuple[str, str], float]
 OUTPUTS = ("depth", "semantic")

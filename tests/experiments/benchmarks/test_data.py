@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from influence.data.evaluation_file import EvaluationFile
+from influence.network.joint_network import Modality
 
 from experiments.benchmarks.data import (
     CountingFeed,
@@ -16,8 +18,6 @@ from experiments.benchmarks.data import (
     memory_batches,
     write_data,
 )
-from influence.evaluation_file import EvaluationFile
-from influence.network import Modality
 from tests.experiments.benchmarks.tiny import TINY
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import captum
 import pytest
+from influence.plan.setups import choose_setups
 
 from experiments.benchmarks.agreement import check_agreement, values_of
 from experiments.benchmarks.cases import CASES, Case
 from experiments.benchmarks.rivals import captum_differences, setup_loop, setups_of
 from experiments.benchmarks.subject import Subject, prepared
-from influence.setups import choose_setups
 from tests.experiments.benchmarks.tiny import FUSION, SAMPLES, TINY
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from influence.metrics.registry import METRICS
+from influence.network.joint_network import JointNetwork, Output
 
 from experiments.benchmarks.scores import DEPTH, METRICS_OF, Scores
-from influence.metrics import METRICS
-from influence.network import JointNetwork, Output
 
 
 def test_every_metric_is_one_of_ours() -> None:

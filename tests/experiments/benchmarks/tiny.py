@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from influence.network.joint_network import JointNetwork
+
 from experiments.benchmarks.cases import CASES
 from experiments.benchmarks.networks import cross_attention, jrn, late_fusion, three_inputs
-from influence.network import JointNetwork
 from models.jrn import VARIANTS
 
 SAMPLES = 20

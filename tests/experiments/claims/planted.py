@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from influence.statistics.bootstrap import Resampling
 from numpy.typing import ArrayLike, NDArray
 
 from experiments.claims.designs import Designs
 from experiments.claims.draws import Quantity
 from experiments.claims.statistics import asymmetry, balance, relative
 from experiments.claims.worlds import Measured
-from influence.bootstrap import Resampling
 
 Array = NDArray[np.float64]
 

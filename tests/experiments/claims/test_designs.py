@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from influence.statistics.bootstrap import Resampling
 from numpy.typing import NDArray
 
 from experiments.claims.designs import Designs, Role
 from experiments.claims.draws import Quantity
-from influence.bootstrap import Resampling
 
 Array = NDArray[np.float64]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from influence.plan.conditions import NO_MUTE, Condition
+from influence.plan.setups import FULL
+from influence.statistics.bootstrap import Resampling
+from influence.statistics.rows import RowKey, Rows
 from numpy.typing import NDArray
 
 from experiments.claims.draws import CROSS, Quantity, Score, draw_scores
-from influence.bootstrap import Resampling
 from influence.errors import InfluenceError
-from influence.rows import NO_MUTE, Condition, RowKey, Rows
-from influence.setups import FULL
 
 SAMPLES, UNITS, DRAWS, SPLITS = 40, 20, 200, 4
 RESAMPLING = Resampling(draws=DRAWS, seed=3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from influence.statistics.bootstrap import Resampling
 from scipy import stats
 
 from experiments.claims.judgement import (
@@ -18,7 +19,6 @@ from experiments.claims.judgement import (
     judge,
     p_of,
 )
-from influence.bootstrap import Resampling
 
 
 def test_an_interval_decides_alone() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from influence.display.table import format_table
 
 from experiments.claims.findings import find_claims, judge_claims
 from experiments.claims.fit_tables import fit_table
@@ -13,7 +14,6 @@ from experiments.claims.report import blocks, claims_table
 from experiments.claims.tables import correlation_table
 from experiments.claims.worlds import World
 from influence.errors import InfluenceError
-from influence.table_formats import format_table
 from tests.experiments.claims.test_claims import CONCAVE, printed
 
 

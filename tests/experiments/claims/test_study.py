@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from influence.plan.conditions import NO_MUTE, Condition
+from influence.plan.setups import FULL
+from influence.statistics.rows import RowKey, Rows, write_rows
 from numpy.typing import NDArray
 
 from experiments.claims.__main__ import claims as command
@@ -20,8 +23,6 @@ from experiments.claims.sources import find_networks
 from experiments.claims.study import write_study
 from experiments.sweep.study import CONDITIONS, Member, Sweep
 from influence.errors import InfluenceError
-from influence.rows import NO_MUTE, Condition, RowKey, Rows, write_rows
-from influence.setups import FULL
 
 SAMPLES = 24
 SWEEP = Sweep()

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-
-from influence.comparison import COMPARISON_COLUMNS
-from influence.results import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS
+from influence.analysis.comparison import COMPARISON_COLUMNS
+from influence.results.tables import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS
 
 TASKS = {"sqr_rel": ("depth", False), "mean_iou": ("semantic", True)}
 TRIVIAL = {"sqr_rel": 0.9, "mean_iou": 0.2}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from influence.display.table import format_table
 
 from experiments.figures.architectures import (
     direction_table,
@@ -14,7 +15,6 @@ from experiments.figures.architectures import (
 )
 from experiments.publishing.files import FIGURES, Output
 from influence.errors import InfluenceError
-from influence.table_formats import format_table
 from tests.experiments.figures.networks_tables import (
     MUTES,
     PREDICTED,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from influence.display.plots.style import Ink
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from experiments.figures.figure7 import draw_figure7, in_bulk, pin_outside, set_view, value_outside
 from experiments.publishing.variants import ink_of, mean_influence, mean_performance
-from influence.plots.style import Ink
 from tests.experiments.publishing.sweep_tables import (
     SEEDED,
     influence_table,

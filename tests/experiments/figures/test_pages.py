@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from influence.analysis.comparison import COMPARISON_COLUMNS
 
 from experiments.figures.architectures import write_directions
 from experiments.figures.pages import network_blocks
 from experiments.publishing.files import Output
 from experiments.publishing.published import PUBLISHED
-from influence.comparison import COMPARISON_COLUMNS
 from influence.errors import InfluenceError
 from tests.experiments.figures.networks_tables import comparison_frame, write_networks
 

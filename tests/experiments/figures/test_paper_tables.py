@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from influence.display.table import format_table
 
 from experiments.figures.paper_tables import paper_tables
 from experiments.publishing.published import PUBLISHED, printed_rows
 from experiments.publishing.variants import mean_performance
-from influence.table_formats import format_table
 from tests.experiments.figures.networks_tables import (
     performance_frame as networks_frame,
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from influence.display.plots.style import FORMATS
 
 from experiments.figures.sweep import FIGURES, read_sweep, write_sweep
 from experiments.publishing.files import TABLES, Output
 from experiments.publishing.published import PUBLISHED
-from influence.plots.style import FORMATS
 from tests.experiments.publishing.sweep_tables import write_sweep_tables
 
 

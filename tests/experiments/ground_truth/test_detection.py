@@ -6,6 +6,9 @@ from itertools import product
 
 import numpy as np
 import pytest
+from influence.metrics.registry import METRICS
+from influence.plan.conditions import Condition
+from influence.plan.setups import FULL
 from scipy import stats
 
 from experiments.ground_truth.detection import (
@@ -17,9 +20,6 @@ from experiments.ground_truth.detection import (
     predicted_power,
 )
 from experiments.ground_truth.simulation import CHUNK, Simulation, key_of
-from influence.metrics import METRICS
-from influence.rows import Condition
-from influence.setups import FULL
 
 SETS = 200
 MOST = stats.binom.ppf(1 - 1e-4, SETS, 0.05) / SETS

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from influence.statistics import bootstrap
 from scipy import stats
 
 from experiments.ground_truth.estimates import CASES, MUTES, Case, cover, find_bias
 from experiments.ground_truth.worlds import WORLDS
-from influence import bootstrap
 
 
 @pytest.mark.parametrize("name", ["synergistic", "three labels"])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from influence.metrics.registry import METRICS
+from influence.statistics.coalitions import exact
 
 from experiments.ground_truth.game import true_values
 from experiments.ground_truth.worlds import WORLDS
-from influence.coalitions import exact
-from influence.metrics import METRICS
 
 
 @pytest.mark.parametrize("name", ["lens", "three labels", "redundant"])

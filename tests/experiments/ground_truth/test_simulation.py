@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from influence.data.dataset import MemorySet
+from influence.data.derangement import cyclic_order, pair_up
+from influence.measurement.pipeline import measure
+from influence.metrics.registry import METRICS
+from influence.plan.conditions import Condition
 
 from experiments.ground_truth.simulation import CHUNK, Simulation, key_of
 from experiments.ground_truth.world import ANSWER, LAYOUTS
 from experiments.ground_truth.worlds import WORLDS
-from influence.derangement import pair_up
-from influence.evaluation_set import MemorySet
-from influence.measurement import measure
-from influence.metrics import METRICS
-from influence.muting import cyclic_order
-from influence.rows import Condition
 
 GROUPS = LAYOUTS["100 samples in groups of 1 to 5"]
 

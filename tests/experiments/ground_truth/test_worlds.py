@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from influence.measurement.pipeline import measure
+from influence.plan.setups import FULL, choose_setups
 
 from experiments.ground_truth.discrete import DiscreteWorld
 from experiments.ground_truth.estimates import MUTES
 from experiments.ground_truth.gaussian import GaussianWorld
 from experiments.ground_truth.world import ANSWER, World
 from experiments.ground_truth.worlds import WORLDS, switched
-from influence.measurement import measure
-from influence.setups import FULL, choose_setups
 
 DISCRETE = [world for world in WORLDS.values() if isinstance(world, DiscreteWorld)]
 A, B, BOTH = frozenset("a"), frozenset("b"), frozenset("ab")

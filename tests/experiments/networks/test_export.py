@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from influence.network.checkpoints import load_checkpoint
 from PIL import Image
 
 from experiments.networks.export import checkpoint_path, export_network, publish_weights
 from experiments.networks.study import NetworkStudy
 from experiments.networks.training import load_network
-from influence.checkpoints import load_checkpoint
 from influence.errors import InfluenceError
 from tests.experiments.networks.conftest import TRAIN
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from influence.analysis.comparison import COMPARISON_COLUMNS
+from influence.results.tables import read_table
 
 from experiments.figures.architectures import directions
 from experiments.networks.gathering import gather_comparisons, gather_history, gather_tables
 from experiments.networks.measuring import run_folder
 from experiments.networks.study import NetworkStudy
-from influence.comparison import COMPARISON_COLUMNS
 from influence.errors import InfluenceError
-from influence.results import read_table
 from tests.experiments.networks.conftest import call
 
 

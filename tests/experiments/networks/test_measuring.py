@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from influence.data.evaluation_file import EvaluationFile
 from PIL import Image
 
 from experiments.datasets.label_maps import label_map
@@ -25,7 +26,6 @@ from experiments.networks.study import NetworkStudy
 from experiments.networks.training import load_network
 from experiments.training.arrays import SplitArrays
 from influence.errors import InfluenceError
-from influence.evaluation_file import EvaluationFile
 from tests.experiments.networks.conftest import TEST
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from influence.network.checkpoints import load_checkpoint
 from safetensors.torch import load_file
 
 from experiments.datasets.sample import CLASSES, resize
@@ -13,7 +14,6 @@ from experiments.nyuv2.__main__ import open_study
 from experiments.training.export import checkpoint_path
 from experiments.training.single_task import load_single_task
 from experiments.training.study import TASKS
-from influence.checkpoints import load_checkpoint
 from influence.errors import InfluenceError
 from models.jrn import VARIANTS
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from influence.analysis.estimates import Estimates, estimate_table
+from influence.analysis.seeds import aggregate_seeds
 
 from experiments.publishing.published import PUBLISHED
 from experiments.publishing.studies import Study, read_study
-from influence.estimates import Estimates, estimate_table
-from influence.seeds import aggregate_seeds
 from tests.tables_of_runs import influence_frame, interactions_frame, performance_frame
 
 SEEDED = ("jrn-sum60", "jrn-cat1", "jrn-sum60-crossfit", "jrn-cat1-crossfit")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from influence.results.tables import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS, read_table, read_tables
 
 from experiments.publishing.published import (
     CLASSES,
@@ -16,8 +17,6 @@ from experiments.publishing.published import (
     published_frames,
     write_published,
 )
-from influence.results import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS, read_table
-from influence.run_tables import read_tables
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from influence.data.evaluation_file import EvaluationFile
+from influence.network.checkpoints import load_checkpoint
 
 from experiments.datasets.sample import CLASSES
 from experiments.rooms.__main__ import HERE, open_study
 from experiments.training.export import checkpoint_path
-from influence.checkpoints import load_checkpoint
-from influence.evaluation_file import EvaluationFile
 from models.jrn import VARIANTS
 
 STUDY = open_study(data=None, work=None)

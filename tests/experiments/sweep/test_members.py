@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from influence.results.run import read_run
 from safetensors.torch import load_file
 
 from experiments.sweep.members import (
@@ -24,7 +25,6 @@ from experiments.sweep.study import CONDITIONS, Sweep
 from experiments.training.arrays import load_split
 from experiments.training.predictions import predict_split
 from influence.errors import InfluenceError
-from influence.results import read_run
 
 
 def test_published_weights_are_those_trained(sweep: Sweep) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
+from influence.network.checkpoints import load_checkpoint
 
 from experiments.publishing.commands import run
 from experiments.training.commands import ASKED, study_commands
 from experiments.training.export import checkpoint_path, export_joint
 from experiments.training.study import Study
-from influence.checkpoints import load_checkpoint
 from influence.errors import InfluenceError
 from models.jrn import VARIANTS
 

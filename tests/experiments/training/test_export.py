@@ -7,6 +7,8 @@ import h5py
 import numpy as np
 import pandas as pd
 import torch
+from influence.data.evaluation_file import EvaluationFile
+from influence.network.checkpoints import load_checkpoint
 from safetensors.torch import load_file
 
 from experiments.datasets.rooms import RoomsFolder
@@ -17,8 +19,6 @@ from experiments.training.export import export_histories, export_joint, export_w
 from experiments.training.joint import load_joint
 from experiments.training.predictions import input_statistics, predict_split
 from experiments.training.study import Study
-from influence.checkpoints import load_checkpoint
-from influence.evaluation_file import EvaluationFile
 
 
 def test_a_checkpoint_is_the_trained_network_with_its_facts(study: Study) -> None:

@@ -11,6 +11,12 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from influence.display.plots.maps import draw_maps
+from influence.measurement.pipeline import measure
+from influence.network.checkpoints import export_checkpoint, load_checkpoint
+from influence.results.extremes import extreme_samples
+from influence.results.run import read_run
+from influence.results.sample_maps import SampleMaps
 
 from experiments.datasets.rooms import RoomsFolder
 from experiments.datasets.sample import Sample
@@ -19,13 +25,7 @@ from experiments.training.export import checkpoint_path
 from experiments.training.panels import write_panels
 from experiments.training.recipe import Recipe
 from experiments.training.study import Study
-from influence.checkpoints import export_checkpoint, load_checkpoint
 from influence.errors import InfluenceError
-from influence.extremes import extreme_samples
-from influence.measurement import measure
-from influence.plots.maps import draw_maps
-from influence.results import read_run
-from influence.sample_maps import SampleMaps
 from tests.toy import toy, write_toy_file
 
 
