@@ -40,9 +40,10 @@ lint: $(VENV)/installed-dev
 types: $(VENV)/installed-dev
 	$(BIN)/mypy
 
-# Figures and tables from the committed CSVs alone: no network, no GPU.
+# Figures and tables from the committed CSVs alone: no network, no GPU. Written are those that a README
+# shows; `make figures FORMATS=png,pdf,svg,md,tex` writes all of them in these formats.
 figures: $(VENV)/installed
-	$(BIN)/python -m experiments.figures
+	$(BIN)/python -m experiments.figures --formats "$(FORMATS)"
 
 # Times beside those of other ways to the same numbers, into reports/benchmarks/: about half an hour.
 bench: $(VENV)/installed-dev

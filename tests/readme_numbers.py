@@ -1,11 +1,10 @@
 """A second reader of the numbers in READMEs: by the csv module and decimal arithmetic alone.
 
-It shares no code with `experiments.figures.quotes`, which writes them; see there for the syntax.
+It shares no code with `experiments.publishing.pages`, which writes them; see there for the syntax.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import tomllib
@@ -15,9 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["KINDS", "unexplained_numbers", "wrong_quotes"]
+from tests.readme_tables import Record, read_csv
 
-Rows = list[dict[str, str]]
+__all__ = ["KINDS", "unexplained_numbers", "wrong_numbers"]
 
 MARKED = r"(?:(?<!\w)[+−-])?\w+(?:[.,/-]\w+)*<!-- \w+ -->"
 NUMERALS = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
@@ -68,14 +67,12 @@ def unexplained_numbers(text: str) -> list[str]:
     return [_around(text, match) for match in re.finditer(r"\d+(?:[.,]\d+)*", text)] + words
 
 
-def wrong_quotes(path: Path) -> list[str]:
+def wrong_numbers(path: Path) -> list[str]:
     """Return what is wrong with the quoted numbers of a README, one line each."""
     text = path.read_text(encoding="utf-8")
     defined = dict(_definitions(text))
-    found = list(re.finditer(r"(\S*)<!-- (\w+) -->", text))
     wrong = []
-    for match in found:
-        before, name = match.groups()
+    for before, name in re.findall(r"(\S*)<!-- (\w+) -->", text):
         last = re.search(r"[+−-]?\w[\w.,/-]*$", before)
         if last is None:
             wrong.append(f"{name}: no number before it")
@@ -88,90 +85,75 @@ def _around(text: str, match: re.Match[str]) -> str:
     return " ".join(text[max(0, match.start() - 12) : match.end() + 20].split())
 
 
-def _definitions(text: str) -> Iterator[tuple[str, list[str]]]:
+def _definitions(text: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the parts of each definition: what, of which file, where what holds, as what."""
     for block in re.findall(r"<!-- numbers\n(.*?)\n-->", text, re.DOTALL):
-        for line in re.split(r"\n(?! )", block):
-            words = [word.replace('"', "") for word in re.findall(r'(?:[^\s"]|"[^"]*")+', line)]
-            assert words[1] == "=", line
-            yield words[0], words[2:]
+        for line in block.splitlines():
+            name, _, rest = line.partition(" = ")
+            what, *parts = re.split(r" (of|where|as) ", rest)
+            yield name, {"what": what, **dict(zip(parts[::2], parts[1::2], strict=True))}
 
 
-def _differs(said: str, definition: list[str], folder: Path) -> str:
+def _differs(said: str, definition: dict[str, str], folder: Path) -> str:
     """Say how a number differs from its source; nothing if it does not."""
-    *form, form_of = definition[definition.index("as") + 1 :] if "as" in definition else ("",)
-    value = _value(definition, folder)
-    if not form_of:
+    *factors, form = definition.get("as", "").split(" ")
+    value = _value(definition, folder / definition["of"])
+    if not form:
         return "" if said == str(value) else f"{said!r}, and {value!r} in the file"
     expected = Decimal(value)
-    for factor in form:
+    for factor in factors:
         expected *= Decimal(factor.removeprefix("x"))
-    if form_of.lower() == "word":
+    if form.lower() == "word":
         right = NUMERALS[round(expected)]
-        right = right.title() if form_of == "Word" else right
+        right = right.title() if form == "Word" else right
         return "" if said == right else f"{said!r}, and {right!r} by the file"
     shown = Decimal(said.replace("−", "-").replace(",", ""))
-    wanted = re.search(r"\.(\d+)f$", form_of)
+    wanted = re.search(r"\.(\d+)f$", form)
     places = -int(shown.as_tuple().exponent)
     if wanted is None or places != int(wanted[1]):
-        return f"{said!r} has {places} decimals, {form_of} says other"
+        return f"{said!r} has {places} decimals, {form} says other"
     unit = Decimal(1).scaleb(-places)
     near = abs(shown - expected) <= unit / 2 + unit / 10**6
     return "" if near else f"{said}, and {expected} in the file"
 
 
-def _value(definition: list[str], folder: Path) -> Any:
-    at = definition.index("of")
-    *rule, column = definition[:at]
-    path = folder / definition[at + 1]
+def _value(definition: dict[str, str], path: Path) -> Any:
+    rule, _, column = definition["what"].rpartition(" ")
     if path.suffix != ".csv":
         found = _settings(path)
         for key in column.split("."):
             found = found[int(key) if isinstance(found, list) else key]
         return found
-    end = definition.index("as") if "as" in definition else len(definition)
-    rows = [row for row in _rows(path) if all(_holds(c, row) for c in definition[at + 3 : end])]
-    assert rows, f"no row for {definition}"
-    return _made_of(rows, rule, column, definition)
-
-
-def _made_of(rows: Rows, rule: list[str], column: str, definition: list[str]) -> Any:
+    # A condition is an expression of Python, too, but for the test that a cell is empty.
+    condition = re.sub(
+        r"(\w+)\.isna\(\)", r"str(\1) in ('', 'nan')", definition.get("where", "True")
+    )
+    holds = compile(condition, "<condition>", "eval")
+    rows = [row for row, typed in _typed(path) if eval(holds, {}, typed)]
     if column == "count":
         return len(rows)
+    if definition["what"] in read_csv(path)[0]:
+        rule, column = "", definition["what"]  # a name of several words
     cells = [row[column] for row in rows]
     match rule:
-        case ["distinct"]:
+        case "distinct":
             return len(set(cells))
-        case [] | ["every"]:
+        case "" | "every":
             assert len(set(cells) if rule else cells) == 1, (definition, cells)
             return cells[0]
     numbers = sorted(Decimal(cell) for cell in cells)
     total = sum(numbers, Decimal(0))
     made = {"min": numbers[0], "max": numbers[-1], "sum": total, "mean": total / len(numbers)}
-    return made[rule[0]]
-
-
-def _holds(condition: str, row: dict[str, str]) -> bool:
-    found = re.match(r"([^=!<>]+)([=!<>]+)(.*)", condition)
-    assert found is not None, condition
-    cell, sign, value = row[found[1]], found[2], found[3]
-    if sign in ("=", "!="):
-        accepted = [row[value[1:-1]]] if value.startswith("{") else value.split("|")
-        alike = any(
-            re.fullmatch(".*".join(map(re.escape, one.split("*"))), cell) for one in accepted
-        )
-        return alike == (sign == "=")
-    if not cell:
-        return False
-    number, limit = Decimal(cell), Decimal(value)
-    if number == limit:
-        return sign.endswith("=")
-    return sign[0] == ("<" if number < limit else ">")
+    return made[rule]
 
 
 @cache
-def _rows(path: Path) -> Rows:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def _typed(path: Path) -> list[tuple[Record, dict[str, Any]]]:
+    """Return each row as text, and with numbers in the columns that hold numbers alone."""
+    rows = read_csv(path)
+    number = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]\d+)?|")
+    numeric = {name for name in rows[0] if all(number.fullmatch(row[name]) for row in rows)}
+    return [(row, row | {name: float(row[name] or "nan") for name in numeric}) for row in rows]
 
 
 @cache

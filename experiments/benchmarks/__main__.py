@@ -5,7 +5,6 @@ About half an hour on two quiet cores.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,14 +14,15 @@ import torch
 from experiments.benchmarks import intervals, memory
 from experiments.benchmarks.agreement import check_agreement
 from experiments.benchmarks.cases import CASES
-from experiments.benchmarks.flops import count_flops
-from experiments.benchmarks.machine import describe_machine
 from experiments.benchmarks.networks import NETWORKS
-from experiments.benchmarks.records import replace_case
-from experiments.benchmarks.report import write_report
+from experiments.benchmarks.parts import count_flops
+from experiments.benchmarks.records import describe_machine, replace_case
+from experiments.benchmarks.report import blocks, write_report
 from experiments.benchmarks.subject import prepared
 from experiments.benchmarks.timing import time_case
-from influence.errors import InfluenceError
+from experiments.publishing.commands import run
+from experiments.publishing.files import shown_output
+from experiments.publishing.pages import write_page
 
 REPORTS = Path(__file__).parents[2] / "reports" / "benchmarks"
 MEMORY_ROUNDS = 3  # what a process takes hardly varies
@@ -61,27 +61,25 @@ def benchmarks(
 ) -> None:  # fmt: skip
     """Time `influence.measure` beside what one would otherwise run."""
     torch.set_num_threads(threads)
-    try:
-        for name in cases or (*CASES, intervals.CASE, memory.CASE):
-            click.echo(f"== {name}")
-            if name == intervals.CASE:
-                found = intervals.time_intervals(rounds, report=click.echo)
-                replace_case(reports / "intervals.csv", name, found)
-            elif name == memory.CASE:
-                found = memory.measure_peaks(min(rounds, MEMORY_ROUNDS), report=click.echo)
-                replace_case(reports / "memory.csv", name, found)
-            else:
-                run_case(
-                    name, reports, rounds=rounds, samples=samples, batch_size=batch_size,
-                    device=device, report=click.echo,
-                )  # fmt: skip
-            replace_case(reports / "machine.csv", name, [describe_machine(name, device)])
-        for path in write_report(reports):
-            click.echo(f"wrote {path}")
-    except InfluenceError as error:
-        click.echo(f"benchmarks: {error}", err=True)
-        sys.exit(1)
+    for name in cases or (*CASES, intervals.CASE, memory.CASE):
+        click.echo(f"== {name}")
+        if name == intervals.CASE:
+            found = intervals.time_intervals(rounds, report=click.echo)
+            replace_case(reports / "intervals.csv", name, found)
+        elif name == memory.CASE:
+            found = memory.measure_peaks(min(rounds, MEMORY_ROUNDS), report=click.echo)
+            replace_case(reports / "memory.csv", name, found)
+        else:
+            run_case(
+                name, reports, rounds=rounds, samples=samples, batch_size=batch_size,
+                device=device, report=click.echo,
+            )  # fmt: skip
+        replace_case(reports / "machine.csv", name, [describe_machine(name, device)])
+    for path in write_report(reports, shown_output(reports.parent)):
+        click.echo(f"wrote {path}")
+    if (page := reports / "README.md").exists():
+        click.echo(f"wrote {write_page(page, blocks(reports))}")
 
 
 if __name__ == "__main__":
-    benchmarks()
+    run(benchmarks)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 __all__ = ["CASES", "INFLUENCE", "RIVALS", "Case"]
@@ -41,79 +43,16 @@ class Case:
     samples: int = 160
 
 
-SLOWEST = 1.03
-"""No network may take longer than the loop by more than 3%."""
+def _read_cases(path: Path) -> dict[str, Case]:
+    """Read the cases by name; a rival without a limit is there for comparison only."""
+    cases = {}
+    for name, fields in tomllib.loads(path.read_text(encoding="utf-8")).items():
+        limits = {rival: fields.get("limits", {}).get(rival) for rival in fields["rivals"]}
+        options = {key: x for key, x in fields.items() if key not in ("rivals", "limits", "mutes")}
+        mutes = tuple(fields.get("mutes", ["zero"]))
+        cases[name] = Case(name=name, limits=limits, mutes=mutes, **options)
+    return cases
 
-PANEL = ("zero", "mean", "uniform", "shuffle", "noise", "optimal")
 
-CASES = {
-    case.name: case
-    for case in (
-        Case(
-            "late fusion",
-            "late-fusion",
-            "ends",
-            {"plain pass": 1.35, "setup loop": SLOWEST, "captum": 0.5},
-            samples=384,
-        ),
-        Case(
-            "late fusion, three mutes",
-            "late-fusion",
-            "ends",
-            {"plain pass": 1.6},
-            mutes=("zero", "mean", "uniform"),
-            samples=384,
-        ),
-        Case(
-            "late fusion, shuffle",
-            "late-fusion",
-            "ends",
-            {"plain pass": None},
-            mutes=("shuffle",),
-            samples=384,
-        ),
-        Case(
-            "late fusion, panel",
-            "late-fusion",
-            "each",
-            {"plain pass": None},
-            mutes=PANEL,
-            samples=384,
-        ),
-        Case(
-            "three inputs",
-            "three-inputs",
-            "all",
-            {"plain pass": 1.8, "setup loop": SLOWEST, "captum": None},
-            samples=128,
-        ),
-        Case(
-            "cross-attention",
-            "cross-attention",
-            "ends",
-            {"plain pass": None, "setup loop": SLOWEST, "captum": None},
-            samples=96,
-        ),
-        Case(
-            "JRN Sum60",
-            "jrn-sum60",
-            "each",
-            {"plain pass": None, "setup loop": 0.85, "captum": None},
-        ),
-        Case(
-            "JRN Sum60, panel",
-            "jrn-sum60",
-            "each",
-            {"plain pass": None},
-            mutes=PANEL,
-        ),
-        Case(
-            "JRN Cat60",
-            "jrn-cat60",
-            "each",
-            {"plain pass": None, "setup loop": SLOWEST, "captum": None},
-            samples=96,
-        ),
-    )
-}
+CASES = _read_cases(Path(__file__).with_name("cases.toml"))
 """The cases by name."""

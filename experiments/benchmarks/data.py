@@ -6,7 +6,7 @@ from zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,59 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from experiments.benchmarks.maps import draw_maps
 from experiments.training.evaluation_data import quantise
 from influence.data.dataset import Batch, EvaluationSet, Field, Sample
 from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
-from influence.network.joint_network import JointNetwork, Output
+from influence.network.joint_network import JointNetwork, Modality, Output
 
-__all__ = ["CountingFeed", "CountingSet", "MemoryBatch", "file_batches", "memory_batches",
-           "write_data"]  # fmt: skip
+__all__ = [
+    "CountingFeed",
+    "CountingSet",
+    "MemoryBatch",
+    "draw_maps",
+    "example_maps",
+    "file_batches",
+    "memory_batches",
+    "write_data",
+]
+
+FARTHEST = 5.0  # metres
+
+
+def draw_maps(modality: Modality, samples: int, stream: torch.Generator) -> Tensor:
+    """Draw smooth maps with some noise, (samples, *shape), in the range of the modality's kind.
+
+    Depth lies in 0 to 5 m, probabilities sum to one over the channels, anything else is in 0 to 1.
+
+    Examples
+    --------
+    >>> modality = Modality("semantic", "probabilities", (3, 8, 8))
+    >>> maps = draw_maps(modality, 2, torch.Generator().manual_seed(0))
+    >>> bool(torch.allclose(maps.sum(dim=1), torch.ones(2, 8, 8)))
+    True
+    """
+    assert modality.shape is not None, "the networks of the benchmark give their shapes"
+    channels, height, width = (int(length or 1) for length in modality.shape)
+    coarse = torch.randn(samples, channels, 4, 4, generator=stream)
+    smooth = functional.interpolate(coarse, size=(height, width), mode="bilinear")
+    values = smooth + 0.1 * torch.randn(smooth.shape, generator=stream)
+    if modality.kind == "probabilities":
+        return (2 * values).softmax(dim=1)
+    return values.sigmoid() * (FARTHEST if modality.kind == "depth" else 1.0)
+
+
+def example_maps(modalities: Sequence[Modality], samples: int = 16) -> list[Tensor]:
+    """Draw the same few maps for each modality whenever it is called."""
+    stream = torch.Generator().manual_seed(0)
+    return [draw_maps(modality, samples, stream) for modality in modalities]
+
 
 MemoryBatch = tuple[dict[str, Tensor], dict[str, Tensor]]
 """Inputs and targets by name, samples first."""
+
 
 STEPS = {"depth": 1e-3, "probabilities": 1 / 255, "image": 1 / 255}
 """How finely inputs are stored, by kind: depth in millimetres, the rest in bytes."""

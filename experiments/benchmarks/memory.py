@@ -14,8 +14,7 @@ from typing import Any
 
 import torch
 
-from experiments.benchmarks.data import MemoryBatch
-from experiments.benchmarks.maps import draw_maps
+from experiments.benchmarks.data import MemoryBatch, draw_maps
 from experiments.benchmarks.networks import jrn
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from experiments.benchmarks.cases import INFLUENCE, RIVALS
-from experiments.benchmarks.drawing import draw_times
-from experiments.benchmarks.records import read_records, write_frame
+from experiments.benchmarks.cases import CASES, INFLUENCE, RIVALS
+from experiments.benchmarks.records import read_records
 from experiments.benchmarks.verdicts import (
     evaluation_seconds,
     in_order,
@@ -18,29 +20,74 @@ from experiments.benchmarks.verdicts import (
     judge,
     parts_table,
 )
-from experiments.figures.readmes import write_blocks
-from influence.display.plots.style import FORMATS, save_figure
+from experiments.publishing.files import Output, write_csv
+from experiments.publishing.pages import plain_table
+from influence.display.plots.style import COLUMN_WIDTH, GREY, inks, styled
 
-__all__ = ["blocks", "summary", "write_report"]
+__all__ = ["blocks", "draw_times", "summary", "write_report"]
 
-FIGURE = "times"
+PLAIN = "plain pass"
+
+
+def draw_times(rounds: pd.DataFrame) -> Figure:
+    """Draw one panel a source of the data, a line a case, a sign a contender.
+
+    The vertical tick of a case is the tightest of its limits, all of which are ratios to rivals.
+    """
+    table = in_units_of(PLAIN, rounds).reset_index("source")
+    panels = {source: table[table["source"] == source] for source in dict.fromkeys(table["source"])}
+    cases = list(dict.fromkeys(table.index))
+    signs = inks([INFLUENCE, *(name for name in RIVALS if name != PLAIN)])
+    with styled():
+        size = (2 * COLUMN_WIDTH, 0.28 * len(cases) + 1.0)
+        figure = Figure(figsize=size, layout="constrained")
+        grid = figure.subplots(1, len(panels), sharey=True, squeeze=False).ravel()
+        for axes, (source, passes) in zip(grid, panels.items(), strict=True):
+            axes.axvline(1, color=GREY, linewidth=0.6, linestyle=":", zorder=0)
+            for name, ink in signs.items():
+                if name in passes:
+                    axes.plot(
+                        passes[name], range(len(cases)), ink.marker, color=ink.colour,
+                        label=name, markersize=4.5, linestyle="none",
+                    )  # fmt: skip
+            _draw_limits(axes, passes)
+            axes.set_title(f"data from {source}")
+            axes.set_xlabel("time, in plain passes")
+            axes.set_xlim(left=0)
+        grid[0].set_yticks(range(len(cases)), cases)
+        grid[0].invert_yaxis()
+        handles, labels = grid[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def _draw_limits(axes: Axes, passes: pd.DataFrame) -> None:
+    """Mark the tightest limit of each case; a column of `passes` is a contender."""
+    places, limits = [], []
+    for place, (case, row) in enumerate(passes.iterrows()):
+        found = [
+            limit * row[rival]
+            for rival, limit in CASES[str(case)].limits.items()
+            if limit is not None and rival in row
+        ]
+        if found:
+            places.append(place)
+            limits.append(min(found))
+    axes.plot(
+        limits, places, "|", color="black", markersize=9, label="limit", linestyle="none"
+    )  # fmt: skip
+
+
 WHOLE, INNER = "influence, whole call", "influence, evaluation alone"
 
 
-def write_report(folder: Path) -> Iterator[Path]:
+def write_report(folder: Path, output: Output) -> Iterator[Path]:
     """Write what follows from the CSVs of measurements; yield the files as they are written."""
     rounds = read_records(folder / "rounds.csv")
-    yield write_frame(judge(folder), folder / "judged.csv")
+    yield write_csv(judge(folder), folder / "judged.csv")
     if rounds is not None:
-        yield write_frame(parts_table(rounds), folder / "parts.csv")
-        figure = draw_times(rounds)
-        for suffix in FORMATS:
-            path = folder / f"{FIGURE}.{suffix}"
-            save_figure(figure, path)
-            yield path
-    readme = folder / "README.md"
-    if readme.exists():
-        yield write_blocks(readme, blocks(folder))
+        yield write_csv(parts_table(rounds), folder / "parts.csv")
+        yield from output.figure(folder, "times", partial(draw_times, rounds))
 
 
 def summary(folder: Path) -> str:
@@ -57,7 +104,7 @@ def summary(folder: Path) -> str:
         f"Time over that of one plain evaluation pass with torchmetrics ({facts['cpu']}, "
         f"{facts['threads']} threads, torch {facts['torch']}; median of "
         f"{_span(rounds.groupby('case')['round'].nunique())} rounds; more in "
-        f"[reports/benchmarks](reports/benchmarks/README.md)):\n\n{_table(table)}"
+        f"[reports/benchmarks](reports/benchmarks/README.md)):\n\n{plain_table(table)}"
     )
 
 
@@ -72,24 +119,16 @@ def blocks(folder: Path) -> dict[str, str]:
         "memory": ("memory", _memory),
         "machine": ("machine", _machine),
     }
-    found = {"judged": _table(judge(folder))}
+    found = {"judged": plain_table(judge(folder))}
     for block, (name, make) in makers.items():
         frame = read_records(folder / f"{name}.csv")
-        found[block] = "Not measured yet." if frame is None else _table(make(frame))
+        found[block] = "Not measured yet." if frame is None else plain_table(make(frame))
     return found
 
 
 def _span(counts: pd.Series) -> str:
     least, most = counts.min(), counts.max()
     return f"{most}" if least == most else f"{least} to {most}"
-
-
-def _table(frame: pd.DataFrame) -> str:
-    shown = frame.copy()
-    for column in shown:
-        if shown[column].dtype == bool:
-            shown[column] = shown[column].map({True: "yes", False: "**no**"})
-    return str(shown.to_markdown(index=False, floatfmt=".3g"))
 
 
 def _times(rounds: pd.DataFrame) -> pd.DataFrame:

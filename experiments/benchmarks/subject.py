@@ -15,11 +15,11 @@ from experiments.benchmarks.data import (
     CountingFeed,
     CountingSet,
     MemoryBatch,
+    example_maps,
     file_batches,
     memory_batches,
     write_data,
 )
-from experiments.benchmarks.maps import example_maps
 from experiments.benchmarks.scores import metrics_of
 from influence.data.dataset import EvaluationSet, MemorySet
 from influence.data.evaluation_file import EvaluationFile

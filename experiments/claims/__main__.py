@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from experiments.publishing.commands import run
 from experiments.sweep.study import Sweep
-from experiments.training.commands import run
 
 
 @click.command()

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.claims.bands import Band
-from experiments.claims.correlations import kendall, spearman
 from experiments.claims.draws import CROSS
 from experiments.claims.fits import Scale, bend, powers
+from experiments.claims.judgement import Band
+from experiments.claims.statistics import kendall, spearman
 from experiments.claims.worlds import Found, World
 
 __all__ = ["CLAIMS", "POINTS", "SYMMETRIC", "Claim", "Part"]

@@ -9,8 +9,8 @@ from itertools import islice, permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.claims.bands import Band, band_of_rounding
 from experiments.claims.designs import Images, Statistic, Terms
+from experiments.claims.judgement import Band, band_of_rounding
 from experiments.claims.worlds import Found, Named, Test
 
 __all__ = ["Printed"]

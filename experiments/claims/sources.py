@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.claims.balance import asymmetry, balance, relative
 from experiments.claims.designs import Designs
 from experiments.claims.draws import Quantity, Score, draw_scores
 from experiments.claims.printed import Printed
+from experiments.claims.statistics import asymmetry, balance, relative
 from experiments.claims.worlds import Measured
-from experiments.figures.published import DEPTH, NETWORKS, PUBLISHED, SEMANTIC
-from experiments.sweep.measuring import test_file
+from experiments.publishing.published import DEPTH, NETWORKS, PUBLISHED, SEMANTIC
+from experiments.sweep.members import test_file
 from experiments.sweep.study import Condition, Design, Sweep
-from experiments.training.inputs import input_network
+from experiments.training.evaluation_data import input_network
 from influence.display.notation import display_of
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure

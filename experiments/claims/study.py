@@ -18,8 +18,8 @@ from experiments.claims.sources import (
 )
 from experiments.claims.tables import correlation_table, hull_table, network_table
 from experiments.claims.worlds import Measured, World
+from experiments.publishing.files import write_csv
 from experiments.sweep.study import CONDITIONS, Member, Sweep
-from influence.runtime.files import replace_on_success
 from influence.statistics.bootstrap import Resampling
 
 __all__ = ["PAPER", "write_study"]
@@ -57,10 +57,10 @@ def write_study(sweep: Sweep, *, draws: int = 2000, partial: bool = False) -> It
     worlds: list[World] = [*(world for world, _ in measured), printed]
     images = len(inputs.ids)
     for name, frame in _tables(worlds, images).items():
-        yield _write(frame, sweep.reports / f"{name}.csv")
-    yield _write(hull_table(measured, printed), sweep.reports / "hull.csv")
+        yield write_csv(frame, sweep.reports / f"{name}.csv", digits=6)
+    yield write_csv(hull_table(measured, printed), sweep.reports / "hull.csv", digits=6)
     balance = network_table(measured, printed, paper, images)
-    yield _write(balance, sweep.reports / "balance.csv")
+    yield write_csv(balance, sweep.reports / "balance.csv", digits=6)
 
 
 def _tables(worlds: list[World], images: int) -> Mapping[str, pd.DataFrame]:
@@ -87,10 +87,3 @@ def _paper(sweep: Sweep) -> list[Trained]:
     designs = sweep.settings.designs
     members = [Member(label, designs[label], "in-sample", 0) for label in PAPER]
     return [Trained(own.name, 0, own.label, own.design, Path()) for own in members]
-
-
-def _write(frame: pd.DataFrame, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replace_on_success(path) as aside:
-        frame.to_csv(aside, index=False, lineterminator="\n", float_format="%.6g")
-    return path

@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 
 from experiments.claims.claims import POINTS
-from experiments.claims.correlations import METHODS
 from experiments.claims.draws import CROSS
 from experiments.claims.fit_tables import confidence_of, direction, images_of
-from experiments.claims.hull import gap_below, gap_of_pairings, vertices
 from experiments.claims.judgement import CONFIDENCE
 from experiments.claims.printed import Printed
 from experiments.claims.sources import Trained
+from experiments.claims.statistics import METHODS, gap_below, gap_of_pairings, vertices
 from experiments.claims.worlds import Measured, World
 
 __all__ = ["correlation_table", "hull_table", "network_table"]

@@ -9,10 +9,9 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.claims.bands import Band, band_of_draws
 from experiments.claims.designs import Designs, Estimate, Images, Role, Statistic, Terms
 from experiments.claims.draws import Quantity
-from experiments.claims.judgement import CONFIDENCE, p_of
+from experiments.claims.judgement import CONFIDENCE, Band, band_of_draws, p_of
 
 __all__ = ["Found", "Measured", "Named", "Test", "World"]
 

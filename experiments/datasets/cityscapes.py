@@ -8,11 +8,9 @@ the benchmark and the others void.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +18,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.datasets.sample import IGNORE, Sample
-from experiments.datasets.source_files import read_colours, read_labels, read_numbers, read_text
-from influence.errors import InfluenceError, unknown
+from experiments.datasets.source_files import (
+    check_split,
+    read_colours,
+    read_label_table,
+    read_labels,
+    read_numbers,
+    read_text,
+)
+from influence.errors import InfluenceError
 
 __all__ = ["CITYSCAPES_CLASSES", "Cityscapes", "depth_of"]
 
-SPLITS = ("train", "val")
 PICTURE = "leftImg8bit"
 
 
 def _table() -> dict[int, tuple[int, str]]:
     """Map each id to its class and name; -1, the licence plate, is 255 in a picture of 8 bits."""
-    text = files("experiments.datasets").joinpath("labels", "cityscapes_ids.csv").read_text()
-    rows = csv.DictReader(text.splitlines())
+    rows = read_label_table("cityscapes_ids.csv")
     return {int(row["id"]) % 256: (int(row["train_id"]) % 256, row["name"]) for row in rows}
 
 
@@ -67,13 +70,7 @@ class Cityscapes:
     classes = CITYSCAPES_CLASSES
 
     def __init__(self, root: str | os.PathLike[str], split: str) -> None:
-        if split == "test":
-            raise InfluenceError(
-                "the labels of the split 'test' of Cityscapes are not public: expected 'train' or "
-                "'val'. Evaluate on 'val'"
-            )
-        if split not in SPLITS:
-            raise unknown("split", split, SPLITS)
+        check_split(split, "Cityscapes")
         self.root = Path(root)
         self.split = split
         found = (self.root / PICTURE / split).glob(f"*/*_{PICTURE}.png")

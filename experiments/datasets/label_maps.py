@@ -12,14 +12,13 @@ classes are these is an inference ("most frequent labels"); the 38 are in the au
 
 from __future__ import annotations
 
-import csv
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.datasets.sample import IGNORE
+from experiments.datasets.source_files import read_label_table
 from influence.errors import InfluenceError, unknown
 
 __all__ = ["LABEL_MAPS", "class_names", "label_map"]
@@ -89,5 +88,4 @@ def _columns(name: str) -> tuple[str, str, str]:
 def _table(source: int) -> list[dict[str, str]]:
     if source not in (894, 40):
         raise InfluenceError(f"label maps start from 894 raw labels or 40 classes, not {source}")
-    text = files("experiments.datasets").joinpath("labels", f"nyu{source}_maps.csv").read_text()
-    return list(csv.DictReader(text.splitlines()))
+    return read_label_table(f"nyu{source}_maps.csv")

@@ -6,9 +6,7 @@ index) and know the official split only: 795 images for training, 654 for the te
 
 from __future__ import annotations
 
-import csv
 import os
-from importlib.resources import files
 from pathlib import Path
 
 import h5py
@@ -17,7 +15,7 @@ from scipy.io import loadmat
 
 from experiments.datasets.label_maps import class_names, label_map
 from experiments.datasets.sample import Sample, SampleSet
-from experiments.datasets.source_files import read_picture
+from experiments.datasets.source_files import read_label_table, read_picture
 from influence.errors import InfluenceError
 
 __all__ = ["NYUv2File", "NYUv2Folder", "official_split", "open_nyuv2"]
@@ -42,8 +40,7 @@ def official_split(split: str, root: str | os.PathLike[str] | None = None) -> li
     if root is not None and (Path(root) / OFFICIAL_SPLIT).is_file():
         indices = loadmat(os.fspath(Path(root) / OFFICIAL_SPLIT))[f"{split}Ndxs"]
         return [int(index) for index in indices.ravel()]
-    text = files("experiments.datasets").joinpath("labels", "nyu_splits_1based.csv").read_text()
-    rows = csv.DictReader(text.splitlines())
+    rows = read_label_table("nyu_splits_1based.csv")
     return [int(row["index_1based"]) for row in rows if row["split"] == split]
 
 

@@ -22,12 +22,17 @@ from PIL import Image
 
 from experiments.datasets.label_maps import class_names, label_map
 from experiments.datasets.sample import Sample
-from experiments.datasets.source_files import read_colours, read_labels, read_numbers, read_text
-from influence.errors import InfluenceError, unknown
+from experiments.datasets.source_files import (
+    check_split,
+    read_colours,
+    read_labels,
+    read_numbers,
+    read_text,
+)
+from influence.errors import InfluenceError
 
 __all__ = ["ScanNetFrames"]
 
-SPLITS = ("train", "val")
 TABLE = "scannetv2-labels.combined.tsv"
 RAW, NYU40 = "label-filt", "label"
 STRETCH = 0.02  # how far the proportions of two pictures of one frame may differ
@@ -138,13 +143,7 @@ def _proportional(
 
 def _scans(root: Path, split: str) -> list[str]:
     """Read the names of the scans of a split."""
-    if split == "test":
-        raise InfluenceError(
-            "the labels of the split 'test' of ScanNet are not public: expected 'train' or 'val'. "
-            "Evaluate on 'val'"
-        )
-    if split not in SPLITS:
-        raise unknown("split", split, SPLITS)
+    check_split(split, "ScanNet")
     path = root / f"scannetv2_{split}.txt"
     if not path.is_file():
         raise InfluenceError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,38 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from influence.errors import InfluenceError
+from influence.errors import InfluenceError, unknown
 
-__all__ = ["read_colours", "read_labels", "read_numbers", "read_picture", "read_text"]
+__all__ = [
+    "check_split",
+    "read_colours",
+    "read_label_table",
+    "read_labels",
+    "read_numbers",
+    "read_picture",
+    "read_text",
+]
+
+
+def read_label_table(name: str) -> list[dict[str, str]]:
+    """Read one of the tables in `labels/`, a dictionary a row.
+
+    >>> read_label_table("nyu40_maps.csv")[0]["name40"]
+    'wall'
+    """
+    text = files("experiments.datasets").joinpath("labels", name).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def check_split(split: str, data: str) -> None:
+    """Raise InfluenceError if a split is not one of those whose labels are public."""
+    if split == "test":
+        raise InfluenceError(
+            f"the labels of the split 'test' of {data} are not public: expected 'train' or 'val'. "
+            "Evaluate on 'val'"
+        )
+    if split not in ("train", "val"):
+        raise unknown("split", split, ("train", "val"))
 
 
 def read_picture(path: Path) -> NDArray[np.generic]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments.publishing.files import Output, write_csv
 from influence.display.notation import display_of
-from influence.display.plots.style import COLUMN_WIDTH, FORMATS, GREY, inks, save_figure, styled
+from influence.display.plots.style import COLUMN_WIDTH, GREY, inks, styled
 from influence.display.table import Table
 from influence.display.tables.arrangement import records, write_headings
 from influence.errors import InfluenceError
@@ -19,7 +21,6 @@ from influence.network.sites import PREFIX
 from influence.plan.conditions import NO_MUTE
 from influence.results.tables import read_table
 from influence.results.verdict import in_words, verdicts
-from influence.runtime.files import replace_on_success
 
 __all__ = ["direction_table", "directions", "draw_directions", "write_directions"]
 
@@ -158,24 +159,22 @@ def draw_directions(found: pd.DataFrame) -> Figure:
     return figure
 
 
-def write_directions(reports: Path) -> Iterator[Path]:
-    """Write `directions.csv` and its figure from the tables of the networks and of the JRNs."""
-    folder = reports / "networks"
-    influence = [read_table(where / "influence.csv", "influence") for where in _folders(reports)]
+def write_directions(folder: Path, output: Output) -> Iterator[Path]:
+    """Write `directions.csv` and its figure from the tables of the networks and of the JRNs.
+
+    Parameters
+    ----------
+    folder
+        Of the networks' tables; those of the joint refinement networks lie in `nyuv2` beside it.
+    output
+        Which figures are written.
+    """
+    folders = [where for where in (folder.parent / "nyuv2", folder) if where.is_dir()]
+    influence = [read_table(where / "influence.csv", "influence") for where in folders]
     performance = read_table(folder / "performance.csv", "performance")
     found = directions(_five_classes(pd.concat(influence, ignore_index=True)), performance)
-    path = folder / "directions.csv"
-    with replace_on_success(path) as aside:
-        found.to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")
-    yield path
-    figure = draw_directions(found)
-    for suffix in FORMATS:
-        save_figure(figure, folder / f"directions.{suffix}")
-        yield folder / f"directions.{suffix}"
-
-
-def _folders(reports: Path) -> list[Path]:
-    return [where for where in (reports / "nyuv2", reports / "networks") if where.is_dir()]
+    yield write_csv(found, folder / "directions.csv", digits=6)
+    yield from output.figure(folder, "directions", partial(draw_directions, found))
 
 
 def _five_classes(influence: pd.DataFrame) -> pd.DataFrame:

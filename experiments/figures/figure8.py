@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from experiments.figures.studies import Study
-from experiments.figures.variants import (
+from experiments.publishing.studies import Study
+from experiments.publishing.variants import (
     CROSS_FITTED,
     GROUPS,
     PAPER,

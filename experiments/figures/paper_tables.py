@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from experiments.figures.published import CLASSES, DEPTH, SEMANTIC, TEST_IMAGES
-from experiments.figures.variants import CROSS_FITTED, GROUPS, PAPER, design_of, label_of
-from influence.display.notation import display_of
+from experiments.publishing.published import DEPTH, PRINTED, SEMANTIC, printed_rows
+from experiments.publishing.variants import CROSS_FITTED, GROUPS, PAPER, design_of, label_of
 from influence.display.table import Table
 from influence.display.tables.performance import class_table, performance_table
 
-__all__ = ["paper_tables", "printed_rows"]
+__all__ = ["paper_tables"]
 
-PRINTED = "printed"
 CONDITIONS = {False: "in-sample", True: "cross-fitted"}
 OTHERS = "other networks"
 DIGITS = {"depth": 3, "semantic": 2}
@@ -37,46 +34,6 @@ TITLES = {
 }
 
 
-def printed_rows(path: Path) -> pd.DataFrame:
-    """Read a printed table into columns of `performance.csv`, and `digits`, the decimals printed.
-
-    Parameters
-    ----------
-    path : of `jrn_table1.csv`, `jrn_table2.csv` or `jrn_table3.csv`.
-    """
-    return pd.DataFrame(_printed(pd.read_csv(path, dtype=str)))
-
-
-def _printed(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    cells: dict[str, tuple[str, str]] = {
-        **{column: (metric, "all") for column, metric in {**DEPTH, **SEMANTIC}.items()},
-        **{name: ("mean_iou", f"class:{name.lower()}") for name in CLASSES},
-    }
-    for printed in table.to_dict("records"):
-        for column, (metric, level) in cells.items():
-            text = printed.get(column, "-")
-            if text != "-":
-                yield {
-                    "network": _method(printed),
-                    "seed": None,
-                    "dataset": PRINTED,
-                    "mute": "none",
-                    "setup": "depth+semantic",
-                    "target": "depth" if metric in DEPTH.values() else "semantic",
-                    "metric": metric,
-                    "level": level,
-                    "higher_is_better": metric not in DEPTH.values() or metric[:5] == "delta",
-                    "unit": "m" if metric in ("rms", "sqr_rel") else None,
-                    "value": float(text) / display_of(metric).factor,
-                    "n": TEST_IMAGES,
-                    "digits": len(text.partition(".")[2]),
-                }
-
-
-def _method(printed: Mapping[Any, Any]) -> str:
-    return str(printed.get("model") or printed["method"])
-
-
 def paper_tables(
     printed: Path, performance: pd.DataFrame, others: pd.DataFrame | None = None
 ) -> dict[str, Table]:
@@ -84,10 +41,13 @@ def paper_tables(
 
     Parameters
     ----------
-    printed : folder of the printed tables.
-    performance : of one row a network, from `experiments.figures.means`, with that of the inputs
-        as a network called `input`.
-    others : performance of networks of different build, with the columns of `performance.csv`.
+    printed
+        The folder of the printed tables.
+    performance
+        One row a network, from `experiments.publishing.variants`, with that of the inputs as a
+        network called `input`.
+    others
+        The performance of networks of different build, with the columns of `performance.csv`.
     """
     five = _measured(performance, PAPER)
     chosen = pd.concat([_measured(performance, [CHOSEN]), _joint(others)], ignore_index=True)

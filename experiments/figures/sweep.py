@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
@@ -12,33 +12,51 @@ from matplotlib.figure import Figure
 
 from experiments.figures.figure7 import draw_figure7
 from experiments.figures.figure8 import draw_figure8
-from experiments.figures.means import by_design, mean_influence, mean_performance
 from experiments.figures.paper_tables import paper_tables
-from experiments.figures.studies import MUTE, Study, depth_words, save, write_table
-from experiments.figures.variants import CROSS_FITTED, PAPER, design_of, label_of, variant_inks
+from experiments.publishing.files import Output
+from experiments.publishing.studies import MUTE, Study, depth_words, read_study
+from experiments.publishing.variants import (
+    CROSS_FITTED,
+    PAPER,
+    by_design,
+    design_of,
+    label_of,
+    mean_influence,
+    mean_performance,
+    variant_inks,
+)
 from influence.display.plots.interactions import draw_interactions
 from influence.display.plots.matrix import draw_matrix
 from influence.display.plots.mutes import draw_mutes
 from influence.display.plots.seeds import draw_seeds
 from influence.display.plots.slices import draw_slices
 from influence.display.plots.style import Ink
+from influence.display.table import Table
+from influence.results.tables import read_table
 
-__all__ = ["write_sweep"]
+__all__ = ["Sweep", "read_sweep", "sweep_tables", "write_sweep"]
 
 TABLES = ("seeds", "performance_seeds", "interactions_seeds", "curves", "hull")
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What the figures are drawn from.
+    """What the figures and tables are made of.
 
     Parameters
     ----------
-    published : the printed numbers.
-    measured : one row a training.
-    tables : name -> frame, those of `TABLES` that are there.
+    folder
+        Of the sweep's tables; those of the printed numbers and of the networks of different build
+        lie beside it.
+    published
+        The printed numbers.
+    measured
+        One row a training.
+    tables
+        Name -> frame, those of `TABLES` that are there.
     """
 
+    folder: Path
     published: Study
     measured: Study
     tables: Mapping[str, pd.DataFrame]
@@ -54,31 +72,32 @@ class Sweep:
         return mean_performance(self.measured.performance, self.tables["performance_seeds"])
 
 
-def write_sweep(
-    folder: Path, study: Study, published: Study, *, printed: Path, others: pd.DataFrame | None
-) -> Iterator[Path | str]:
-    """Write figures and tables; yield each file, or a line that says why one is left out.
-
-    Parameters
-    ----------
-    folder : of the sweep's tables.
-    study : what `experiments.figures.studies.read_study` read there.
-    published : the printed numbers.
-    printed : folder of the printed tables.
-    others : performance of networks of different build, with the columns of `performance.csv`.
-    """
+def read_sweep(reports: Path) -> Sweep:
+    """Read the tables of the sweep and the printed numbers."""
+    folder = reports / "sweep"
     present = {name: folder / f"{name}.csv" for name in TABLES}
     tables = {name: pd.read_csv(path) for name, path in present.items() if path.is_file()}
-    sweep = Sweep(published, study, tables)
+    return Sweep(folder, read_study(reports / "published"), read_study(folder), tables)
+
+
+def write_sweep(sweep: Sweep, output: Output) -> Iterator[Path | str]:
+    """Write figures and tables; yield each file, or a line that says why one is left out."""
     for stem, (needed, draw) in FIGURES.items():
-        if lacking := [name for name in needed if name not in tables]:
-            yield f"left out {folder / stem}: no {lacking[0]}.csv there"
+        if lacking := [name for name in needed if name not in sweep.tables]:
+            yield f"left out {sweep.folder / stem}: no {lacking[0]}.csv there"
             continue
-        yield from save(draw(sweep), folder, stem)
-    if {"seeds", "performance_seeds"} <= tables.keys():
-        for name, table in paper_tables(printed, sweep.performance, others).items():
-            for suffix in ("md", "tex"):
-                yield write_table(table, folder / f"{name}.{suffix}")
+        yield from output.figure(sweep.folder, stem, partial(draw, sweep))
+    for name, table in sweep_tables(sweep).items():
+        yield from output.table(sweep.folder, name, table)
+
+
+def sweep_tables(sweep: Sweep) -> dict[str, Table]:
+    """Return Tables I, II and III of the paper with measured rows, if seeds were put together."""
+    if not {"seeds", "performance_seeds"} <= sweep.tables.keys():
+        return {}
+    networks = sweep.folder.parent / "networks" / "performance.csv"
+    others = read_table(networks, "performance") if networks.exists() else None
+    return paper_tables(sweep.folder.parent / "published", sweep.performance, others)
 
 
 def _of_paper(frame: pd.DataFrame, *, crossed: bool = True) -> pd.DataFrame:
@@ -100,12 +119,9 @@ def _figure7(sweep: Sweep) -> Figure:
     return draw_figure7(sweep.published, sweep.influence, sweep.performance)
 
 
-def _figure8(mute: str) -> Callable[[Sweep], Figure]:
-    def draw(sweep: Sweep) -> Figure:
-        curves, hull = sweep.tables["curves"], sweep.tables["hull"]
-        return draw_figure8(sweep.published, sweep.measured, curves, hull, mute=mute)
-
-    return draw
+def _figure8(mute: str, sweep: Sweep) -> Figure:
+    curves, hull = sweep.tables["curves"], sweep.tables["hull"]
+    return draw_figure8(sweep.published, sweep.measured, curves, hull, mute=mute)
 
 
 def _matrix(sweep: Sweep) -> Figure:
@@ -138,8 +154,8 @@ def _seeds(sweep: Sweep) -> Figure:
 
 FIGURES: Mapping[str, tuple[tuple[str, ...], Callable[[Sweep], Figure]]] = {
     "figure7": (("seeds", "performance_seeds"), _figure7),
-    "figure8": (("curves", "hull"), _figure8("zero")),
-    "figure8_shuffle": (("curves", "hull"), _figure8("shuffle")),
+    "figure8": (("curves", "hull"), partial(_figure8, "zero")),
+    "figure8_shuffle": (("curves", "hull"), partial(_figure8, "shuffle")),
     "matrix": (("seeds",), _matrix),
     "mutes": (("seeds",), _mutes),
     "interactions": (("interactions_seeds",), _interactions),

@@ -5,15 +5,16 @@ About ten minutes on two quiet cores.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from experiments.ground_truth.report import write_report, write_table
+from experiments.ground_truth.report import blocks, write_report
 from experiments.ground_truth.studies import STUDIES, run_study
-from influence.errors import InfluenceError
+from experiments.publishing.commands import run
+from experiments.publishing.files import shown_output, write_csv
+from experiments.publishing.pages import write_page
 
 REPORTS = Path(__file__).parents[2] / "reports" / "ground_truth"
 
@@ -26,17 +27,15 @@ REPORTS = Path(__file__).parents[2] / "reports" / "ground_truth"
 @click.option("--reports", default=REPORTS, type=click.Path(path_type=Path, file_okay=False))
 def ground_truth(studies: Sequence[str], sets: int | None, processes: int, reports: Path) -> None:
     """Hold what `influence` finds against what is known to be true."""
-    try:
-        for name in studies or STUDIES:
-            click.echo(f"== {name}")
-            frame = run_study(name, sets=sets, processes=processes)
-            click.echo(f"wrote {write_table(frame, reports / f'{name}.csv')}")
-        for path in write_report(reports):
-            click.echo(f"wrote {path}")
-    except InfluenceError as error:
-        click.echo(f"ground_truth: {error}", err=True)
-        sys.exit(1)
+    for name in studies or STUDIES:
+        click.echo(f"== {name}")
+        frame = run_study(name, sets=sets, processes=processes)
+        click.echo(f"wrote {write_csv(frame, reports / f'{name}.csv', digits=6)}")
+    for path in write_report(reports, shown_output(reports.parent)):
+        click.echo(f"wrote {path}")
+    if (page := reports / "README.md").exists():
+        click.echo(f"wrote {write_page(page, blocks(reports))}")
 
 
 if __name__ == "__main__":
-    ground_truth()
+    run(ground_truth)

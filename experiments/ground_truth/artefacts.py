@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.ground_truth.fusion import MEETING, Scene, train
-from experiments.ground_truth.ranking import PANEL
+from experiments.ground_truth.judgement import PANEL
 from experiments.ground_truth.world import ANSWER
 from influence.measurement.pipeline import measure
 

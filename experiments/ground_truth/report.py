@@ -3,79 +3,111 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from experiments.benchmarks.records import read_records
-from experiments.figures.readmes import write_blocks
-from experiments.ground_truth.drawing import draw_artefacts, draw_coverage
-from experiments.ground_truth.judgement import judge
-from experiments.ground_truth.ranking import rank_mutes
-from influence.display.plots.style import FORMATS, save_figure
-from influence.runtime.files import replace_on_success
+from experiments.ground_truth.judgement import COVERAGE, judge, rank_mutes
+from experiments.publishing.files import Output, write_csv
+from experiments.publishing.pages import plain_table
+from influence.display.plots.style import COLUMN_WIDTH, GREY, inks, styled
 
-__all__ = ["blocks", "write_report", "write_table"]
+__all__ = ["blocks", "draw_artefacts", "draw_coverage", "write_report"]
+
+
+def draw_coverage(coverage: pd.DataFrame) -> Figure:
+    """Draw a point a quantity: one panel a metric and mute, one line a layout."""
+    panels = list(coverage.groupby(["metric", "mute", "world"], sort=False))
+    layouts = list(dict.fromkeys(coverage["data"]))
+    signs = inks(coverage["kind"])
+    with styled():
+        figure = Figure(figsize=(2 * COLUMN_WIDTH + 2, 3.6), layout="constrained")
+        grid = figure.subplots(2, -(-len(panels) // 2), sharex=True, sharey=True, squeeze=False)
+        for axes, ((metric, mute, world), own) in zip(grid.ravel(), panels, strict=False):
+            axes.axvspan(*COVERAGE, color="0.92", zorder=0)
+            axes.axvline(0.95, color=GREY, linewidth=0.6, linestyle=":")
+            for step, (kind, ink) in enumerate(signs.items()):
+                shown = own[own["kind"] == kind]
+                places = [layouts.index(name) + 0.15 * (step - 1.5) for name in shown["data"]]
+                axes.plot(shown["coverage"], places, ink.marker, color=ink.colour, markersize=2.5,
+                          label=kind.replace("_", " "), linestyle="none")  # fmt: skip
+            axes.set_title(f"{metric}, {mute}, {world}")
+            axes.set_xlabel("coverage")
+        grid[0, 0].set_yticks(range(len(layouts)), layouts)
+        grid[0, 0].invert_yaxis()
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def draw_artefacts(artefacts: pd.DataFrame) -> Figure:
+    """Draw a point a mute, source and seed: one panel a network."""
+    panels = list(artefacts.groupby(["data", "training"], sort=False))
+    names = artefacts["mute"].where(artefacts["step"].fillna(0) == 0, "constants, in steps")
+    signs = inks(names)
+    with styled():
+        figure = Figure(figsize=(2 * COLUMN_WIDTH, 4.4), layout="constrained")
+        grid = figure.subplots(2, -(-len(panels) // 2), sharex=True, sharey=True, squeeze=False)
+        for axes, ((data, training), own) in zip(grid.ravel(), panels, strict=False):
+            for name, ink in signs.items():
+                shown = own[names[own.index] == name]
+                axes.plot(shown["distance"], shown["damage"], ink.marker, color=ink.colour,
+                          markersize=2.5, label=name, linestyle="none")  # fmt: skip
+            axes.axvline(own["threshold"].iloc[0], color=GREY, linewidth=0.6, linestyle=":")
+            axes.set_xscale("log")
+            axes.set_yscale("symlog", linthresh=0.1)
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_major_formatter("{x:g}")
+            axes.set_title(f"{data}, {training}")
+            axes.set_xlabel("distance from the data")
+            axes.set_ylabel("damage")
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
 
 FIGURES = {"coverage": draw_coverage, "artefacts": draw_artefacts}
 """CSV -> what is drawn from it, into files of the same name."""
 
 
-def write_table(frame: pd.DataFrame, path: Path) -> Path:
-    """Write a CSV with six digits, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replace_on_success(path) as aside:
-        frame.to_csv(aside, index=False, lineterminator="\n", float_format="%.6g")
-    return path
-
-
-def write_report(folder: Path) -> Iterator[Path]:
+def write_report(folder: Path, output: Output) -> Iterator[Path]:
     """Write what follows from the CSVs of the studies; yield the files as they are written."""
     tables = _tables(folder)
     if "artefacts" in tables:
         ranks = pd.DataFrame(rank_mutes(tables["artefacts"]))
-        yield write_table(ranks, folder / "ranks.csv")
-    yield write_table(judge(_tables(folder)), folder / "judged.csv")
-    for name, draw in FIGURES.items():
-        for suffix in FORMATS if name in tables else ():
-            save_figure(draw(tables[name]), folder / f"{name}.{suffix}")
-            yield folder / f"{name}.{suffix}"
-    if (readme := folder / "README.md").exists():
-        yield write_blocks(readme, blocks(folder))
+        yield write_csv(ranks, folder / "ranks.csv", digits=6)
+    yield write_csv(judge(_tables(folder)), folder / "judged.csv", digits=6)
+    for name in filter(tables.__contains__, FIGURES):
+        yield from output.figure(folder, name, partial(FIGURES[name], tables[name]))
 
 
 def blocks(folder: Path) -> dict[str, str]:
     """Return the README's tables by name; a table whose CSV is not there says so."""
-    makers: Mapping[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
-        "judged": ("judged", lambda frame: frame),
-        "bias": ("bias", _bias),
-        "coverage": ("coverage", _coverage),
-        "false_alarms": ("false_alarms", _false_alarms),
-        "power": ("power", _power),
-        "verdicts": ("verdicts", _verdicts),
-        "artefacts": ("artefacts", _artefacts),
-        "ranks": ("ranks", _ranks),
+    makers: Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+        "judged": lambda frame: frame,
+        "bias": _bias,
+        "coverage": _coverage,
+        "false_alarms": _false_alarms,
+        "power": _power,
+        "verdicts": _verdicts,
+        "artefacts": _artefacts,
+        "ranks": _ranks,
     }
-    found, tables = {}, _tables(folder)
-    for block, (name, make) in makers.items():
-        known = name in tables
-        found[block] = _markdown(make(tables[name])) if known else "Not simulated yet."
-    return found
+    tables = _tables(folder)
+    return {
+        name: plain_table(make(tables[name]).fillna("")) if name in tables else "Not simulated yet."
+        for name, make in makers.items()
+    }
 
 
 def _tables(folder: Path) -> dict[str, pd.DataFrame]:
     found = {path.stem: read_records(path) for path in sorted(folder.glob("*.csv"))}
     return {name: frame for name, frame in found.items() if frame is not None}
-
-
-def _markdown(frame: pd.DataFrame) -> str:
-    shown = frame.copy()
-    for column in shown:
-        if shown[column].dtype == bool:
-            shown[column] = shown[column].map({True: "yes", False: "**no**"})
-    return str(shown.fillna("").to_markdown(index=False, floatfmt=".3g"))
 
 
 def _span(shares: Any) -> str:
@@ -86,22 +118,16 @@ def _span(shares: Any) -> str:
 
 def _bias(bias: pd.DataFrame) -> pd.DataFrame:
     """One row a world and metric, over all mutes, kinds and players."""
-    records = []
-    for (world, about, metric), own in bias.groupby(["world", "about", "metric"], sort=False):
-        records.append(
-            {
-                "world": world,
-                "what it shows": about,
-                "metric": metric,
-                "n": own["n"].iloc[0],
-                "sets": own["sets"].iloc[0],
-                "values": len(own),
-                "largest bias, in standard errors": own["in_errors"].abs().max(),
-                "mean of z": own["z"].mean(),
-                "deviation of z": own["z"].std(),
-            }
-        )
-    return pd.DataFrame(records)
+    grouped = bias.assign(size=bias["in_errors"].abs()).groupby(
+        ["world", "about", "metric"], sort=False
+    )
+    table = grouped.agg(
+        n=("n", "first"), sets=("sets", "first"), values=("n", "size"), largest=("size", "max"),
+        mean=("z", "mean"), deviation=("z", "std"),
+    )  # fmt: skip
+    words = {"about": "what it shows", "largest": "largest bias, in standard errors",
+             "mean": "mean of z", "deviation": "deviation of z"}  # fmt: skip
+    return table.reset_index().rename(columns=words)
 
 
 def _coverage(coverage: pd.DataFrame) -> pd.DataFrame:
@@ -134,12 +160,8 @@ def _false_alarms(alarms: pd.DataFrame) -> pd.DataFrame:
 
 def _power(power: pd.DataFrame) -> pd.DataFrame:
     """One row an effect, one column a layout: found, and predicted in brackets."""
-    shown = power.assign(
-        text=[
-            f"{100 * found:.0f} ({100 * told:.0f})"
-            for found, told in zip(power["power"], power["predicted"], strict=True)
-        ]
-    )
+    pairs = zip(power["power"], power["predicted"], strict=True)
+    shown = power.assign(text=[f"{100 * x:.0f} ({100 * expected:.0f})" for x, expected in pairs])
     keys = ["metric", "omega", "sets"]
     table = shown.pivot_table(
         index=keys, columns="data", values="text", aggfunc="first", sort=False
@@ -172,12 +194,6 @@ def _ranks(ranks: pd.DataFrame) -> pd.DataFrame:
         networks=("seed", "nunique"), panel=("panel", "mean"), worst=("panel", "min"),
         all=("all", "mean"), worst_of_all=("all", "min"), ladder=("ladder", "all"),
     )  # fmt: skip
-    return table.reset_index().rename(
-        columns={
-            "panel": "rank correlation, panel",
-            "worst": "worst",
-            "all": "rank correlation, all mutes",
-            "worst_of_all": "worst of all mutes",
-            "ladder": "ladder in order",
-        }
-    )
+    words = {"panel": "rank correlation, panel", "all": "rank correlation, all mutes",
+             "worst_of_all": "worst of all mutes", "ladder": "ladder in order"}  # fmt: skip
+    return table.reset_index().rename(columns=words)

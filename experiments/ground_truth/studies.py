@@ -13,12 +13,10 @@ import pandas as pd
 import torch
 
 from experiments.ground_truth.artefacts import DROPOUTS, SCENES, SEEDS, damage_of
-from experiments.ground_truth.bias import find_bias
-from experiments.ground_truth.coverage import CASES, cover
-from experiments.ground_truth.false_alarms import FAMILIES, count_alarms
-from experiments.ground_truth.layouts import LAYOUTS
+from experiments.ground_truth.detection import EFFECTS, FAMILIES, count_alarms, find_power
+from experiments.ground_truth.estimates import CASES, cover, find_bias
 from experiments.ground_truth.planted import judge_planted
-from experiments.ground_truth.power import EFFECTS, find_power
+from experiments.ground_truth.world import LAYOUTS
 from experiments.ground_truth.worlds import WORLDS
 
 __all__ = ["STUDIES", "Study", "run_study"]

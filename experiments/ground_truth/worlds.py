@@ -2,20 +2,114 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from experiments.ground_truth.discrete import DiscreteWorld
-from experiments.ground_truth.gaussian import GaussianWorld
-from experiments.ground_truth.polynomial import Polynomial
-from experiments.ground_truth.switches import switched
-from experiments.ground_truth.tables import independent, labelled, table, views
+from experiments.ground_truth.gaussian import GaussianWorld, Polynomial
 from experiments.ground_truth.world import World
 
-__all__ = ["WORLDS"]
+__all__ = ["WORLDS", "independent", "labelled", "switched", "table", "views"]
+
+Array = NDArray[np.float64]
+
+
+def independent(*chances: float) -> Array:
+    """Return the distribution of independent bits that are 1 with these chances."""
+    found = np.ones(())
+    for chance in chances:
+        found = np.multiply.outer(found, [1 - chance, chance])
+    return found
+
+
+def labelled(symbols: ArrayLike, truth: Callable[..., int], classes: int, right: float) -> Array:
+    """Add the true class, which is a function of the symbols with the chance `right`.
+
+    Otherwise it is any of the other classes.
+    """
+    chances = np.asarray(symbols, dtype=np.float64)
+    wrong = (1 - right) / (classes - 1)
+    found = np.empty((*chances.shape, classes))
+    for x in np.ndindex(chances.shape):
+        found[x] = chances[x] * np.where(np.arange(classes) == truth(*x), right, wrong)
+    return found
+
+
+def views(shares: ArrayLike, *rights: float) -> Array:
+    """Show the true class to each input, right with these chances, otherwise any other class."""
+    classes = np.asarray(shares, dtype=np.float64)
+    found = np.zeros((len(classes),) * (len(rights) + 1))
+    for place in np.ndindex(found.shape):
+        *seen, truth = place
+        chances = [
+            right if s == truth else (1 - right) / (len(classes) - 1)
+            for s, right in zip(seen, rights, strict=True)
+        ]
+        found[place] = classes[truth] * np.prod(chances)
+    return found
+
+
+def table(answer: Callable[..., int], *sizes: int) -> NDArray[np.int64]:
+    found = np.empty(sizes, dtype=np.int64)
+    for x in np.ndindex(sizes):
+        found[x] = answer(*x)
+    return found
+
+
+CHANCES = (0.6, 0.45)
+"""How often each switch is 1."""
+
+
+def switched(
+    name: str,
+    shares: Sequence[float],
+    one: float,
+    other: float,
+    *,
+    switches: int = 1,
+    places: int = 1,
+    metrics: tuple[str, ...] = ("accuracy",),
+) -> DiscreteWorld:
+    """Make a world in which a shows two views of the class, and bits b (and c) choose between them.
+
+    Where both views are as good, every mute of b changes many answers and the expected metrics not
+    at all: rows with and without b are exchangeable. Otherwise b has an influence.
+
+    Parameters
+    ----------
+    name
+        Of the world.
+    shares
+        How often the classes occur.
+    one, other
+        How often the view that is believed after an even number of ones is right, and the other.
+    switches
+        How many bits there are.
+    places, metrics
+        As of `DiscreteWorld`.
+
+    Examples
+    --------
+    >>> world = switched("switch", [0.5, 0.5], 0.7, 0.8)
+    >>> round(world.value("accuracy", "zero", frozenset()), 3)  # 0.4 * 0.7 + 0.6 * 0.8
+    0.76
+    >>> round(world.value("accuracy", "zero", frozenset("b")), 3)
+    0.7
+    """
+    k = len(shares)
+    both = views(shares, one, other).reshape(k * k, k)
+    bits = independent(*CHANCES[:switches])
+    joint = np.moveaxis(np.multiply.outer(bits, both), -2, 0)
+    answers = table(lambda a, *b: (a // k, a % k)[sum(b) % 2], k * k, *bits.shape)
+    about = "bits choose between two views of the class"
+    return DiscreteWorld(name, about, joint, answers, places, metrics)
 
 
 MAPS = [0.5, 0.3, 0.2]
 """How often the classes of maps occur."""
+
 
 TWO = views(MAPS, 0.8, 0.65)
 

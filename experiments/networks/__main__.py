@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from experiments.networks.study import NetworkStudy
-from experiments.training.commands import run
+from experiments.publishing.commands import run
 
 NAMES = click.argument("names", nargs=-1)
 

@@ -9,16 +9,15 @@ import pandas as pd
 
 from experiments.networks.measuring import run_folder, sources_of
 from experiments.networks.study import NetworkStudy
+from experiments.publishing.files import write_csv
+from experiments.training.histories import gather_histories
 from experiments.training.report_tables import TABLES, published_rows
 from influence.analysis.comparison import COMPARISON_COLUMNS, compare
 from influence.errors import InfluenceError
 from influence.results.run import Run, read_run
 from influence.results.tables import read_table
-from influence.runtime.files import replace_on_success
 
 __all__ = ["gather_comparisons", "gather_history", "gather_tables"]
-
-HISTORY = ["network", "epoch", "train_loss"]
 
 
 def gather_tables(study: NetworkStudy) -> Iterator[Path]:
@@ -41,7 +40,7 @@ def gather_tables(study: NetworkStudy) -> Iterator[Path]:
         frames = [read_table(path, name) for path in paths if path.is_file()]
         if frames:  # no network needs to have distances
             table = published_rows(pd.concat(frames, ignore_index=True))
-            yield _write(table, study.reports / f"{name}.csv")
+            yield write_csv(table, study.reports / f"{name}.csv", digits=8)
 
 
 def gather_comparisons(study: NetworkStudy) -> Path:
@@ -60,19 +59,13 @@ def gather_comparisons(study: NetworkStudy) -> Path:
                 frames.append(found[found["quantity"] == "performance"])
     nothing = [pd.DataFrame(columns=list(COMPARISON_COLUMNS))]
     table = pd.concat(frames or nothing, ignore_index=True)
-    return _write(table, study.reports / "comparison.csv")
+    return write_csv(table, study.reports / "comparison.csv", digits=8)
 
 
 def gather_history(study: NetworkStudy) -> Path:
     """Put the losses of all epochs together, of networks that were trained here."""
-    paths = {name: study.folder(name) / "history.csv" for name in study.plans}
-    frames = [
-        pd.read_csv(path).assign(network=name)[HISTORY]
-        for name, path in paths.items()
-        if path.is_file()
-    ]
-    table = pd.concat(frames or [pd.DataFrame(columns=HISTORY)], ignore_index=True)
-    return _write(table, study.reports / "training.csv")
+    runs = [({"network": name}, study.folder(name)) for name in study.plans]
+    return gather_histories(study.reports / "training.csv", runs, ["train_loss"])
 
 
 def _runs(study: NetworkStudy) -> Iterator[tuple[str, Path]]:
@@ -91,10 +84,3 @@ def _read(study: NetworkStudy, name: str) -> dict[str, Run]:
         source: read_run(run_folder(study, name, source), rows=True)
         for source in sources_of(study.plan(name))
     }
-
-
-def _write(table: pd.DataFrame, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replace_on_success(path) as aside:
-        table.to_csv(aside, index=False, float_format="%.8g", lineterminator="\n")
-    return path

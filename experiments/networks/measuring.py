@@ -1,18 +1,142 @@
-"""Measuring the networks: one run for each of them and each source of the depth it is given."""
+"""Measuring the networks, and the trivial predictor that they have to beat, on the test images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.networks.evaluation import DEPTH_SOURCES, write_test_file
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from experiments.datasets.sample import IGNORE
 from experiments.networks.export import export_network
 from experiments.networks.study import NetworkStudy
-from experiments.networks.trivial import trivial_network
+from experiments.networks.training import load_network
+from experiments.training.arrays import SplitArrays
 from experiments.training.configuration import Plan, make_config
+from experiments.training.evaluation_data import quantise
+from influence.data.evaluation_file import write_evaluation_file
+from influence.errors import unknown
 from influence.measurement.pipeline import measure
+from influence.network.joint_network import JointNetwork, Modality, Output
 
-__all__ = ["measure_network", "measure_trivial", "run_folder", "sources_of"]
+__all__ = [
+    "DEPTH_SOURCES",
+    "Trivial",
+    "measure_network",
+    "measure_trivial",
+    "run_folder",
+    "sources_of",
+    "trivial_network",
+    "write_test_file",
+]
+
+DEPTH_SOURCES = ("true", "predicted")
+"""Where the depth input comes from: the sensor, or the network `PREDICTOR` from the picture."""
+
+
+PREDICTOR = "fcrn-depth"
+MILLIMETRE = 1e-3
+DEPTH_RANGE = (MILLIMETRE, 10.0)  # metres
+
+
+def write_test_file(study: NetworkStudy, labels: str, depth_source: str) -> Path:
+    """Write the evaluation file of the test images.
+
+    Parameters
+    ----------
+    labels
+        A label set of the study's plans.
+    depth_source
+        One of `DEPTH_SOURCES`.
+    """
+    if depth_source not in DEPTH_SOURCES:
+        raise unknown("source of the depth", depth_source, DEPTH_SOURCES)
+    path = study.work / "data" / f"test-{labels}-{depth_source}.h5"
+    arrays = study.load_split("test", labels)
+    true = arrays.depth[:, None]
+    depth = true if depth_source == "true" else _predicted(study, arrays.rgb)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_evaluation_file(
+        path,
+        inputs={
+            "rgb": np.ascontiguousarray(arrays.rgb.transpose(0, 3, 1, 2)),
+            "depth": quantise(depth, MILLIMETRE, np.uint16),
+        },
+        targets={"depth": quantise(arrays.depth, MILLIMETRE, np.uint16), "semantic": arrays.labels},
+        ids=arrays.ids,
+        name=f"NYU-Depth v2, {depth_source} depth",
+        attributes={
+            "inputs/depth": {"unit": "m", "scale": MILLIMETRE},
+            "targets/depth": {"unit": "m", "ignore": 0, "scale": MILLIMETRE, "range": DEPTH_RANGE},
+            "targets/semantic": {"ignore": IGNORE, "classes": list(arrays.classes)},
+        },
+    )
+    return path
+
+
+@torch.inference_mode()
+def _predicted(study: NetworkStudy, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Predict the depth (N, 1, H, W), metres, of pictures (N, H, W, 3)."""
+    network = load_network(study, PREDICTOR)
+    batches = tqdm(range(0, len(rgb), 8), desc=PREDICTOR, unit="batch", disable=None)
+    pictures = (torch.from_numpy(rgb[i : i + 8]).permute(0, 3, 1, 2).float() for i in batches)
+    return torch.cat([network(picture)["depth"] for picture in pictures]).numpy()
+
+
+class Trivial(nn.Module):
+    """The same maps whatever picture (B, 3, H, W) and depth (B, 1, H, W) it is given.
+
+    Depth is the mean of each pixel over the training images in which it is known, metres; the
+    class is the most frequent one of all their pixels, with probability 1.
+
+    Parameters
+    ----------
+    images
+        The training images.
+    classes
+        How many there are; higher labels are none.
+
+    Examples
+    --------
+    >>> images = SplitArrays(
+    ...     ids=("a", "b"),
+    ...     rgb=np.zeros((2, 1, 2, 3), np.uint8),
+    ...     depth=np.array([[[1.0, 2.0]], [[3.0, 0.0]]], np.float32),
+    ...     labels=np.array([[[0, 1]], [[255, 1]]], np.uint8),
+    ... )
+    >>> maps = Trivial(images, classes=2)(torch.zeros(1, 3, 1, 2), torch.zeros(1, 1, 1, 2))
+    >>> maps["depth"].tolist(), maps["semantic"].argmax(dim=1).tolist()
+    ([[[[2.0, 2.0]]]], [[[1, 1]]])
+    """
+
+    def __init__(self, images: SplitArrays, *, classes: int) -> None:
+        super().__init__()
+        known = images.depth > 0
+        mean = np.where(known, images.depth, 0).sum(axis=0, dtype=np.float64)
+        mean /= np.maximum(known.sum(axis=0), 1)
+        counts = np.bincount(images.labels.ravel(), minlength=256)[:classes]
+        self.register_buffer("depth", torch.from_numpy(mean.astype(np.float32))[None, None])
+        self.register_buffer("classes", torch.eye(classes)[counts.argmax()].view(1, -1, 1, 1))
+
+    def forward(self, rgb: Tensor, depth: Tensor) -> dict[str, Tensor]:
+        maps = {"depth": self.get_buffer("depth"), "semantic": self.get_buffer("classes")}
+        return {name: x.expand(len(rgb), -1, *rgb.shape[-2:]) for name, x in maps.items()}
+
+
+def trivial_network(study: NetworkStudy, labels: str) -> JointNetwork:
+    """Learn the trivial predictor of one label set from the training images."""
+    images = study.load_split("train", labels)
+    return JointNetwork(
+        Trivial(images, classes=len(images.classes)).eval(),
+        inputs=[Modality("rgb", "image"), Modality("depth", "depth", unit="m")],
+        outputs=[Output("depth", "depth"), Output("semantic", "probabilities", images.classes)],
+        name=f"trivial-{labels}",
+    )
+
 
 METRICS = {
     "depth": ("hybridnet", "log10"),

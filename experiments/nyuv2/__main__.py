@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from experiments.datasets.nyuv2 import open_nyuv2
-from experiments.training.commands import run, study_commands
+from experiments.publishing.commands import run
+from experiments.training.commands import study_commands
 from experiments.training.configuration import read_settings
 from experiments.training.study import Study
 

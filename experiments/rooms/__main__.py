@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from experiments.datasets.rooms import RoomsFolder
+from experiments.publishing.commands import run
 from experiments.rooms.commands import scenes
-from experiments.training.commands import run, study_commands
+from experiments.training.commands import study_commands
 from experiments.training.configuration import read_settings
 from experiments.training.study import Study
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
@@ -78,17 +79,15 @@ def book_row(rng: np.random.Generator, surface: Surface) -> Parts:
         x += float(thick)
 
 
-def _upright(kind: str, rng: np.random.Generator, size: tuple[float, float, float]) -> Part:
+def _upright(
+    kind: Literal["box", "cylinder", "round"],
+    rng: np.random.Generator,
+    size: tuple[float, float, float],
+) -> Part:
     pattern = str(rng.choice(["plain", "plain", "stripes", "dots", "checker"]))
     colour = draw_colour(rng, saturation=(0.0, 0.95), value=(0.08, 0.9))
     material = draw_material(rng, pattern, colour=colour, span=0.3, gloss=bool(rng.random() < 0.3))
-    assert kind in ("box", "cylinder", "round")
-    centre = (0.0, 0.0, size[2] / 2)
-    if kind == "box":
-        return Part("box", centre, size, OBJECT, material)
-    if kind == "cylinder":
-        return Part("cylinder", centre, size, OBJECT, material)
-    return Part("round", centre, size, OBJECT, material)
+    return Part(kind, (0.0, 0.0, size[2] / 2), size, OBJECT, material)
 
 
 def _box(rng: np.random.Generator) -> Parts:

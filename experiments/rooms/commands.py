@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from PIL import Image
 
-__all__ = ["scenes"]
+from experiments.datasets.sample import Sample
+
+__all__ = ["save_contact_sheet", "scenes"]
+
+COLOURS = np.array(
+    [(140, 100, 60), (150, 170, 200), (240, 240, 240), (200, 60, 60), (70, 160, 70)], np.uint8
+)
+
+
+def save_contact_sheet(path: Path, samples: Sequence[Sample], *, columns: int = 4) -> None:
+    """Write a PNG with `columns` rooms per row, each as picture, depth (0.5 to 8 m) and classes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> grey = np.full((6, 8), 2, np.uint8)
+    >>> sample = Sample("0", np.stack([grey] * 3, axis=2), grey.astype(np.float32), grey)
+    >>> save_contact_sheet(Path(tempfile.mkdtemp()) / "sheet.png", [sample] * 4, columns=2)
+    """
+    rows = [samples[i : i + columns] for i in range(0, len(samples), columns)]
+    tiles = [np.concatenate([_tile(sample) for sample in row], axis=1) for row in rows]
+    Image.fromarray(np.concatenate(tiles)).save(path, optimize=True)
+
+
+def _tile(sample: Sample) -> NDArray[np.uint8]:
+    near = np.clip((sample.depth - 0.5) / 7.5, 0, 1)
+    depth = (colormaps["magma_r"](near)[..., :3] * 255).astype(np.uint8)
+    tile = np.concatenate([sample.rgb, depth, COLOURS[sample.labels]], axis=1)
+    return np.pad(tile, ((0, 4), (0, 4), (0, 0)), constant_values=255)
+
 
 COUNTS = {"train": 600, "test": 120}
 
@@ -37,7 +71,6 @@ def render(root: Path, processes: int) -> None:
 def sheet(root: Path, split: str, count: int, out: Path) -> None:
     """Draw the contact sheet of the first rooms of a split."""
     from experiments.datasets.rooms import RoomsFolder
-    from experiments.rooms.contact_sheet import save_contact_sheet
 
     rooms = RoomsFolder(root, split)
     save_contact_sheet(out, [rooms[i] for i in range(min(count, len(rooms)))])

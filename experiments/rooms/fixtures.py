@@ -25,13 +25,7 @@ METAL = Material("plain", (0.45, 0.45, 0.45), (0.3, 0.3, 0.3))
 
 
 def draw_door(rng: np.random.Generator) -> Item:
-    """A closed door in its frame (vertical), with panels and a handle.
-
-    Examples
-    --------
-    >>> draw_door(np.random.default_rng(0)).name
-    'door'
-    """
+    """A closed door in its frame (vertical), with panels and a handle."""
     w, h = float(rng.uniform(0.75, 0.95)), float(rng.uniform(1.98, 2.1))
     leaf, frame = draw_timber(rng), draw_timber(rng)
     parts = [Part("box", (0, 0.02, h / 2), (w, 0.04, h), VERTICAL, leaf)]
@@ -46,13 +40,7 @@ def draw_door(rng: np.random.Generator) -> Item:
 
 
 def draw_window(rng: np.random.Generator, height: float, *, light: float) -> Item:
-    """A window whose pane shines with radiance `light`, perhaps with curtains or blinds.
-
-    Examples
-    --------
-    >>> draw_window(np.random.default_rng(0), 2.5, light=8.0).name
-    'window'
-    """
+    """A window whose pane shines with radiance `light`, perhaps with curtains or blinds."""
     w = float(rng.uniform(0.8, 2.0))
     low, high = float(rng.uniform(0.75, 1.05)), min(height - 0.25, float(rng.uniform(1.9, 2.3)))
     h, z = high - low, (low + high) / 2
@@ -102,13 +90,7 @@ def _curtains(rng: np.random.Generator, w: float, low: float, high: float) -> li
 
 
 def draw_picture(rng: np.random.Generator) -> Item:
-    """A framed picture on a wall (object).
-
-    Examples
-    --------
-    >>> draw_picture(np.random.default_rng(0)).name
-    'picture'
-    """
+    """A framed picture on a wall (object)."""
     w, h = rng.uniform((0.25, 0.25), (1.1, 0.8))
     w, h = float(w), float(h)
     z = float(rng.uniform(1.45, 1.7))
@@ -122,13 +104,7 @@ def draw_picture(rng: np.random.Generator) -> Item:
 
 
 def draw_pillar(rng: np.random.Generator, height: float) -> Item:
-    """A chimney breast or a pillar from floor to ceiling (vertical), against a wall.
-
-    Examples
-    --------
-    >>> draw_pillar(np.random.default_rng(0), 2.5).name
-    'pillar'
-    """
+    """A chimney breast or a pillar from floor to ceiling (vertical), against a wall."""
     w, d = float(rng.uniform(0.3, 1.2)), float(rng.uniform(0.2, 0.5))
     pattern = str(rng.choice(["plaster", "bricks", "plain"]))
     colour = draw_colour(rng, saturation=(0.0, 0.5), value=(0.3, 0.8))
@@ -138,13 +114,7 @@ def draw_pillar(rng: np.random.Generator, height: float) -> Item:
 
 
 def draw_rug(rng: np.random.Generator) -> Item:
-    """A rug or floor mat (ground).
-
-    Examples
-    --------
-    >>> draw_rug(np.random.default_rng(0)).name
-    'rug'
-    """
+    """A rug or floor mat (ground)."""
     w, d = rng.uniform((0.6, 0.9), (2.4, 1.7))
     pattern = str(rng.choice(["carpet", "stripes", "checker", "dots", "fabric"]))
     colour = draw_colour(rng, saturation=(0.1, 0.8), value=(0.1, 0.7))
@@ -154,13 +124,7 @@ def draw_rug(rng: np.random.Generator) -> Item:
 
 
 def draw_ceiling_lamp(rng: np.random.Generator, height: float, *, light: float) -> Item:
-    """A panel, a round lamp or a pendant under the ceiling (object) that shines downwards.
-
-    Examples
-    --------
-    >>> draw_ceiling_lamp(np.random.default_rng(0), 2.5, light=8.0).name
-    'ceiling lamp'
-    """
+    """A panel, a round lamp or a pendant under the ceiling (object) that shines downwards."""
     warm = (0.9, float(rng.uniform(0.74, 0.9)), float(rng.uniform(0.5, 0.9)))
     glass = draw_material(rng, "plain", colour=warm, contrast=0.05)
     kind = rng.choice(["panel", "round", "pendant"])
@@ -191,13 +155,7 @@ def draw_ceiling_lamp(rng: np.random.Generator, height: float, *, light: float) 
 
 
 def draw_floor_lamp(rng: np.random.Generator, *, light: float) -> Item:
-    """A lamp on a pole (object).
-
-    Examples
-    --------
-    >>> draw_floor_lamp(np.random.default_rng(0), light=8.0).name
-    'floor lamp'
-    """
+    """A lamp on a pole (object)."""
     h, d = float(rng.uniform(1.3, 1.7)), float(rng.uniform(0.3, 0.42))
     warm = (0.9, float(rng.uniform(0.7, 0.82)), float(rng.uniform(0.45, 0.65)))
     shade = draw_material(rng, "plain", colour=warm, contrast=0.05)
@@ -210,13 +168,7 @@ def draw_floor_lamp(rng: np.random.Generator, *, light: float) -> Item:
 
 
 def draw_chair(rng: np.random.Generator) -> Item:
-    """A chair (object): four legs and a back, or an office chair on one leg.
-
-    Examples
-    --------
-    >>> draw_chair(np.random.default_rng(0)).name
-    'chair'
-    """
+    """A chair (object): four legs and a back, or an office chair on one leg."""
     w, d, h = 0.44, 0.44, float(rng.uniform(0.43, 0.48))
     top, frame = float(rng.uniform(0.8, 0.98)), draw_timber(rng)
     seat = draw_material(rng, "fabric", span=0.4) if rng.random() < 0.5 else frame

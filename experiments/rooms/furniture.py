@@ -35,13 +35,7 @@ def _cloth(rng: np.random.Generator, *, span: float = 0.5, contrast: float = 0.4
 
 
 def draw_bed(rng: np.random.Generator) -> Item:
-    """A single or double bed whose head is at the back.
-
-    Examples
-    --------
-    >>> draw_bed(np.random.default_rng(0)).name
-    'bed'
-    """
+    """A single or double bed whose head is at the back."""
     w, d, h = float(rng.choice([0.95, 1.25, 1.6, 1.8])), 2.05, float(rng.uniform(0.28, 0.4))
     frame, sheet, blanket = draw_timber(rng), _cloth(rng, contrast=0.1), _cloth(rng)
     head = float(rng.uniform(0.7, 1.15))
@@ -72,13 +66,7 @@ def draw_bed(rng: np.random.Generator) -> Item:
 
 
 def draw_sofa(rng: np.random.Generator, *, seats: int | None = None) -> Item:
-    """An armchair or a sofa with up to three seats.
-
-    Examples
-    --------
-    >>> draw_sofa(np.random.default_rng(0)).name
-    'sofa'
-    """
+    """An armchair or a sofa with up to three seats."""
     count = int(rng.choice([1, 2, 3], p=(0.3, 0.4, 0.3))) if seats is None else seats
     seat, arm = float(rng.uniform(0.58, 0.7)), float(rng.uniform(0.12, 0.22))
     w, d = count * seat + 2 * arm, float(rng.uniform(0.8, 0.95))
@@ -136,39 +124,21 @@ def _table(rng: np.random.Generator, w: float, d: float, h: float, *, clutter: i
 
 
 def draw_dining_table(rng: np.random.Generator) -> Item:
-    """A table of sitting height with things on it.
-
-    Examples
-    --------
-    >>> draw_dining_table(np.random.default_rng(0)).name
-    'dining table'
-    """
+    """A table of sitting height with things on it."""
     w, d = float(rng.uniform(0.8, 1.9)), float(rng.uniform(0.75, 1.0))
     h = float(rng.uniform(0.71, 0.78))
     return Item("dining table", tuple(_table(rng, w, d, h, clutter=6)))
 
 
 def draw_coffee_table(rng: np.random.Generator) -> Item:
-    """A low table.
-
-    Examples
-    --------
-    >>> draw_coffee_table(np.random.default_rng(0)).name
-    'coffee table'
-    """
+    """A low table."""
     w, d = float(rng.uniform(0.6, 1.2)), float(rng.uniform(0.5, 0.7))
     h = float(rng.uniform(0.34, 0.5))
     return Item("coffee table", tuple(_table(rng, w, d, h, clutter=4)))
 
 
 def draw_desk(rng: np.random.Generator) -> Item:
-    """A desk against a wall, with a screen or a laptop, and drawers on one side.
-
-    Examples
-    --------
-    >>> draw_desk(np.random.default_rng(0)).name
-    'desk'
-    """
+    """A desk against a wall, with a screen or a laptop, and drawers on one side."""
     w, d, h = float(rng.uniform(1.0, 1.7)), float(rng.uniform(0.6, 0.78)), 0.74
     wood, side = draw_timber(rng), float(rng.choice([-1, 1]))
     parts = [
@@ -206,13 +176,7 @@ def _screen(rng: np.random.Generator, x: float, y: float, z: float, w: float) ->
 
 
 def draw_bookshelf(rng: np.random.Generator) -> Item:
-    """A shelf (vertical) with books and things in it (objects).
-
-    Examples
-    --------
-    >>> draw_bookshelf(np.random.default_rng(0)).name
-    'bookshelf'
-    """
+    """A shelf (vertical) with books and things in it (objects)."""
     w, d, h = rng.uniform((0.6, 0.26, 0.8), (1.3, 0.36, 2.1))
     w, d, h = float(w), float(d), float(h)
     wood = draw_timber(rng)
@@ -238,13 +202,7 @@ def draw_bookshelf(rng: np.random.Generator) -> Item:
 
 
 def draw_cabinet(rng: np.random.Generator) -> Item:
-    """A wardrobe or a cupboard (vertical), or a chest of drawers (object, as NYU's 'dresser').
-
-    Examples
-    --------
-    >>> draw_cabinet(np.random.default_rng(0)).name
-    'cabinet'
-    """
+    """A wardrobe or a cupboard (vertical), or a chest of drawers (object, as NYU's 'dresser')."""
     tall = rng.random() < 0.6
     w, d = float(rng.uniform(0.7, 1.6)), float(rng.uniform(0.4, 0.6))
     h = float(rng.uniform(1.7, 2.2) if tall else rng.uniform(0.7, 1.1))
@@ -277,13 +235,7 @@ def _fronts(
 
 
 def draw_nightstand(rng: np.random.Generator) -> Item:
-    """A small chest beside the bed (object), often with a lamp on it.
-
-    Examples
-    --------
-    >>> draw_nightstand(np.random.default_rng(0)).name
-    'nightstand'
-    """
+    """A small chest beside the bed (object), often with a lamp on it."""
     w, d, h = float(rng.uniform(0.38, 0.5)), float(rng.uniform(0.35, 0.42)), 0.5
     parts = _fronts(rng, w, d, h, 1, 2, OBJECT)
     parts += scatter(rng, Surface(-w / 2, w / 2, 0, d, h), 2)
@@ -291,13 +243,7 @@ def draw_nightstand(rng: np.random.Generator) -> Item:
 
 
 def draw_kitchen(rng: np.random.Generator) -> Item:
-    """Base and wall cabinets (vertical) with a counter top (object) and things on it.
-
-    Examples
-    --------
-    >>> draw_kitchen(np.random.default_rng(0)).name
-    'kitchen'
-    """
+    """Base and wall cabinets (vertical) with a counter top (object) and things on it."""
     w, d = float(rng.uniform(1.6, 2.8)), 0.6
     columns = round(w / 0.55)
     parts = _fronts(rng, w, d, 0.86, columns, 1, VERTICAL)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from experiments.publishing.commands import run
 from experiments.sweep.study import CONDITIONS, Sweep
-from experiments.training.commands import JOBS, in_parallel, run
+from experiments.training.commands import JOBS, in_parallel
 
 PLACES = click.argument("places", nargs=-1)
 
@@ -37,7 +38,7 @@ def train_inputs(sweep: Sweep, jobs: int) -> None:
 @click.pass_obj
 def train(sweep: Sweep, places: tuple[str, ...], jobs: int) -> None:
     """Train networks, or all, and write their weights."""
-    from experiments.sweep.training import gather_histories, train_member, write_statistics
+    from experiments.sweep.members import gather_histories, train_member, write_statistics
 
     for condition in CONDITIONS:
         click.echo(write_statistics(sweep, condition))
@@ -52,7 +53,7 @@ def train(sweep: Sweep, places: tuple[str, ...], jobs: int) -> None:
 @click.pass_obj
 def measure(sweep: Sweep, places: tuple[str, ...], jobs: int, anew: bool) -> None:
     """Measure networks, or all, from their trained weights."""
-    from experiments.sweep.measuring import measure_member, test_file
+    from experiments.sweep.members import measure_member, test_file
 
     test_file(sweep)
     in_parallel(measure_member, [(sweep, member, anew) for member in sweep.choose(places)], jobs)
@@ -68,8 +69,8 @@ def gather(sweep: Sweep) -> None:
         gather_seeds,
         gather_tables,
     )
-    from experiments.sweep.measuring import score_training_inputs, test_file
-    from experiments.training.inputs import score_inputs
+    from experiments.sweep.members import score_training_inputs, test_file
+    from experiments.training.evaluation_data import score_inputs
 
     for path in (*gather_tables(sweep), *gather_seeds(sweep)):
         click.echo(path)

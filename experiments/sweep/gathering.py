@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from experiments.publishing.files import write_csv
 from experiments.sweep.study import Member, Sweep
 from experiments.training.report_tables import METRICS, TABLES, published_rows
 from influence.analysis.estimates import CELL, estimate_table, read_estimates
@@ -19,7 +20,7 @@ from influence.runtime.files import replace_on_success
 
 __all__ = ["gather_designs", "gather_facts", "gather_seeds", "gather_tables"]
 
-DIGITS = "%.8g"
+DIGITS = 8
 
 
 def gather_tables(sweep: Sweep) -> Iterator[Path]:
@@ -34,7 +35,7 @@ def gather_tables(sweep: Sweep) -> Iterator[Path]:
     for name in TABLES:
         frame = read_tables(folders, name, optional=name == "distance")
         if len(frame):
-            yield _write(published_rows(frame), sweep.reports / f"{name}.csv")
+            yield write_csv(published_rows(frame), sweep.reports / f"{name}.csv", digits=DIGITS)
 
 
 def gather_seeds(sweep: Sweep) -> Iterator[Path]:
@@ -45,7 +46,7 @@ def gather_seeds(sweep: Sweep) -> Iterator[Path]:
     """
     folders = measured(sweep, sweep.choose(()))
     omegas = aggregate_seeds(read_estimates(folders, METRICS))
-    yield _write(published_rows(omegas), sweep.reports / "seeds.csv")
+    yield write_csv(published_rows(omegas), sweep.reports / "seeds.csv", digits=DIGITS)
     plain = published_rows(read_tables(folders, "performance")).drop(columns="mute")
     interactions = published_rows(read_tables(folders, "interactions"))
     for frame, name, stand_ins in (
@@ -53,7 +54,7 @@ def gather_seeds(sweep: Sweep) -> Iterator[Path]:
         (interactions, "interactions", {"kind": "source", "players": "unit"}),
     ):
         table = _aggregated(frame, stand_ins)
-        yield _write(table, sweep.reports / f"{name}_seeds.csv")
+        yield write_csv(table, sweep.reports / f"{name}_seeds.csv", digits=DIGITS)
 
 
 def _aggregated(frame: pd.DataFrame, stand_ins: dict[str, str]) -> pd.DataFrame:
@@ -84,7 +85,7 @@ def gather_designs(sweep: Sweep) -> Path:
         }
         for member in sweep.members()
     ]
-    return _write(pd.DataFrame(rows), sweep.reports / "designs.csv")
+    return write_csv(pd.DataFrame(rows), sweep.reports / "designs.csv", digits=DIGITS)
 
 
 def gather_facts(sweep: Sweep) -> Path:
@@ -123,10 +124,3 @@ def measured(sweep: Sweep, members: Sequence[Member]) -> list[Path]:
             "Run `python -m experiments.sweep measure`"
         )
     return [sweep.run_folder(member) for member in members]
-
-
-def _write(table: pd.DataFrame, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replace_on_success(path) as aside:
-        table.to_csv(aside, index=False, float_format=DIGITS, lineterminator="\n")
-    return path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -16,7 +15,7 @@ import click
 from experiments.training.study import TASKS, Study
 from influence.errors import InfluenceError
 
-__all__ = ["JOBS", "in_parallel", "run", "study_commands"]
+__all__ = ["JOBS", "in_parallel", "study_commands"]
 
 ASKED = ["--mute", "panel", "--by", "depth=2,4,region", "--interactions"]
 """What is measured in every study; the Makefile asks the same of the rooms."""
@@ -136,9 +135,9 @@ def study_commands(
     @click.pass_obj
     def score_inputs(study: Study) -> None:
         """Score the inputs themselves against the ground truth of the evaluation file."""
-        from experiments.training import inputs
+        from experiments.training.evaluation_data import score_inputs
 
-        click.echo(inputs.score_inputs(study.work / test_set, study.reports / "inputs.csv"))
+        click.echo(score_inputs(study.work / test_set, study.reports / "inputs.csv"))
 
     @steps.command()
     @click.option("--variant", default="sum60", show_default=True, help="The joint network.")
@@ -179,15 +178,6 @@ def study_commands(
             click.echo(path)
 
     return steps
-
-
-def run(steps: click.Command) -> None:
-    """Run the command line; a mistake in the user's files ends it with a message and code 1."""
-    try:
-        steps(standalone_mode=True)
-    except InfluenceError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
 
 
 def in_parallel(train: Callable[..., Any], work: Iterable[tuple[Any, ...]], jobs: int) -> None:

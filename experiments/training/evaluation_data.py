@@ -1,4 +1,4 @@
-"""The evaluation files of a study: predicted inputs and ground truth of its images."""
+"""The evaluation files of a study: predicted inputs and ground truth, and their scores."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from experiments.datasets.sample import IGNORE
+from experiments.publishing.files import write_csv
 from experiments.training.arrays import load_split
 from experiments.training.predictions import predict_split
 from experiments.training.study import Study
-from influence.data.evaluation_file import write_evaluation_file
+from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
+from influence.measurement.pipeline import measure
+from influence.network.joint_network import JointNetwork, Modality, Output
+from influence.plan.conditions import NO_MUTE
 
-__all__ = ["quantise", "write_set"]
+__all__ = ["input_network", "input_scores", "quantise", "score_inputs", "write_set"]
 
 MILLIMETRE = 1e-3
 
@@ -77,3 +83,33 @@ def quantise(
     """
     steps = np.rint(values.astype(np.float64) / scale)
     return steps.clip(0, np.iinfo(kind).max).astype(kind)
+
+
+class _Unchanged(nn.Module):
+    def forward(self, depth: Tensor, semantic: Tensor) -> tuple[Tensor, Tensor]:
+        return depth, semantic
+
+
+def input_network(data: Path) -> JointNetwork:
+    """Return a network `input` that hands the inputs of an evaluation file through."""
+    classes = EvaluationFile(data).targets["semantic"].classes
+    return JointNetwork(
+        _Unchanged(),
+        inputs=[Modality("depth", "depth", unit="m"), Modality("semantic", "probabilities")],
+        outputs=[Output("depth", "depth"), Output("semantic", "probabilities", classes)],
+        name="input",
+    )
+
+
+def input_scores(data: Path) -> pd.DataFrame:
+    """Return the performance of the inputs of an evaluation file, as that of a network `input`.
+
+    The frame has the columns of ``performance.csv``, and only rows in which nothing is muted.
+    """
+    performance = measure(input_network(data), data, mutes=["zero"]).performance
+    return performance[performance["mute"] == NO_MUTE]
+
+
+def score_inputs(data: Path, path: Path) -> Path:
+    """Write the scores of the inputs of an evaluation file into a table."""
+    return write_csv(input_scores(data), path)

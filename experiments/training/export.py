@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import math
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,13 +10,14 @@ import torch
 from torch import nn
 
 from experiments.training.arrays import load_split
+from experiments.training.fitting import publish_weights
+from experiments.training.histories import gather_histories
 from experiments.training.joint import joint_folder, load_joint
 from experiments.training.predictions import input_statistics, weights_path
 from experiments.training.single_task import parts_of, single_task_folder
 from experiments.training.study import TASKS, Study
 from influence.network.checkpoints import export_checkpoint
 from influence.network.joint_network import JointNetwork, Modality, Output
-from influence.runtime.files import replace_on_success
 
 __all__ = ["checkpoint_path", "export_histories", "export_joint", "export_weights", "joint_network"]
 
@@ -88,11 +86,7 @@ def joint_network(
 def export_weights(study: Study, task: str) -> Path:
     """Publish the float16 weights of the network that was trained on all training images."""
     path = study.results / "weights" / f"{task}.safetensors"
-    source = weights_path(study, task)
-    if source != path:
-        with replace_on_success(path) as aside:
-            shutil.copyfile(source, aside)
-    return path
+    return publish_weights(weights_path(study, task), path)
 
 
 def export_histories(study: Study) -> Path:
@@ -100,31 +94,9 @@ def export_histories(study: Study) -> Path:
 
     Networks that were not trained in this work folder keep the rows that they have in the table.
     """
-    path = study.reports / "training.csv"
     runs = [single_task_folder(study, task, part) for task in TASKS for part in parts_of(study)]
-    runs += [joint_folder(study, variant) for variant in study.variants]
-    before = _read(path)
-    rows = []
-    for run in runs:
-        label = f"jrn-{run.name}" if run.parent.name == "joint" else run.name
-        new = [{"network": label, **_short(row)} for row in _read(run / "history.csv")]
-        rows += new or [row for row in before if row["network"] == label]
-    with replace_on_success(path) as aside, open(aside, "w", newline="") as file:
-        columns = ["network", "epoch", "train_loss", "held_out_loss"]
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-def _read(path: Path) -> list[dict[str, str]]:
-    if not path.is_file():
-        return []
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _short(row: dict[str, str]) -> dict[str, str]:
-    """Six digits; nothing where no image was held out."""
-    numbers = {name: float(value) for name, value in row.items()}
-    return {name: "" if math.isnan(x) else f"{x:.6g}" for name, x in numbers.items()}
+    named = [({"network": run.name}, run) for run in runs]
+    joint = [
+        ({"network": f"jrn-{variant}"}, joint_folder(study, variant)) for variant in study.variants
+    ]
+    return gather_histories(study.reports / "training.csv", [*named, *joint])

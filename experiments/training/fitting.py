@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import shutil
 import sys
 import time
 import warnings
@@ -35,7 +36,15 @@ from experiments.training.stamps import check_stamp
 from influence.errors import InfluenceError
 from influence.runtime.files import replace_on_success
 
-__all__ = ["Draw", "ShuffledEpochs", "fit", "held_out_images", "load_weights", "save_weights"]
+__all__ = [
+    "Draw",
+    "ShuffledEpochs",
+    "fit",
+    "held_out_images",
+    "load_weights",
+    "publish_weights",
+    "save_weights",
+]
 
 Draw = tuple[int, np.random.SeedSequence | None]
 """What a data set is asked for: a sample and the seed of its random changes, `None` for none."""
@@ -158,6 +167,16 @@ def save_weights(network: nn.Module, path: Path) -> None:
     }
     with replace_on_success(path) as aside:
         save_file(weights, aside)
+
+
+def publish_weights(source: Path, path: Path) -> Path:
+    """Copy trained weights to where they are published, if they do not lie there."""
+    if not source.is_file():
+        raise InfluenceError(f"{source}: no such weights. Run the training step first")
+    if source != path:
+        with replace_on_success(path) as aside:
+            shutil.copyfile(source, aside)
+    return path
 
 
 def load_weights(network: nn.Module, path: Path) -> None:

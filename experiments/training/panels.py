@@ -14,7 +14,7 @@ from experiments.training.export import checkpoint_path
 from experiments.training.study import Study
 from influence.data.source import open_data
 from influence.display.plots.maps import draw_maps
-from influence.display.plots.style import FORMATS, save_figure
+from influence.display.plots.style import save_figure
 from influence.errors import InfluenceError
 from influence.network.checkpoints import load_checkpoint
 from influence.results.run import read_run
@@ -71,10 +71,9 @@ def write_panels(
             maps = replace(maps, pictures=_pictures(study, maps.ids), pictured="picture")
         rows = zip(chosen["id"], chosen["side"], chosen["rank"], strict=True)
         figure = draw_maps(maps, names=[f"{name}\n{side} {rank}" for name, side, rank in rows])
-        for suffix in FORMATS:
-            path = folder / f"panels_{source}_to_{target}.{suffix}"
-            save_figure(figure, path)
-            yield path
+        path = folder / f"panels_{source}_to_{target}.png"
+        save_figure(figure, path)
+        yield path
 
 
 def _pictures(study: Study, ids: Sequence[str]) -> NDArray[np.uint8]:

@@ -1,19 +1,23 @@
-"""Data: a file and memory hold the same, targets follow the network, feeds count."""
+"""Data: what inputs and targets look like, and how reads are counted."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from experiments.benchmarks.data import (
     CountingFeed,
     CountingSet,
+    draw_maps,
+    example_maps,
     file_batches,
     memory_batches,
     write_data,
 )
 from influence.data.evaluation_file import EvaluationFile
+from influence.network.joint_network import Modality
 from tests.experiments.benchmarks.tiny import TINY
 
 
@@ -62,3 +66,19 @@ def test_feeds_and_sets_count_what_they_hand_out(tmp_path: Path) -> None:
         counting[index]
     assert counting.reads == {0: 1, 1: 2}
     assert counting.ids == EvaluationFile(path).ids
+
+
+@pytest.mark.parametrize(("kind", "highest"), [("depth", 5.0), ("image", 1.0)])
+def test_values_fill_the_range(kind: str, highest: float) -> None:
+    maps = draw_maps(Modality("x", kind, (1, 16, 24)), 20, torch.Generator().manual_seed(0))
+    assert maps.shape == (20, 1, 16, 24)
+    assert 0 <= maps.min() < 0.2 * highest
+    assert 0.8 * highest < maps.max() <= highest
+    assert maps.mean(dim=(1, 2, 3)).std() > 0.02 * highest
+
+
+def test_examples_are_the_same_every_time() -> None:
+    inputs = [Modality("x", "image", (3, 8, 8)), Modality("y", "image", (3, 8, 8))]
+    first, second = example_maps(inputs), example_maps(inputs)
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not torch.equal(*first)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from experiments.benchmarks.maps import example_maps
+from experiments.benchmarks.data import example_maps
 from experiments.benchmarks.networks import NETWORKS, Attention, ResNet
 from experiments.benchmarks.subject import prepared
 from tests.experiments.benchmarks.tiny import TINY

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.benchmarks.drawing import draw_times
-from experiments.benchmarks.report import write_report
+from experiments.benchmarks.report import blocks, draw_times, write_report
+from experiments.publishing.files import FIGURES, Output
+from experiments.publishing.pages import fill_blocks
 from tests.experiments.benchmarks.test_verdicts import rounds, write_records
 
 README = Path(__file__).parents[3] / "reports" / "benchmarks" / "README.md"
@@ -19,12 +19,9 @@ README = Path(__file__).parents[3] / "reports" / "benchmarks" / "README.md"
 
 def test_files_and_the_first_row_of_the_readme(tmp_path: Path) -> None:
     write_records(tmp_path)
-    shutil.copy(README, tmp_path)
-    written = {path.name for path in write_report(tmp_path)}
-    assert written == {
-        "judged.csv", "parts.csv", "times.png", "times.pdf", "times.svg", "README.md",
-    }  # fmt: skip
-    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    written = {path.name for path in write_report(tmp_path, Output(FIGURES))}
+    assert written == {"judged.csv", "parts.csv", "times.png", "times.pdf", "times.svg"}
+    page = fill_blocks(README.read_text(encoding="utf-8"), blocks(tmp_path))
     head, rule, first = re.findall(r"^\|.*\|$", page, flags=re.MULTILINE)[:3]
     cells = [cell.strip() for cell in first.strip("|").split("|")]
     assert rule.startswith("|:--")
@@ -34,15 +31,15 @@ def test_files_and_the_first_row_of_the_readme(tmp_path: Path) -> None:
     }  # fmt: skip
     assert "**no**" in page
     first_bytes = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    list(write_report(tmp_path))
+    list(write_report(tmp_path, Output(FIGURES)))
+    assert fill_blocks(page, blocks(tmp_path)) == page
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first_bytes
 
 
 def test_what_is_not_measured_yet_says_so(tmp_path: Path) -> None:
-    shutil.copy(README, tmp_path)
     pd.DataFrame([{"case": "late fusion", "cpu": "c"}]).to_csv(tmp_path / "machine.csv")
-    list(write_report(tmp_path))
-    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    list(write_report(tmp_path, Output()))
+    page = fill_blocks(README.read_text(encoding="utf-8"), blocks(tmp_path))
     assert page.count("Not measured yet.") == 6
 
 

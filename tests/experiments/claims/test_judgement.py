@@ -1,4 +1,4 @@
-"""Verdicts and p-values."""
+"""Judgement: verdicts from intervals, and bands that hold together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from experiments.claims.judgement import CONTRADICTED, OPEN, SUPPORTED, adjust, combine, judge, p_of
+from experiments.claims.judgement import (
+    CONTRADICTED,
+    OPEN,
+    SUPPORTED,
+    adjust,
+    band_of_draws,
+    band_of_rounding,
+    combine,
+    judge,
+    p_of,
+)
 from influence.statistics.bootstrap import Resampling
 
 
@@ -53,3 +63,26 @@ def test_holm_runs_within_a_condition_and_mute() -> None:
     assert found["verdict_holm"].tolist() == [SUPPORTED] * 4
     doubled = adjust(frame.assign(p_value=[0.03, 0.04, np.nan, 0.03]))
     assert doubled["verdict_holm"].tolist() == [OPEN, OPEN, SUPPORTED, SUPPORTED]
+
+
+def test_zeros_are_rarely_called_certain() -> None:
+    stream, wrong = np.random.default_rng(0), 0
+    for _ in range(300):
+        seen = stream.normal(size=20)
+        band = band_of_draws(np.vstack([seen, stream.normal(seen, 1, (400, 20))]), 0.95)
+        wrong += bool(band.certain.any() or not band.possible.all())
+    assert 3 <= wrong <= 27  # 15 are expected
+
+
+def test_a_difference_without_error_is_certain() -> None:
+    band = band_of_draws(np.tile([0.5, 0.0, -0.5], (10, 1)), 0.95)
+    assert band.certain.tolist() == [True, False, False]
+    assert band.possible.tolist() == [True, False, False]
+
+
+def test_rounding_leaves_open_what_the_next_digit_could_change() -> None:
+    gain = np.array([0.125 - 0.124, 0.125 - 0.125, 0.125 - 0.126])
+    band = band_of_rounding(gain, np.full(3, 0.001))
+    assert band.certain.tolist() == [True, False, False]
+    assert band.possible.tolist() == [True, True, False]
+    assert np.isnan(band.p_value(1.0))

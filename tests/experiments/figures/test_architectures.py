@@ -12,6 +12,7 @@ from experiments.figures.architectures import (
     draw_directions,
     write_directions,
 )
+from experiments.publishing.files import FIGURES, Output
 from influence.display.table import format_table
 from influence.errors import InfluenceError
 from tests.experiments.figures.networks_tables import (
@@ -145,8 +146,8 @@ def test_the_figure_has_a_panel_a_task_and_a_line_a_source() -> None:
 
 def test_the_files_are_written_and_networks_of_other_classes_left_out(tmp_path: Path) -> None:
     write_networks(tmp_path)
-    paths = list(write_directions(tmp_path))
     folder = tmp_path / "networks"
+    paths = list(write_directions(folder, Output(FIGURES)))
     assert {path.name for path in paths} == {
         "directions.csv", "directions.png", "directions.pdf", "directions.svg",
     }  # fmt: skip
@@ -161,6 +162,6 @@ def test_the_jrns_stand_in_the_same_table(tmp_path: Path) -> None:
     (tmp_path / "nyuv2").mkdir()
     rows = influence_rows("jrn-cat1", "mean_iou", panel(0.3, 0.2, 0.1), full=0.5)
     influence_frame(rows).to_csv(tmp_path / "nyuv2" / "influence.csv", index=False)
-    list(write_directions(tmp_path))
+    list(write_directions(tmp_path / "networks", Output()))
     table = pd.read_csv(tmp_path / "networks" / "directions.csv").set_index("network")
     assert table["share"]["jrn-cat1"] == pytest.approx(0.1 / 0.3, rel=1e-5)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from experiments.figures.figure7 import draw_figure7
-from experiments.figures.means import mean_influence, mean_performance
-from experiments.figures.variants import ink_of
-from tests.experiments.figures.sweep_tables import (
+from experiments.figures.figure7 import draw_figure7, in_bulk, pin_outside, set_view, value_outside
+from experiments.publishing.variants import ink_of, mean_influence, mean_performance
+from influence.display.plots.style import Ink
+from tests.experiments.publishing.sweep_tables import (
     SEEDED,
     influence_table,
     performance_seeds,
@@ -76,3 +77,39 @@ def test_measured_points_are_the_means_of_the_papers_designs(figure: Figure) -> 
 def test_one_name_a_design_is_written_and_nothing_is_covered(figure: Figure) -> None:
     assert {text.get_text() for text in figure.axes[1].texts} == {"sum60", "cat1"}
     assert not crowded(figure)
+
+
+def _points(x: list[float], y: list[float]) -> pd.DataFrame:
+    frame = pd.DataFrame({"x": x, "y": y}).assign(network=[f"n{i}" for i in range(len(x))])
+    ends = {f"{name}_{end}": frame[name] for name in "xy" for end in ("low", "high")}
+    return frame.assign(**ends)
+
+
+def test_even_values_are_one_bulk_and_so_are_few() -> None:
+    assert in_bulk(np.linspace(0, 1, 20)).all()
+    assert in_bulk([0.0, 0.1, 0.2, 50.0]).all()
+
+
+def test_two_far_values_of_ten_are_found_together() -> None:
+    values = np.append(np.linspace(56, 57, 8), [30.0, 37.0])
+    assert in_bulk(values).tolist() == [True] * 8 + [False] * 2
+
+
+def test_three_of_ten_are_too_many_to_be_left_out() -> None:
+    assert in_bulk(np.append(np.linspace(56, 57, 7), [30.0, 37.0, 31.0])).all()
+
+
+def test_a_far_point_is_pinned_to_the_edge_and_its_place_is_said() -> None:
+    points = _points([*np.linspace(1, 2, 9), 1.5], [*np.linspace(56, 57, 9), 40.0])
+    axes = Figure().subplots()
+    shown = set_view(axes, points)
+    bottom, top = axes.get_ylim()
+    assert 55 < bottom < 56 < 57 < top
+    assert axes.get_xlim()[0] < 0  # zero is on the axis of omega
+    assert shown["outside"].tolist() == [""] * 9 + ["v"]
+    assert shown["y"].iloc[-1] == bottom
+    assert value_outside(points, shown).tolist() == [""] * 9 + [" (1.5, 40.0)"]
+    pin_outside(axes, shown, dict.fromkeys(points["network"], Ink("black", "o")))
+    (pin,) = axes.lines
+    assert pin.get_marker() == "v"
+    assert pin.get_xydata().tolist() == [[1.5, bottom]]  # type: ignore[union-attr]

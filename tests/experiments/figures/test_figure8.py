@@ -7,8 +7,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from experiments.figures.figure8 import draw_figure8
-from experiments.figures.studies import read_study
-from tests.experiments.figures.sweep_tables import (
+from experiments.publishing.studies import read_study
+from tests.experiments.publishing.sweep_tables import (
     fits,
     influence_table,
     published_study,
@@ -20,7 +20,6 @@ from tests.influence.display.plots.artists import crowded
 @pytest.fixture(scope="module")
 def figure(tmp_path_factory: pytest.TempPathFactory) -> Figure:
     study = read_study(write_sweep_tables(tmp_path_factory.mktemp("sweep")))
-    assert study is not None
     curves, hull = fits()
     return draw_figure8(published_study(), study, curves, hull, mute="shuffle")
 

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from experiments.figures.__main__ import figures
-from experiments.figures.published import PUBLISHED
+from experiments.publishing.published import PUBLISHED
+from influence.errors import InfluenceError
 from tests.experiments.figures.networks_tables import write_networks
 from tests.tables_of_runs import influence_frame, performance_frame, write_run
 
@@ -23,6 +24,7 @@ ROOT = PUBLISHED.parents[1]
 PRINTED = [PUBLISHED / f"{name}.csv" for name in (
     "hybridnet_table1", "hybridnet_table2", "fcrn_readme_nyu", "arora_headline",
 )]  # fmt: skip
+EVERY = "png,pdf,svg,md,tex"
 BLOCKS = ("directions", "performance", "comparison", "arora", "published")
 TABLES = {
     f"{name}.{suffix}"
@@ -53,7 +55,7 @@ def _lay_out(folder: Path) -> Path:
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Return a folder of reports after the command, and what the command printed."""
     reports = _lay_out(tmp_path_factory.mktemp("reports"))
-    result = CliRunner().invoke(figures, ["--reports", str(reports)])
+    result = CliRunner().invoke(figures, ["--reports", str(reports), "--formats", EVERY])
     assert result.exit_code == 0, result.output
     return reports, result.output
 
@@ -82,12 +84,13 @@ def test_a_second_run_changes_no_byte_and_does_not_import_torch(
     first = _bytes(reports)
     program = (
         "import sys; from experiments.figures.__main__ import figures;"
-        "figures(['--reports', sys.argv[1]], standalone_mode=False);"
+        "figures(['--reports', *sys.argv[1:]], standalone_mode=False);"
         "assert 'torch' not in sys.modules, 'torch was imported'"
     )
     for path in reports.rglob("figure7.*"):
         path.unlink()
-    subprocess.run([sys.executable, "-c", program, str(reports)], check=True, cwd=ROOT)
+    command = [sys.executable, "-c", program, str(reports), "--formats", EVERY]
+    subprocess.run(command, check=True, cwd=ROOT)
     assert _bytes(reports) == first
 
 
@@ -145,6 +148,35 @@ def test_a_broken_table_ends_clearly_and_leaves_the_earlier_figure(tmp_path: Pat
     (reports / "nyuv2" / "influence.csv").write_text("network,omega\na,1\n")
     (reports / "nyuv2" / "figure7.png").write_bytes(b"earlier")
     result = CliRunner().invoke(figures, ["--reports", str(reports)])
-    assert result.exit_code == 1
-    assert "influence.csv: expected the columns" in result.output
+    assert isinstance(result.exception, InfluenceError)
+    assert "influence.csv: expected the columns" in str(result.exception)
     assert (reports / "nyuv2" / "figure7.png").read_bytes() == b"earlier"
+
+
+def test_by_default_only_what_a_readme_shows_is_written(tmp_path: Path) -> None:
+    reports = _lay_out(tmp_path)
+    page = reports / "nyuv2" / "README.md"
+    page.write_text(page.read_text() + "![mutes](mutes.png) and [a table](omega.md)\n")
+    before = {path.name for path in page.parent.iterdir()}
+    result = CliRunner().invoke(figures, ["--reports", str(reports)])
+    assert result.exit_code == 0, result.output
+    new = {path.name for path in page.parent.iterdir()} - before
+    assert new == {"mutes.png", "omega.md", "verdicts.csv"}
+
+
+def test_a_readme_that_differs_from_the_csvs_is_found(tmp_path: Path) -> None:
+    reports = _lay_out(tmp_path)
+    arguments = ["--reports", str(reports)]
+    assert CliRunner().invoke(figures, arguments).exit_code == 0
+    result = CliRunner().invoke(figures, [*arguments, "--check"])
+    assert result.exit_code == 0, result.output
+    page = reports / "nyuv2" / "README.md"
+    page.write_text(page.read_text(encoding="utf-8").replace("54.27", "54.28"), encoding="utf-8")
+    result = CliRunner().invoke(figures, [*arguments, "--check"])
+    assert isinstance(result.exception, InfluenceError)
+    assert f"{page}, line" in str(result.exception)
+
+
+def test_an_unknown_format_is_an_error() -> None:
+    result = CliRunner().invoke(figures, ["--formats", "png,pgn"])
+    assert "unknown format 'pgn': did you mean 'png'" in str(result.exception)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from experiments.figures.means import mean_performance
-from experiments.figures.paper_tables import paper_tables, printed_rows
-from experiments.figures.published import PUBLISHED
+from experiments.figures.paper_tables import paper_tables
+from experiments.publishing.published import PUBLISHED, printed_rows
+from experiments.publishing.variants import mean_performance
 from influence.display.table import format_table
 from tests.experiments.figures.networks_tables import (
     performance_frame as networks_frame,
 )
 from tests.experiments.figures.networks_tables import performance_rows
-from tests.experiments.figures.sweep_tables import performance_seeds, performance_table
+from tests.experiments.publishing.sweep_tables import performance_seeds, performance_table
 from tests.tables_of_runs import performance_frame
 
 OTHERS = networks_frame(

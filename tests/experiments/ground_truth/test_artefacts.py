@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 import torch
 
+from experiments.ground_truth.judgement import rank_mutes
 from experiments.ground_truth.planted import (
     EXPECTED,
     judge_planted,
     planted_network,
     planted_set,
 )
-from experiments.ground_truth.ranking import rank_mutes
 from experiments.ground_truth.world import ANSWER
 
 

@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from experiments.figures.readmes import fill_blocks
 from experiments.ground_truth import studies
 from experiments.ground_truth.__main__ import ground_truth
-from experiments.ground_truth.coverage import CASES
+from experiments.ground_truth.estimates import CASES
 from experiments.ground_truth.judgement import judge
-from experiments.ground_truth.layouts import LAYOUTS
 from experiments.ground_truth.report import blocks
 from experiments.ground_truth.studies import STUDIES
+from experiments.ground_truth.world import LAYOUTS
+from experiments.publishing.pages import check_page
 
 COMMITTED = Path(__file__).parents[3] / "reports" / "ground_truth"
 
@@ -74,8 +74,7 @@ def test_committed_tables_are_of_the_studies_in_full() -> None:
 def test_committed_judgement_and_readme_follow_from_the_tables() -> None:
     tables = {name: pd.read_csv(COMMITTED / f"{name}.csv") for name in (*STUDIES, "ranks")}
     pd.testing.assert_frame_equal(judge(tables), pd.read_csv(COMMITTED / "judged.csv"))
-    readme = (COMMITTED / "README.md").read_text(encoding="utf-8")
-    assert fill_blocks(readme, blocks(COMMITTED)) == readme
+    assert check_page(COMMITTED / "README.md", blocks(COMMITTED)) == ""
 
 
 def test_parts_can_be_sent_to_another_process() -> None:

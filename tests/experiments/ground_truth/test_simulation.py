@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.ground_truth.layouts import LAYOUTS
 from experiments.ground_truth.simulation import CHUNK, Simulation, key_of
-from experiments.ground_truth.world import ANSWER
+from experiments.ground_truth.world import ANSWER, LAYOUTS
 from experiments.ground_truth.worlds import WORLDS
 from influence.data.dataset import MemorySet
 from influence.data.derangement import cyclic_order, pair_up

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.ground_truth.bias import MUTES
 from experiments.ground_truth.discrete import DiscreteWorld
+from experiments.ground_truth.estimates import MUTES
 from experiments.ground_truth.gaussian import GaussianWorld
-from experiments.ground_truth.switches import switched
 from experiments.ground_truth.world import ANSWER, World
-from experiments.ground_truth.worlds import WORLDS
+from experiments.ground_truth.worlds import WORLDS, switched
 from influence.measurement.pipeline import measure
 from influence.plan.setups import FULL, choose_setups
 

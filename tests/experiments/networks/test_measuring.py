@@ -1,17 +1,32 @@
+"""Evaluation files, the trivial predictor, and one run a network and source of the depth."""
+
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
-from experiments.networks.measuring import run_folder, sources_of
+from experiments.datasets.label_maps import label_map
+from experiments.networks.measuring import (
+    Trivial,
+    run_folder,
+    sources_of,
+    trivial_network,
+    write_test_file,
+)
 from experiments.networks.study import NetworkStudy
 from experiments.networks.training import load_network
-from experiments.networks.trivial import trivial_network
+from experiments.training.arrays import SplitArrays
+from influence.data.evaluation_file import EvaluationFile
 from influence.errors import InfluenceError
+from tests.experiments.networks.conftest import TEST
 
 
 def performance(study: NetworkStudy, name: str, metric: str) -> float:
@@ -63,3 +78,70 @@ def test_what_is_asked_depends_on_the_outputs(study: NetworkStudy) -> None:
 def test_options_that_do_not_fit_a_network_are_told(study: NetworkStudy) -> None:
     with pytest.raises(InfluenceError, match="options of network 'mine': inputs: Unexpected"):
         sources_of(replace(study.plan("mine"), options={"inputs": ["rgb", "depth"]}))
+
+
+def test_pictures_labels_and_true_depth_are_those_of_the_test_images(study: NetworkStudy) -> None:
+    root = Path(str(study.data))
+    with h5py.File(study.work / "data" / "test-wang-true.h5") as file:
+        for row, number in enumerate(TEST):
+            picture = np.asarray(Image.open(root / "rgb" / f"{number:04d}.jpg"))
+            np.testing.assert_array_equal(file["inputs/rgb"][row], picture.transpose(2, 0, 1))
+            millimetres = np.asarray(Image.open(root / "depth" / f"{number:04d}.png"))
+            np.testing.assert_array_equal(file["inputs/depth"][row, 0], millimetres)
+            np.testing.assert_array_equal(file["targets/depth"][row], millimetres)
+            labels = np.asarray(Image.open(root / "label40" / f"{number:04d}.png"))
+            expected = label_map("geo5_wang", source=40)[labels]
+            np.testing.assert_array_equal(file["targets/semantic"][row], expected)
+
+
+def test_the_file_is_read_in_metres_and_names_its_images_and_classes(study: NetworkStudy) -> None:
+    data = EvaluationFile(study.work / "data" / "test-wang-true.h5")
+    assert data.name == "NYU-Depth v2, true depth"
+    assert [str(x) for x in data.ids] == [f"{number:04d}" for number in TEST]
+    assert data.targets["semantic"].classes == (
+        "ground", "vertical", "ceiling", "furniture", "object",
+    )  # fmt: skip
+    assert data.targets["depth"].range == (0.001, 10.0)
+
+
+def test_predicted_depth_is_the_predictor_s_within_half_a_millimetre(study: NetworkStudy) -> None:
+    images = study.load_split("test", "wang")
+    rgb = torch.from_numpy(images.rgb).permute(0, 3, 1, 2).float()
+    with torch.inference_mode():
+        expected = load_network(study, "fcrn-depth")(rgb)["depth"].numpy()
+    with h5py.File(study.work / "data" / "test-wang-predicted.h5") as file:
+        found = file["inputs/depth"][()] * file["inputs/depth"].attrs["scale"]
+        with h5py.File(study.work / "data" / "test-wang-true.h5") as true:
+            np.testing.assert_array_equal(file["targets/depth"], true["targets/depth"])
+            assert np.abs(found - true["inputs/depth"][()] / 1000).max() > 0.01
+    assert np.abs(found - expected).max() < 0.0005 + 1e-6
+
+
+def test_a_source_of_depth_that_is_not_there_is_told(study: NetworkStudy) -> None:
+    with pytest.raises(InfluenceError, match="unknown source of the depth 'guessed'"):
+        write_test_file(study, "wang", "guessed")
+
+
+def test_mean_depth_of_each_pixel_where_known_and_the_most_frequent_class() -> None:
+    random = np.random.default_rng(0)
+    depth = random.uniform(1, 9, (7, 4, 5)).astype(np.float32)
+    depth[random.random(depth.shape) < 0.4] = 0
+    depth[:, 0, 0] = 0  # never known
+    labels = random.choice([0, 1, 2, 9, 255], (7, 4, 5), p=[0.2, 0.15, 0.25, 0.1, 0.3])
+    rgb = np.zeros((7, 4, 5, 3), np.uint8)
+    images = SplitArrays(tuple("abcdefg"), rgb, depth, labels.astype(np.uint8))
+    maps = Trivial(images, classes=3)(torch.rand(2, 3, 4, 5), torch.rand(2, 1, 4, 5))
+    expected = np.nan_to_num(np.ma.masked_equal(depth, 0).mean(axis=0).filled(0))
+    for one in maps["depth"]:
+        np.testing.assert_allclose(one[0], expected, rtol=1e-6)
+    ((most, _),) = Counter(x for x in labels.ravel().tolist() if x < 3).most_common(1)
+    assert most == 2
+    assert maps["semantic"].shape == (2, 3, 4, 5)
+    assert torch.equal(maps["semantic"][:, most], torch.ones(2, 4, 5))
+    assert maps["semantic"].sum() == 2 * 4 * 5
+
+
+def test_the_network_has_the_names_of_its_label_set(study: NetworkStudy) -> None:
+    network = trivial_network(study, "arora6")
+    assert network.name == "trivial-arora6"
+    assert network.outputs[1].classes == ("other", "wall", "floor", "cabinet", "bed", "chair")

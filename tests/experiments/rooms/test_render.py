@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from experiments.datasets.rooms import RoomsFolder
 from experiments.rooms.camera import Camera
-from experiments.rooms.contact_sheet import save_contact_sheet
+from experiments.rooms.commands import save_contact_sheet
 from experiments.rooms.parts import CEILING, GROUND, OBJECT, VERTICAL, mesh
 from experiments.rooms.render import render_room, render_scene, render_split, room_seed
 from experiments.rooms.scene import Room, draw_room, empty_room

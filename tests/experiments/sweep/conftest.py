@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from experiments.sweep import study as sweep_study
-from experiments.sweep.measuring import measure_member
+from experiments.sweep.members import measure_member, train_member, write_statistics
 from experiments.sweep.study import CONDITIONS, Sweep
-from experiments.sweep.training import train_member, write_statistics
 from experiments.training.single_task import FULL, train_single_task
 from experiments.training.study import TASKS, Study
 from tests.experiments.training.conftest import tiny_study, write_rooms

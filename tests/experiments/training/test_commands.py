@@ -9,7 +9,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from experiments.training.commands import ASKED, run, study_commands
+from experiments.publishing.commands import run
+from experiments.training.commands import ASKED, study_commands
 from experiments.training.export import checkpoint_path, export_joint
 from experiments.training.study import Study
 from influence.errors import InfluenceError

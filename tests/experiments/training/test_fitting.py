@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from experiments.training import fitting
+from experiments.training.augmentation import affine_mix, color_aug
 from experiments.training.fitting import ShuffledEpochs, held_out_images, load_weights
-from experiments.training.mixing import affine_mix, color_aug
 from influence.errors import InfluenceError
 from tests.experiments.training.tiny import Tiny, TinyConfig, train_tiny
 

@@ -70,9 +70,7 @@ def test_one_figure_a_direction_in_every_format(
     test_set = measured.work / "panels.h5"
     paths = list(write_panels(measured, test_set, tmp_path, variant="cat1", top=1))
     stems = ("panels_depth_to_semantic", "panels_semantic_to_depth")
-    assert [path.name for path in paths] == [
-        f"{stem}.{suffix}" for stem in stems for suffix in ("png", "pdf", "svg")
-    ]
+    assert [path.name for path in paths] == [f"{stem}.png" for stem in stems]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     samples = read_run(measured.measured).samples
     for maps, names in drawn:
@@ -98,7 +96,6 @@ class Images:
         return Sample(self.ids[index], rgb, np.ones((10, 12), np.float32), rgb[..., 0])
 
 
-@pytest.mark.usefixtures("one_format")
 def test_pictures_that_the_file_does_not_hold_are_read(
     measured: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,11 +122,6 @@ def test_pictures_that_the_file_does_not_hold_are_read(
         assert maps.pictures[:, 0, 0, 0].tolist() == [int(name) for name in maps.ids]
 
 
-@pytest.fixture
-def one_format(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.training.panels.FORMATS", ("svg",))
-
-
 def call(study: Study, *arguments: str, compact: bool) -> Any:
     def open_study(**_: Any) -> Study:
         return study
@@ -138,7 +130,6 @@ def call(study: Study, *arguments: str, compact: bool) -> Any:
     return CliRunner().invoke(steps, ["panels", "--variant", "cat1", "--top", "1", *arguments])
 
 
-@pytest.mark.usefixtures("one_format")
 def test_pictures_that_may_not_be_published_go_into_the_work_folder(measured: Study) -> None:
     result = call(measured, compact=False)
     assert result.exit_code == 0, result.output
@@ -150,7 +141,6 @@ def test_pictures_that_may_not_be_published_go_into_the_work_folder(measured: St
     assert not list(measured.reports.parent.rglob("panels*"))
 
 
-@pytest.mark.usefixtures("one_format")
 def test_those_of_published_data_go_into_the_report(measured: Study) -> None:
     result = call(measured, compact=True)
     assert result.exit_code == 0, result.output

@@ -1,0 +1,1 @@
+"""Publishing: what reports/ holds is written from the CSVs, and compared with them."""

@@ -1,0 +1,41 @@
+"""Every builder draws the item that it is named after, in the item's own frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pytest
+
+from experiments.rooms import fixtures, furniture
+from experiments.rooms.layout import Item
+
+BUILDERS: dict[str, Callable[[np.random.Generator], Item]] = {
+    "bed": furniture.draw_bed,
+    "bookshelf": furniture.draw_bookshelf,
+    "cabinet": furniture.draw_cabinet,
+    "coffee table": furniture.draw_coffee_table,
+    "desk": furniture.draw_desk,
+    "dining table": furniture.draw_dining_table,
+    "kitchen": furniture.draw_kitchen,
+    "nightstand": furniture.draw_nightstand,
+    "sofa": furniture.draw_sofa,
+    "ceiling lamp": partial(fixtures.draw_ceiling_lamp, height=2.5, light=8.0),
+    "chair": fixtures.draw_chair,
+    "door": fixtures.draw_door,
+    "floor lamp": partial(fixtures.draw_floor_lamp, light=8.0),
+    "picture": fixtures.draw_picture,
+    "pillar": partial(fixtures.draw_pillar, height=2.5),
+    "rug": fixtures.draw_rug,
+    "window": partial(fixtures.draw_window, height=2.5, light=8.0),
+}
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_a_builder_draws_its_item_the_same_from_the_same_seed(name: str) -> None:
+    item = BUILDERS[name](np.random.default_rng(0))
+    assert item.name == name
+    assert item.parts
+    assert item.extent[0, 1] > -0.2  # nothing stands far behind the back
+    assert item == BUILDERS[name](np.random.default_rng(0))
