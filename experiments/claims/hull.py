@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from influence.display.plots.envelope import upper_envelope
+from influence.display.plots.performance import upper_envelope
 
 __all__ = ["gap_below", "gap_of_pairings", "vertices"]
 

@@ -47,7 +47,7 @@ def gallery(
     if not paths:
         raise click.UsageError("Missing option '--ckpt'.")
 
-    from influence.display.gallery.folder import write_gallery
+    from influence.display.gallery import write_gallery
     from influence.network.checkpoints import load_checkpoint
     from influence.runtime.factories import is_factory, make
     from influence.samples.gallery import gather_gallery

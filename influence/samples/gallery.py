@@ -9,8 +9,7 @@ from os import PathLike
 import pandas as pd
 
 from influence.data.source import Data, open_data
-from influence.display.gallery.exhibits import Exhibit, arrange
-from influence.display.gallery.folder import Gallery
+from influence.display.gallery import Exhibit, Gallery, make_gallery
 from influence.errors import InfluenceError
 from influence.network.joint_network import JointNetwork
 from influence.results.extremes import extreme_samples
@@ -96,7 +95,7 @@ def gather_gallery(
     ]  # fmt: skip
     if not exhibits:
         raise InfluenceError(f"{run} has nothing to show: {'; '.join(notes)}")
-    return arrange(exhibits), tuple(notes)
+    return make_gallery(exhibits), tuple(notes)
 
 
 def _exhibits(

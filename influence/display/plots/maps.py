@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from influence.display.colours import (
+from influence.display.images import (
     GAIN,
     HELPED,
     HURT,

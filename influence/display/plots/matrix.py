@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 
-from influence.display.colours import GAIN
+from influence.display.images import GAIN
 from influence.display.notation import display_of
 from influence.display.plots.directions import shown_directions, shown_unit
 from influence.display.plots.rows import refuse_twice, run_names

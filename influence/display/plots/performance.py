@@ -16,9 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
+from numpy.typing import ArrayLike, NDArray
 
 from influence.display.notation import display_of
-from influence.display.plots.envelope import upper_envelope
 from influence.display.plots.labels import place_labels
 from influence.display.plots.style import (
     COLUMN_WIDTH,
@@ -32,7 +32,14 @@ from influence.display.plots.style import (
 from influence.errors import InfluenceError, unknown
 from influence.results.selection import choose, nothing_muted
 
-__all__ = ["Panel", "draw_panel", "draw_performance", "performance_panels", "write_names"]
+__all__ = [
+    "Panel",
+    "draw_panel",
+    "draw_performance",
+    "performance_panels",
+    "upper_envelope",
+    "write_names",
+]
 
 PANEL_HEIGHT = 2.1  # inches
 NO_GROUP = ""
@@ -269,3 +276,33 @@ def write_names(axes: Axes, points: pd.DataFrame) -> list[Annotation]:
     zero = np.column_stack([[0, 0], axes.get_ylim()])
     lines = [zero, upper_envelope(points["x"], points["y"]), *level, *upright]
     return place_labels(axes, points[["x", "y"]].to_numpy(), list(points["name"]), lines=lines)
+
+
+def upper_envelope(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+    """Return the corners (k, 2), from left to right, of the least concave curve above points.
+
+    It is the upper part of the convex hull (Andrew's monotone chain). scipy's `ConvexHull` refuses
+    fewer than three points and points on a line, which are ordinary here.
+
+    Examples
+    --------
+    >>> upper_envelope([0, 1, 2, 1], [0, 3, 1, 0]).tolist()
+    [[0.0, 0.0], [1.0, 3.0], [2.0, 1.0]]
+    """
+    points = np.column_stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)])
+    points = points[np.isfinite(points).all(axis=1)]
+    corners: list[NDArray[np.float64]] = []
+    for point in points[np.lexsort((points[:, 1], points[:, 0]))]:
+        while corners and corners[-1][0] == point[0]:  # of points above each other the highest
+            corners.pop()
+        while len(corners) > 1 and _turns_left(corners[-2], corners[-1], point):
+            corners.pop()
+        corners.append(point)
+    return np.array(corners).reshape(-1, 2)
+
+
+def _turns_left(
+    a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]
+) -> np.bool_ | bool:
+    """Tell whether b lies on or below the line from a to c."""
+    return bool((b[0] - a[0]) * (c[1] - a[1]) >= (b[1] - a[1]) * (c[0] - a[0]))

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from influence.display.notation import display_of
-from influence.display.plots.envelope import upper_envelope
+from influence.display.plots.performance import upper_envelope
 from influence.display.plots.style import inks
 
 __all__ = ["CHARTS", "COLOURED_AT_MOST", "Chart", "envelopes", "mute_scale", "network_scale"]

@@ -22,8 +22,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from influence.display.colours import HELPED, HURT
+from influence.display.images import HELPED, HURT
 from influence.display.notation import display_of
+from influence.display.report.cards import Cards, read_cards
 from influence.display.report.charts import (
     CHARTS,
     COLOURED_AT_MOST,
@@ -32,7 +33,6 @@ from influence.display.report.charts import (
     mute_scale,
     network_scale,
 )
-from influence.display.report.gallery import Cards, read_cards
 from influence.display.report.provenance import read_origins
 from influence.display.report.sheets import COLUMN_WORDS, Sheet, packed_columns, read_sheets
 from influence.display.report.summary import Amount, summarise

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from influence.display.plots.envelope import upper_envelope
-from influence.display.plots.performance import performance_panels
+from influence.display.plots.performance import performance_panels, upper_envelope
 from influence.display.plots.style import inks
 from influence.display.report.charts import CHARTS, envelopes, mute_scale, network_scale
 from tests.tables_of_runs import influence_frame, performance_frame

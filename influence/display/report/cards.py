@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from influence.display.gallery.folder import IMAGE_COLUMNS, Gallery, read_gallery
+from influence.display.gallery import IMAGE_COLUMNS, Gallery, read_gallery
 from influence.errors import InfluenceError
 from influence.results.tables import read_tables
 
@@ -44,7 +44,7 @@ def read_cards(runs: Iterable[str | os.PathLike[str]]) -> Cards:
     Raises
     ------
     InfluenceError
-        If a gallery is not as `influence.display.gallery.folder.write_gallery` writes it, or shows
+        If a gallery is not as `influence.display.gallery.write_gallery` writes it, or shows
         another checkpoint of a network than the one that the run measured.
 
     Examples
@@ -84,7 +84,7 @@ def _refuse_others(run: str | os.PathLike[str], gallery: Gallery) -> None:
             raise InfluenceError(
                 f"{os.fspath(run)}/gallery: expected pictures of network {network!r} as it was "
                 f"measured, got those of another checkpoint ({pictured[:12]}). Make the gallery "
-                "again with influence gallery, or leave it out with --no-gallery"
+                "again with influence gallery, or leave it out with gallery=False"
             )
 
 
