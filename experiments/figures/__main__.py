@@ -30,8 +30,7 @@ from experiments.figures.sweep import write_sweep
 from experiments.ground_truth.report import write_report as write_ground_truth
 from influence.display.table import Table, format_table
 from influence.display.tables.interactions import interactions_table
-from influence.display.tables.mutes import mutes_table
-from influence.display.tables.omega import omega_table
+from influence.display.tables.omega import mutes_table, omega_table
 from influence.errors import InfluenceError
 from influence.results.tables import read_table
 

@@ -9,7 +9,6 @@ import pandas as pd
 from experiments.figures.architectures import direction_table
 from influence.display.notation import display_of
 from influence.display.table import MARKDOWN, format_table
-from influence.display.tables.arrangement import records
 from influence.display.tables.comparison import comparison_table
 from influence.display.tables.performance import performance_table
 from influence.errors import InfluenceError
@@ -104,7 +103,7 @@ def _fcrn(shown: pd.DataFrame, published: Path) -> pd.DataFrame:
 def _arora(shown: pd.DataFrame, published: Path) -> pd.DataFrame:
     """The accuracy of Arora et al. with all classes, as printed and ours with either depth."""
     rows = []
-    for row in records(pd.read_csv(published / "arora_headline.csv", dtype=str)):
+    for row in pd.read_csv(published / "arora_headline.csv", dtype=str).itertuples():
         own = shown[shown["network"] == f"fcrn-joint-{row.classes}"]
         values = {
             f"measured, {dataset.rpartition(', ')[2]}, %": _value(

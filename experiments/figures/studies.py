@@ -18,8 +18,7 @@ from influence.display.plots.slices import draw_slices
 from influence.display.plots.style import FORMATS, save_figure
 from influence.display.table import Table, format_table
 from influence.display.tables.interactions import interactions_table
-from influence.display.tables.mutes import mutes_table
-from influence.display.tables.omega import omega_table
+from influence.display.tables.omega import mutes_table, omega_table
 from influence.display.tables.performance import class_table, performance_table
 from influence.results.tables import read_table, read_tables
 from influence.results.verdict import verdicts

@@ -46,7 +46,7 @@ def power(
     from influence.analysis.estimates import read_estimates
     from influence.analysis.power import plan_samples
     from influence.display.table import format_table
-    from influence.display.tables.power import power_table
+    from influence.display.tables.precision import power_table
     from influence.runtime.files import replace_on_success
 
     found = plan_samples(
