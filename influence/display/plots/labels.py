@@ -11,7 +11,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from numpy.typing import NDArray
 
-__all__ = ["place_labels"]
+__all__ = ["write_labels"]
 
 Array = NDArray[np.float64]
 
@@ -26,21 +26,32 @@ HALO = withStroke(linewidth=1.5, foreground="white")  # lifts a name off the lin
 COVERS_NAME, LEAVES_AXES, COVERS_LINE = 1000.0, 1000.0, 1.0
 
 
-def place_labels(
+def write_labels(
     axes: Axes, points: Array, names: Sequence[str], *, lines: Sequence[Array] = ()
 ) -> list[Annotation]:
-    """Write each name beside its point, at the nearest place that covers nothing.
+    """Write each name beside its point, as near as it can be without covering anything.
 
-    Greedy: one name after the other takes the cheapest place on rings around its point.
+    The search is greedy: one name after the other takes the cheapest position on rings around its
+    point. It draws no random numbers, so that equal figures have equal labels.
 
     Parameters
     ----------
-    axes : axes of a figure whose layout and limits are final.
-    points : (n, 2) in data coordinates.
-    names : n names; where one is empty, its point is kept free and nothing is written.
-    lines : polylines (m, 2) in data coordinates that names rather avoid (error bars, curves).
+    axes
+        Axes of a figure whose layout and limits are final.
+    points
+        Positions in data coordinates, shape (n, 2).
+    names
+        n names; a point whose name is empty is kept free, and nothing is written.
+    lines
+        Polylines in data coordinates, each of shape (m, 2), that names avoid if there is room
+        (error bars, curves).
+
+    Returns
+    -------
+    list of Annotation
+        One for each name that is not empty.
     """
-    pixels = axes.figure.dpi / 72  # in a point
+    pixels = axes.figure.dpi / 72  # per point
     frame = axes.bbox.get_points()
     centres = axes.transData.transform(points).reshape(-1, 2)
     taken = [_box(centre, np.full(2, 2 * MARKER * pixels)) for centre in centres]
@@ -60,14 +71,14 @@ def place_labels(
             path_effects=[HALO],
         )
         extent = label.get_window_extent()
-        places = _places(centre, np.array([extent.width, extent.height]), pixels)
-        gap, place = min(places, key=lambda at: at[0] + _cost(at[1], taken, ink, frame))
-        offset = (place.mean(axis=0) - centre) / pixels
+        boxes = _boxes(centre, np.array([extent.width, extent.height]), pixels)
+        gap, box = min(boxes, key=lambda at: at[0] + _cost(at[1], taken, ink, frame))
+        offset = (box.mean(axis=0) - centre) / pixels
         label.set_position((offset[0], offset[1]))
         if gap >= LEADER_FROM:
-            ends = axes.transData.inverted().transform([centre, np.clip(centre, *place)])
+            ends = axes.transData.inverted().transform([centre, np.clip(centre, *box)])
             axes.plot(*ends.T, color="0.3", linewidth=0.5, zorder=2)
-        taken.append(place)
+        taken.append(box)
         labels.append(label)
     return labels
 
@@ -77,7 +88,7 @@ def _box(centre: Array, size: Array) -> Array:
     return np.stack([centre - size / 2, centre + size / 2])
 
 
-def _places(centre: Array, size: Array, pixels: float) -> Iterator[tuple[float, Array]]:
+def _boxes(centre: Array, size: Array, pixels: float) -> Iterator[tuple[float, Array]]:
     """Yield gaps in points and boxes in pixels around a point."""
     for gap in GAPS:
         for angle in ANGLES:

@@ -13,9 +13,8 @@ from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 
 from influence.display.images import GAIN
-from influence.display.notation import display_of
-from influence.display.plots.directions import shown_directions, shown_unit
-from influence.display.plots.rows import refuse_twice, run_names
+from influence.display.notation import display_of, omega_unit, run_names
+from influence.display.plots.rows import refuse_twice, shown_directions
 from influence.display.plots.style import COLUMN_WIDTH, heading, styled
 
 __all__ = ["draw_matrix"]
@@ -62,7 +61,8 @@ def draw_matrix(
     >>> [text.get_text() for text in draw_matrix(frame).axes[0].texts]
     ['20.0', '(−1.00)']
     """
-    shown = shown_directions(influence, mute=mute, metric=metric, level=level, directions="all")
+    mute = mute or str(influence["mute"].iloc[0])
+    shown = shown_directions(influence, mutes=[mute], metric=metric, level=level, directions="all")
     shown = shown.assign(name=run_names(shown))
     panels = [rows for _, rows in shown.groupby(["target", "metric"], sort=False)]
     names = list(shown["name"].unique())
@@ -79,7 +79,7 @@ def draw_matrix(
         )[0]
         for axes, panel, across in zip(grid, panels, sources, strict=True):
             _draw_panel(figure, axes, panel, names, across)
-        facts = heading(shown, f"mute: {shown['mute'].iloc[0]}")
+        facts = heading(shown, f"mute: {mute}")
         figure.suptitle(f"{facts}\n(in brackets: the interval holds zero)", fontsize=7)
     return figure
 
@@ -89,7 +89,9 @@ def _draw_panel(
 ) -> None:
     first = panel.iloc[0]
     refuse_twice(panel, ["source", "target"], "Give each run once, and one level")
-    values = panel.pivot(index="name", columns="source", values="x").loc[names, across]
+    values = panel.pivot(index="name", columns="source", values="x").reindex(
+        index=names, columns=across
+    )
     sizes = np.abs(values.to_numpy(dtype=np.float64))
     limit = _rounded_up(float(sizes[np.isfinite(sizes)].max(initial=0.0)) or 1.0)
     norm = SymLogNorm(limit / 10**DECADES, vmin=-limit, vmax=limit)
@@ -119,7 +121,7 @@ def _draw_panel(
     bar.set_ticks(ticks, labels=[words[0], "", *words[2:]])  # one tenth is enough
     bar.ax.minorticks_off()
     bar.outline.set_visible(False)
-    bar.set_label(f"ω, {shown_unit(first)}", fontsize=7)
+    bar.set_label(f"ω, {omega_unit(first)}", fontsize=7)
 
 
 def _rounded_up(size: float) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,8 +17,9 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 from numpy.typing import ArrayLike, NDArray
 
-from influence.display.notation import display_of
-from influence.display.plots.labels import place_labels
+from influence.display.notation import display_of, gain_heading, omega_label
+from influence.display.plots.labels import write_labels
+from influence.display.plots.rows import Directions, shown_directions
 from influence.display.plots.style import (
     COLUMN_WIDTH,
     GREY,
@@ -30,7 +30,7 @@ from influence.display.plots.style import (
     write_legend,
 )
 from influence.errors import InfluenceError, unknown
-from influence.results.selection import choose, nothing_muted
+from influence.results.selection import nothing_muted
 
 __all__ = [
     "Panel",
@@ -71,7 +71,7 @@ def performance_panels(
     mute: str,
     metric: Sequence[str] = (),
     level: str = "all",
-    directions: Literal["cross", "all"] = "cross",
+    directions: Directions = "cross",
     groups: Mapping[str, str] | None = None,
 ) -> list[Panel]:
     """Bring together, for each direction, omega and the performance with nothing muted.
@@ -83,13 +83,9 @@ def performance_panels(
     InfluenceError
         If a name is unknown, no direction is left, or a network has no performance.
     """
-    omega = choose(influence, metric=metric, mute=[mute], level=level)
-    if directions == "cross":
-        omega = omega[omega["source"] != omega["target"]]
-    if omega.empty:
-        raise InfluenceError(
-            "expected influence of one input on another output, found none; try all directions"
-        )
+    omega = shown_directions(
+        influence, mutes=[mute], metric=metric, level=level, directions=directions
+    )
     networks = omega["network"].unique()
     for network in groups or {}:
         if network not in networks:
@@ -119,7 +115,7 @@ def draw_performance(
     mute: str | None = None,
     metric: Sequence[str] = (),
     level: str = "all",
-    directions: Literal["cross", "all"] = "cross",
+    directions: Directions = "cross",
     groups: Mapping[str, str] | None = None,
     ink_of: Mapping[str, Ink] | None = None,
 ) -> Figure:
@@ -193,31 +189,20 @@ def draw_performance(
 
 def _panel(rows: pd.DataFrame) -> Panel:
     first = rows.iloc[0]
-    display = display_of(first["metric"])
-    higher, unit = bool(first["higher_is_better"]), first["unit"]
-    unit = "" if pd.isna(unit) else str(unit)
-    sign = 1 if higher else -1
-    performance = rows[["low", "value", "high"]] * display.gain * sign
-    level = "" if first["level"] == "all" else f", {first['level'].removeprefix('class:')}"
-    points = pd.DataFrame(
-        {
-            "network": rows["network"],
-            "name": rows["name"],
-            "group": rows["group"],
-            "x": rows["omega"] * display.gain,
-            "x_low": rows["omega_low"] * display.gain,
-            "x_high": rows["omega_high"] * display.gain,
-            "y": performance["value"],
-            "y_low": performance["low" if higher else "high"],
-            "y_high": performance["high" if higher else "low"],
-        }
-    ).reset_index(drop=True)
+    higher = bool(first["higher_is_better"])
+    oriented = rows[["low", "value", "high"]] * display_of(first["metric"]).gain
+    oriented *= 1 if higher else -1
+    points = rows[["network", "name", "group", "x", "x_low", "x_high"]].assign(
+        y=oriented["value"],
+        y_low=oriented["low" if higher else "high"],
+        y_high=oriented["high" if higher else "low"],
+    )
     return Panel(
         source=first["source"],
         target=first["target"],
-        x_label=f"ω({first['source']} → {first['target']}), {display.gain_unit(unit)}",
-        y_label=display.gain_heading(higher_is_better=higher, unit=unit) + level,
-        points=points,
+        x_label=omega_label(first),
+        y_label=gain_heading(first),
+        points=points.reset_index(drop=True),
     )
 
 
@@ -261,8 +246,8 @@ def draw_panel(axes: Axes, panel: Panel, ink_of: Mapping[str, Ink]) -> Line2D:
     axes.hlines(points["y"], points["x_low"], points["x_high"], colors=colours, linewidths=0.7)
     axes.vlines(points["x"], points["y_low"], points["y_high"], colors=colours, linewidths=0.7)
     for ink in dict.fromkeys(ink_of[network] for network in points["network"]):
-        own = points[[ink_of[network] == ink for network in points["network"]]]
-        axes.plot(own["x"], own["y"], linestyle="none", markersize=4.5, zorder=3, **ink.look)
+        shown = points[[ink_of[network] == ink for network in points["network"]]]
+        axes.plot(shown["x"], shown["y"], linestyle="none", markersize=4.5, zorder=3, **ink.look)
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(panel.y_label)
     axes.margins(0.12)
@@ -271,11 +256,11 @@ def draw_panel(axes: Axes, panel: Panel, ink_of: Mapping[str, Ink]) -> Line2D:
 
 def write_names(axes: Axes, points: pd.DataFrame) -> list[Annotation]:
     """Write the names beside the points of a panel, whose layout and limits are final."""
-    level = np.stack([points[["x_low", "x_high"]], points[["y", "y"]]], axis=-1)
+    across = np.stack([points[["x_low", "x_high"]], points[["y", "y"]]], axis=-1)
     upright = np.stack([points[["x", "x"]], points[["y_low", "y_high"]]], axis=-1)
     zero = np.column_stack([[0, 0], axes.get_ylim()])
-    lines = [zero, upper_envelope(points["x"], points["y"]), *level, *upright]
-    return place_labels(axes, points[["x", "y"]].to_numpy(), list(points["name"]), lines=lines)
+    lines = [zero, upper_envelope(points["x"], points["y"]), *across, *upright]
+    return write_labels(axes, points[["x", "y"]].to_numpy(), list(points["name"]), lines=lines)
 
 
 def upper_envelope(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
@@ -293,7 +278,7 @@ def upper_envelope(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
     points = points[np.isfinite(points).all(axis=1)]
     corners: list[NDArray[np.float64]] = []
     for point in points[np.lexsort((points[:, 1], points[:, 0]))]:
-        while corners and corners[-1][0] == point[0]:  # of points above each other the highest
+        while corners and corners[-1][0] == point[0]:  # keep the highest of equal x
             corners.pop()
         while len(corners) > 1 and _turns_left(corners[-2], corners[-1], point):
             corners.pop()
@@ -304,5 +289,5 @@ def upper_envelope(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
 def _turns_left(
     a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]
 ) -> np.bool_ | bool:
-    """Tell whether b lies on or below the line from a to c."""
+    """Whether b lies on or below the line from a to c."""
     return bool((b[0] - a[0]) * (c[1] - a[1]) >= (b[1] - a[1]) * (c[0] - a[0]))

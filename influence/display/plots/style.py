@@ -50,7 +50,7 @@ FORMATS: Mapping[str, Mapping[str, None]] = {
 
 @dataclass(frozen=True)
 class Ink:
-    """Colour and marker of one group: two signs, so that either alone tells the groups apart."""
+    """Colour and marker of one group; either alone tells the groups apart."""
 
     colour: str
     marker: str
@@ -74,8 +74,8 @@ def inks(groups: Iterable[str]) -> dict[str, Ink]:
     """
     palette = seaborn.color_palette("colorblind").as_hex()
     return {
-        group: Ink(palette[place % len(palette)], MARKERS[place % len(MARKERS)])
-        for place, group in enumerate(dict.fromkeys(groups))
+        group: Ink(palette[i % len(palette)], MARKERS[i % len(MARKERS)])
+        for i, group in enumerate(dict.fromkeys(groups))
     }
 
 
@@ -86,17 +86,16 @@ def modality_inks(modalities: Iterable[str]) -> dict[str, Ink]:
     True
     """
     names = list(dict.fromkeys(modalities))
-    places = dict.fromkeys([*USUAL, *names])
     return {
-        name: Ink(MODALITY_COLOURS[place % len(MODALITY_COLOURS)], MARKERS[place % len(MARKERS)])
-        for place, name in enumerate(places)
+        name: Ink(MODALITY_COLOURS[i % len(MODALITY_COLOURS)], MARKERS[i % len(MARKERS)])
+        for i, name in enumerate(dict.fromkeys([*USUAL, *names]))
         if name in names
     }
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw, or save, in the house style: small sans-serif type for a column of a paper."""
+    """Draw or save figures in one style: small sans-serif type for a column of a paper."""
     style: Any = {
         **seaborn.axes_style("ticks"),
         **seaborn.plotting_context("paper", rc={"lines.linewidth": 0.8}),
@@ -142,7 +141,7 @@ def write_legend(figure: Figure, legend: Mapping[str, Artist]) -> None:
 
 
 def heading(rows: pd.DataFrame, *facts: str) -> str:
-    """Say on which data sets, how many samples, and what else holds for a whole figure.
+    """Return the title of a figure: data sets, numbers of samples, `facts`, confidence.
 
     >>> rows = pd.DataFrame({"dataset": ["rooms"], "n": [120], "confidence": [0.95]})
     >>> heading(rows, "mute: zero")

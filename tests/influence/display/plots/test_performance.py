@@ -215,7 +215,7 @@ def test_tables_of_different_runs_are_refused() -> None:
 
 def test_no_cross_direction_is_an_error_that_says_what_to_do() -> None:
     own = influence_frame().query("source == target")
-    with pytest.raises(InfluenceError, match="try all directions"):
+    with pytest.raises(InfluenceError, match="give directions='all'"):
         performance_panels(own, performance_frame(), mute="zero")
 
 
