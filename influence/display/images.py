@@ -1,6 +1,6 @@
 """Images of maps: their colours, and PNG files whose pixels can be read back as numbers.
 
-The colours are the same in figures and in galleries, and can be told apart with any kind of colour
+The colours are the same in figures and in galleries, and are distinct with any kind of colour
 vision.
 """
 
@@ -40,7 +40,7 @@ __all__ = [
 
 HURT, NEITHER, HELPED, NO_TRUTH = "#d55e00", "#f7f7f7", "#0173b2", "#b0b0b0"
 GAIN = LinearSegmentedColormap.from_list("gain", [HURT, NEITHER, HELPED], N=65)
-"""Vermilion to blue: told apart with any kind of colour vision."""
+"""Vermilion to blue: distinct with any kind of colour vision."""
 
 MUTED = (
     "#ddcc77", "#88ccee", "#332288", "#cc6677", "#117733", "#882255", "#44aa99", "#999933",
@@ -49,11 +49,11 @@ MUTED = (
 """The scheme 'muted' of Paul Tol, Colour Schemes, SRON/EPS/TN/09-002, in another order."""
 
 MOST = 99.0
-"""The scale of gains ends at this percentile of their size, so that a few pixels do not set it."""
+"""Percentile of the absolute gains at which their scale ends, so that few pixels do not set it."""
 
 
 def class_colours(count: int) -> list[str]:
-    """Return one colour a class.
+    """Return one colour per class.
 
     >>> class_colours(2)
     ['#ddcc77', '#88ccee']
@@ -84,9 +84,9 @@ def gain_colours(count: int) -> list[str]:
 
 
 def gain_limit(maps: Iterable[SampleMaps]) -> float:
-    """Return the gain that has the strongest colour, one for all these maps of one output.
+    """Return the gain of the strongest colour, for all maps of one output.
 
-    It is 1 for labels, and for values a gain that one pixel in a hundred is beyond.
+    It is 1 for labels. For values it is the 99th percentile of the absolute gains.
 
     >>> one = np.zeros((1, 1, 1))
     >>> gain_limit([SampleMaps("net", "x", "y", "zero", ("a",), one, one, one + 2)])
@@ -104,7 +104,7 @@ def _steps(colours: Colormap, count: int) -> list[str]:
 
 
 LONGEST = 320
-"""Pixels: of larger maps every second, third, ... pixel is shown, so that no side is longer."""
+"""Most pixels on a side: larger maps show every second, third, ... pixel."""
 
 VALUE_COLOURS = tuple(value_colours(64))
 GAIN_COLOURS = tuple(gain_colours(65))
@@ -129,7 +129,7 @@ def labels_png(labels: NDArray[Any], count: int) -> bytes:
 
 
 def values_png(values: NDArray[Any], low: float, high: float) -> bytes:
-    """Draw a map of values; pixel value = place in `VALUE_COLOURS`, which go from low to high.
+    """Draw a map of values; pixel value = index in `VALUE_COLOURS`, from low to high.
 
     Values beyond the ends are shown as the ends, those that are not finite as without truth.
 
@@ -145,7 +145,7 @@ def values_png(values: NDArray[Any], low: float, high: float) -> bytes:
 def gains_png(gains: NDArray[Any], limit: float) -> bytes:
     """Draw where a source hurts (to -`limit`) and helps (to `limit`); without truth it is grey.
 
-    Pixel value = place in `GAIN_COLOURS`.
+    Pixel value = index in `GAIN_COLOURS`.
 
     Examples
     --------
@@ -157,10 +157,11 @@ def gains_png(gains: NDArray[Any], limit: float) -> bytes:
 
 
 def picture_png(picture: NDArray[Any]) -> bytes:
-    """Draw what a sample looks like, in few colours: (height, width, 3), or one value a pixel.
+    """Draw the picture of a sample in few colours.
 
-    Bytes are shown as they are, labels in the colours of classes, and other values between their
-    least and their greatest.
+    `picture` has shape (height, width, 3), or (height, width) with one value per pixel. Bytes are
+    shown as they are, labels in the colours of classes, and other values on a scale from their
+    least to their greatest.
 
     Examples
     --------

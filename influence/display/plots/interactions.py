@@ -58,11 +58,15 @@ def draw_interactions(
 
     Parameters
     ----------
-    interactions : frame with the columns of `interactions.csv`, of one run or of several.
-    mute : one name; by default the first of the file.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the file.
-    level : `all`, or one slice such as `class:floor`.
+    interactions
+        Frame with the columns of `interactions.csv`, of one run or of several.
+    mute
+        One name; by default the first of the file.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the file.
+    level
+        `all`, or one slice such as `class:floor`.
 
     Raises
     ------

@@ -40,11 +40,15 @@ def draw_matrix(
 
     Parameters
     ----------
-    influence : frame with the columns of `influence.csv`, of one run or of several.
-    mute : one name; by default the first of the file.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the file.
-    level : `all`, or one slice such as `class:floor`.
+    influence
+        Frame with the columns of `influence.csv`, of one run or of several.
+    mute
+        One name; by default the first of the file.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the file.
+    level
+        `all`, or one slice such as `class:floor`.
 
     Raises
     ------

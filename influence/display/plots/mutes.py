@@ -47,10 +47,13 @@ class MutePanel:
 
     Parameters
     ----------
-    label : of the axis, with the unit.
-    points : one row per network and mute: `name` of the network, `mute`, omega `x` with `x_low`
-        and `x_high`, and `far`, whether the muted input is far from the data.
-    words : name of a network -> its verdict.
+    label
+        Of the axis, with the unit.
+    points
+        One row per network and mute: `name` of the network, `mute`, omega `x` with `x_low` and
+        `x_high`, and `far`, whether the muted input is far from the data.
+    words
+        Name of a network -> its verdict.
     """
 
     label: str
@@ -99,13 +102,19 @@ def draw_mutes(
 
     Parameters
     ----------
-    influence : frame with the columns of `influence.csv`, of one run or of several.
-    distance : frame with the columns of `distance.csv`, for runs that have it.
-    mutes : names of mutes; all by default.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the file.
-    level : `all`, one slice such as `class:floor`, or a pattern.
-    directions : `cross` leaves out the influence of an input on the output of the same name.
+    influence
+        Frame with the columns of `influence.csv`, of one run or of several.
+    distance
+        Frame with the columns of `distance.csv`, for runs that have it.
+    mutes
+        Names of mutes; all by default.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the file.
+    level
+        `all`, one slice such as `class:floor`, or a pattern.
+    directions
+        `cross` leaves out the influence of an input on the output of the same name.
 
     Raises
     ------

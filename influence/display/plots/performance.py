@@ -51,9 +51,12 @@ class Panel:
 
     Parameters
     ----------
-    source, target : the muted site and the output that is scored.
-    x_label, y_label : axis labels with units.
-    points : one row per network: `network`, its `name`, `group`, and `x` (omega), `y` (oriented
+    source, target
+        The muted site and the output that is scored.
+    x_label, y_label
+        Axis labels with units.
+    points
+        One row per network: `network`, its `name`, `group`, and `x` (omega), `y` (oriented
         performance), each with `_low` and `_high`, which are NaN where there is no interval.
     """
 
@@ -123,15 +126,22 @@ def draw_performance(
 
     Parameters
     ----------
-    influence, performance : frames with the columns of `influence.csv` and `performance.csv`.
-    mute : name of the mute; by default the first of the file.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the file.
-    level : `all`, or one slice such as `class:floor`.
-    directions : `cross` leaves out the influence of an input on the output of the same name.
-    groups : network -> name of its group; groups have colours and markers of their own.
-    ink_of : network -> its colour and marker, where networks have their own; those of a group have
-        one marker, which the legend explains.
+    influence, performance
+        Frames with the columns of `influence.csv` and `performance.csv`.
+    mute
+        Name of the mute; by default the first of the file.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the file.
+    level
+        `all`, or one slice such as `class:floor`.
+    directions
+        `cross` leaves out the influence of an input on the output of the same name.
+    groups
+        Network -> name of its group; groups have colours and markers of their own.
+    ink_of
+        Network -> its colour and marker, where networks have their own; those of a group have one
+        marker, which the legend explains.
 
     Raises
     ------

@@ -41,14 +41,21 @@ def draw_seeds(
 
     Parameters
     ----------
-    influence : frame with the columns of `influence.csv`, of runs of all seeds.
-    seeds : frame from `influence.analysis.seeds.aggregate_seeds` of these runs.
-    mute : one name; by default the first of the file.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the file.
-    level : `all`, or one slice such as `class:floor`.
-    directions : `cross` leaves out the influence of an input on the output of the same name.
-    ink_of : network -> its colour and marker; by default in the order of the file.
+    influence
+        Frame with the columns of `influence.csv`, of runs of all seeds.
+    seeds
+        Frame from `influence.analysis.seeds.aggregate_seeds` of these runs.
+    mute
+        One name; by default the first of the file.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the file.
+    level
+        `all`, or one slice such as `class:floor`.
+    directions
+        `cross` leaves out the influence of an input on the output of the same name.
+    ink_of
+        Network -> its colour and marker; by default in the order of the file.
 
     Raises
     ------

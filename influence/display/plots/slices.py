@@ -41,14 +41,21 @@ def draw_slices(
 
     Parameters
     ----------
-    influence : frame with the columns of `influence.csv`, of one run or of several.
-    level : a pattern such as `class:*` or `depth:*`; all slices by default. The whole comes first.
-    mute : one name; by default the first of the file.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the file.
-    directions : `cross` leaves out the influence of an input on the output of the same name.
-    ink_of : network -> its colour and marker; by default in the order of the file.
-    words : level -> what the figure calls it, where a unit is to be named.
+    influence
+        Frame with the columns of `influence.csv`, of one run or of several.
+    level
+        A pattern such as `class:*` or `depth:*`; all slices by default. The whole comes first.
+    mute
+        One name; by default the first of the file.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the file.
+    directions
+        `cross` leaves out the influence of an input on the output of the same name.
+    ink_of
+        Network -> its colour and marker; by default in the order of the file.
+    words
+        Level -> what the figure calls it, where a unit is to be named.
 
     Raises
     ------

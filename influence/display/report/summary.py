@@ -1,6 +1,6 @@
-"""The summary: what runs found, in words, with numbers that are those of the files.
+"""The summary of runs in words, whose numbers are those of the files.
 
-Every number that is printed is an `Amount`, which keeps the file's number beside the rounded text.
+Every printed number is an `Amount`, which holds the number of the file and its rounded text.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from influence.display.notation import display_of
+from influence.display.notation import display_of, omega_unit, run_names
 from influence.results.selection import at_level, choose, headline, nothing_muted
 from influence.results.verdict import (
     INDISTINGUISHABLE,
@@ -38,7 +38,7 @@ TONES = {
     INDISTINGUISHABLE: "no influence can be told from zero",
     UNTESTED: "there is no test",
 }
-"""What was found for a network -> words that follow "in 3 of 5 networks"."""
+"""Result for a network -> the words that follow "in 3 of 5 networks"."""
 
 HEADLINES = {
     "helps": "helps",
@@ -54,28 +54,34 @@ HEADLINES = {
 
 @dataclass(frozen=True)
 class Amount:
-    """A number of a file and how it is printed."""
+    """A number of a file, and the text that is printed for it."""
 
     value: float
     text: str
 
 
 Sentence = tuple[str | Amount, ...]
-"""Words and numbers, in the order in which they are read."""
+"""Words and numbers, in reading order."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found about one input and one output.
+    """The results for one input and one output.
 
     Parameters
     ----------
-    source, target : the muted site and the output that is scored.
-    score : what the output is scored by, for readers.
-    tone : one of `TONES` if all networks share it, or empty.
-    headline : the tone in words.
-    sentences : how many networks, how much, how sure.
-    verdicts : network -> its verdict in words; empty where there are too many networks.
+    source, target
+        The muted site and the output that is scored.
+    score
+        What the output is scored by, for readers.
+    tone
+        One of `TONES` if all networks share it, or empty.
+    headline
+        The tone in words.
+    sentences
+        How many networks, how much, how sure.
+    verdicts
+        Network -> its verdict in words; empty where there are too many networks.
     """
 
     source: str
@@ -89,13 +95,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Summary:
-    """What stands at the top of a page.
+    """The summary at the top of a page.
 
     Parameters
     ----------
-    facts : what was measured: sentences.
-    performance : how good the outputs are with nothing muted: one sentence per output.
-    across, own : findings about inputs and outputs of other names, and of the same name.
+    facts
+        What was measured: sentences.
+    performance
+        How good the outputs are with nothing muted: one sentence per output.
+    across, own
+        Findings about inputs and outputs of other names, and of the same name.
     """
 
     facts: tuple[Sentence, ...]
@@ -107,7 +116,7 @@ class Summary:
 def summarise(
     influence: pd.DataFrame, performance: pd.DataFrame, distance: pd.DataFrame
 ) -> Summary:
-    """Say in words what runs found, by one metric per output, over all samples.
+    """Summarise the results of runs in words, by one metric per output, over all samples.
 
     Parameters are frames with the columns of the files; the second and the third may be empty.
 
@@ -215,7 +224,7 @@ def _tone(judged: Any) -> str:
 
 
 def _agreement(tones: Sequence[str], mutes: int) -> Sentence:
-    """Say in how many networks each verdict holds."""
+    """Write in how many networks each verdict holds."""
     total = len(tones)
     counts = [
         (tones.count(tone), words if mutes > 1 else words.replace("every mute", "the only mute"))
@@ -232,7 +241,7 @@ def _agreement(tones: Sequence[str], mutes: int) -> Sentence:
 
 def _range(own: pd.DataFrame) -> Sentence:
     display = display_of(own["metric"].iloc[0])
-    unit = display.gain_unit("" if pd.isna(unit := own["unit"].iloc[0]) else str(unit))
+    unit = omega_unit(own.iloc[0])
     scale = f", in {unit}" if unit else ""
     scale += f" of {display.label}" if unit == "percentage points" else ""
     known = own[own["omega"].notna()].sort_values("omega", kind="stable")
@@ -246,7 +255,7 @@ def _range(own: pd.DataFrame) -> Sentence:
 
 
 def _certainty(own: pd.DataFrame) -> Iterator[Sentence]:
-    """Say how many intervals exclude zero, and how many tests pass."""
+    """Write how many intervals exclude zero, and how many tests reject it."""
     tested = own[own["omega_low"].notna()]
     if tested.empty:
         yield ("No interval says how sure this is.",)
@@ -261,7 +270,7 @@ def _certainty(own: pd.DataFrame) -> Iterator[Sentence]:
 
 
 def _caution(own: pd.DataFrame, distance: pd.DataFrame) -> Iterator[Sentence]:
-    """Warn of mutes that take the network far from its data."""
+    """Warn of mutes whose replaced inputs are far from the data."""
     if distance.empty:
         return
     columns = [*RUN, "mute", "source"]
@@ -275,7 +284,7 @@ def _caution(own: pd.DataFrame, distance: pd.DataFrame) -> Iterator[Sentence]:
 
 
 def _gain(row: pd.Series) -> Sentence:
-    """Say an omega, with its interval if it has one."""
+    """Write an omega, with its interval if it has one."""
     display = display_of(row["metric"])
     omega, low, high = (
         _amount(row[key], f"{row[key] * display.gain:+.{display.gain_digits}f}")
@@ -296,12 +305,8 @@ def _amount(value: float, text: str) -> Amount:
 
 
 def _called(frame: pd.DataFrame) -> pd.DataFrame:
-    """Name trained networks: with the seed and the data set where there are several of a name."""
-    names, by_network = frame["network"], frame.groupby("network")
-    seeded = names + " #" + frame["seed"].astype("Int64").astype(str)
-    names = names.where(by_network["seed"].transform("nunique") < 2, seeded)
-    placed = names + " on " + frame["dataset"]
-    return frame.assign(called=names.where(by_network["dataset"].transform("nunique") < 2, placed))
+    """Add the column `called`: the network, with seed and data set if there are several."""
+    return frame.assign(called=run_names(frame, " on "))
 
 
 def _counted(count: int, what: str) -> str:

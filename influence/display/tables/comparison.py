@@ -36,12 +36,17 @@ def comparison_table(
 
     Parameters
     ----------
-    comparison : frame from `influence.analysis.comparison.compare`.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the frame.
-    mute : names of mutes; all by default. Performances are with nothing muted.
-    level : `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
-    interval : whether the differences show their interval.
+    comparison
+        Frame from `influence.analysis.comparison.compare`.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the frame.
+    mute
+        Names of mutes; all by default. Performances are with nothing muted.
+    level
+        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    interval
+        Whether the differences show their interval.
 
     Raises
     ------

@@ -42,12 +42,17 @@ def interactions_table(
 
     Parameters
     ----------
-    interactions : frame with the columns of `interactions.csv`, of one run or of several.
-    metric : names of metrics, in the order of the columns; by default one per target: mean IoU,
-        the squared relative error, or else the first in the file.
-    mute : names of mutes; all by default.
-    level : `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
-    interval : whether the cells show the interval.
+    interactions
+        Frame with the columns of `interactions.csv`, of one run or of several.
+    metric
+        Names of metrics, in the order of the columns; by default one per target: mean IoU, the
+        squared relative error, or else the first in the file.
+    mute
+        Names of mutes; all by default.
+    level
+        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    interval
+        Whether the cells show the interval.
 
     Raises
     ------

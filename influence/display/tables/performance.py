@@ -38,13 +38,19 @@ def performance_table(
 
     Parameters
     ----------
-    performance : frame with the columns of `performance.csv`, of one run or of several; in a column
-        `digits` decimals to show, where they are not those that are usual for the metric.
-    metric : names of metrics, in the order of the columns; all by default.
-    mute : names of mutes, for setups in which something is muted; all by default.
-    setup : setups as the file names them (`depth`, `depth+semantic`, `none`), or `*` for all.
-    level : `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
-    interval : whether the cells show the interval.
+    performance
+        Frame with the columns of `performance.csv`, of one run or of several; in a column `digits`
+        decimals to show, where they are not those that are usual for the metric.
+    metric
+        Names of metrics, in the order of the columns; all by default.
+    mute
+        Names of mutes, for setups in which something is muted; all by default.
+    setup
+        Setups as the file names them (`depth`, `depth+semantic`, `none`), or `*` for all.
+    level
+        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    interval
+        Whether the cells show the interval.
 
     Raises
     ------

@@ -40,12 +40,17 @@ def seeds_table(
 
     Parameters
     ----------
-    seeds : frame from `influence.analysis.seeds.aggregate_seeds`.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the frame.
-    mute : names of mutes; all by default.
-    level : `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
-    interval : whether the means show their interval.
+    seeds
+        Frame from `influence.analysis.seeds.aggregate_seeds`.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the frame.
+    mute
+        Names of mutes; all by default.
+    level
+        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    interval
+        Whether the means show their interval.
 
     Raises
     ------
@@ -120,11 +125,15 @@ def power_table(
 
     Parameters
     ----------
-    power : frame from `influence.analysis.power.plan_samples`.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the frame.
-    mute : names of mutes; all by default.
-    level : `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    power
+        Frame from `influence.analysis.power.plan_samples`.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the frame.
+    mute
+        Names of mutes; all by default.
+    level
+        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
 
     Raises
     ------

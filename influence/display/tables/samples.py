@@ -31,11 +31,15 @@ def samples_table(
 
     Parameters
     ----------
-    samples : frame with the columns of ``samples.csv.gz``, of one run or of several.
-    source, target, mute : names; all by default.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the file.
-    top : how many samples a side.
+    samples
+        Frame with the columns of ``samples.csv.gz``, of one run or of several.
+    source, target, mute
+        Names; all by default.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the file.
+    top
+        How many samples a side.
 
     Raises
     ------
