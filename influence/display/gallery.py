@@ -245,28 +245,24 @@ def _draw_samples(maps: SampleMaps, scale: _Scale) -> Iterator[dict[str, Any]]:
 
 
 def _legend(exhibits: Sequence[Exhibit], scales: Mapping[str, _Scale]) -> dict[str, Any]:
-    checkpoints = {
+    seeds = {
         (e.maps.network, e.maps.facts.get("checkpoint_sha256", "")): e.extremes["seed"].iloc[0]
         for e in exhibits
     }
+    checkpoints = [
+        {"network": name, "seed": None if pd.isna(seed) or seed == "" else int(seed), "sha256": sha}
+        for (name, sha), seed in seeds.items()
+    ]
+    ends = {"hurt": HURT, "neither": NEITHER, "helped": HELPED}
     return {
         "format": "influence-gallery",
         "version": 1,
         "data_sha256": exhibits[0].maps.facts.get("data_sha256", "") if exhibits else "",
-        "checkpoints": [
-            {
-                "network": name,
-                "seed": None if pd.isna(seed) or seed == "" else int(seed),
-                "sha256": sha256,
-            }
-            for (name, sha256), seed in checkpoints.items()
-        ],
+        "checkpoints": checkpoints,
         "targets": {target: _explain(scale) for target, scale in scales.items()},
-        "gain": {
-            "colours": list(GAIN_COLOURS), "hurt": HURT, "neither": NEITHER, "helped": HELPED,
-        },
+        "gain": {"colours": list(GAIN_COLOURS), **ends},
         "no_truth": NO_TRUTH,
-    }  # fmt: skip
+    }
 
 
 def _explain(scale: _Scale) -> dict[str, Any]:

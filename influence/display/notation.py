@@ -219,7 +219,7 @@ DISPLAYS: Mapping[str, Display] = {
     "delta_2": Display("δ < 1.25²", "share of pixels with max(d/d*, d*/d) < 1.25²"),
     "delta_3": Display("δ < 1.25³", "share of pixels with max(d/d*, d*/d) < 1.25³"),
     "kl_divergence": Display("KL", "mean divergence of the muted from the full probabilities"),
-    "changed_labels": _percent("changed labels", "share of places whose greatest class changes"),
+    "changed_labels": _percent("changed labels", "share of labels that differ, muted from full"),
     "relative_change": Display("relative change", "mean of |d muted − d full| / d full"),
     "absolute_change": Display("absolute change", "mean of |muted − full|"),
     "si_log": Display("si(log)", "root of the mean of the variance of ln d − ln d* in a sample"),

@@ -278,19 +278,19 @@ def _cell(entry: Any, dialect: Dialect, table: Table) -> str:
         return dialect.name(words)
     if pd.isna(entry.value):
         return dialect.absent
-    ends = ""
-    shown = f"{entry.value:.{entry.digits}f}".replace("-", dialect.minus)
-    if table.interval and not pd.isna(entry.low):
-        ends = f"[{entry.low:.{entry.digits}f}, {entry.high:.{entry.digits}f}]"
-        ends = ends.replace("-", dialect.minus)
-    signs = (dialect.star if entry.marked else "") + (
-        dialect.warning if getattr(entry, "warned", False) else ""
+    value, low, high = (
+        f"{part:.{entry.digits}f}".replace("-", dialect.minus)
+        for part in (entry.value, entry.low, entry.high)
     )
-    if table.stacked and ends:
-        value = dialect.bold.format(shown) if entry.best else shown
-        return dialect.stack.format(value + signs, ends)
-    shown = " ".join(filter(None, [shown, ends]))
-    return f"{dialect.bold.format(shown) if entry.best else shown}{signs}"
+    signs = dialect.star if entry.marked else ""
+    signs += dialect.warning if getattr(entry, "warned", False) else ""
+    bold = dialect.bold if entry.best else "{}"
+    if not table.interval or pd.isna(entry.low):
+        return bold.format(value) + signs
+    ends = f"[{low}, {high}]"
+    if table.stacked:
+        return dialect.stack.format(bold.format(value) + signs, ends)
+    return bold.format(f"{value} {ends}") + signs
 
 
 def _dressed(table: Table, dialect: Dialect) -> pd.DataFrame:
@@ -317,22 +317,24 @@ def _flat(wide: pd.DataFrame) -> pd.DataFrame:
     return wide.set_axis(names, axis=1)
 
 
-def _aligned(table: Table, columns: int) -> list[str]:
+def _alignment(table: Table, columns: int) -> list[str]:
     return ["left"] * len(table.rows) + ["right"] * (columns - len(table.rows))
 
 
+def _body(table: Table, dialect: Dialect, style: str) -> str:
+    cells = _flat(_dressed(table, dialect))
+    alignment = _alignment(table, cells.shape[1])
+    return cells.to_markdown(index=False, tablefmt=style, disable_numparse=True, colalign=alignment)
+
+
 def _markdown(table: Table) -> str:
-    cells = _flat(_dressed(table, MARKDOWN))
-    body = cells.to_markdown(
-        index=False, disable_numparse=True, colalign=_aligned(table, cells.shape[1])
-    )
     notes = " ".join(map(MARKDOWN.name, _notes(table)))
-    return f"**{MARKDOWN.name(table.title)}**\n\n{body}\n\n{notes}\n"
+    return f"**{MARKDOWN.name(table.title)}**\n\n{_body(table, MARKDOWN, 'pipe')}\n\n{notes}\n"
 
 
 def _latex(table: Table) -> str:
     cells = _dressed(table, LATEX)
-    alignment = "".join(side[0] for side in _aligned(table, cells.shape[1]))
+    alignment = "".join(side[0] for side in _alignment(table, cells.shape[1]))
     written = cells.to_latex(
         index=False,
         escape=False,
@@ -366,13 +368,7 @@ def _csv(table: Table) -> str:
 
 
 def _text(table: Table) -> str:
-    cells = _flat(_dressed(table, TEXT))
-    body = cells.to_markdown(
-        index=False,
-        tablefmt="simple",
-        disable_numparse=True,
-        colalign=_aligned(table, cells.shape[1]),
-    )
+    body = _body(table, TEXT, "simple")
     return "\n".join([table.title, "", body, "", *table.notes]) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Interactions: what sources give alone and beside others, and what pairs give together."""
+"""Interactions: the contributions of single sources, and the interactions of pairs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ KINDS = {
     "add_one_in": ("alone (add-one-in)", "o", False),
     "interaction": ("pair: interaction", "s", True),
 }
-"""Kind in the file -> what readers call it, and its marker."""
+"""Kind in the file -> its label, its marker, and whether that is filled."""
 
 PAIR = "0.3"
 MOST = 3  # panels side by side
@@ -53,8 +53,8 @@ def draw_interactions(
 ) -> Figure:
     """Draw one line of panels per target: a panel for each source and each pair of sources.
 
-    Positive values help. A pair whose interaction is positive gives more than the sum of both;
-    negative: what they know is partly the same.
+    Positive values help. A pair with a positive interaction contributes more than the sum of its
+    two sources (synergy), one with a negative interaction less (redundancy).
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def draw_interactions(
     Raises
     ------
     InfluenceError
-        If a name is unknown, or a result is there twice.
+        If a name is unknown, or there are two results for one point.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Names beside points, where they cover neither points nor each other."""
+"""Names beside points, which cover neither points nor each other."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ MARKER = 3.0  # radius that a marker keeps free
 GAPS = (1.5, 3.0, 5.0, 8.0, 12.0, 17.0, 23.0)  # between a marker and its name
 LEADER_FROM = 8.0  # at this gap a name needs a line to its point
 ANGLES = np.deg2rad(np.arange(0, 360, 15))
-HALO = withStroke(linewidth=1.5, foreground="white")  # lifts a name off the lines that it crosses
+HALO = withStroke(linewidth=1.5, foreground="white")  # keeps names legible on lines
 
-# Costs, against one per point of gap. Lines may be crossed where there is no other room.
+# Costs, compared to 1 per point of gap. Lines are crossed only if there is no other room.
 COVERS_NAME, LEAVES_AXES, COVERS_LINE = 1000.0, 1000.0, 1.0
 
 
@@ -106,9 +106,7 @@ def _cost(box: Array, taken: Sequence[Array], ink: Array, frame: Array) -> float
 def _dots(line: Array) -> Array:
     """Return points on a polyline, a pixel apart."""
     line = line[np.isfinite(line).all(axis=1)]
-    steps = [int(np.hypot(*(end - start))) + 1 for start, end in pairwise(line)]
     pieces = [
-        start + np.linspace(0, 1, count)[:, None] * (end - start)
-        for (start, end), count in zip(pairwise(line), steps, strict=True)
+        np.linspace(start, end, int(np.hypot(*(end - start))) + 1) for start, end in pairwise(line)
     ]
     return np.concatenate([line, *pieces])

@@ -1,4 +1,4 @@
-"""The influence matrix: what every source gives every target, network by network."""
+"""The influence matrix: omega of every source and target, network by network."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = ["draw_matrix"]
 CELL = (0.5, 0.17)  # inches: width and height
 LETTER = 0.06  # inches: the width of a letter, about
 NAMES, FRAME = 1.0, 1.15  # inches: what names take beside the cells; titles, sources and bars
-DECADES = 2  # of omega's size on either side of zero that have colours of their own
-DARK = 0.62  # beyond this part of the scale letters are white
+DECADES = 2  # of |omega| with different colours, on either side of zero
+DARK = 0.62  # letters are white beyond this part of the scale
 
 
 def draw_matrix(
@@ -35,8 +35,8 @@ def draw_matrix(
 ) -> Figure:
     """Draw one heat map per target: networks down, sources across, omega in each cell.
 
-    An omega in brackets has an interval that holds zero. Colours are logarithmic, for what an
-    input gives the output of its own name is often a hundred times what it gives another.
+    An omega in brackets has an interval that holds zero. Colours are logarithmic, because the
+    influence of an input on the output of the same name is often a hundred times that on another.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def _rounded_up(size: float) -> float:
 
 
 def _reach(names: Sequence[str]) -> float:
-    """Return about how long the longest name is, in inches."""
+    """Return the approximate length of the longest name in inches."""
     return LETTER * max(map(len, names))
 
 

@@ -1,7 +1,7 @@
-"""Omega under every mute, with the verdict: does the sign depend on what replaced the input?
+"""Omega under every mute, with the verdict: does the sign depend on the mute?
 
-One panel per direction, one row per network, one point per mute. A hollow point says that the
-muted input is far from the data (`distance.csv`), so that omega may be an artefact of the mute.
+One panel per direction, one row per network, one point per mute. A hollow point marks a muted
+input that is far from the data (`distance.csv`), whose omega may be an artefact of the mute.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class MutePanel:
     Parameters
     ----------
     label
-        Of the axis, with the unit.
+        Label of the axis, with the unit.
     points
         One row per network and mute: `name` of the network, `mute`, omega `x` with `x_low` and
         `x_high`, and `far`, whether the muted input is far from the data.
@@ -70,9 +70,9 @@ def mute_panels(
     level: str = "all",
     directions: Directions = "cross",
 ) -> list[MutePanel]:
-    """Bring together, for each direction, the omegas of every network and mute.
+    """Collect, for each direction, the omegas of every network and mute.
 
-    Parameters are those of `draw_mutes`.
+    The parameters are those of `draw_mutes`.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def _row_height(mutes: int) -> float:
 
 
 def _far(omega: pd.DataFrame, distance: pd.DataFrame | None) -> pd.Series:
-    """Tell which muted inputs are beyond the threshold of the distance meter anywhere."""
+    """Find the muted inputs whose distance from the data is beyond the threshold at any place."""
     if distance is None or distance.empty:
         return pd.Series(False, index=omega.index)
     columns = [*RUN, "mute", "source"]

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 from numpy.typing import ArrayLike, NDArray
 
-from influence.display.notation import display_of, gain_heading, omega_label
+from influence.display.notation import display_of, gain_heading, omega_label, run_names
 from influence.display.plots.labels import write_labels
 from influence.display.plots.rows import Directions, shown_directions
 from influence.display.plots.style import (
@@ -77,9 +77,9 @@ def performance_panels(
     directions: Directions = "cross",
     groups: Mapping[str, str] | None = None,
 ) -> list[Panel]:
-    """Bring together, for each direction, omega and the performance with nothing muted.
+    """Collect, for each direction, omega and the performance with nothing muted.
 
-    Parameters are those of `draw_performance`.
+    The parameters are those of `draw_performance`.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def performance_panels(
             "of one and the same run"
         )
     joined["group"] = [(groups or {}).get(network, NO_GROUP) for network in joined["network"]]
-    joined["name"] = _names(joined)
+    joined["name"] = run_names(joined.assign(dataset=""))  # the title names the data sets
     return [
         _panel(rows)
         for _, rows in joined.groupby(["source", "target", "metric", "level"], sort=False)
@@ -138,10 +138,10 @@ def draw_performance(
     directions
         `cross` leaves out the influence of an input on the output of the same name.
     groups
-        Network -> name of its group; groups have colours and markers of their own.
+        Network -> name of its group; each group has its colour and marker.
     ink_of
-        Network -> its colour and marker, where networks have their own; those of a group have one
-        marker, which the legend explains.
+        Network -> its colour and marker, in place of those of its group; networks of a group share
+        one marker, which the legend explains.
 
     Raises
     ------
@@ -180,8 +180,9 @@ def draw_performance(
         points = pd.concat([panel.points for panel in panels])
         by_group = inks(points["group"])
         legend: dict[str, Line2D] = {}
+        of_groups = dict(zip(points["network"], points["group"].map(by_group), strict=True))
         for axes, panel in zip(grid, panels, strict=False):
-            envelope = draw_panel(axes, panel, ink_of or _spread(by_group, points))
+            envelope = draw_panel(axes, panel, ink_of or of_groups)
             legend["upper concave envelope"] = envelope
         legend = _group_legend(points, ink_of, by_group) | legend
         for axes in grid[len(panels) :]:
@@ -214,21 +215,6 @@ def _panel(rows: pd.DataFrame) -> Panel:
         y_label=gain_heading(first),
         points=points.reset_index(drop=True),
     )
-
-
-def _names(joined: pd.DataFrame) -> pd.Series:
-    """Name points by network, and by seed where a network has several."""
-    several = joined.groupby("network")["seed"].transform("nunique") > 1
-    seeded = joined["network"] + " #" + joined["seed"].astype("Int64").astype(str)
-    return joined["network"].where(~several, seeded)
-
-
-def _spread(by_group: Mapping[str, Ink], points: pd.DataFrame) -> dict[str, Ink]:
-    """Give each network the ink of its group."""
-    return {
-        network: by_group[group]
-        for network, group in zip(points["network"], points["group"], strict=True)
-    }
 
 
 def _group_legend(
@@ -265,7 +251,7 @@ def draw_panel(axes: Axes, panel: Panel, ink_of: Mapping[str, Ink]) -> Line2D:
 
 
 def write_names(axes: Axes, points: pd.DataFrame) -> list[Annotation]:
-    """Write the names beside the points of a panel, whose layout and limits are final."""
+    """Write the names beside the points of a panel whose layout and limits are final."""
     across = np.stack([points[["x_low", "x_high"]], points[["y", "y"]]], axis=-1)
     upright = np.stack([points[["x", "x"]], points[["y_low", "y_high"]]], axis=-1)
     zero = np.column_stack([[0, 0], axes.get_ylim()])

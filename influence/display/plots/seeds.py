@@ -1,4 +1,4 @@
-"""Seeds: how far trainings of one network lie apart, with their mean and its interval."""
+"""Omega of every seed of a network, with the mean over the seeds and its interval."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def draw_seeds(
     directions: Directions = "cross",
     ink_of: Mapping[str, Ink] | None = None,
 ) -> Figure:
-    """Draw the omega of every seed, and below it their mean, one panel per direction.
+    """Draw the omega of every seed and the mean over seeds, one panel per direction.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Slices: omega class by class, and by bins of depth or regions."""
+"""Omega slice by slice: by class, by bin of depth, or by region."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def draw_slices(
     influence
         Frame with the columns of `influence.csv`, of one run or of several.
     level
-        A pattern such as `class:*` or `depth:*`; all slices by default. The whole comes first.
+        A pattern such as `class:*` or `depth:*`; all slices by default. The level `all` is the
+        first row.
     mute
         One name; by default the first of the file.
     metric
@@ -55,12 +56,12 @@ def draw_slices(
     ink_of
         Network -> its colour and marker; by default in the order of the file.
     words
-        Level -> what the figure calls it, where a unit is to be named.
+        Level -> its label, for example with a unit.
 
     Raises
     ------
     InfluenceError
-        If a name is unknown, no direction or slice is left, or a result is there twice.
+        If a name is unknown, no direction or slice is left, or there are two results for one point.
 
     Examples
     --------
@@ -98,7 +99,7 @@ def draw_slices(
 
 
 def _whole(influence: pd.DataFrame, sliced: pd.DataFrame) -> pd.DataFrame:
-    """Return the omegas at level `all` of the directions in slices, unless they are there."""
+    """Return the omegas at level `all` of the sliced directions, unless `sliced` has them."""
     if "all" in set(sliced["level"]):
         return sliced.iloc[:0]
     keys = ["mute", "source", "target", "metric"]

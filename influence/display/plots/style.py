@@ -1,4 +1,4 @@
-"""The look of every plot, and files that are the same to the byte when written again."""
+"""The style of every plot: sizes, colours, markers, legends; and files that are reproducible."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ COLUMN_WIDTH = 3.3  # inches: one column of a two-column paper
 GREY = "0.6"
 MARKERS = "osD^vP"
 MODALITY_COLOURS = ("#332288", "#cc6677", "#999933", "#44aa99", "#882255", "#88ccee", "#117733")
-"""Paul Tol's scheme `muted`: none is in the palette of `inks`, and all can be told apart."""
+"""Paul Tol's scheme `muted`: none is in the palette of `inks`, and all are distinct."""
 USUAL = ("depth", "semantic", "rgb")
 """Modalities that have the same colour in the figures of every run."""
 
-# What would date a file, and so make two equal plots differ.
+# Metadata that would make the files of equal plots differ.
 FORMATS: Mapping[str, Mapping[str, None]] = {
     "png": {"Software": None},
     "pdf": {"CreationDate": None},
@@ -80,7 +80,7 @@ def inks(groups: Iterable[str]) -> dict[str, Ink]:
 
 
 def modality_inks(modalities: Iterable[str]) -> dict[str, Ink]:
-    """Give each modality a colour that no network has; depth, semantic and rgb always their own.
+    """Give each modality a colour that no network has; those of depth, semantic, rgb are fixed.
 
     >>> modality_inks(["sound", "depth"])["depth"] == modality_inks(["depth"])["depth"]
     True
@@ -154,7 +154,7 @@ def heading(rows: pd.DataFrame, *facts: str) -> str:
 
 
 def check_suffix(path: str | os.PathLike[str]) -> str:
-    """Return the format that a file name asks for.
+    """Return the format of a file by its suffix.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def check_suffix(path: str | os.PathLike[str]) -> str:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Save a figure as PNG, PDF or SVG, by suffix; the same figure gives the same bytes.
+    """Save a figure as PNG, PDF or SVG, by suffix; equal figures give equal bytes.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from influence.display.notation import display_of
 from influence.display.plots.performance import upper_envelope
 from influence.display.plots.style import inks
 
-__all__ = ["CHARTS", "COLOURED_AT_MOST", "Chart", "envelopes", "mute_scale", "network_scale"]
+__all__ = ["CHARTS", "COLOURED_AT_MOST", "Chart", "envelopes", "ink_scale", "network_scale"]
 
 Spec = dict[str, Any]
 
@@ -55,24 +55,23 @@ class Chart:
     spec: Spec
 
 
-def network_scale(names: pd.Series) -> Spec | None:
-    """Give each network its colour and shape in figures; None if there are too many networks.
+def ink_scale(names: pd.Series) -> Spec:
+    """Give each network or mute its colour and shape in figures.
 
-    >>> network_scale(pd.Series(["a", "b"]))["colours"]
-    ['#0173b2', '#de8f05']
-    """
-    if names.nunique() > COLOURED_AT_MOST:
-        return None
-    return _scale(names)
-
-
-def mute_scale(mutes: pd.Series) -> Spec:
-    """Give each mute its colour and shape in figures.
-
-    >>> mute_scale(pd.Series(["zero", "mean"]))
+    >>> ink_scale(pd.Series(["zero", "mean"]))
     {'names': ['zero', 'mean'], 'colours': ['#0173b2', '#de8f05'], 'shapes': ['circle', 'square']}
     """
-    return _scale(mutes)
+    ink_of = inks(names.astype(str))
+    return {
+        "names": list(ink_of),
+        "colours": [ink.colour for ink in ink_of.values()],
+        "shapes": [SHAPES[ink.marker] for ink in ink_of.values()],
+    }
+
+
+def network_scale(names: pd.Series) -> Spec | None:
+    """Give each network its colour and shape; None if there are too many networks."""
+    return None if names.nunique() > COLOURED_AT_MOST else ink_scale(names)
 
 
 def envelopes(influence: pd.DataFrame) -> list[Spec]:
@@ -104,15 +103,6 @@ def _envelope(rows: pd.DataFrame) -> list[dict[str, float]]:
     y = rows["full"] * gain * rows["higher_is_better"].map({True: 1, False: -1})
     corners = upper_envelope(rows["omega"] * gain, y)
     return [{"x": float(x), "y": float(y)} for x, y in corners]
-
-
-def _scale(names: pd.Series) -> Spec:
-    ink_of = inks(names.astype(str))
-    return {
-        "names": list(ink_of),
-        "colours": [ink.colour for ink in ink_of.values()],
-        "shapes": [SHAPES[ink.marker] for ink in ink_of.values()],
-    }
 
 
 def _number(field: str, title: str | None = None, **options: Any) -> Spec:
@@ -149,6 +139,12 @@ OUTLINE: Spec = {"stroke": "$ink", "strokeWidth": 0.5}
 
 WHO = {"network": "name", "influence_ω": "omegaText"}
 
+
+def _bar(**ends: Spec) -> Spec:
+    mark = {"type": "rule", "opacity": 0.55, "aria": False}
+    return {"mark": mark, "encoding": {**ends, "color": NETWORK_COLOUR}}
+
+
 PERFORMANCE: Spec = {
     "height": 260,
     "data": {"name": "points"},
@@ -163,24 +159,8 @@ PERFORMANCE: Spec = {
                 "detail": _name("dataset"),
             },
         },
-        {
-            "mark": {"type": "rule", "opacity": 0.55, "aria": False},
-            "encoding": {
-                "x": _number("xLow", "$x"),
-                "x2": {"field": "xHigh"},
-                "y": _number("y", "$y"),
-                "color": NETWORK_COLOUR,
-            },
-        },
-        {
-            "mark": {"type": "rule", "opacity": 0.55, "aria": False},
-            "encoding": {
-                "x": _number("x", "$x"),
-                "y": _number("yLow", "$y"),
-                "y2": {"field": "yHigh"},
-                "color": NETWORK_COLOUR,
-            },
-        },
+        _bar(x=_number("xLow", "$x"), x2={"field": "xHigh"}, y=_number("y", "$y")),
+        _bar(x=_number("x", "$x"), y=_number("yLow", "$y"), y2={"field": "yHigh"}),
         {
             "mark": {"type": "point", "filled": True, "size": 90, "opacity": 0.95, **OUTLINE},
             "encoding": {

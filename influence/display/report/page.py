@@ -12,7 +12,6 @@ import json
 import os
 from base64 import b64encode
 from collections.abc import Sequence
-from functools import partial
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -30,7 +29,7 @@ from influence.display.report.charts import (
     COLOURED_AT_MOST,
     Chart,
     envelopes,
-    mute_scale,
+    ink_scale,
     network_scale,
 )
 from influence.display.report.provenance import read_origins
@@ -215,7 +214,7 @@ def _facts(
         "charts": [vars(chart) for chart in _charts(influence)],
         "envelopes": envelopes(influence),
         "networks": network_scale(influence["network"]),
-        "mutes": mute_scale(influence["mute"]),
+        "mutes": ink_scale(influence["mute"]),
         "fullSetups": dict(zip(full["network"], full["setup"], strict=True)) if len(full) else {},
         "colours": {"help": HELPED, "hurt": HURT},
         "groups": cards.groups,
@@ -233,7 +232,6 @@ def _metrics(influence: pd.DataFrame, performance: pd.DataFrame) -> dict[str, di
 def _metric(row: Any) -> dict[str, Any]:
     display = display_of(row.metric)
     unit = "" if pd.isna(row.unit) else str(row.unit)
-    heading = partial(display.gain_heading, higher_is_better=row.higher_is_better, unit=unit)
     return {
         "label": display.label,
         "definition": display.definition,
@@ -244,7 +242,7 @@ def _metric(row: Any) -> dict[str, Any]:
             "digits": display.gain_digits,
             "unit": display.gain_unit(unit),
         },
-        "heading": heading(),
+        "heading": display.gain_heading(higher_is_better=row.higher_is_better, unit=unit),
     }
 
 

@@ -113,58 +113,55 @@ class Sheet:
         return {"level": "all"} if "all" in self.selects.get("level", ()) else {}
 
 
+METRIC, UNIT, N = (
+    Column("metric", "metric"),
+    Column("unit", "unit", of="gain"),
+    Column("n", "number"),
+)
+
+
+def _names(*keys: str) -> tuple[Column, ...]:
+    return tuple(map(Column, keys))
+
+
 SHOWN: Mapping[str, tuple[Column, ...]] = {
     "verdicts": (
-        Column("source"),
-        Column("target"),
-        Column("metric", "metric"),
+        *_names("source", "target"),
+        METRIC,
         Column("smallest", "gain"),
         Column("largest", "gain"),
-        Column("unit", "unit", of="gain"),
-        Column("verdict"),
-        Column("helps"),
-        Column("hurts"),
-        Column("undecided"),
+        UNIT,
+        *_names("verdict", "helps", "hurts", "undecided"),
     ),
     "influence": (
-        Column("mute"),
-        Column("site"),
-        Column("source"),
-        Column("target"),
-        Column("metric", "metric"),
-        Column("level"),
+        *_names("mute", "site", "source", "target"),
+        METRIC,
+        *_names("level"),
         Column("omega", "gain", ends=("omega_low", "omega_high")),
-        Column("unit", "unit", of="gain"),
+        UNIT,
         Column("full", "value"),
         Column("muted", "value"),
         Column("p_holm", "p"),
-        Column("n", "number"),
+        N,
     ),
     "performance": (
-        Column("mute"),
-        Column("setup"),
-        Column("target"),
-        Column("metric", "metric"),
-        Column("level"),
+        *_names("mute", "setup", "target"),
+        METRIC,
+        *_names("level"),
         Column("value", "value", ends=("low", "high")),
         Column("unit", "unit", of="value"),
-        Column("n", "number"),
+        N,
     ),
     "interactions": (
-        Column("mute"),
-        Column("target"),
-        Column("metric", "metric"),
-        Column("level"),
-        Column("kind"),
-        Column("players"),
+        *_names("mute", "target"),
+        METRIC,
+        *_names("level", "kind", "players"),
         Column("value", "gain", ends=("low", "high")),
-        Column("unit", "unit", of="gain"),
-        Column("n", "number"),
+        UNIT,
+        N,
     ),
     "distance": (
-        Column("mute"),
-        Column("source"),
-        Column("place"),
+        *_names("mute", "source", "place"),
         Column("distance", "number", digits=1),
         Column("threshold", "number", digits=1),
         Column("outside", "number", factor=100),
@@ -284,22 +281,10 @@ SHEET_WORDS: Mapping[str, tuple[str, str]] = {
 """Table -> its title, and a sentence about its rows."""
 
 COLUMN_WORDS: Mapping[str, str] = {
-    "source": "input",
-    "target": "output",
-    "metric": "score",
-    "omega": "influence ω",
-    "full": "with the input",
-    "muted": "without it",
-    "p_holm": "p (Holm)",
-    "n": "samples",
-    "setup": "inputs present",
-    "players": "inputs",
-    "smallest": "smallest ω",
-    "largest": "largest ω",
-    "helps": "helps under",
-    "hurts": "hurts under",
-    "undecided": "undecided under",
-    "outside": "channels outside, %",
-    "warning": "far",
-}
+    "source": "input", "target": "output", "metric": "score", "omega": "influence ω",
+    "full": "with the input", "muted": "without it", "p_holm": "p (Holm)", "n": "samples",
+    "setup": "inputs present", "players": "inputs", "smallest": "smallest ω",
+    "largest": "largest ω", "helps": "helps under", "hurts": "hurts under",
+    "undecided": "undecided under", "outside": "channels outside, %", "warning": "far",
+}  # fmt: skip
 """Column of a file -> its heading on the page, if that is another word."""

@@ -1,4 +1,4 @@
-"""Differences between networks: one row per pair, direction and mute."""
+"""Table of differences between networks: one row per pair, direction and mute."""
 
 from __future__ import annotations
 

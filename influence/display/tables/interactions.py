@@ -1,4 +1,4 @@
-"""Interactions: one row per site or pair of sites, one column per target and kind of quantity."""
+"""Table of interactions: one row per site or pair, one column per target and kind of quantity."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KINDS: Mapping[str, str] = {
     "shapley": "Shapley",
     "interaction": "interaction",
 }
-"""Kind in the file -> what readers call it."""
+"""Kind in the file -> its heading."""
 
 
 def interactions_table(

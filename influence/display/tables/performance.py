@@ -1,4 +1,4 @@
-"""Performances: one row per network, one column per metric or per class, the best in bold."""
+"""Tables of performance: one row per network, one column per metric or class, the best bold."""
 
 from __future__ import annotations
 
@@ -90,9 +90,17 @@ def class_table(
 ) -> Table:
     """Tabulate performances by class, with nothing muted: Table III of arXiv 1702.08009.
 
-    The columns are the classes under one metric, that metric as a whole, and the pixel accuracy
-    where the file has it. The metric is mean IoU, or else the first that has classes; `metric`
-    names others.
+    The columns are the classes under one metric, the same metric over all classes, and the pixel
+    accuracy if the file has it.
+
+    Parameters
+    ----------
+    performance
+        Frame with the columns of `performance.csv`, of one run or of several.
+    metric
+        Names of metrics; by default mean IoU, or else the first that has classes.
+    interval
+        Whether the cells show the interval.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Single samples: those that each source helps and hurts most, one row a sample."""
+"""Table of single samples: those that each source helps and hurts most."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def samples_table(
     mute: Sequence[str] = (),
     top: int = 10,
 ) -> Table:
-    """List the samples that each source helps and hurts most.
+    """Tabulate the samples that each source helps and hurts most, one row per sample.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def samples_table(
         Names of metrics; by default one per target: mean IoU, the squared relative error, or else
         the first in the file.
     top
-        How many samples a side.
+        How many samples are helped, and how many hurt.
 
     Raises
     ------
@@ -92,6 +92,6 @@ def _direction(row: Any) -> str:
 
 
 def _groups(samples: pd.DataFrame) -> tuple[str, ...]:
-    """Name the column of groups, if any group holds several samples."""
+    """Return the column of groups, if any group holds several samples."""
     counts = samples.groupby(["dataset", "group"], dropna=False)["id"].nunique()
     return ("group",) if (counts > 1).any() else ()
