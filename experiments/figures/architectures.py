@@ -114,19 +114,21 @@ def direction_table(found: pd.DataFrame) -> Table:
 def draw_directions(found: pd.DataFrame) -> Figure:
     """Draw the omegas under `SHOWN` with their intervals, and the range over all mutes in grey."""
     rows = found[["network", "dataset", "source"]].drop_duplicates()
-    names = [(row.network, row.dataset, row.source) for row in rows.itertuples()]
+    sources: list[Any] = list(rows.itertuples())
+    names = [(row.network, row.dataset, row.source) for row in sources]
     signs = inks(found["network"])
     several = rows.groupby("network")["dataset"].transform("nunique") > 1
     labels = [
         f"{row.network}{f' ({row.dataset})' if more else ''}: {row.source.removeprefix(PREFIX)}"
-        for row, more in zip(rows.itertuples(), several, strict=True)
+        for row, more in zip(sources, several, strict=True)
     ]
     with styled():
         figure = Figure(figsize=(2 * COLUMN_WIDTH, 0.6 + 0.17 * len(names)), layout="constrained")
         grid = figure.subplots(1, len(METRICS), sharey=True)
         for axes, (target, metric) in zip(grid, METRICS.items(), strict=True):
             shown = display_of(metric)
-            for row in found[found["target"] == target].itertuples():
+            omegas: Iterator[Any] = found[found["target"] == target].itertuples()
+            for row in omegas:
                 place = names.index((row.network, row.dataset, row.source))
                 low, value, high = (shown.gain * x for x in (row.low, row.omega, row.high))
                 ends = [shown.gain * row.smallest, shown.gain * row.largest]

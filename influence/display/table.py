@@ -356,15 +356,15 @@ def _csv(table: Table) -> str:
         entries = entries.assign(
             value=entries["text"].where(entries["text"] != "", entries["value"])
         )
-    parts = [table.spread(entries[part]) for part in PARTS]
+    parts = {part: _flat(table.spread(entries[part])) for part in PARTS}
     names = len(table.rows)
-    wide = _flat(parts[0]).iloc[:, :names]
-    for column in range(names, parts[0].shape[1]):
-        for part, frame in zip(PARTS, parts, strict=True):
-            heading = _flat(frame).columns[column] + ("" if part == "value" else f" {part}")
-            if part == "value" or frame.iloc[:, column].notna().any():
-                wide[heading] = frame.iloc[:, column]
-    return wide.to_csv(index=False, lineterminator="\n")
+    columns = [parts["value"].iloc[:, :names]]
+    for i in range(names, parts["value"].shape[1]):
+        for part, frame in parts.items():
+            cells = frame.iloc[:, i]
+            if part == "value" or cells.notna().any():
+                columns.append(cells.to_frame(f"{cells.name} {part}".removesuffix(" value")))
+    return pd.concat(columns, axis=1).to_csv(index=False, lineterminator="\n")
 
 
 def _text(table: Table) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -157,12 +157,8 @@ def _performance(
 
 def _best(entries: pd.DataFrame) -> pd.Series:
     """Find the best entries of a column and data set, to the digits shown; none if alone."""
-    goodness = pd.Series(
-        [
-            round(row.value, row.digits) * (1 if row.higher_is_better else -1)
-            for row in entries.itertuples()
-        ],
-        index=entries.index,
-    )
+    rows: Iterator[Any] = entries.itertuples()
+    signed = [round(row.value, row.digits) * (1 if row.higher_is_better else -1) for row in rows]
+    goodness = pd.Series(signed, index=entries.index)
     column = goodness.groupby([entries["dataset"], entries["heading"]], dropna=False)
     return (goodness == column.transform("max")) & (column.transform("size") > 1)
