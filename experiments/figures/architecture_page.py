@@ -112,7 +112,7 @@ def _arora(shown: pd.DataFrame, published: Path) -> pd.DataFrame:
             for dataset in dict.fromkeys(map(str, own["dataset"]))
         }
         printed = {"classes": row.classes, "printed, %": row.validation_accuracy_percent}
-        rows.append(printed | values)
+        rows.append({**printed, **values})
     return pd.DataFrame(rows).fillna("–")
 
 
