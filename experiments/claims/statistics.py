@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from influence.display.plots.envelope import upper_envelope
+from influence.display.plots.performance import upper_envelope
 
 __all__ = [
     "BEST",

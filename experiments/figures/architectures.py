@@ -12,10 +12,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.publishing.files import Output, write_csv
-from influence.display.notation import display_of
+from influence.display.notation import display_of, gains
 from influence.display.plots.style import COLUMN_WIDTH, GREY, inks, styled
-from influence.display.table import Table
-from influence.display.tables.arrangement import records, write_headings
+from influence.display.table import Table, make_cells
 from influence.errors import InfluenceError
 from influence.network.sites import PREFIX
 from influence.plan.conditions import NO_MUTE
@@ -68,7 +67,7 @@ def directions(
             "--mute panel"
         )
     judged = verdicts(panels)
-    judged["verdict"] = [in_words(row) for row in records(judged)]
+    judged["verdict"] = [in_words(row) for row in judged.itertuples()]
     table = shown.merge(judged[[*names, "smallest", "largest", "verdict"]], on=names)
     floor = performance[(performance["network"] == trivial) & (performance["mute"] == NO_MUTE)]
     floors = floor[floor["level"] == "all"].set_index("metric")["value"]
@@ -81,24 +80,11 @@ def directions(
 
 def direction_table(found: pd.DataFrame) -> Table:
     """Arrange directions as a table: sources down, what they give to each task across."""
-    display = found["metric"].map(display_of)
-    gain, digits = display.map(lambda one: one.gain), display.map(lambda one: one.gain_digits)
-    plain: dict[str, Any] = {
-        "low": np.nan,
-        "high": np.nan,
-        "marked": False,
-        "best": False,
-        "text": "",
-    }
+    gain = gains(found["metric"])
     scaled = {name: found[name] * gain for name in ("omega", "low", "high", "smallest", "largest")}
 
-    def cells(words: str, **columns: Any) -> pd.DataFrame:
-        def heading(row: Any) -> tuple[str, str]:
-            return f"→ {row.target}", words
-
-        own = plain | {"value": np.nan, "digits": digits} | columns
-        named = found[["network", "dataset", "source"]]
-        return named.assign(heading=write_headings(found, heading), **own)
+    def cells(words: str, value: Any = np.nan, **columns: Any) -> pd.DataFrame:
+        return make_cells(found, lambda row: (f"→ {row.target}", words), value, **columns)
 
     parts = [
         cells("ω", value=scaled["omega"], low=scaled["low"], high=scaled["high"]),
@@ -129,19 +115,21 @@ def direction_table(found: pd.DataFrame) -> Table:
 def draw_directions(found: pd.DataFrame) -> Figure:
     """Draw the omegas under `SHOWN` with their intervals, and the range over all mutes in grey."""
     rows = found[["network", "dataset", "source"]].drop_duplicates()
-    names = [(row.network, row.dataset, row.source) for row in records(rows)]
+    sources: list[Any] = list(rows.itertuples())
+    names = [(row.network, row.dataset, row.source) for row in sources]
     signs = inks(found["network"])
     several = rows.groupby("network")["dataset"].transform("nunique") > 1
     labels = [
         f"{row.network}{f' ({row.dataset})' if more else ''}: {row.source.removeprefix(PREFIX)}"
-        for row, more in zip(records(rows), several, strict=True)
+        for row, more in zip(sources, several, strict=True)
     ]
     with styled():
         figure = Figure(figsize=(2 * COLUMN_WIDTH, 0.6 + 0.17 * len(names)), layout="constrained")
         grid = figure.subplots(1, len(METRICS), sharey=True)
         for axes, (target, metric) in zip(grid, METRICS.items(), strict=True):
             shown = display_of(metric)
-            for row in records(found[found["target"] == target]):
+            omegas: Iterator[Any] = found[found["target"] == target].itertuples()
+            for row in omegas:
                 place = names.index((row.network, row.dataset, row.source))
                 low, value, high = (shown.gain * x for x in (row.low, row.omega, row.high))
                 ends = [shown.gain * row.smallest, shown.gain * row.largest]

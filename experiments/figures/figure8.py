@@ -22,7 +22,7 @@ from experiments.publishing.variants import (
     label_of,
     variant_inks,
 )
-from influence.display.plots.labels import place_labels
+from influence.display.plots.labels import write_labels
 from influence.display.plots.performance import Panel, performance_panels
 from influence.display.plots.style import COLUMN_WIDTH, GREY, heading, styled, write_legend
 
@@ -132,7 +132,7 @@ def _name_points(axes: Axes, points: pd.DataFrame) -> None:
     names = points["network"].map(design_of).map(label_of)
     known = points["network"].map(design_of).isin(PAPER)
     with matplotlib.rc_context({"font.size": SMALL}):
-        place_labels(axes, points[["x", "y"]].to_numpy(), list(names.mask(known, "")))
+        write_labels(axes, points[["x", "y"]].to_numpy(), list(names.mask(known, "")))
 
 
 def _legend() -> dict[str, Line2D | Patch]:

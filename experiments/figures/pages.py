@@ -24,11 +24,9 @@ from experiments.publishing.studies import (
 )
 from influence.display.notation import display_of
 from influence.display.table import MARKDOWN, Table, format_table
-from influence.display.tables.arrangement import records
 from influence.display.tables.comparison import comparison_table
 from influence.display.tables.interactions import interactions_table
-from influence.display.tables.mutes import mutes_table
-from influence.display.tables.omega import omega_table
+from influence.display.tables.omega import mutes_table, omega_table
 from influence.display.tables.performance import class_table, performance_table
 from influence.errors import InfluenceError
 from influence.metrics.registry import SETS
@@ -122,7 +120,7 @@ def _fcrn(shown: pd.DataFrame, published: Path) -> pd.DataFrame:
 def _arora(shown: pd.DataFrame, published: Path) -> pd.DataFrame:
     """The accuracy of Arora et al. with all classes, as printed and ours with either depth."""
     rows = []
-    for row in records(pd.read_csv(published / "arora_headline.csv", dtype=str)):
+    for row in pd.read_csv(published / "arora_headline.csv", dtype=str).itertuples():
         own = shown[shown["network"] == f"fcrn-joint-{row.classes}"]
         values = {
             f"measured, {dataset.rpartition(', ')[2]}, %": _value(
@@ -131,7 +129,7 @@ def _arora(shown: pd.DataFrame, published: Path) -> pd.DataFrame:
             for dataset in dict.fromkeys(map(str, own["dataset"]))
         }
         printed = {"classes": row.classes, "printed, %": row.validation_accuracy_percent}
-        rows.append(printed | values)
+        rows.append({**printed, **values})
     return pd.DataFrame(rows).fillna("–")
 
 

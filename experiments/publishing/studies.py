@@ -19,8 +19,7 @@ from influence.display.plots.performance import draw_performance
 from influence.display.plots.slices import draw_slices
 from influence.display.table import Table
 from influence.display.tables.interactions import interactions_table
-from influence.display.tables.mutes import mutes_table
-from influence.display.tables.omega import omega_table
+from influence.display.tables.omega import mutes_table, omega_table
 from influence.display.tables.performance import class_table, performance_table
 from influence.results.tables import read_table, read_tables
 from influence.results.verdict import verdicts

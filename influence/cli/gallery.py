@@ -44,7 +44,7 @@ def gallery(
     """
     networks = options.load_networks([*ckpt, *more_checkpoints], network)
 
-    from influence.display.gallery.folder import write_gallery
+    from influence.display.gallery import write_gallery
     from influence.samples.rerun import gather_gallery
 
     found, notes = gather_gallery(

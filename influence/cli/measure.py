@@ -134,8 +134,7 @@ def measure(
 
     from influence.display.table import format_table
     from influence.display.tables.interactions import interactions_table
-    from influence.display.tables.mutes import mutes_table
-    from influence.display.tables.omega import omega_table
+    from influence.display.tables.omega import mutes_table, omega_table
     from influence.measurement.pipeline import Checkpointing
     from influence.measurement.pipeline import measure as measure_networks
     from influence.runtime.execution import Execution

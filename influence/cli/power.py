@@ -49,7 +49,7 @@ def power(
     from influence.analysis.estimates import read_estimates
     from influence.analysis.power import plan_samples
     from influence.display.table import format_table
-    from influence.display.tables.power import power_table
+    from influence.display.tables.precision import power_table
 
     found = plan_samples(
         read_estimates(runs, metric), planned=planned, omega=omega, alpha=alpha, power=chance

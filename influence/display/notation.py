@@ -1,4 +1,4 @@
-"""How the numbers of a metric are shown: label, factor, digits, unit.
+"""How results are shown: the label, factor, digits and unit of a metric; names of runs and columns.
 
 The files hold natural units (mean IoU in 0..1, metres). Tables and plots show a mean IoU in per
 cent and the influence on `sqr_rel` a hundredfold, as Sec. IV of arXiv 1702.08009 does.
@@ -6,24 +6,46 @@ cent and the influence on `sqr_rel` a hundredfold, as Sec. IV of arXiv 1702.0800
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log10
+from typing import Any
 
-__all__ = ["Display", "display_of"]
+import pandas as pd
+
+__all__ = [
+    "Display",
+    "class_name",
+    "direction_heading",
+    "display_of",
+    "gain_heading",
+    "gains",
+    "omega_label",
+    "omega_unit",
+    "run_columns",
+    "run_names",
+    "value_heading",
+]
 
 
 @dataclass(frozen=True)
 class Display:
-    """The way in which one metric is shown.
+    """How one metric is shown.
 
     Parameters
     ----------
-    label : what readers call the metric.
-    definition : its formula in one line, for captions.
-    factor : multiplies a performance in a table.
-    gain : multiplies an omega, and the performance that is drawn beside it.
-    digits : decimals of a performance in a table.
-    unit : unit after multiplication by `factor`; empty where the file's unit holds.
+    label
+        What readers call the metric.
+    definition
+        Its formula in one line, for captions.
+    factor
+        What a performance is multiplied by in a table.
+    gain
+        What an omega is multiplied by, and the performance that is drawn beside it.
+    digits
+        Decimals of a performance in a table.
+    unit
+        The unit after multiplication by `factor`; empty if the unit of the file remains.
     """
 
     label: str
@@ -75,7 +97,7 @@ class Display:
 
 
 def display_of(metric: str) -> Display:
-    """Return how `metric` is shown; an unknown metric is shown as it is.
+    """Return how a metric is shown; an unknown metric is shown under its name, unscaled.
 
     Examples
     --------
@@ -85,11 +107,100 @@ def display_of(metric: str) -> Display:
     return DISPLAYS.get(metric, Display(metric))
 
 
+def gains(metrics: pd.Series) -> pd.Series:
+    """Return what the omegas of metrics are multiplied by before they are shown.
+
+    >>> gains(pd.Series(["mean_iou", "rms"])).tolist()
+    [100.0, 1.0]
+    """
+    return metrics.map(lambda metric: display_of(metric).gain)
+
+
+def gain_heading(row: Any) -> str:
+    """Name the oriented performance of which the omega of a row is a difference, and the level.
+
+    `row` has the attributes metric, higher_is_better, unit and level, as a row of `influence.csv`.
+    """
+    display = display_of(row.metric)
+    heading = display.gain_heading(higher_is_better=row.higher_is_better, unit=_unit(row))
+    return heading + _level(row)
+
+
+def value_heading(row: Any) -> str:
+    """Name the performance of a row, and the level; see `gain_heading`."""
+    display = display_of(row.metric)
+    heading = display.value_heading(higher_is_better=row.higher_is_better, unit=_unit(row))
+    return heading + _level(row)
+
+
+def direction_heading(row: Any) -> str:
+    """Name the source, the target and the oriented performance of a row of `influence.csv`.
+
+    >>> from types import SimpleNamespace
+    >>> row = SimpleNamespace(source="depth", target="semantic", metric="mean_iou", unit="",
+    ...                       higher_is_better=True, level="class:floor")
+    >>> direction_heading(row)
+    'depth → semantic: mean IoU, %, floor'
+    """
+    return f"{row.source} → {row.target}: {gain_heading(row)}"
+
+
+def omega_unit(row: Any) -> str:
+    """Name the unit in which the omega of a row is shown."""
+    return display_of(row.metric).gain_unit(_unit(row))
+
+
+def omega_label(row: Any, *, level: bool = False) -> str:
+    """Name the omega of a row and its unit, for an axis; with `level`, also the level.
+
+    >>> from types import SimpleNamespace
+    >>> row = SimpleNamespace(source="depth", target="semantic", metric="mean_iou", unit="")
+    >>> omega_label(row)
+    'ω(depth → semantic), percentage points'
+    """
+    omega = f"ω({row.source} → {row.target}){_level(row) if level else ''}"
+    return ", ".join(filter(None, [omega, omega_unit(row)]))
+
+
+def class_name(level: str) -> str:
+    """Return a level as it is shown: a class by its name alone."""
+    return level.removeprefix("class:")
+
+
+def run_names(frame: pd.DataFrame, before_dataset: str = "\n") -> pd.Series:
+    """Name rows by network, and by seed and data set if the network has several of them.
+
+    >>> frame = pd.DataFrame({"network": ["a", "a", "b"], "seed": [0, 1, 0], "dataset": "d"})
+    >>> run_names(frame).tolist()
+    ['a #0', 'a #1', 'b']
+    """
+    names, by_network = frame["network"], frame.groupby("network", dropna=False)
+    with_seed = names + " #" + frame["seed"].astype("Int64").astype(str)
+    names = names.where(by_network["seed"].transform("nunique") < 2, with_seed)
+    with_dataset = names + before_dataset + frame["dataset"]
+    return names.where(by_network["dataset"].transform("nunique") < 2, with_dataset)
+
+
+def run_columns(frame: pd.DataFrame) -> tuple[str, ...]:
+    """Return the columns that name a run: network, and data set and seed if there are several."""
+    datasets = ("dataset",) if frame["dataset"].nunique(dropna=False) > 1 else ()
+    several = frame.groupby(["network", "dataset"], dropna=False)["seed"].nunique(dropna=False)
+    return ("network", *datasets, *(("seed",) if (several > 1).any() else ()))
+
+
+def _unit(row: Any) -> str:
+    return "" if pd.isna(row.unit) else str(row.unit)
+
+
+def _level(row: Any) -> str:
+    return "" if row.level == "all" else f", {class_name(row.level)}"
+
+
 def _percent(label: str, definition: str) -> Display:
     return Display(label, definition, factor=100.0, gain=100.0, digits=2, unit="%")
 
 
-DISPLAYS = {
+DISPLAYS: Mapping[str, Display] = {
     "mean_iou": _percent("mean IoU", "intersection over union, mean over the classes"),
     "pixel_accuracy": _percent("pixel accuracy", "share of labelled pixels that are right"),
     "pixel_accuracy_without_other": _percent(
@@ -108,7 +219,7 @@ DISPLAYS = {
     "delta_2": Display("δ < 1.25²", "share of pixels with max(d/d*, d*/d) < 1.25²"),
     "delta_3": Display("δ < 1.25³", "share of pixels with max(d/d*, d*/d) < 1.25³"),
     "kl_divergence": Display("KL", "mean divergence of the muted from the full probabilities"),
-    "changed_labels": _percent("changed labels", "share of places whose greatest class changes"),
+    "changed_labels": _percent("changed labels", "share of labels that differ, muted from full"),
     "relative_change": Display("relative change", "mean of |d muted − d full| / d full"),
     "absolute_change": Display("absolute change", "mean of |muted − full|"),
     "si_log": Display("si(log)", "root of the mean of the variance of ln d − ln d* in a sample"),

@@ -1,18 +1,36 @@
-"""A table between numbers and text, and its four formats: Markdown, LaTeX, CSV, plain text."""
+"""A table: made of cells with headings, written as Markdown, LaTeX, CSV or plain text."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from textwrap import wrap
 from typing import Any
 
 import pandas as pd
 
-from influence.errors import unknown
+from influence.display.notation import display_of
+from influence.errors import InfluenceError, unknown
 
-__all__ = ["FORMATS", "Table", "format_table"]
+__all__ = [
+    "FORMATS",
+    "SIGNIFICANT",
+    "Heading",
+    "Table",
+    "checkpoint_notes",
+    "format_table",
+    "in_metric_order",
+    "make_cells",
+    "make_table",
+    "notes_of",
+]
+
+Heading = tuple[str, str]
+"""A group of columns, and a column of it."""
+
+SIGNIFICANT = 0.05
+"""Below this an adjusted p-value gets an asterisk."""
 
 PARTS = ("value", "low", "high")
 NARROW = 11  # letters in a line of a name
@@ -23,7 +41,7 @@ class Dialect:
     """How a text format writes names, bold, an asterisk and a minus sign.
 
     `stack` puts an interval below its value, and `narrow` the lines of a heading below each other.
-    Names come from files of strangers: they may hold any character.
+    Names come from files that anybody may have written: they may hold any character.
     """
 
     escape: Mapping[int, str] = field(default_factory=dict)
@@ -79,20 +97,27 @@ COMPACT = "\\centering\\footnotesize\\setlength{\\tabcolsep}{1.4pt}\n"
 
 @dataclass(frozen=True)
 class Table:
-    """A table before it is text.
+    """A table of numbers, before it is text.
 
     Parameters
     ----------
-    entries : one row per cell. The columns named by `rows`; `heading`, a pair (group of columns,
-        column); `value`, `low`, `high` in the unit of the heading; `digits`, decimals to show;
-        `marked`, gets an asterisk; `best`, gets bold; and, where a table has them, `warned`, gets
-        an exclamation mark; `text`, words in place of a number.
-    rows : the columns of `entries` that name a row of the table.
-    title : a few words for a caption.
-    notes : sentences that say how to read the numbers: units, mute, interval, n.
-    interval : whether the cells show the interval beside the value.
-    headings : the order of the columns; by default that of the entries.
-    stacked : whether intervals stand below their values, in a table as wide as a page: what has
+    entries
+        One row per cell, with the columns that `rows` names; `heading`, a `Heading`; `value`,
+        `low`, `high`, in the unit of the heading; `digits`, how many decimals are shown; `marked`,
+        whether the cell gets an asterisk; `best`, whether it is bold; and, if a table has them,
+        `warned`, whether it gets an exclamation mark, and `text`, words in place of a number.
+    rows
+        The columns of `entries` that name a row of the table.
+    title
+        A few words for a caption.
+    notes
+        Sentences that say how to read the numbers: units, mute, interval, n.
+    interval
+        Whether the cells show the interval beside the value.
+    headings
+        The columns in their order; by default in that of the entries.
+    stacked
+        Whether intervals stand below their values, in a table as wide as a page, which suits
         many columns.
     """
 
@@ -105,9 +130,10 @@ class Table:
     stacked: bool = False
 
     def spread(self, cells: pd.Series) -> pd.DataFrame:
-        """Arrange one cell per entry: rows of the table down, in the order of the entries.
+        """Return the wide form of the table, filled with one cell per entry.
 
-        A cell without an entry is missing. The columns that name the rows come first.
+        Rows are in the order of the entries; a cell without an entry is missing. The columns that
+        name the rows come first.
         """
         names = self.entries[list(self.rows)]
         row = names.groupby(list(self.rows), sort=False, dropna=False).ngroup()
@@ -115,14 +141,115 @@ class Table:
         column = self.entries["heading"].map(headings.index)
         long = pd.DataFrame({"row": row, "column": column, "cell": cells})
         wide = long.pivot(index="row", columns="column", values="cell")
-        wide.columns = pd.MultiIndex.from_tuples([headings[int(place)] for place in wide.columns])
+        wide.columns = pd.MultiIndex.from_tuples([headings[int(i)] for i in wide.columns])
         first = names.set_index(row).groupby(level=0).head(1)
         first.columns = pd.MultiIndex.from_product([[""], self.rows])
         return pd.concat([first, wide], axis=1)
 
 
+def make_cells(
+    frame: pd.DataFrame,
+    heading: Heading | Callable[[Any], Heading],
+    value: pd.Series | float,
+    **columns: Any,
+) -> pd.DataFrame:
+    """Give each row of a frame one cell of a table.
+
+    Parameters
+    ----------
+    frame
+        Results, one row per cell.
+    heading
+        That of all cells, or a function that makes it from a row.
+    value
+        The numbers, in the unit of the heading.
+    columns
+        Other columns of `Table.entries`. By default a cell has no interval, no marks and no text,
+        and the decimals that omegas of its metric have.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"network": ["a"], "metric": "mean_iou", "omega": 0.02})
+    >>> make_cells(frame, ("", "ω"), 100 * frame["omega"])[["heading", "value", "digits"]].values
+    array([[('', 'ω'), 2.0, 2]], dtype=object)
+    """
+    headings = [heading if isinstance(heading, tuple) else heading(r) for r in frame.itertuples()]
+    if "digits" not in columns:
+        columns["digits"] = frame["metric"].map(lambda metric: display_of(metric).gain_digits)
+    absent = dict.fromkeys(("low", "high"), float("nan")) | {"text": ""}
+    unmarked = dict.fromkeys(("marked", "warned", "best"), False)
+    return frame.assign(
+        heading=pd.Series(headings, index=frame.index, dtype=object),
+        value=value,
+        **(absent | unmarked | columns),
+    )
+
+
+def make_table(
+    entries: pd.DataFrame,
+    rows: tuple[str, ...],
+    title: str,
+    notes: Sequence[str],
+    *,
+    interval: bool,
+) -> Table:
+    """Make a table of cells; the parameters are those of `Table`.
+
+    Raises
+    ------
+    InfluenceError
+        If there are two numbers for one cell.
+    """
+    twice = entries.duplicated([*rows, "heading"])
+    if twice.any():
+        first = entries[twice].iloc[0]
+        raise InfluenceError(
+            f"two results claim one cell: network {first['network']!r}, column "
+            f"{', '.join(first['heading'])!r}. Give each run once, and each network a name of its "
+            "own (influence.json)"
+        )
+    if "seed" in entries:
+        entries = entries.assign(seed=entries["seed"].astype("Int64"))
+    return Table(entries.reset_index(drop=True), rows, title, tuple(notes), interval)
+
+
+def in_metric_order(table: Table, metrics: Sequence[str]) -> Table:
+    """Put the columns in the order of the metrics; without metrics the table stays as it is."""
+    if not metrics:
+        return table
+    order = table.entries["metric"].map(list(metrics).index).argsort(kind="stable")
+    return replace(table, headings=tuple(dict.fromkeys(table.entries["heading"].iloc[order])))
+
+
+def notes_of(entries: pd.DataFrame, *, interval: bool) -> list[str]:
+    """Write the notes that every table has: definitions of metrics, interval, data set and n."""
+    displays = [display_of(metric) for metric in entries["metric"].unique()]
+    definitions = [f"{each.label}: {each.definition}" for each in displays if each.definition]
+    notes = ["; ".join(definitions) + "."] if definitions else []
+    if interval and entries["low"].notna().any():
+        levels = " or ".join(f"{level:.0%}" for level in entries["confidence"].dropna().unique())
+        notes.append(f"Brackets: {levels} interval.")
+    sizes = entries.groupby("dataset", sort=False, dropna=False)["n"].unique()
+    counted = [f"n = {' or '.join(map(str, n))} samples of {name}" for name, n in sizes.items()]
+    return [*notes, "; ".join(counted) + "."]
+
+
+def checkpoint_notes(influence: pd.DataFrame) -> list[str]:
+    """Write the note that names the checkpoints by their hashes; none if no hash is known."""
+    hashes = influence[["network", "checkpoint_sha256"]].fillna("").drop_duplicates()
+    listed = [f"{network} {sha[:12]}" for network, sha in hashes.itertuples(index=False) if sha]
+    return [f"Checkpoints (SHA-256): {', '.join(listed)}."] if listed else []
+
+
 def format_table(table: Table, format: str) -> str:
-    r"""Write a table as text: `md`, `tex` (booktabs), `csv` (unrounded) or `text`.
+    r"""Write a table as text.
+
+    Parameters
+    ----------
+    table
+        What is written. Names in it may hold any character.
+    format
+        `md`, `tex` (booktabs), `csv` (unrounded) or `text`.
 
     Raises
     ------
@@ -151,19 +278,19 @@ def _cell(entry: Any, dialect: Dialect, table: Table) -> str:
         return dialect.name(words)
     if pd.isna(entry.value):
         return dialect.absent
-    ends = ""
-    shown = f"{entry.value:.{entry.digits}f}".replace("-", dialect.minus)
-    if table.interval and not pd.isna(entry.low):
-        ends = f"[{entry.low:.{entry.digits}f}, {entry.high:.{entry.digits}f}]"
-        ends = ends.replace("-", dialect.minus)
-    signs = (dialect.star if entry.marked else "") + (
-        dialect.warning if getattr(entry, "warned", False) else ""
+    value, low, high = (
+        f"{part:.{entry.digits}f}".replace("-", dialect.minus)
+        for part in (entry.value, entry.low, entry.high)
     )
-    if table.stacked and ends:
-        value = dialect.bold.format(shown) if entry.best else shown
-        return dialect.stack.format(value + signs, ends)
-    shown = " ".join(filter(None, [shown, ends]))
-    return f"{dialect.bold.format(shown) if entry.best else shown}{signs}"
+    signs = dialect.star if entry.marked else ""
+    signs += dialect.warning if getattr(entry, "warned", False) else ""
+    bold = dialect.bold if entry.best else "{}"
+    if not table.interval or pd.isna(entry.low):
+        return bold.format(value) + signs
+    ends = f"[{low}, {high}]"
+    if table.stacked:
+        return dialect.stack.format(bold.format(value) + signs, ends)
+    return bold.format(f"{value} {ends}") + signs
 
 
 def _dressed(table: Table, dialect: Dialect) -> pd.DataFrame:
@@ -190,22 +317,24 @@ def _flat(wide: pd.DataFrame) -> pd.DataFrame:
     return wide.set_axis(names, axis=1)
 
 
-def _aligned(table: Table, columns: int) -> list[str]:
+def _alignment(table: Table, columns: int) -> list[str]:
     return ["left"] * len(table.rows) + ["right"] * (columns - len(table.rows))
 
 
+def _body(table: Table, dialect: Dialect, style: str) -> str:
+    cells = _flat(_dressed(table, dialect))
+    alignment = _alignment(table, cells.shape[1])
+    return cells.to_markdown(index=False, tablefmt=style, disable_numparse=True, colalign=alignment)
+
+
 def _markdown(table: Table) -> str:
-    cells = _flat(_dressed(table, MARKDOWN))
-    body = cells.to_markdown(
-        index=False, disable_numparse=True, colalign=_aligned(table, cells.shape[1])
-    )
     notes = " ".join(map(MARKDOWN.name, _notes(table)))
-    return f"**{MARKDOWN.name(table.title)}**\n\n{body}\n\n{notes}\n"
+    return f"**{MARKDOWN.name(table.title)}**\n\n{_body(table, MARKDOWN, 'pipe')}\n\n{notes}\n"
 
 
 def _latex(table: Table) -> str:
     cells = _dressed(table, LATEX)
-    alignment = "".join(side[0] for side in _aligned(table, cells.shape[1]))
+    alignment = "".join(side[0] for side in _alignment(table, cells.shape[1]))
     written = cells.to_latex(
         index=False,
         escape=False,
@@ -223,29 +352,23 @@ def _latex(table: Table) -> str:
 
 def _csv(table: Table) -> str:
     entries = table.entries
-    if "text" in entries:
+    if "text" in entries and (entries["text"] != "").any():
         entries = entries.assign(
             value=entries["text"].where(entries["text"] != "", entries["value"])
         )
-    parts = [table.spread(entries[part]) for part in PARTS]
+    parts = {part: _flat(table.spread(entries[part])) for part in PARTS}
     names = len(table.rows)
-    wide = _flat(parts[0]).iloc[:, :names]
-    for column in range(names, parts[0].shape[1]):
-        for part, frame in zip(PARTS, parts, strict=True):
-            heading = _flat(frame).columns[column] + ("" if part == "value" else f" {part}")
-            if part == "value" or frame.iloc[:, column].notna().any():
-                wide[heading] = frame.iloc[:, column]
-    return wide.to_csv(index=False, lineterminator="\n")
+    columns = [parts["value"].iloc[:, :names]]
+    for i in range(names, parts["value"].shape[1]):
+        for part, frame in parts.items():
+            cells = frame.iloc[:, i]
+            if part == "value" or cells.notna().any():
+                columns.append(cells.to_frame(f"{cells.name} {part}".removesuffix(" value")))
+    return pd.concat(columns, axis=1).to_csv(index=False, lineterminator="\n")
 
 
 def _text(table: Table) -> str:
-    cells = _flat(_dressed(table, TEXT))
-    body = cells.to_markdown(
-        index=False,
-        tablefmt="simple",
-        disable_numparse=True,
-        colalign=_aligned(table, cells.shape[1]),
-    )
+    body = _body(table, TEXT, "simple")
     return "\n".join([table.title, "", body, "", *table.notes]) + "\n"
 
 

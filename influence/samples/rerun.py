@@ -14,8 +14,7 @@ import pandas as pd
 
 from influence.data.dataset import EvaluationSet
 from influence.data.source import Data, open_data
-from influence.display.gallery.exhibits import Exhibit, arrange
-from influence.display.gallery.folder import Gallery
+from influence.display.gallery import Exhibit, Gallery, make_gallery
 from influence.errors import InfluenceError
 from influence.mutes.optimal import with_optimal
 from influence.network.joint_network import JointNetwork
@@ -288,7 +287,7 @@ def gather_gallery(
     notes = [item for item in found if isinstance(item, str)]
     if not exhibits:
         raise InfluenceError(f"{run} has nothing to show: {'; '.join(notes)}")
-    return arrange(exhibits), tuple(notes)
+    return make_gallery(exhibits), tuple(notes)
 
 
 def _exhibits(

@@ -1,4 +1,4 @@
-"""Plots: frames of results in, a matplotlib figure out; saving is separate."""
+"""The kinds of plot: functions from frames of results to a matplotlib figure."""
 
 from __future__ import annotations
 
@@ -21,11 +21,16 @@ PLOTS: Mapping[str, str] = {
     "slices": "influence.display.plots.slices:draw_slices",
     "seeds": "influence.display.plots.seeds:draw_seeds",
 }
-"""Kind of plot -> the function that draws it, as a name, because matplotlib takes a while."""
+"""Kind of plot -> its function, by name, because importing matplotlib is slow."""
 
 
 def drawing_of(kind: str) -> Callable[..., Figure]:
     """Return the function that draws a kind of plot.
+
+    Parameters
+    ----------
+    kind
+        A name of `PLOTS`.
 
     Raises
     ------

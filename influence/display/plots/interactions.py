@@ -1,4 +1,4 @@
-"""Interactions: what sources give alone and beside others, and what pairs give together."""
+"""Interactions: the contributions of single sources, and the interactions of pairs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from influence.display.notation import display_of
+from influence.display.notation import display_of, run_names
 from influence.display.plots.rows import (
     POINT,
     draw_intervals,
     name_rows,
     refuse_twice,
-    run_names,
+    scaled,
     view_limits,
 )
 from influence.display.plots.style import (
@@ -37,7 +37,7 @@ KINDS = {
     "add_one_in": ("alone (add-one-in)", "o", False),
     "interaction": ("pair: interaction", "s", True),
 }
-"""Kind in the file -> what readers call it, and its marker."""
+"""Kind in the file -> its label, its marker, and whether that is filled."""
 
 PAIR = "0.3"
 MOST = 3  # panels side by side
@@ -53,21 +53,25 @@ def draw_interactions(
 ) -> Figure:
     """Draw one line of panels per target: a panel for each source and each pair of sources.
 
-    Positive values help. A pair whose interaction is positive gives more than the sum of both;
-    negative: what they know is partly the same.
+    Positive values help. A pair with a positive interaction contributes more than the sum of its
+    two sources (synergy), one with a negative interaction less (redundancy).
 
     Parameters
     ----------
-    interactions : frame with the columns of `interactions.csv`, of one run or of several.
-    mute : one name; by default the first of the file.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the file.
-    level : `all`, or one slice such as `class:floor`.
+    interactions
+        Frame with the columns of `interactions.csv`, of one run or of several.
+    mute
+        One name; by default the first of the file.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the file.
+    level
+        `all`, or one slice such as `class:floor`.
 
     Raises
     ------
     InfluenceError
-        If a name is unknown, or a result is there twice.
+        If a name is unknown, or there are two results for one point.
 
     Examples
     --------
@@ -83,18 +87,12 @@ def draw_interactions(
     chosen = choose(interactions, metric=metric, mute=[mute], level=level)
     if strange := [kind for kind in chosen["kind"].unique() if kind not in KINDS]:
         raise unknown("kind of interaction", str(strange[0]), KINDS)
-    gain = chosen["metric"].map(lambda name: display_of(name).gain)
-    chosen = chosen.assign(
-        name=run_names(chosen),
-        x=chosen["value"] * gain,
-        x_low=chosen["low"] * gain,
-        x_high=chosen["high"] * gain,
-    )
+    chosen = scaled(chosen, "value", "low", "high").assign(name=run_names(chosen))
     refuse_twice(chosen, ["target", "metric", "kind", "players"])
     lines = [
         line
-        for _, own in chosen.groupby(["target", "metric"], sort=False)
-        for line in _lines([rows for _, rows in own.groupby("players", sort=False)])
+        for _, results in chosen.groupby(["target", "metric"], sort=False)
+        for line in _lines([rows for _, rows in results.groupby("players", sort=False)])
     ]
     columns = max(map(len, lines))
     colour_of = modality_inks(chosen.loc[chosen["kind"] != "interaction", "players"])
@@ -127,16 +125,16 @@ def _draw_panel(axes: Axes, panel: pd.DataFrame, colour_of: Mapping[str, Ink]) -
     first = panel.iloc[0]
     players = str(first["players"])
     colour = colour_of[players].colour if players in colour_of else PAIR
-    place = {name: place for place, name in enumerate(panel["name"].unique())}
-    name_rows(axes, list(place))
+    row_of = {name: row for row, name in enumerate(panel["name"].unique())}
+    name_rows(axes, list(row_of))
     kinds = [kind for kind in KINDS if kind in set(panel["kind"])]
     for i, kind in enumerate(kinds):
-        own = panel[panel["kind"] == kind]
+        points = panel[panel["kind"] == kind]
         _, marker, filled = KINDS[kind]
-        y = own["name"].map(place) + (i - (len(kinds) - 1) / 2) * STEP / _row_height()
-        draw_intervals(axes, y, own, Ink(colour, marker, filled))
+        y = points["name"].map(row_of) + (i - (len(kinds) - 1) / 2) * STEP / _row_height()
+        draw_intervals(axes, y, points, Ink(colour, marker, filled))
     axes.set_title(players.replace("+", " + "), color=colour)
-    # The file's values are turned so that more is better, whatever the metric.
+    # The file's values are oriented so that more is better, whatever the metric.
     shown = display_of(str(first["metric"]))
     gained = shown.gain_heading(higher_is_better=True).removesuffix(", %")
     axes.set_xlim(view_limits(*(panel[end] for end in ("x", "x_low", "x_high"))))

@@ -1,4 +1,4 @@
-"""Names beside points, where they cover neither points nor each other."""
+"""Names beside points, which cover neither points nor each other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from numpy.typing import NDArray
 
-__all__ = ["place_labels"]
+__all__ = ["write_labels"]
 
 Array = NDArray[np.float64]
 
@@ -20,27 +20,38 @@ MARKER = 3.0  # radius that a marker keeps free
 GAPS = (1.5, 3.0, 5.0, 8.0, 12.0, 17.0, 23.0)  # between a marker and its name
 LEADER_FROM = 8.0  # at this gap a name needs a line to its point
 ANGLES = np.deg2rad(np.arange(0, 360, 15))
-HALO = withStroke(linewidth=1.5, foreground="white")  # lifts a name off the lines that it crosses
+HALO = withStroke(linewidth=1.5, foreground="white")  # keeps names legible on lines
 
-# Costs, against one per point of gap. Lines may be crossed where there is no other room.
+# Costs, compared to 1 per point of gap. Lines are crossed only if there is no other room.
 COVERS_NAME, LEAVES_AXES, COVERS_LINE = 1000.0, 1000.0, 1.0
 
 
-def place_labels(
+def write_labels(
     axes: Axes, points: Array, names: Sequence[str], *, lines: Sequence[Array] = ()
 ) -> list[Annotation]:
-    """Write each name beside its point, at the nearest place that covers nothing.
+    """Write each name beside its point, as near as it can be without covering anything.
 
-    Greedy: one name after the other takes the cheapest place on rings around its point.
+    The search is greedy: one name after the other takes the cheapest position on rings around its
+    point. It draws no random numbers, so that equal figures have equal labels.
 
     Parameters
     ----------
-    axes : axes of a figure whose layout and limits are final.
-    points : (n, 2) in data coordinates.
-    names : n names; where one is empty, its point is kept free and nothing is written.
-    lines : polylines (m, 2) in data coordinates that names rather avoid (error bars, curves).
+    axes
+        Axes of a figure whose layout and limits are final.
+    points
+        Positions in data coordinates, shape (n, 2).
+    names
+        n names; a point whose name is empty is kept free, and nothing is written.
+    lines
+        Polylines in data coordinates, each of shape (m, 2), that names avoid if there is room
+        (error bars, curves).
+
+    Returns
+    -------
+    list of Annotation
+        One for each name that is not empty.
     """
-    pixels = axes.figure.dpi / 72  # in a point
+    pixels = axes.figure.dpi / 72  # per point
     frame = axes.bbox.get_points()
     centres = axes.transData.transform(points).reshape(-1, 2)
     taken = [_box(centre, np.full(2, 2 * MARKER * pixels)) for centre in centres]
@@ -60,14 +71,14 @@ def place_labels(
             path_effects=[HALO],
         )
         extent = label.get_window_extent()
-        places = _places(centre, np.array([extent.width, extent.height]), pixels)
-        gap, place = min(places, key=lambda at: at[0] + _cost(at[1], taken, ink, frame))
-        offset = (place.mean(axis=0) - centre) / pixels
+        boxes = _boxes(centre, np.array([extent.width, extent.height]), pixels)
+        gap, box = min(boxes, key=lambda at: at[0] + _cost(at[1], taken, ink, frame))
+        offset = (box.mean(axis=0) - centre) / pixels
         label.set_position((offset[0], offset[1]))
         if gap >= LEADER_FROM:
-            ends = axes.transData.inverted().transform([centre, np.clip(centre, *place)])
+            ends = axes.transData.inverted().transform([centre, np.clip(centre, *box)])
             axes.plot(*ends.T, color="0.3", linewidth=0.5, zorder=2)
-        taken.append(place)
+        taken.append(box)
         labels.append(label)
     return labels
 
@@ -77,7 +88,7 @@ def _box(centre: Array, size: Array) -> Array:
     return np.stack([centre - size / 2, centre + size / 2])
 
 
-def _places(centre: Array, size: Array, pixels: float) -> Iterator[tuple[float, Array]]:
+def _boxes(centre: Array, size: Array, pixels: float) -> Iterator[tuple[float, Array]]:
     """Yield gaps in points and boxes in pixels around a point."""
     for gap in GAPS:
         for angle in ANGLES:
@@ -95,9 +106,7 @@ def _cost(box: Array, taken: Sequence[Array], ink: Array, frame: Array) -> float
 def _dots(line: Array) -> Array:
     """Return points on a polyline, a pixel apart."""
     line = line[np.isfinite(line).all(axis=1)]
-    steps = [int(np.hypot(*(end - start))) + 1 for start, end in pairwise(line)]
     pieces = [
-        start + np.linspace(0, 1, count)[:, None] * (end - start)
-        for (start, end), count in zip(pairwise(line), steps, strict=True)
+        np.linspace(start, end, int(np.hypot(*(end - start))) + 1) for start, end in pairwise(line)
     ]
     return np.concatenate([line, *pieces])

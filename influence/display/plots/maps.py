@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from influence.display.colours import (
+from influence.display.images import (
     GAIN,
     HELPED,
     HURT,
@@ -48,18 +48,19 @@ LAYOUT = partial(ConstrainedLayoutEngine, w_pad=0.02, h_pad=0.02, wspace=0.02, h
 GAINS = "helped, hurt"
 
 Grid = NDArray[Any]
-"""Axes, one row a sample."""
+"""Axes, one row per sample."""
 
 
 def draw_maps(maps: SampleMaps, *, names: Sequence[str] = ()) -> Figure:
-    """Draw one row a sample: what it looks like, truth, input, both predictions, and the gain.
+    """Draw one row per sample: picture, truth, input, both predictions, and the gain.
 
     Parameters
     ----------
     maps
-        What is drawn; a picture and the input of the target's name only where they are known.
+        What is drawn. The picture, and the input of the target's name, are left out if there is
+        none.
     names
-        What stands beside the rows; by default the ids.
+        Names of the rows; by default the ids of the samples.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def draw_maps(maps: SampleMaps, *, names: Sequence[str] = ()) -> Figure:
     if maps.truth.ndim != 3:
         raise InfluenceError(
             f"expected an output with rows and columns of pixels to draw, got samples of shape "
-            f"{maps.truth.shape[1:]}. Write the maps to a file instead: --out maps.h5"
+            f"{maps.truth.shape[1:]}. Write the maps to an HDF5 file instead"
         )
     layers = {name: layer for name in TITLES if (layer := getattr(maps, name)) is not None}
     titles = [TITLES[name] for name in layers] + [GAINS]
@@ -101,8 +102,8 @@ def draw_maps(maps: SampleMaps, *, names: Sequence[str] = ()) -> Figure:
         if maps.of_labels:
             _draw_labels(figure, panels, shown, maps)
         else:
-            places = (slice(-len(layers) - 1, -1), -1)
-            bars = [figure.add_subplot(cells[-1, place]) for place in places]
+            columns_of_bars = (slice(-len(layers) - 1, -1), -1)
+            bars = [figure.add_subplot(cells[-1, column]) for column in columns_of_bars]
             _draw_values(figure, panels, shown, bars, maps)
     return figure
 
@@ -135,7 +136,7 @@ def _look(pictures: NDArray[Any]) -> dict[str, Any]:
 
 
 def _show(column: Grid, images: NDArray[Any], **options: Any) -> AxesImage:
-    """Draw one image a row, with the pixels that it has; grey where it is masked."""
+    """Draw one image per row, without interpolation; grey where it is masked."""
     shown: list[AxesImage] = [
         axes.imshow(image, interpolation="none", **options)
         for axes, image in zip(column, images, strict=True)

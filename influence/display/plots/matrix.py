@@ -1,4 +1,4 @@
-"""The influence matrix: what every source gives every target, network by network."""
+"""The influence matrix: omega of every source and target, network by network."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 
-from influence.display.colours import GAIN
-from influence.display.notation import display_of
-from influence.display.plots.directions import shown_directions, shown_unit
-from influence.display.plots.rows import refuse_twice, run_names
+from influence.display.images import GAIN
+from influence.display.notation import display_of, omega_unit, run_names
+from influence.display.plots.rows import refuse_twice, shown_directions
 from influence.display.plots.style import COLUMN_WIDTH, heading, styled
 
 __all__ = ["draw_matrix"]
@@ -23,8 +22,8 @@ __all__ = ["draw_matrix"]
 CELL = (0.5, 0.17)  # inches: width and height
 LETTER = 0.06  # inches: the width of a letter, about
 NAMES, FRAME = 1.0, 1.15  # inches: what names take beside the cells; titles, sources and bars
-DECADES = 2  # of omega's size on either side of zero that have colours of their own
-DARK = 0.62  # beyond this part of the scale letters are white
+DECADES = 2  # of |omega| with different colours, on either side of zero
+DARK = 0.62  # letters are white beyond this part of the scale
 
 
 def draw_matrix(
@@ -36,16 +35,20 @@ def draw_matrix(
 ) -> Figure:
     """Draw one heat map per target: networks down, sources across, omega in each cell.
 
-    An omega in brackets has an interval that holds zero. Colours are logarithmic, for what an
-    input gives the output of its own name is often a hundred times what it gives another.
+    An omega in brackets has an interval that holds zero. Colours are logarithmic, because the
+    influence of an input on the output of the same name is often a hundred times that on another.
 
     Parameters
     ----------
-    influence : frame with the columns of `influence.csv`, of one run or of several.
-    mute : one name; by default the first of the file.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the file.
-    level : `all`, or one slice such as `class:floor`.
+    influence
+        Frame with the columns of `influence.csv`, of one run or of several.
+    mute
+        One name; by default the first of the file.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the file.
+    level
+        `all`, or one slice such as `class:floor`.
 
     Raises
     ------
@@ -62,7 +65,8 @@ def draw_matrix(
     >>> [text.get_text() for text in draw_matrix(frame).axes[0].texts]
     ['20.0', '(−1.00)']
     """
-    shown = shown_directions(influence, mute=mute, metric=metric, level=level, directions="all")
+    mute = mute or str(influence["mute"].iloc[0])
+    shown = shown_directions(influence, mutes=[mute], metric=metric, level=level, directions="all")
     shown = shown.assign(name=run_names(shown))
     panels = [rows for _, rows in shown.groupby(["target", "metric"], sort=False)]
     names = list(shown["name"].unique())
@@ -79,7 +83,7 @@ def draw_matrix(
         )[0]
         for axes, panel, across in zip(grid, panels, sources, strict=True):
             _draw_panel(figure, axes, panel, names, across)
-        facts = heading(shown, f"mute: {shown['mute'].iloc[0]}")
+        facts = heading(shown, f"mute: {mute}")
         figure.suptitle(f"{facts}\n(in brackets: the interval holds zero)", fontsize=7)
     return figure
 
@@ -89,7 +93,9 @@ def _draw_panel(
 ) -> None:
     first = panel.iloc[0]
     refuse_twice(panel, ["source", "target"], "Give each run once, and one level")
-    values = panel.pivot(index="name", columns="source", values="x").loc[names, across]
+    values = panel.pivot(index="name", columns="source", values="x").reindex(
+        index=names, columns=across
+    )
     sizes = np.abs(values.to_numpy(dtype=np.float64))
     limit = _rounded_up(float(sizes[np.isfinite(sizes)].max(initial=0.0)) or 1.0)
     norm = SymLogNorm(limit / 10**DECADES, vmin=-limit, vmax=limit)
@@ -119,7 +125,7 @@ def _draw_panel(
     bar.set_ticks(ticks, labels=[words[0], "", *words[2:]])  # one tenth is enough
     bar.ax.minorticks_off()
     bar.outline.set_visible(False)
-    bar.set_label(f"ω, {shown_unit(first)}", fontsize=7)
+    bar.set_label(f"ω, {omega_unit(first)}", fontsize=7)
 
 
 def _rounded_up(size: float) -> float:
@@ -129,7 +135,7 @@ def _rounded_up(size: float) -> float:
 
 
 def _reach(names: Sequence[str]) -> float:
-    """Return about how long the longest name is, in inches."""
+    """Return the approximate length of the longest name in inches."""
     return LETTER * max(map(len, names))
 
 

@@ -1,32 +1,31 @@
-"""Omega under every mute, with the verdict: does the sign depend on what replaced the input?
+"""Omega under every mute, with the verdict: does the sign depend on the mute?
 
-One panel per direction, one row per network, one point per mute. A hollow point says that the
-muted input is far from the data (`distance.csv`), so that omega may be an artefact of the mute.
+One panel per direction, one row per network, one point per mute. A hollow point marks a muted
+input that is far from the data (`distance.csv`), whose omega may be an artefact of the mute.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from influence.display.notation import display_of
+from influence.display.notation import omega_label, run_names
 from influence.display.plots.rows import (
     POINT,
+    Directions,
     draw_intervals,
     name_rows,
     row_panels,
-    run_names,
+    shown_directions,
     view_limits,
 )
 from influence.display.plots.style import Ink, heading, inks, styled, write_legend
-from influence.errors import InfluenceError
-from influence.results.selection import choose
 from influence.results.verdict import INDISTINGUISHABLE, STABLE, UNSTABLE, UNTESTED, verdicts
 
 __all__ = ["MutePanel", "draw_mutes", "mute_panels"]
@@ -48,10 +47,13 @@ class MutePanel:
 
     Parameters
     ----------
-    label : of the axis, with the unit.
-    points : one row per network and mute: `name` of the network, `mute`, omega `x` with `x_low`
-        and `x_high`, and `far`, whether the muted input is far from the data.
-    words : name of a network -> its verdict.
+    label
+        Label of the axis, with the unit.
+    points
+        One row per network and mute: `name` of the network, `mute`, omega `x` with `x_low` and
+        `x_high`, and `far`, whether the muted input is far from the data.
+    words
+        Name of a network -> its verdict.
     """
 
     label: str
@@ -66,24 +68,20 @@ def mute_panels(
     mutes: Sequence[str] = (),
     metric: Sequence[str] = (),
     level: str = "all",
-    directions: Literal["cross", "all"] = "cross",
+    directions: Directions = "cross",
 ) -> list[MutePanel]:
-    """Bring together, for each direction, the omegas of every network and mute.
+    """Collect, for each direction, the omegas of every network and mute.
 
-    Parameters are those of `draw_mutes`.
+    The parameters are those of `draw_mutes`.
 
     Raises
     ------
     InfluenceError
         If a name is unknown, no direction is left, or a mute occurs twice in a direction.
     """
-    omega = choose(influence, metric=metric, mute=mutes, level=level)
-    if directions == "cross":
-        omega = omega[omega["source"] != omega["target"]]
-    if omega.empty:
-        raise InfluenceError(
-            "expected influence of one input on another output, found none; try all directions"
-        )
+    omega = shown_directions(
+        influence, mutes=mutes, metric=metric, level=level, directions=directions
+    )
     omega = omega.assign(name=run_names(omega), far=_far(omega, distance))
     return [
         _panel(rows)
@@ -98,19 +96,25 @@ def draw_mutes(
     mutes: Sequence[str] = (),
     metric: Sequence[str] = (),
     level: str = "all",
-    directions: Literal["cross", "all"] = "cross",
+    directions: Directions = "cross",
 ) -> Figure:
     """Draw omega and its interval under every mute, one panel per direction.
 
     Parameters
     ----------
-    influence : frame with the columns of `influence.csv`, of one run or of several.
-    distance : frame with the columns of `distance.csv`, for runs that have it.
-    mutes : names of mutes; all by default.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the file.
-    level : `all`, one slice such as `class:floor`, or a pattern.
-    directions : `cross` leaves out the influence of an input on the output of the same name.
+    influence
+        Frame with the columns of `influence.csv`, of one run or of several.
+    distance
+        Frame with the columns of `distance.csv`, for runs that have it.
+    mutes
+        Names of mutes; all by default.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the file.
+    level
+        `all`, one slice such as `class:floor`, or a pattern.
+    directions
+        `cross` leaves out the influence of an input on the output of the same name.
 
     Raises
     ------
@@ -153,7 +157,7 @@ def _row_height(mutes: int) -> float:
 
 
 def _far(omega: pd.DataFrame, distance: pd.DataFrame | None) -> pd.Series:
-    """Tell which muted inputs are beyond the threshold of the distance meter anywhere."""
+    """Find the muted inputs whose distance from the data is beyond the threshold at any place."""
     if distance is None or distance.empty:
         return pd.Series(False, index=omega.index)
     columns = [*RUN, "mute", "source"]
@@ -163,26 +167,16 @@ def _far(omega: pd.DataFrame, distance: pd.DataFrame | None) -> pd.Series:
 
 
 def _panel(rows: pd.DataFrame) -> MutePanel:
-    first = rows.iloc[0]
-    display = display_of(first["metric"])
-    unit = display.gain_unit("" if pd.isna(first["unit"]) else str(first["unit"]))
-    level = "" if first["level"] == "all" else f", {first['level'].removeprefix('class:')}"
-    points = rows[["name", "mute", "far"]].assign(
-        x=rows["omega"] * display.gain,
-        x_low=rows["omega_low"] * display.gain,
-        x_high=rows["omega_high"] * display.gain,
-    )
     name_of = rows.drop_duplicates(RUN)[[*RUN, "name"]]
     judged = verdicts(rows, level="*").merge(name_of, on=RUN)
-    direction = f"ω({first['source']} → {first['target']}){level}"
     return MutePanel(
-        label=", ".join(filter(None, [direction, unit])),
-        points=points.reset_index(drop=True),
-        words={str(row.name): _words(row) for row in judged.itertuples(index=False)},
+        label=omega_label(rows.iloc[0], level=True),
+        points=rows[["name", "mute", "far", "x", "x_low", "x_high"]].reset_index(drop=True),
+        words={str(row.name): _verdict(row) for row in judged.itertuples(index=False)},
     )
 
 
-def _words(judged: Any) -> str:
+def _verdict(judged: Any) -> str:
     if judged.verdict == STABLE:
         return WORDS["helps" if judged.helps else "hurts"]
     return WORDS[judged.verdict]
@@ -190,31 +184,31 @@ def _words(judged: Any) -> str:
 
 def _draw_panel(axes: Axes, panel: MutePanel, inks: Mapping[str, Ink]) -> None:
     points = panel.points
-    place = {name: place for place, name in enumerate(panel.words)}
-    name_rows(axes, list(place))
+    row_of = {name: row for row, name in enumerate(panel.words)}
+    name_rows(axes, list(row_of))
     step = POINT_STEP / _row_height(len(inks))
     for i, (mute, ink) in enumerate(inks.items()):
-        own = points[points["mute"] == mute]
-        y = own["name"].map(place) + (i - (len(inks) - 1) / 2) * step
+        shown = points[points["mute"] == mute]
+        y = shown["name"].map(row_of) + (i - (len(inks) - 1) / 2) * step
         for far in (False, True):
-            there = own["far"] == far
-            draw_intervals(axes, y[there], own[there], replace(ink, filled=not far))
+            there = shown["far"] == far
+            draw_intervals(axes, y[there], shown[there], replace(ink, filled=not far))
     axes.set_xlim(view_limits(*(points[end] for end in ("x", "x_low", "x_high"))))
     axes.set_xlabel(panel.label)
     for name, words in panel.words.items():
         axes.text(
-            1.02, place[name], words, transform=axes.get_yaxis_transform(), va="center", fontsize=6
+            1.02, row_of[name], words, transform=axes.get_yaxis_transform(), va="center", fontsize=6
         )
 
 
 def _write_legend(figure: Figure, inks: Mapping[str, Ink], *, far: bool) -> None:
     """Write the legend below the panels, in as few lines as the width allows."""
-    shown = {
+    legend = {
         mute: Line2D([], [], color=ink.colour, marker=ink.marker, linewidth=0.8, **POINT)
         for mute, ink in inks.items()
     }
     if far:
-        shown["hollow: far from the data"] = Line2D(
+        legend["hollow: far from the data"] = Line2D(
             [], [], color="0.3", marker="o", markerfacecolor="white", linewidth=0, **POINT
         )
-    write_legend(figure, shown)
+    write_legend(figure, legend)

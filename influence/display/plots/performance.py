@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,10 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
+from numpy.typing import ArrayLike, NDArray
 
-from influence.display.notation import display_of
-from influence.display.plots.envelope import upper_envelope
-from influence.display.plots.labels import place_labels
+from influence.display.notation import display_of, gain_heading, omega_label, run_names
+from influence.display.plots.labels import write_labels
+from influence.display.plots.rows import Directions, shown_directions
 from influence.display.plots.style import (
     COLUMN_WIDTH,
     GREY,
@@ -30,9 +30,16 @@ from influence.display.plots.style import (
     write_legend,
 )
 from influence.errors import InfluenceError, unknown
-from influence.results.selection import choose, nothing_muted
+from influence.results.selection import nothing_muted
 
-__all__ = ["Panel", "draw_panel", "draw_performance", "performance_panels", "write_names"]
+__all__ = [
+    "Panel",
+    "draw_panel",
+    "draw_performance",
+    "performance_panels",
+    "upper_envelope",
+    "write_names",
+]
 
 PANEL_HEIGHT = 2.1  # inches
 NO_GROUP = ""
@@ -44,9 +51,12 @@ class Panel:
 
     Parameters
     ----------
-    source, target : the muted site and the output that is scored.
-    x_label, y_label : axis labels with units.
-    points : one row per network: `network`, its `name`, `group`, and `x` (omega), `y` (oriented
+    source, target
+        The muted site and the output that is scored.
+    x_label, y_label
+        Axis labels with units.
+    points
+        One row per network: `network`, its `name`, `group`, and `x` (omega), `y` (oriented
         performance), each with `_low` and `_high`, which are NaN where there is no interval.
     """
 
@@ -64,25 +74,21 @@ def performance_panels(
     mute: str,
     metric: Sequence[str] = (),
     level: str = "all",
-    directions: Literal["cross", "all"] = "cross",
+    directions: Directions = "cross",
     groups: Mapping[str, str] | None = None,
 ) -> list[Panel]:
-    """Bring together, for each direction, omega and the performance with nothing muted.
+    """Collect, for each direction, omega and the performance with nothing muted.
 
-    Parameters are those of `draw_performance`.
+    The parameters are those of `draw_performance`.
 
     Raises
     ------
     InfluenceError
         If a name is unknown, no direction is left, or a network has no performance.
     """
-    omega = choose(influence, metric=metric, mute=[mute], level=level)
-    if directions == "cross":
-        omega = omega[omega["source"] != omega["target"]]
-    if omega.empty:
-        raise InfluenceError(
-            "expected influence of one input on another output, found none; try all directions"
-        )
+    omega = shown_directions(
+        influence, mutes=[mute], metric=metric, level=level, directions=directions
+    )
     networks = omega["network"].unique()
     for network in groups or {}:
         if network not in networks:
@@ -98,7 +104,7 @@ def performance_panels(
             "of one and the same run"
         )
     joined["group"] = [(groups or {}).get(network, NO_GROUP) for network in joined["network"]]
-    joined["name"] = _names(joined)
+    joined["name"] = run_names(joined.assign(dataset=""))  # the title names the data sets
     return [
         _panel(rows)
         for _, rows in joined.groupby(["source", "target", "metric", "level"], sort=False)
@@ -112,7 +118,7 @@ def draw_performance(
     mute: str | None = None,
     metric: Sequence[str] = (),
     level: str = "all",
-    directions: Literal["cross", "all"] = "cross",
+    directions: Directions = "cross",
     groups: Mapping[str, str] | None = None,
     ink_of: Mapping[str, Ink] | None = None,
 ) -> Figure:
@@ -120,14 +126,21 @@ def draw_performance(
 
     Parameters
     ----------
-    influence, performance : frames with the columns of `influence.csv` and `performance.csv`.
-    mute : name of the mute; by default the first of the file.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the file.
-    level : `all`, or one slice such as `class:floor`.
-    directions : `cross` leaves out the influence of an input on the output of the same name.
-    groups : network -> name of its group; groups have colours and markers of their own.
-    ink_of : network -> its colour and marker, where networks have their own; those of a group have
+    influence, performance
+        Frames with the columns of `influence.csv` and `performance.csv`.
+    mute
+        Name of the mute; by default the first of the file.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the file.
+    level
+        `all`, or one slice such as `class:floor`.
+    directions
+        `cross` leaves out the influence of an input on the output of the same name.
+    groups
+        Network -> name of its group; each group has its colour and marker.
+    ink_of
+        Network -> its colour and marker, in place of those of its group; networks of a group share
         one marker, which the legend explains.
 
     Raises
@@ -167,8 +180,9 @@ def draw_performance(
         points = pd.concat([panel.points for panel in panels])
         by_group = inks(points["group"])
         legend: dict[str, Line2D] = {}
+        of_groups = dict(zip(points["network"], points["group"].map(by_group), strict=True))
         for axes, panel in zip(grid, panels, strict=False):
-            envelope = draw_panel(axes, panel, ink_of or _spread(by_group, points))
+            envelope = draw_panel(axes, panel, ink_of or of_groups)
             legend["upper concave envelope"] = envelope
         legend = _group_legend(points, ink_of, by_group) | legend
         for axes in grid[len(panels) :]:
@@ -186,47 +200,21 @@ def draw_performance(
 
 def _panel(rows: pd.DataFrame) -> Panel:
     first = rows.iloc[0]
-    display = display_of(first["metric"])
-    higher, unit = bool(first["higher_is_better"]), first["unit"]
-    unit = "" if pd.isna(unit) else str(unit)
-    sign = 1 if higher else -1
-    performance = rows[["low", "value", "high"]] * display.gain * sign
-    level = "" if first["level"] == "all" else f", {first['level'].removeprefix('class:')}"
-    points = pd.DataFrame(
-        {
-            "network": rows["network"],
-            "name": rows["name"],
-            "group": rows["group"],
-            "x": rows["omega"] * display.gain,
-            "x_low": rows["omega_low"] * display.gain,
-            "x_high": rows["omega_high"] * display.gain,
-            "y": performance["value"],
-            "y_low": performance["low" if higher else "high"],
-            "y_high": performance["high" if higher else "low"],
-        }
-    ).reset_index(drop=True)
+    higher = bool(first["higher_is_better"])
+    oriented = rows[["low", "value", "high"]] * display_of(first["metric"]).gain
+    oriented *= 1 if higher else -1
+    points = rows[["network", "name", "group", "x", "x_low", "x_high"]].assign(
+        y=oriented["value"],
+        y_low=oriented["low" if higher else "high"],
+        y_high=oriented["high" if higher else "low"],
+    )
     return Panel(
         source=first["source"],
         target=first["target"],
-        x_label=f"ω({first['source']} → {first['target']}), {display.gain_unit(unit)}",
-        y_label=display.gain_heading(higher_is_better=higher, unit=unit) + level,
-        points=points,
+        x_label=omega_label(first),
+        y_label=gain_heading(first),
+        points=points.reset_index(drop=True),
     )
-
-
-def _names(joined: pd.DataFrame) -> pd.Series:
-    """Name points by network, and by seed where a network has several."""
-    several = joined.groupby("network")["seed"].transform("nunique") > 1
-    seeded = joined["network"] + " #" + joined["seed"].astype("Int64").astype(str)
-    return joined["network"].where(~several, seeded)
-
-
-def _spread(by_group: Mapping[str, Ink], points: pd.DataFrame) -> dict[str, Ink]:
-    """Give each network the ink of its group."""
-    return {
-        network: by_group[group]
-        for network, group in zip(points["network"], points["group"], strict=True)
-    }
 
 
 def _group_legend(
@@ -254,8 +242,8 @@ def draw_panel(axes: Axes, panel: Panel, ink_of: Mapping[str, Ink]) -> Line2D:
     axes.hlines(points["y"], points["x_low"], points["x_high"], colors=colours, linewidths=0.7)
     axes.vlines(points["x"], points["y_low"], points["y_high"], colors=colours, linewidths=0.7)
     for ink in dict.fromkeys(ink_of[network] for network in points["network"]):
-        own = points[[ink_of[network] == ink for network in points["network"]]]
-        axes.plot(own["x"], own["y"], linestyle="none", markersize=4.5, zorder=3, **ink.look)
+        shown = points[[ink_of[network] == ink for network in points["network"]]]
+        axes.plot(shown["x"], shown["y"], linestyle="none", markersize=4.5, zorder=3, **ink.look)
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(panel.y_label)
     axes.margins(0.12)
@@ -263,9 +251,39 @@ def draw_panel(axes: Axes, panel: Panel, ink_of: Mapping[str, Ink]) -> Line2D:
 
 
 def write_names(axes: Axes, points: pd.DataFrame) -> list[Annotation]:
-    """Write the names beside the points of a panel, whose layout and limits are final."""
-    level = np.stack([points[["x_low", "x_high"]], points[["y", "y"]]], axis=-1)
+    """Write the names beside the points of a panel whose layout and limits are final."""
+    across = np.stack([points[["x_low", "x_high"]], points[["y", "y"]]], axis=-1)
     upright = np.stack([points[["x", "x"]], points[["y_low", "y_high"]]], axis=-1)
     zero = np.column_stack([[0, 0], axes.get_ylim()])
-    lines = [zero, upper_envelope(points["x"], points["y"]), *level, *upright]
-    return place_labels(axes, points[["x", "y"]].to_numpy(), list(points["name"]), lines=lines)
+    lines = [zero, upper_envelope(points["x"], points["y"]), *across, *upright]
+    return write_labels(axes, points[["x", "y"]].to_numpy(), list(points["name"]), lines=lines)
+
+
+def upper_envelope(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+    """Return the corners (k, 2), from left to right, of the least concave curve above points.
+
+    It is the upper part of the convex hull (Andrew's monotone chain). scipy's `ConvexHull` refuses
+    fewer than three points and points on a line, which are ordinary here.
+
+    Examples
+    --------
+    >>> upper_envelope([0, 1, 2, 1], [0, 3, 1, 0]).tolist()
+    [[0.0, 0.0], [1.0, 3.0], [2.0, 1.0]]
+    """
+    points = np.column_stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)])
+    points = points[np.isfinite(points).all(axis=1)]
+    corners: list[NDArray[np.float64]] = []
+    for point in points[np.lexsort((points[:, 1], points[:, 0]))]:
+        while corners and corners[-1][0] == point[0]:  # keep the highest of equal x
+            corners.pop()
+        while len(corners) > 1 and _turns_left(corners[-2], corners[-1], point):
+            corners.pop()
+        corners.append(point)
+    return np.array(corners).reshape(-1, 2)
+
+
+def _turns_left(
+    a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]
+) -> np.bool_ | bool:
+    """Whether b lies on or below the line from a to c."""
+    return bool((b[0] - a[0]) * (c[1] - a[1]) >= (b[1] - a[1]) * (c[0] - a[0]))

@@ -1,10 +1,10 @@
-"""Rows of points with intervals: names down, a value with its interval across."""
+"""Rows of results: which omegas a figure shows, as points with intervals beside their names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from textwrap import wrap
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,18 +12,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from influence.display.notation import gains
 from influence.display.plots.style import COLUMN_WIDTH, GREY, Ink
 from influence.errors import InfluenceError
+from influence.results.selection import choose
 
 __all__ = [
     "POINT",
+    "Directions",
     "draw_intervals",
     "name_rows",
     "refuse_twice",
     "row_panels",
-    "run_names",
+    "scaled",
+    "shown_directions",
     "view_limits",
 ]
+
+Directions = Literal["cross", "all"]
+"""`cross` leaves out the influence of an input on the output of the same name."""
 
 NAME_WIDTH = 16  # letters
 FRAME, OUTSIDE, PAGE = 0.45, 0.5, 8.0  # inches: a panel's axis; title and legend; rows of a page
@@ -32,37 +39,88 @@ MARGIN = 0.05  # of an axis, free at either end
 POINT: dict[str, Any] = {"markersize": 3.5, "markeredgewidth": 0.8, "zorder": 3}
 
 
-def run_names(frame: pd.DataFrame) -> pd.Series:
-    """Name rows by network, and by seed and data set where a network has several.
-
-    >>> frame = pd.DataFrame({"network": ["a", "a", "b"], "seed": [0, 1, 0], "dataset": "d"})
-    >>> run_names(frame).tolist()
-    ['a #0', 'a #1', 'b']
-    """
-    by_network = frame.groupby("network", dropna=False)
-    names = frame["network"]
-    seeded = names + " #" + frame["seed"].astype("Int64").astype(str)
-    names = names.where(by_network["seed"].transform("nunique") < 2, seeded)
-    return names.where(
-        by_network["dataset"].transform("nunique") < 2, names + "\n" + frame["dataset"]
-    )
-
-
-def refuse_twice(
-    results: pd.DataFrame, place: Sequence[str], hint: str = "Give each run once"
-) -> None:
-    """Refuse results of which two belong at one place of a figure, one over the other.
+def shown_directions(
+    omega: pd.DataFrame,
+    *,
+    mutes: Sequence[str] = (),
+    metric: Sequence[str] = (),
+    level: str = "all",
+    directions: Directions = "cross",
+) -> pd.DataFrame:
+    """Choose the omegas that a figure shows, and scale them as they are shown.
 
     Parameters
     ----------
-    results : frame with the columns of `run_names`, and `name`.
-    place : the columns that, with the name, tell one place from another.
-    hint : what to do about it.
+    omega
+        Frame with the columns of `influence.csv`, or of
+        `influence.analysis.seeds.aggregate_seeds`.
+    mutes
+        Names of mutes; all by default.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the frame.
+    level
+        `all`, one slice such as `class:floor`, or a pattern.
+    directions
+        `cross` leaves out the influence of an input on the output of the same name.
+
+    Returns
+    -------
+    DataFrame
+        The chosen rows with the further columns `x`, `x_low` and `x_high`, in the units that are
+        shown.
 
     Raises
     ------
     InfluenceError
-        If there are two, with what they are of.
+        If a name is unknown, or no direction is left.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({
+    ...     "mute": "zero", "source": ["depth", "depth"], "target": ["depth", "semantic"],
+    ...     "metric": ["rms", "mean_iou"], "level": "all", "omega": [0.3, 0.02],
+    ...     "omega_low": [0.2, 0.01], "omega_high": [0.4, 0.03]})
+    >>> shown_directions(frame)[["target", "x", "x_high"]].values.tolist()
+    [['semantic', 2.0, 3.0]]
+    """
+    chosen = choose(omega, metric=metric, mute=mutes, level=level)
+    if directions == "cross":
+        chosen = chosen[chosen["source"] != chosen["target"]]
+    if chosen.empty:
+        raise InfluenceError(
+            "expected influence of one input on another output, found none; give directions='all'"
+        )
+    ends = ("omega_low", "omega_high") if "omega_low" in chosen else ("low", "high")
+    return scaled(chosen, "omega", *ends)
+
+
+def scaled(chosen: pd.DataFrame, value: str, low: str, high: str) -> pd.DataFrame:
+    """Add the columns `x`, `x_low` and `x_high`: those named, in the units that are shown."""
+    gain = gains(chosen["metric"])
+    return chosen.assign(
+        x=chosen[value] * gain, x_low=chosen[low] * gain, x_high=chosen[high] * gain
+    )
+
+
+def refuse_twice(
+    results: pd.DataFrame, columns: Sequence[str], hint: str = "Give each run once"
+) -> None:
+    """Raise an error if two results would be drawn over each other.
+
+    Parameters
+    ----------
+    results
+        Frame with the columns `network` and `name`, and with `columns`.
+    columns
+        What tells the results of one `name` apart.
+    hint
+        What the user can do about it.
+
+    Raises
+    ------
+    InfluenceError
+        If two rows are equal in `name` and `columns`; the message names the first.
 
     Examples
     --------
@@ -73,17 +131,22 @@ def refuse_twice(
     ...
     influence.errors.InfluenceError: two results for network 'a' (level all). Give each run once
     """
-    if (twice := results.duplicated(["name", *place])).any():
+    if (twice := results.duplicated(["name", *columns])).any():
         first = results[twice].iloc[0]
-        where = ", ".join(f"{column} {first[column]}" for column in place)
+        where = ", ".join(f"{column} {first[column]}" for column in columns)
         raise InfluenceError(f"two results for network {first['network']!r} ({where}). {hint}")
 
 
 def row_panels(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
-    """Return a figure with one panel for each height of rows, in inches.
+    """Make a figure with one panel for each height of rows, in inches.
 
     One or two panels stand above each other in a column of a paper; more, or those that are too
     high together, side by side in two.
+
+    Returns
+    -------
+    tuple
+        The figure and its panels, in the order of the heights.
     """
     columns = 1 if len(heights) < 3 and sum(heights) < PAGE else 2
     lines = [max(heights[i : i + columns]) + FRAME for i in range(0, len(heights), columns)]
@@ -96,9 +159,9 @@ def row_panels(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Give a panel one row a name, the first on top, a band under every other one, and a zero."""
-    for place in range(0, len(names), 2):
-        axes.axhspan(place - 0.5, place + 0.5, color="0.95", linewidth=0, zorder=0)
+    """Give a panel one row per name from the top, a band under every other row, and a line at 0."""
+    for row in range(0, len(names), 2):
+        axes.axhspan(row - 0.5, row + 0.5, color="0.95", linewidth=0, zorder=0)
     axes.axvline(0, color=GREY, linewidth=0.6, linestyle=":", zorder=1)
     axes.set_yticks(range(len(names)), [_wrapped(name) for name in names])
     axes.tick_params(axis="y", length=0)
@@ -111,10 +174,14 @@ def draw_intervals(axes: Axes, y: ArrayLike, points: pd.DataFrame, ink: Ink) -> 
 
     Parameters
     ----------
-    axes : a panel.
-    y : one height a point.
-    points : one row a point: `x`, `x_low` and `x_high`, NaN where there is no interval.
-    ink : of them all.
+    axes
+        A panel.
+    y
+        Heights, one per point.
+    points
+        One row per point: `x`, `x_low` and `x_high`, NaN if there is no interval.
+    ink
+        The colour and marker of all points.
     """
     axes.hlines(y, points["x_low"], points["x_high"], colors=ink.colour, linewidths=0.8, zorder=2)
     axes.plot(points["x"], np.asarray(y), linestyle="none", **ink.look, **POINT)
@@ -123,10 +190,10 @@ def draw_intervals(axes: Axes, y: ArrayLike, points: pd.DataFrame, ink: Ink) -> 
 def view_limits(
     values: ArrayLike, low: ArrayLike, high: ArrayLike, *, zero: bool = True
 ) -> tuple[float, float]:
-    """Return the limits of an axis: they hold all values, and intervals of an ordinary length.
+    """Return the limits of an axis, which hold all values and intervals of ordinary length.
 
-    One interval that is far longer than the others would press all of them together; it runs out
-    of the panel instead, and so does what is infinite. With `zero` the limits hold zero, too.
+    One interval that is far longer than the rest would leave no room for them; it runs out of the
+    panel instead, and so does an infinite one. With `zero`, the limits hold zero, too.
 
     >>> view_limits([0, 1, 2], [-1, 0, -60], [1, 2, 64])
     (-1.75, 3.75)

@@ -1,4 +1,4 @@
-"""Seeds: how far trainings of one network lie apart, with their mean and its interval."""
+"""Omega of every seed of a network, with the mean over the seeds and its interval."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from influence.display.plots.directions import Directions, direction_label, shown_directions
-from influence.display.plots.rows import draw_intervals, name_rows, row_panels, view_limits
+from influence.display.notation import omega_label
+from influence.display.plots.rows import (
+    Directions,
+    draw_intervals,
+    name_rows,
+    row_panels,
+    shown_directions,
+    view_limits,
+)
 from influence.display.plots.style import Ink, heading, inks, styled, write_legend
 
 __all__ = ["draw_seeds"]
@@ -30,18 +37,25 @@ def draw_seeds(
     directions: Directions = "cross",
     ink_of: Mapping[str, Ink] | None = None,
 ) -> Figure:
-    """Draw the omega of every seed, and below it their mean, one panel per direction.
+    """Draw the omega of every seed and the mean over seeds, one panel per direction.
 
     Parameters
     ----------
-    influence : frame with the columns of `influence.csv`, of runs of all seeds.
-    seeds : frame from `influence.analysis.seeds.aggregate_seeds` of these runs.
-    mute : one name; by default the first of the file.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the file.
-    level : `all`, or one slice such as `class:floor`.
-    directions : `cross` leaves out the influence of an input on the output of the same name.
-    ink_of : network -> its colour and marker; by default in the order of the file.
+    influence
+        Frame with the columns of `influence.csv`, of runs of all seeds.
+    seeds
+        Frame from `influence.analysis.seeds.aggregate_seeds` of these runs.
+    mute
+        One name; by default the first of the file.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the file.
+    level
+        `all`, or one slice such as `class:floor`.
+    directions
+        `cross` leaves out the influence of an input on the output of the same name.
+    ink_of
+        Network -> its colour and marker; by default in the order of the file.
 
     Raises
     ------
@@ -60,8 +74,11 @@ def draw_seeds(
     >>> [line.get_xdata().tolist() for line in axes.lines[1:]]
     [[1.0, 3.0], [2.0]]
     """
-    chosen = {"mute": mute, "metric": metric, "level": level, "directions": directions}
-    means, single = (shown_directions(frame, **chosen) for frame in (seeds, influence))  # type: ignore[arg-type]
+    mute = mute or str(influence["mute"].iloc[0])
+    means, single = (
+        shown_directions(frame, mutes=[mute], metric=metric, level=level, directions=directions)
+        for frame in (seeds, influence)
+    )
     several = bool((means.groupby("network")["dataset"].nunique() > 1).any())
     means, single = (
         frame.assign(name=frame["network"] + ("\n" + frame["dataset"] if several else ""))
@@ -74,23 +91,25 @@ def draw_seeds(
         for axes, panel in zip(grid, panels, strict=True):
             _draw_panel(axes, panel, single.merge(panel[[*DIRECTION, "name"]]), ink_of)
         write_legend(figure, _legend())
-        figure.suptitle(heading(means, f"mute: {means['mute'].iloc[0]}"), fontsize=7)
+        figure.suptitle(heading(means, f"mute: {mute}"), fontsize=7)
     return figure
 
 
 def _draw_panel(
     axes: Axes, means: pd.DataFrame, single: pd.DataFrame, ink_of: Mapping[str, Ink]
 ) -> None:
-    place = {name: place for place, name in enumerate(means["name"].unique())}
-    name_rows(axes, list(place))
-    for network, own in means.groupby("network", sort=False):
+    row_of = {name: row for row, name in enumerate(means["name"].unique())}
+    name_rows(axes, list(row_of))
+    for network, mean in means.groupby("network", sort=False):
         ink = ink_of[str(network)]
         below = single[single["network"] == network]
-        axes.plot(below["x"], below["name"].map(place) + BELOW, "|", color=ink.colour, markersize=4)
-        draw_intervals(axes, own["name"].map(place) - BELOW / 2, own, ink)
+        axes.plot(
+            below["x"], below["name"].map(row_of) + BELOW, "|", color=ink.colour, markersize=4
+        )
+        draw_intervals(axes, mean["name"].map(row_of) - BELOW / 2, mean, ink)
     shown = pd.concat([means, single[["x"]]])
     axes.set_xlim(view_limits(*(shown[end] for end in ("x", "x_low", "x_high"))))
-    axes.set_xlabel(direction_label(means.iloc[0]))
+    axes.set_xlabel(omega_label(means.iloc[0]))
 
 
 def _legend() -> dict[str, Line2D]:

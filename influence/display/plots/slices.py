@@ -1,4 +1,4 @@
-"""Slices: omega class by class, and by bins of depth or regions."""
+"""Omega slice by slice: by class, by bin of depth, or by region."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from influence.display.plots.directions import Directions, direction_label, shown_directions
+from influence.display.notation import class_name, omega_label, run_names
 from influence.display.plots.rows import (
     POINT,
+    Directions,
     draw_intervals,
     name_rows,
     refuse_twice,
     row_panels,
-    run_names,
+    shown_directions,
     view_limits,
 )
 from influence.display.plots.style import Ink, heading, inks, styled, write_legend
@@ -40,19 +41,27 @@ def draw_slices(
 
     Parameters
     ----------
-    influence : frame with the columns of `influence.csv`, of one run or of several.
-    level : a pattern such as `class:*` or `depth:*`; all slices by default. The whole comes first.
-    mute : one name; by default the first of the file.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the file.
-    directions : `cross` leaves out the influence of an input on the output of the same name.
-    ink_of : network -> its colour and marker; by default in the order of the file.
-    words : level -> what the figure calls it, where a unit is to be named.
+    influence
+        Frame with the columns of `influence.csv`, of one run or of several.
+    level
+        A pattern such as `class:*` or `depth:*`; all slices by default. The level `all` is the
+        first row.
+    mute
+        One name; by default the first of the file.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the file.
+    directions
+        `cross` leaves out the influence of an input on the output of the same name.
+    ink_of
+        Network -> its colour and marker; by default in the order of the file.
+    words
+        Level -> its label, for example with a unit.
 
     Raises
     ------
     InfluenceError
-        If a name is unknown, no direction or slice is left, or a result is there twice.
+        If a name is unknown, no direction or slice is left, or there are two results for one point.
 
     Examples
     --------
@@ -65,31 +74,32 @@ def draw_slices(
     >>> [label.get_text() for label in axes.get_yticklabels()]
     ['all', 'floor']
     """
+    mute = mute or str(influence["mute"].iloc[0])
     sliced = shown_directions(
-        influence, mute=mute, metric=metric, level=level, directions=directions
+        influence, mutes=[mute], metric=metric, level=level, directions=directions
     )
     frame = pd.concat([_whole(influence, sliced), sliced], ignore_index=True)
     frame = frame.assign(name=run_names(frame))
-    given = ink_of or inks(frame["name"])
+    inks_given = ink_of or inks(frame["name"])
     runs = frame.drop_duplicates("name")
-    signs = {
-        name: given.get(name) or given[network]
+    ink_of_run = {
+        name: inks_given.get(name) or inks_given[network]
         for name, network in zip(runs["name"], runs["network"], strict=True)
     }
     refuse_twice(frame, ["source", "target", "metric", "level"])
     panels = [rows for _, rows in frame.groupby(["source", "target", "metric"], sort=False)]
     with styled():
-        row = _row_height(len(signs))
+        row = _row_height(len(ink_of_run))
         figure, grid = row_panels([row * panel["level"].nunique() for panel in panels])
         for axes, panel in zip(grid, panels, strict=True):
-            _draw_panel(axes, panel, signs, words or {})
-        write_legend(figure, _legend(signs))
-        figure.suptitle(heading(sliced, f"mute: {sliced['mute'].iloc[0]}"), fontsize=7)
+            _draw_panel(axes, panel, ink_of_run, words or {})
+        write_legend(figure, _legend(ink_of_run))
+        figure.suptitle(heading(sliced, f"mute: {mute}"), fontsize=7)
     return figure
 
 
 def _whole(influence: pd.DataFrame, sliced: pd.DataFrame) -> pd.DataFrame:
-    """Return the omegas at level `all` of the directions in slices, unless they are there."""
+    """Return the omegas at level `all` of the sliced directions, unless `sliced` has them."""
     if "all" in set(sliced["level"]):
         return sliced.iloc[:0]
     keys = ["mute", "source", "target", "metric"]
@@ -104,23 +114,21 @@ def _row_height(networks: int) -> float:
 
 
 def _draw_panel(
-    axes: Axes, panel: pd.DataFrame, signs: Mapping[str, Ink], words: Mapping[str, str]
+    axes: Axes, panel: pd.DataFrame, ink_of_run: Mapping[str, Ink], words: Mapping[str, str]
 ) -> None:
-    place = {level: place for place, level in enumerate(panel["level"].unique())}
-    name_rows(
-        axes, [words.get(level, level.removeprefix("class:").replace(":", ": ")) for level in place]
-    )
-    step = STEP / _row_height(len(signs))
-    for i, (name, ink) in enumerate(signs.items()):
-        own = panel[panel["name"] == name]
-        y = own["level"].map(place) + (i - (len(signs) - 1) / 2) * step
-        draw_intervals(axes, y, own, ink)
+    row_of = {level: row for row, level in enumerate(panel["level"].unique())}
+    name_rows(axes, [words.get(level, class_name(level).replace(":", ": ")) for level in row_of])
+    step = STEP / _row_height(len(ink_of_run))
+    for i, (name, ink) in enumerate(ink_of_run.items()):
+        shown = panel[panel["name"] == name]
+        y = shown["level"].map(row_of) + (i - (len(ink_of_run) - 1) / 2) * step
+        draw_intervals(axes, y, shown, ink)
     axes.set_xlim(view_limits(*(panel[end] for end in ("x", "x_low", "x_high"))))
-    axes.set_xlabel(direction_label(panel.iloc[0]))
+    axes.set_xlabel(omega_label(panel.iloc[0]))
 
 
-def _legend(signs: Mapping[str, Ink]) -> dict[str, Line2D]:
+def _legend(ink_of_run: Mapping[str, Ink]) -> dict[str, Line2D]:
     return {
         " ".join(name.split()): Line2D([], [], linewidth=0.8, **ink.look, **POINT)
-        for name, ink in signs.items()
+        for name, ink in ink_of_run.items()
     }

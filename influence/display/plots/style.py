@@ -1,4 +1,4 @@
-"""The look of every plot, and files that are the same to the byte when written again."""
+"""The style of every plot: sizes, colours, markers, legends; and files that are reproducible."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ COLUMN_WIDTH = 3.3  # inches: one column of a two-column paper
 GREY = "0.6"
 MARKERS = "osD^vP"
 MODALITY_COLOURS = ("#332288", "#cc6677", "#999933", "#44aa99", "#882255", "#88ccee", "#117733")
-"""Paul Tol's scheme `muted`: none is in the palette of `inks`, and all can be told apart."""
+"""Paul Tol's scheme `muted`: none is in the palette of `inks`, and all are distinct."""
 USUAL = ("depth", "semantic", "rgb")
 """Modalities that have the same colour in the figures of every run."""
 
-# What would date a file, and so make two equal plots differ.
+# Metadata that would make the files of equal plots differ.
 FORMATS: Mapping[str, Mapping[str, None]] = {
     "png": {"Software": None},
     "pdf": {"CreationDate": None},
@@ -50,7 +50,7 @@ FORMATS: Mapping[str, Mapping[str, None]] = {
 
 @dataclass(frozen=True)
 class Ink:
-    """Colour and marker of one group: two signs, so that either alone tells the groups apart."""
+    """Colour and marker of one group; either alone tells the groups apart."""
 
     colour: str
     marker: str
@@ -74,29 +74,28 @@ def inks(groups: Iterable[str]) -> dict[str, Ink]:
     """
     palette = seaborn.color_palette("colorblind").as_hex()
     return {
-        group: Ink(palette[place % len(palette)], MARKERS[place % len(MARKERS)])
-        for place, group in enumerate(dict.fromkeys(groups))
+        group: Ink(palette[i % len(palette)], MARKERS[i % len(MARKERS)])
+        for i, group in enumerate(dict.fromkeys(groups))
     }
 
 
 def modality_inks(modalities: Iterable[str]) -> dict[str, Ink]:
-    """Give each modality a colour that no network has; depth, semantic and rgb always their own.
+    """Give each modality a colour that no network has; those of depth, semantic, rgb are fixed.
 
     >>> modality_inks(["sound", "depth"])["depth"] == modality_inks(["depth"])["depth"]
     True
     """
     names = list(dict.fromkeys(modalities))
-    places = dict.fromkeys([*USUAL, *names])
     return {
-        name: Ink(MODALITY_COLOURS[place % len(MODALITY_COLOURS)], MARKERS[place % len(MARKERS)])
-        for place, name in enumerate(places)
+        name: Ink(MODALITY_COLOURS[i % len(MODALITY_COLOURS)], MARKERS[i % len(MARKERS)])
+        for i, name in enumerate(dict.fromkeys([*USUAL, *names]))
         if name in names
     }
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw, or save, in the house style: small sans-serif type for a column of a paper."""
+    """Draw or save figures in one style: small sans-serif type for a column of a paper."""
     style: Any = {
         **seaborn.axes_style("ticks"),
         **seaborn.plotting_context("paper", rc={"lines.linewidth": 0.8}),
@@ -142,7 +141,7 @@ def write_legend(figure: Figure, legend: Mapping[str, Artist]) -> None:
 
 
 def heading(rows: pd.DataFrame, *facts: str) -> str:
-    """Say on which data sets, how many samples, and what else holds for a whole figure.
+    """Return the title of a figure: data sets, numbers of samples, `facts`, confidence.
 
     >>> rows = pd.DataFrame({"dataset": ["rooms"], "n": [120], "confidence": [0.95]})
     >>> heading(rows, "mute: zero")
@@ -155,7 +154,7 @@ def heading(rows: pd.DataFrame, *facts: str) -> str:
 
 
 def check_suffix(path: str | os.PathLike[str]) -> str:
-    """Return the format that a file name asks for.
+    """Return the format of a file by its suffix.
 
     Raises
     ------
@@ -177,7 +176,7 @@ def check_suffix(path: str | os.PathLike[str]) -> str:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Save a figure as PNG, PDF or SVG, by suffix; the same figure gives the same bytes.
+    """Save a figure as PNG, PDF or SVG, by suffix; equal figures give equal bytes.
 
     Raises
     ------

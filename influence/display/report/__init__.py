@@ -1,1 +1,1 @@
-"""The page that shows runs to readers: frames and files in, one HTML file out."""
+"""The HTML page of runs: tables, plots, samples and provenance in one file."""

@@ -1,9 +1,9 @@
-"""Charts: what the page draws, as Vega-Lite specifications without data.
+"""Charts of the page, as Vega-Lite specifications without data.
 
-The page draws a chart once per panel, from the rows of its tables that the reader chose. It puts
-the panel's headings in place of `$x` and `$y`, and the rows under the names `points`, `envelope`.
-Fields: `name`, `x` (omega), `y` (oriented performance), each with `Low` and `High`, in the units
-that are shown, and texts for those who point at a mark.
+The page draws a chart once per panel, from the rows of its tables that the reader chose. It
+replaces `$x` and `$y` by the headings of the panel, and gives the rows the names `points` and
+`envelope`. The fields of a row are `name`, `x` (omega) and `y` (oriented performance), each with
+`Low` and `High`, in the units that are shown, and the texts of tooltips.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any, Literal
 import pandas as pd
 
 from influence.display.notation import display_of
-from influence.display.plots.envelope import upper_envelope
+from influence.display.plots.performance import upper_envelope
 from influence.display.plots.style import inks
 
-__all__ = ["CHARTS", "COLOURED_AT_MOST", "Chart", "envelopes", "mute_scale", "network_scale"]
+__all__ = ["CHARTS", "COLOURED_AT_MOST", "Chart", "envelopes", "ink_scale", "network_scale"]
 
 Spec = dict[str, Any]
 
 COLOURED_AT_MOST = 10
-"""More networks than colours are drawn in one colour; their names are a pointer away."""
+"""More networks than this are drawn in one colour; tooltips name them."""
 
 SHAPES = {"o": "circle", "s": "square", "D": "diamond", "^": "triangle-up", "v": "triangle-down",
           "P": "cross"}  # fmt: skip
 """Marker of matplotlib -> shape of Vega."""
 
 NEUTRAL = "$neutral"
-"""The page puts its grey here, which differs between light and dark."""
+"""The page replaces this by its grey, which differs between light and dark."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,14 @@ class Chart:
 
     Parameters
     ----------
-    name : of its element.
-    title, about : what it shows, and how to read it.
-    panels : what it is drawn once for: each `direction` (input, output) or each `target`.
-    spec : Vega-Lite specification of a panel.
+    name
+        Name of its HTML element.
+    title, about
+        What it shows, and how to read it.
+    panels
+        Whether there is a panel for each `direction` (input, output) or for each `target`.
+    spec
+        Vega-Lite specification of a panel.
     """
 
     name: str
@@ -51,32 +55,32 @@ class Chart:
     spec: Spec
 
 
-def network_scale(names: pd.Series) -> Spec | None:
-    """Give each network the colour and shape of the figures, where there are enough of both.
+def ink_scale(names: pd.Series) -> Spec:
+    """Give each network or mute its colour and shape in figures.
 
-    >>> network_scale(pd.Series(["a", "b"]))["colours"]
-    ['#0173b2', '#de8f05']
-    """
-    if names.nunique() > COLOURED_AT_MOST:
-        return None
-    return _scale(names)
-
-
-def mute_scale(mutes: pd.Series) -> Spec:
-    """Give each mute the colour and shape of the figures.
-
-    >>> mute_scale(pd.Series(["zero", "mean"]))
+    >>> ink_scale(pd.Series(["zero", "mean"]))
     {'names': ['zero', 'mean'], 'colours': ['#0173b2', '#de8f05'], 'shapes': ['circle', 'square']}
     """
-    return _scale(mutes)
+    ink_of = inks(names.astype(str))
+    return {
+        "names": list(ink_of),
+        "colours": [ink.colour for ink in ink_of.values()],
+        "shapes": [SHAPES[ink.marker] for ink in ink_of.values()],
+    }
+
+
+def network_scale(names: pd.Series) -> Spec | None:
+    """Give each network its colour and shape; None if there are too many networks."""
+    return None if names.nunique() > COLOURED_AT_MOST else ink_scale(names)
 
 
 def envelopes(influence: pd.DataFrame) -> list[Spec]:
-    """Return the upper concave envelope over networks: of each data set, mute, direction, metric.
+    """Return the upper concave envelope over networks by data set, mute, direction and metric.
 
     Parameters
     ----------
-    influence : frame with the columns of `influence.csv`.
+    influence
+        Frame with the columns of `influence.csv`.
 
     Examples
     --------
@@ -99,15 +103,6 @@ def _envelope(rows: pd.DataFrame) -> list[dict[str, float]]:
     y = rows["full"] * gain * rows["higher_is_better"].map({True: 1, False: -1})
     corners = upper_envelope(rows["omega"] * gain, y)
     return [{"x": float(x), "y": float(y)} for x, y in corners]
-
-
-def _scale(names: pd.Series) -> Spec:
-    ink_of = inks(names.astype(str))
-    return {
-        "names": list(ink_of),
-        "colours": [ink.colour for ink in ink_of.values()],
-        "shapes": [SHAPES[ink.marker] for ink in ink_of.values()],
-    }
 
 
 def _number(field: str, title: str | None = None, **options: Any) -> Spec:
@@ -137,12 +132,18 @@ ZERO: Spec = {
     "encoding": {"x": {"datum": 0}},
 }
 SAID = _name("said")
-"""What a screen reader says of a mark."""
+"""The text of a mark for screen readers."""
 
 OUTLINE: Spec = {"stroke": "$ink", "strokeWidth": 0.5}
-"""Of filled marks, so that light colours are seen on light paper."""
+"""Outline of filled marks, so that light colours are seen on light paper."""
 
 WHO = {"network": "name", "influence_ω": "omegaText"}
+
+
+def _bar(**ends: Spec) -> Spec:
+    mark = {"type": "rule", "opacity": 0.55, "aria": False}
+    return {"mark": mark, "encoding": {**ends, "color": NETWORK_COLOUR}}
+
 
 PERFORMANCE: Spec = {
     "height": 260,
@@ -158,24 +159,8 @@ PERFORMANCE: Spec = {
                 "detail": _name("dataset"),
             },
         },
-        {
-            "mark": {"type": "rule", "opacity": 0.55, "aria": False},
-            "encoding": {
-                "x": _number("xLow", "$x"),
-                "x2": {"field": "xHigh"},
-                "y": _number("y", "$y"),
-                "color": NETWORK_COLOUR,
-            },
-        },
-        {
-            "mark": {"type": "rule", "opacity": 0.55, "aria": False},
-            "encoding": {
-                "x": _number("x", "$x"),
-                "y": _number("yLow", "$y"),
-                "y2": {"field": "yHigh"},
-                "color": NETWORK_COLOUR,
-            },
-        },
+        _bar(x=_number("xLow", "$x"), x2={"field": "xHigh"}, y=_number("y", "$y")),
+        _bar(x=_number("x", "$x"), y=_number("yLow", "$y"), y2={"field": "yHigh"}),
         {
             "mark": {"type": "point", "filled": True, "size": 90, "opacity": 0.95, **OUTLINE},
             "encoding": {
@@ -226,76 +211,57 @@ MATRIX: Spec = {
     ],
 }
 
-MUTE_ROWS: Spec = {
-    "y": _name("name", title=None, scale={"paddingInner": 0.25}),
-    "yOffset": _name("mute"),
-    "color": MUTE_COLOUR,
-}
+
+def _interval_rows(y: str, within: str, color: Spec, *points: Spec) -> Spec:
+    """Return a chart with one row per `y`, and in it one interval per `within`, below points."""
+    rows = {
+        "y": _name(y, title=None, scale={"paddingInner": 0.25}),
+        "yOffset": _name(within),
+        "color": color,
+    }
+    interval = {
+        "mark": {"type": "rule", "opacity": 0.7, "strokeWidth": 1.5, "aria": False},
+        "encoding": {**rows, "x": _number("xLow", "$x"), "x2": {"field": "xHigh"}},
+    }
+    marks = [
+        {**point, "encoding": {**rows, "x": OMEGA, "description": SAID, **point["encoding"]}}
+        for point in points
+    ]
+    return {
+        "height": "$rows-height",
+        "data": {"name": "points"},
+        "layer": [ZERO, interval, *marks],
+    }
+
+
+FILLED: Spec = {"type": "point", "filled": True, "size": 60, "opacity": 1, **OUTLINE}
 MUTE_POINT: Spec = {
-    **MUTE_ROWS,
-    "x": OMEGA,
     "shape": MUTE_SHAPE,
-    "description": SAID,
     "tooltip": _hover(**WHO, mute="mute", muted_input="farText", verdict="verdict"),
 }
-
-MUTES: Spec = {
-    "height": "$rows-height",
-    "data": {"name": "points"},
-    "layer": [
-        ZERO,
-        {
-            "mark": {"type": "rule", "opacity": 0.7, "strokeWidth": 1.5, "aria": False},
-            "encoding": {
-                **MUTE_ROWS,
-                "x": _number("xLow", "$x"),
-                "x2": {"field": "xHigh"},
-            },
+MUTES = _interval_rows(
+    "name",
+    "mute",
+    MUTE_COLOUR,
+    {"transform": [{"filter": "!datum.far"}], "mark": FILLED, "encoding": MUTE_POINT},
+    {
+        "transform": [{"filter": "datum.far"}],
+        "mark": {"type": "point", "size": 60, "opacity": 1, "fill": "$surface"},
+        "encoding": MUTE_POINT,
+    },
+)
+LEVELS = _interval_rows(
+    "level",
+    "name",
+    NETWORK_COLOUR,
+    {
+        "mark": FILLED,
+        "encoding": {
+            "shape": NETWORK_SHAPE,
+            "tooltip": _hover(part="level", **WHO, with_the_input="fullText", mute="mute"),
         },
-        {
-            "transform": [{"filter": "!datum.far"}],
-            "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1, **OUTLINE},
-            "encoding": MUTE_POINT,
-        },
-        {
-            "transform": [{"filter": "datum.far"}],
-            "mark": {"type": "point", "size": 60, "opacity": 1, "fill": "$surface"},
-            "encoding": MUTE_POINT,
-        },
-    ],
-}
-
-LEVEL_ROWS: Spec = {
-    "y": _name("level", title=None, scale={"paddingInner": 0.25}),
-    "yOffset": _name("name"),
-    "color": NETWORK_COLOUR,
-}
-
-LEVELS: Spec = {
-    "height": "$rows-height",
-    "data": {"name": "points"},
-    "layer": [
-        ZERO,
-        {
-            "mark": {"type": "rule", "opacity": 0.7, "strokeWidth": 1.5, "aria": False},
-            "encoding": {
-                **LEVEL_ROWS,
-                "x": _number("xLow", "$x"),
-                "x2": {"field": "xHigh"},
-            },
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1, **OUTLINE},
-            "encoding": {
-                **LEVEL_ROWS,
-                "x": OMEGA,
-                "description": SAID,
-                "shape": NETWORK_SHAPE,
-                "tooltip": _hover(part="level", **WHO, with_the_input="fullText", mute="mute"),
-            },
-        },
-    ],
-}
+    },
+)
 
 CHARTS: tuple[Chart, ...] = (
     Chart(

@@ -1,8 +1,8 @@
-"""The page: one HTML file that shows runs to readers, and asks nobody for anything.
+"""The page: one HTML file that shows runs and connects to no server.
 
-Names come from files of strangers. The template escapes all that it writes, what scripts read is
-packed or escaped JSON, scripts write by `textContent`, and the policy of the page forbids every
-connection and every script but the two that are here.
+Names come from files that anybody may have written. The template escapes all that it writes, what
+scripts read is packed or escaped JSON, scripts write by `textContent`, and the policy of the page
+forbids every connection and every script but the two that are here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import json
 import os
 from base64 import b64encode
 from collections.abc import Sequence
-from functools import partial
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -22,17 +21,17 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from influence.display.colours import HELPED, HURT
+from influence.display.images import HELPED, HURT
 from influence.display.notation import display_of
+from influence.display.report.cards import Cards, read_cards
 from influence.display.report.charts import (
     CHARTS,
     COLOURED_AT_MOST,
     Chart,
     envelopes,
-    mute_scale,
+    ink_scale,
     network_scale,
 )
-from influence.display.report.gallery import Cards, read_cards
 from influence.display.report.provenance import read_origins
 from influence.display.report.sheets import COLUMN_WORDS, Sheet, packed_columns, read_sheets
 from influence.display.report.summary import Amount, summarise
@@ -62,15 +61,20 @@ Runs = Sequence[str | os.PathLike[str]]
 def write_page(
     runs: Runs, path: str | os.PathLike[str], *, title: str | None = None, gallery: bool = True
 ) -> None:
-    """Write the page of runs to a file; an earlier one is replaced when all went well.
+    """Write the page of runs to a file, whole or not at all.
 
-    Parameters are those of `make_page`.
+    Parameters
+    ----------
+    runs, title, gallery
+        Those of `make_page`.
+    path
+        The page, which ends in ``.html``. An earlier page of that name is replaced.
 
     Raises
     ------
     InfluenceError
-        If a file of a run is not what the design says, the page cannot be written, or `path`
-        does not end in ``.html``: it might be a table of a run.
+        If a file of a run cannot be read as `make_page` says, the page cannot be written, or
+        `path` does not end in ``.html``: it might be a table of a run.
 
     Examples
     --------
@@ -99,17 +103,17 @@ def make_page(runs: Runs, *, title: str | None = None, gallery: bool = True) -> 
     Parameters
     ----------
     runs
-        Directories with `influence.csv`, and what else there is of `performance.csv`,
-        `interactions.csv`, `distance.csv`, `run.json` and `gallery/`.
+        Directories with `influence.csv`; `performance.csv`, `interactions.csv`, `distance.csv`,
+        `run.json` and `gallery/` are shown if a directory has them.
     title
-        By default it names the data sets.
+        The heading of the page; by default it names the data sets.
     gallery
-        Whether pictures are shown, where runs have some.
+        Whether the samples of galleries are shown.
 
     Raises
     ------
     InfluenceError
-        If a file of a run is not what the design says, or scores by a metric that neither the
+        If a table lacks columns or holds other types, or names a metric that neither the
         influence nor the performance has.
     """
     influence = read_tables(runs, "influence")
@@ -139,7 +143,7 @@ def make_page(runs: Runs, *, title: str | None = None, gallery: bool = True) -> 
 
 
 def _charts(influence: pd.DataFrame) -> list[Chart]:
-    """Return the charts that have something to draw."""
+    """Return the charts that have rows to draw."""
     parts = (influence["level"] != "all").any()
     return [chart for chart in CHARTS if parts or chart.name != "levels"]
 
@@ -163,15 +167,15 @@ def _template() -> Template:
 
 
 def _asset(name: str) -> str:
-    """Return a file that the page holds, with the line ends that its hash was made of."""
+    """Return the text of a script or style, with the line ends of which its hash is made."""
     text = (files("influence.display.report") / "assets" / name).read_text(encoding="utf-8")
     return text.replace("\r\n", "\n")
 
 
 def _choices(influence: pd.DataFrame) -> dict[str, Any]:
-    """Return what a reader can choose for the plots: mute, network, and a metric per output.
+    """Return the choices for the plots: mutes, networks, and the metrics of each output.
 
-    Of many networks those plots that have a row for each start with one.
+    If there are many networks, plots with a row per network start with the first.
     """
     networks = list(influence["network"].unique())
     preferred = headline(influence).groupby("target", sort=False)["metric"].first()
@@ -180,8 +184,8 @@ def _choices(influence: pd.DataFrame) -> dict[str, Any]:
         "networks": networks,
         "network": networks[0] if len(networks) > COLOURED_AT_MOST else "",
         "metrics": [
-            {"target": target, "names": list(own["metric"].unique()), "first": preferred[target]}
-            for target, own in influence.groupby("target", sort=False)
+            {"target": target, "names": list(rows["metric"].unique()), "first": preferred[target]}
+            for target, rows in influence.groupby("target", sort=False)
         ],
     }
 
@@ -189,7 +193,7 @@ def _choices(influence: pd.DataFrame) -> dict[str, Any]:
 def _facts(
     influence: pd.DataFrame, performance: pd.DataFrame, sheets: Sequence[Sheet], cards: Cards
 ) -> dict[str, Any]:
-    """Return what the scripts of the page have to know."""
+    """Return the facts that the scripts of the page read."""
     tables = [
         {
             "name": sheet.name,
@@ -210,7 +214,7 @@ def _facts(
         "charts": [vars(chart) for chart in _charts(influence)],
         "envelopes": envelopes(influence),
         "networks": network_scale(influence["network"]),
-        "mutes": mute_scale(influence["mute"]),
+        "mutes": ink_scale(influence["mute"]),
         "fullSetups": dict(zip(full["network"], full["setup"], strict=True)) if len(full) else {},
         "colours": {"help": HELPED, "hurt": HURT},
         "groups": cards.groups,
@@ -218,7 +222,7 @@ def _facts(
 
 
 def _metrics(influence: pd.DataFrame, performance: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return how the numbers of each metric are shown."""
+    """Return how the numbers of each metric are shown, by metric."""
     columns = ["metric", "higher_is_better", "unit"]
     frames = [frame[columns] for frame in (influence, performance) if len(frame)]
     known = pd.concat(frames).drop_duplicates("metric")
@@ -228,7 +232,6 @@ def _metrics(influence: pd.DataFrame, performance: pd.DataFrame) -> dict[str, di
 def _metric(row: Any) -> dict[str, Any]:
     display = display_of(row.metric)
     unit = "" if pd.isna(row.unit) else str(row.unit)
-    heading = partial(display.gain_heading, higher_is_better=row.higher_is_better, unit=unit)
     return {
         "label": display.label,
         "definition": display.definition,
@@ -239,12 +242,12 @@ def _metric(row: Any) -> dict[str, Any]:
             "digits": display.gain_digits,
             "unit": display.gain_unit(unit),
         },
-        "heading": heading(),
+        "heading": display.gain_heading(higher_is_better=row.higher_is_better, unit=unit),
     }
 
 
 def pack_text(text: str) -> str:
-    """Compress a text; the same text gives the same packet.
+    """Compress a text by gzip and base64; equal texts give equal packets.
 
     >>> pack_text("omega" * 1000) == pack_text("omega" * 1000), len(pack_text("omega" * 1000)) < 100
     (True, True)
@@ -253,12 +256,12 @@ def pack_text(text: str) -> str:
 
 
 def pack_json(content: Any) -> str:
-    """Compress what JSON can say.
+    """Write as JSON, and compress; see `pack_text`.
 
     Raises
     ------
     ValueError
-        If there is a NaN, which JSON cannot say.
+        If there is a NaN, which JSON has no form for.
 
     Examples
     --------
@@ -270,7 +273,7 @@ def pack_json(content: Any) -> str:
 
 
 def content_hash(text: str) -> str:
-    """Return what a Content-Security-Policy calls an inline script or style (CSP 3, 2.3.1).
+    """Return the hash by which a Content-Security-Policy allows a script or style (CSP 3, 2.3.1).
 
     >>> content_hash("")
     "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"

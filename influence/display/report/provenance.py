@@ -1,4 +1,4 @@
-"""Origins: what a reader needs to know to trust a page, and to make its numbers again."""
+"""Provenance: how the runs of a page were measured, and the hashes of their files."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ FILES = ("influence.csv", "performance.csv", "interactions.csv", "distance.csv",
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the numbers of one run come from.
+    """The provenance of one run.
 
     Parameters
     ----------
-    name : of the run's folder.
-    facts : heading -> pairs (what, value), from `run.json`; empty where a run has none.
-    files : pairs (name, SHA-256) of the files that the page was made from.
+    name
+        Name of the run's folder.
+    facts
+        Heading -> pairs (what, value) of `run.json`; empty if the run has none.
+    files
+        Pairs (name, SHA-256) of the files that the page was made from.
     """
 
     name: str
@@ -35,12 +38,17 @@ class Origin:
 
 
 def read_origins(runs: Iterable[str | os.PathLike[str]]) -> list[Origin]:
-    """Read what runs say about themselves.
+    """Read the provenance of runs from their ``run.json``, and hash their files.
+
+    Parameters
+    ----------
+    runs
+        The directories of the runs.
 
     Raises
     ------
     InfluenceError
-        If a `run.json` is not a JSON object.
+        If a ``run.json`` cannot be read, or holds no JSON object.
 
     Examples
     --------
@@ -83,9 +91,9 @@ def _info(run: Path) -> dict[str, Any]:
 
 
 def _flat(content: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the leaves of nested JSON with the names of what holds them."""
+    """Yield the leaves of nested JSON, named by the keys on the way to them."""
     if isinstance(content, list) and any(isinstance(item, (dict, list)) for item in content):
-        content = {_item_name(item, place): item for place, item in enumerate(content)}
+        content = {_item_name(item, i): item for i, item in enumerate(content)}
     if isinstance(content, dict):
         for key, value in content.items():
             yield from _flat(value, f"{prefix}, {key}" if prefix else key)
@@ -93,8 +101,8 @@ def _flat(content: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
         yield prefix, _text(content)
 
 
-def _item_name(item: Any, place: int) -> str:
-    return str(item["name"]) if isinstance(item, dict) and "name" in item else str(place + 1)
+def _item_name(item: Any, index: int) -> str:
+    return str(item["name"]) if isinstance(item, dict) and "name" in item else str(index + 1)
 
 
 def _text(value: Any) -> str:

@@ -1,14 +1,14 @@
-"""Sheets: the tables of runs as the page carries them, with every cell as its file writes it.
+"""Sheets: the tables of runs in the page, every cell with the text of its file.
 
-The page shows few columns, rounded; it carries all of them as text, so that a download gives back
-the rows of the file, to the digit.
+The page shows few columns, rounded; it holds all of them as text, so that a download has the rows
+of the file with every digit.
 """
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -32,11 +32,11 @@ __all__ = [
 
 
 ROWS_AT_MOST = 15_000
-"""A longer table leaves out levels such as `class:floor`, first those of metrics in second line."""
+"""A longer table leaves out levels such as `class:floor`, first of minor metrics."""
 
 SELECTS = ("network", "seed", "dataset", "mute", "setup", "site", "source", "target", "metric",
            "level", "kind", "players", "verdict")  # fmt: skip
-"""Columns by which a table can be filtered, where they tell rows apart."""
+"""Columns by which a table can be filtered, if they have several values."""
 
 Kind = Literal["name", "metric", "value", "gain", "unit", "p", "number", "flag"]
 
@@ -47,11 +47,14 @@ class Column:
 
     Parameters
     ----------
-    key : of the file's column.
-    kind : how cells are shown. `name` as they are, `metric` by its label; `value` and `gain` in
-        the unit of their row's metric; `unit` is the unit of a `value` or a `gain`, which `of`
-        says; `p` as a p-value; `number` times `factor` with `digits`; `flag` in words.
-    ends : the columns of an interval, shown behind the number.
+    key
+        Name of the file's column.
+    kind
+        How cells are shown. `name` as they are, `metric` by its label; `value` and `gain` in the
+        unit of their row's metric; `unit` is the unit of a `value` or a `gain`, which `of` says;
+        `p` as a p-value; `number` times `factor` with `digits`; `flag` in words.
+    ends
+        The columns of an interval, which is shown after the number.
     """
 
     key: str
@@ -63,7 +66,7 @@ class Column:
 
     @property
     def heading(self) -> str:
-        """What readers call the column."""
+        """The heading of the column."""
         return COLUMN_WORDS.get(self.key, self.key)
 
 
@@ -73,10 +76,14 @@ class Sheet:
 
     Parameters
     ----------
-    name : of the file, without its suffix.
-    texts : all columns and rows that the page carries, cells as the file writes them.
-    columns : what is shown of it.
-    rows_in_file : more than there are in `texts` if some are left out.
+    name
+        Name of the file, without its suffix.
+    texts
+        All columns and rows that the page holds, cells as the file writes them.
+    columns
+        The columns that are shown.
+    rows_in_file
+        How many rows the files have; more than in `texts` if some are left out.
     """
 
     name: str
@@ -86,12 +93,12 @@ class Sheet:
 
     @property
     def title(self) -> str:
-        """What readers call the table."""
+        """The heading of the table."""
         return SHEET_WORDS[self.name][0]
 
     @property
     def about(self) -> str:
-        """What the table holds, in a sentence."""
+        """What the rows of the table are, in a sentence."""
         return SHEET_WORDS[self.name][1]
 
     @property
@@ -102,62 +109,59 @@ class Sheet:
 
     @property
     def start(self) -> dict[str, str]:
-        """What is chosen when the page opens: all samples together."""
+        """The filters when the page opens: all samples together."""
         return {"level": "all"} if "all" in self.selects.get("level", ()) else {}
+
+
+METRIC, UNIT, N = (
+    Column("metric", "metric"),
+    Column("unit", "unit", of="gain"),
+    Column("n", "number"),
+)
+
+
+def _names(*keys: str) -> tuple[Column, ...]:
+    return tuple(map(Column, keys))
 
 
 SHOWN: Mapping[str, tuple[Column, ...]] = {
     "verdicts": (
-        Column("source"),
-        Column("target"),
-        Column("metric", "metric"),
+        *_names("source", "target"),
+        METRIC,
         Column("smallest", "gain"),
         Column("largest", "gain"),
-        Column("unit", "unit", of="gain"),
-        Column("verdict"),
-        Column("helps"),
-        Column("hurts"),
-        Column("undecided"),
+        UNIT,
+        *_names("verdict", "helps", "hurts", "undecided"),
     ),
     "influence": (
-        Column("mute"),
-        Column("site"),
-        Column("source"),
-        Column("target"),
-        Column("metric", "metric"),
-        Column("level"),
+        *_names("mute", "site", "source", "target"),
+        METRIC,
+        *_names("level"),
         Column("omega", "gain", ends=("omega_low", "omega_high")),
-        Column("unit", "unit", of="gain"),
+        UNIT,
         Column("full", "value"),
         Column("muted", "value"),
         Column("p_holm", "p"),
-        Column("n", "number"),
+        N,
     ),
     "performance": (
-        Column("mute"),
-        Column("setup"),
-        Column("target"),
-        Column("metric", "metric"),
-        Column("level"),
+        *_names("mute", "setup", "target"),
+        METRIC,
+        *_names("level"),
         Column("value", "value", ends=("low", "high")),
         Column("unit", "unit", of="value"),
-        Column("n", "number"),
+        N,
     ),
     "interactions": (
-        Column("mute"),
-        Column("target"),
-        Column("metric", "metric"),
-        Column("level"),
-        Column("kind"),
-        Column("players"),
+        *_names("mute", "target"),
+        METRIC,
+        *_names("level", "kind", "players"),
         Column("value", "gain", ends=("low", "high")),
-        Column("unit", "unit", of="gain"),
-        Column("n", "number"),
+        UNIT,
+        N,
     ),
     "distance": (
-        Column("mute"),
-        Column("source"),
-        Column("place"),
+        *_names("mute", "source", "place"),
         Column("distance", "number", digits=1),
         Column("threshold", "number", digits=1),
         Column("outside", "number", factor=100),
@@ -165,10 +169,10 @@ SHOWN: Mapping[str, tuple[Column, ...]] = {
         Column("samples", "number"),
     ),
 }
-"""Table -> what is shown of it, in the order of the page."""
+"""Table -> the columns that are shown, in the order of the page."""
 
-TELL_APART = ("network", "seed", "dataset", "site")
-"""Columns that are shown where they tell rows apart; the network always is."""
+RUN_COLUMNS = ("network", "seed", "dataset", "site")
+"""Columns that are shown if they have several values; the network always is."""
 
 
 def read_sheets(runs: Iterable[str | os.PathLike[str]]) -> list[Sheet]:
@@ -177,7 +181,7 @@ def read_sheets(runs: Iterable[str | os.PathLike[str]]) -> list[Sheet]:
     Raises
     ------
     InfluenceError
-        If a run has no `influence.csv`, or a table is not what the design says.
+        If a run has no `influence.csv`, or a table lacks columns or holds other types.
 
     Examples
     --------
@@ -195,25 +199,25 @@ def read_sheets(runs: Iterable[str | os.PathLike[str]]) -> list[Sheet]:
 
 
 def packed_columns(texts: pd.DataFrame) -> dict[str, Any]:
-    """Write a table by columns, which compress well: names once, with numbers in their place.
+    """Write a table by columns, which compress well: each name once, and indices into the names.
 
     >>> packed_columns(pd.DataFrame({"mute": ["zero", "mean", "zero", "zero"]}))
-    {'mute': {'names': ['zero', 'mean'], 'places': '0,1,0,0'}}
+    {'mute': {'names': ['zero', 'mean'], 'indices': '0,1,0,0'}}
     """
     return {str(key): _packed(list(column)) for key, column in texts.items()}
 
 
 def _packed(cells: list[str]) -> dict[str, Any]:
-    place = {name: i for i, name in enumerate(dict.fromkeys(cells))}
-    if 2 * len(place) > len(cells):
+    index = {name: i for i, name in enumerate(dict.fromkeys(cells))}
+    if 2 * len(index) > len(cells):
         return {"names": cells}
-    return {"names": list(place), "places": ",".join(str(place[cell]) for cell in cells)}
+    return {"names": list(index), "indices": ",".join(str(index[cell]) for cell in cells)}
 
 
 def _texts(runs: list[Path], name: str) -> pd.DataFrame:
     if name == "verdicts":
         return _as_texts(verdicts(read_tables(runs, "influence")))
-    read_tables(runs, name, optional=name != "influence")  # which finds what is wrong with a file
+    read_tables(runs, name, optional=name != "influence")  # checks the file
     paths = [run / f"{name}.csv" for run in runs]
     frames = [_read_texts(path) for path in paths if path.exists()]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
@@ -230,30 +234,23 @@ def _as_texts(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _sheet(name: str, texts: pd.DataFrame) -> Sheet:
     kept = _fitting(texts)
-    own = {column.key for column in SHOWN[name]}
+    shown = {column.key for column in SHOWN[name]}
     first = [
         Column(key)
-        for key in TELL_APART
-        if key in texts and key not in own and (key == "network" or texts[key].nunique() > 1)
+        for key in RUN_COLUMNS
+        if key in texts and key not in shown and (key == "network" or texts[key].nunique() > 1)
     ]
     columns = [*first, *(c for c in SHOWN[name] if c.key != "site" or texts["site"].nunique() > 1)]
     return Sheet(name, kept.reset_index(drop=True), tuple(columns), len(texts))
 
 
 def _fitting(texts: pd.DataFrame) -> pd.DataFrame:
-    """Leave out levels of a table that is too long to be carried by a page."""
-    for kept in _shorter(texts):
-        if len(kept) <= ROWS_AT_MOST:
-            return kept
-    return kept
-
-
-def _shorter(texts: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    yield texts
-    if "level" in texts:
-        together = texts["level"] == "all"
-        yield texts[together | texts.index.isin(headline(texts).index)]
-        yield texts[together]
+    """Leave out levels of a table that is too long for a page."""
+    if len(texts) <= ROWS_AT_MOST or "level" not in texts:
+        return texts
+    together = texts["level"] == "all"
+    kept = texts[together | texts.index.isin(headline(texts).index)]
+    return kept if len(kept) <= ROWS_AT_MOST else texts[together]
 
 
 SHEET_WORDS: Mapping[str, tuple[str, str]] = {
@@ -281,25 +278,13 @@ SHEET_WORDS: Mapping[str, tuple[str, str]] = {
         "threshold an influence may be an artefact of the replacement.",
     ),
 }
-"""Table -> its title, and what it holds."""
+"""Table -> its title, and a sentence about its rows."""
 
 COLUMN_WORDS: Mapping[str, str] = {
-    "source": "input",
-    "target": "output",
-    "metric": "score",
-    "omega": "influence ω",
-    "full": "with the input",
-    "muted": "without it",
-    "p_holm": "p (Holm)",
-    "n": "samples",
-    "setup": "inputs present",
-    "players": "inputs",
-    "smallest": "smallest ω",
-    "largest": "largest ω",
-    "helps": "helps under",
-    "hurts": "hurts under",
-    "undecided": "undecided under",
-    "outside": "channels outside, %",
-    "warning": "far",
-}
-"""Column of a file -> what readers call it, where that is another word."""
+    "source": "input", "target": "output", "metric": "score", "omega": "influence ω",
+    "full": "with the input", "muted": "without it", "p_holm": "p (Holm)", "n": "samples",
+    "setup": "inputs present", "players": "inputs", "smallest": "smallest ω",
+    "largest": "largest ω", "helps": "helps under", "hurts": "hurts under",
+    "undecided": "undecided under", "outside": "channels outside, %", "warning": "far",
+}  # fmt: skip
+"""Column of a file -> its heading on the page, if that is another word."""

@@ -1,6 +1,6 @@
-"""The summary: what runs found, in words, with numbers that are those of the files.
+"""The summary of runs in words, whose numbers are those of the files.
 
-Every number that is printed is an `Amount`, which keeps the file's number beside the rounded text.
+Every printed number is an `Amount`, which holds the number of the file and its rounded text.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from influence.display.notation import display_of
+from influence.display.notation import display_of, omega_unit, run_names
 from influence.results.selection import at_level, choose, headline, nothing_muted
 from influence.results.verdict import (
     INDISTINGUISHABLE,
@@ -35,47 +35,50 @@ TONES = {
     "partly helps": "the input helps under some mutes, and under others it is undecided",
     "partly hurts": "the input hurts under some mutes, and under others it is undecided",
     UNSTABLE: "the sign depends on the mute",
-    INDISTINGUISHABLE: "no influence can be told from zero",
+    INDISTINGUISHABLE: "the influence is not distinguishable from zero",
     UNTESTED: "there is no test",
 }
-"""What was found for a network -> words that follow "in 3 of 5 networks"."""
+"""Result for a network -> the words that follow "in 3 of 5 networks"."""
 
 HEADLINES = {
-    "helps": "helps",
-    "hurts": "hurts",
-    "partly helps": "helps under some mutes",
-    "partly hurts": "hurts under some mutes",
-    UNSTABLE: "depends on the mute",
-    INDISTINGUISHABLE: "not distinguishable from zero",
-    UNTESTED: "no test",
+    "helps": "helps", "hurts": "hurts", UNSTABLE: "depends on the mute",
+    "partly helps": "helps under some mutes", "partly hurts": "hurts under some mutes",
+    INDISTINGUISHABLE: "not distinguishable from zero", UNTESTED: "no test",
     "": "networks differ",
-}
+}  # fmt: skip
+"""The same in a few words, for headings; the empty text if networks differ."""
 
 
 @dataclass(frozen=True)
 class Amount:
-    """A number of a file and how it is printed."""
+    """A number of a file, and the text that is printed for it."""
 
     value: float
     text: str
 
 
 Sentence = tuple[str | Amount, ...]
-"""Words and numbers, in the order in which they are read."""
+"""Words and numbers, in reading order."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found about one input and one output.
+    """The results for one input and one output.
 
     Parameters
     ----------
-    source, target : the muted site and the output that is scored.
-    score : what the output is scored by, for readers.
-    tone : one of `TONES` if all networks share it, or empty.
-    headline : the tone in words.
-    sentences : how many networks, how much, how sure.
-    verdicts : network -> its verdict in words; empty where there are too many networks.
+    source, target
+        The muted site and the output that is scored.
+    score
+        What the output is scored by, for readers.
+    tone
+        One of `TONES` if all networks share it, or empty.
+    headline
+        The tone in words.
+    sentences
+        How many networks, how much, how sure.
+    verdicts
+        Network -> its verdict in words; empty where there are too many networks.
     """
 
     source: str
@@ -89,25 +92,28 @@ class Finding:
 
 @dataclass(frozen=True)
 class Summary:
-    """What stands at the top of a page.
+    """The summary at the top of a page.
 
     Parameters
     ----------
-    facts : what was measured: sentences.
-    performance : how good the outputs are with nothing muted: one sentence per output.
-    across, own : findings about inputs and outputs of other names, and of the same name.
+    facts
+        What was measured: sentences.
+    performance
+        How good the outputs are with nothing muted: one sentence per output.
+    across, same_name
+        Findings about inputs and outputs of other names, and of the same name.
     """
 
     facts: tuple[Sentence, ...]
     performance: tuple[Sentence, ...]
     across: tuple[Finding, ...]
-    own: tuple[Finding, ...]
+    same_name: tuple[Finding, ...]
 
 
 def summarise(
     influence: pd.DataFrame, performance: pd.DataFrame, distance: pd.DataFrame
 ) -> Summary:
-    """Say in words what runs found, by one metric per output, over all samples.
+    """Summarise the results of runs in words, by one metric per output, over all samples.
 
     Parameters are frames with the columns of the files; the second and the third may be empty.
 
@@ -131,14 +137,14 @@ def summarise(
     """
     chosen = _called(choose(influence))
     findings = [
-        _finding(own, distance)
-        for _, own in chosen.groupby(["source", "target", "metric"], sort=False)
+        _finding(omegas, distance)
+        for _, omegas in chosen.groupby(["source", "target", "metric"], sort=False)
     ]
     return Summary(
         facts=tuple(_facts(influence)),
         performance=tuple(_performance(performance)),
         across=tuple(found for found in findings if found.source != found.target),
-        own=tuple(found for found in findings if found.source == found.target),
+        same_name=tuple(found for found in findings if found.source == found.target),
     )
 
 
@@ -153,8 +159,8 @@ def spoken(sentence: Sentence) -> str:
 
 def _facts(influence: pd.DataFrame) -> Iterator[Sentence]:
     networks = len(influence[RUN].drop_duplicates())
-    for dataset, own in influence.groupby("dataset", sort=False, dropna=False):
-        sizes = " or ".join(f"{n:,.0f}" for n in own["n"].dropna().unique())
+    for dataset, rows in influence.groupby("dataset", sort=False, dropna=False):
+        sizes = " or ".join(f"{n:,.0f}" for n in rows["n"].dropna().unique())
         yield (f"Data: {dataset}{f', {sizes} samples' if sizes else ''}.",)
     names = _called(influence)["called"].unique()
     listed = f": {_joined(names)}" if len(names) <= LISTED_AT_MOST else ""
@@ -167,29 +173,29 @@ def _performance(performance: pd.DataFrame) -> Iterator[Sentence]:
     if performance.empty:
         return
     full = _called(headline(at_level(nothing_muted(performance), "all")))
-    for target, own in full.groupby("target", sort=False):
-        higher = bool(own["higher_is_better"].iloc[0])
-        rows = own.sort_values("value", kind="stable", ascending=higher)
-        worst, best = rows.iloc[0], rows.iloc[-1]
+    for target, rows in full.groupby("target", sort=False):
+        higher = bool(rows["higher_is_better"].iloc[0])
+        ordered = rows.sort_values("value", kind="stable", ascending=higher)
+        worst, best = ordered.iloc[0], ordered.iloc[-1]
         display = display_of(best["metric"])
         defined = f" ({display.definition})" if display.definition else ""
         words: list[str | Amount] = [f"{target}: {display.label}{defined} is ", _value(best)]
-        if len(rows) > 1:
+        if len(ordered) > 1:
             words += [f" in the best network ({best['called']}) and ", _value(worst)]
             words += [f" in the worst ({worst['called']})"]
         yield (*words, f"; {'higher' if higher else 'lower'} is better.")
 
 
-def _finding(own: pd.DataFrame, distance: pd.DataFrame) -> Finding:
-    judged = _called(verdicts(own))
+def _finding(omegas: pd.DataFrame, distance: pd.DataFrame) -> Finding:
+    judged = _called(verdicts(omegas))
     tones = [_tone(row) for row in judged.itertuples(index=False)]
     tone = tones[0] if len(set(tones)) == 1 else ""
-    first = own.iloc[0]
+    first = omegas.iloc[0]
     sentences = [
-        _agreement(tones, own["mute"].nunique()),
-        _range(own),
-        *_certainty(own),
-        *_caution(own, distance),
+        _agreement(tones, omegas["mute"].nunique()),
+        _range(omegas),
+        *_certainty(omegas),
+        *_caution(omegas, distance),
     ]
     listed = len(judged) <= LISTED_AT_MOST
     return Finding(
@@ -215,7 +221,7 @@ def _tone(judged: Any) -> str:
 
 
 def _agreement(tones: Sequence[str], mutes: int) -> Sentence:
-    """Say in how many networks each verdict holds."""
+    """Write in how many networks each verdict holds."""
     total = len(tones)
     counts = [
         (tones.count(tone), words if mutes > 1 else words.replace("every mute", "the only mute"))
@@ -230,12 +236,12 @@ def _agreement(tones: Sequence[str], mutes: int) -> Sentence:
     return (f"Of {total} networks: {parts}.",)
 
 
-def _range(own: pd.DataFrame) -> Sentence:
-    display = display_of(own["metric"].iloc[0])
-    unit = display.gain_unit("" if pd.isna(unit := own["unit"].iloc[0]) else str(unit))
+def _range(omegas: pd.DataFrame) -> Sentence:
+    display = display_of(omegas["metric"].iloc[0])
+    unit = omega_unit(omegas.iloc[0])
     scale = f", in {unit}" if unit else ""
     scale += f" of {display.label}" if unit == "percentage points" else ""
-    known = own[own["omega"].notna()].sort_values("omega", kind="stable")
+    known = omegas[omegas["omega"].notna()].sort_values("omega", kind="stable")
     if known.empty:
         return ("No ω is known.",)
     low, high = known.iloc[0], known.iloc[-1]
@@ -245,37 +251,37 @@ def _range(own: pd.DataFrame) -> Sentence:
     return ("ω runs from ", *_gain(low), f"{ends[0]} to ", *_gain(high), f"{ends[1]}{scale}.")
 
 
-def _certainty(own: pd.DataFrame) -> Iterator[Sentence]:
-    """Say how many intervals exclude zero, and how many tests pass."""
-    tested = own[own["omega_low"].notna()]
+def _certainty(omegas: pd.DataFrame) -> Iterator[Sentence]:
+    """Write how many intervals exclude zero, and how many tests reject it."""
+    tested = omegas[omegas["omega_low"].notna()]
     if tested.empty:
         yield ("No interval says how sure this is.",)
         return
     excluding = ((tested["omega_low"] > 0) | (tested["omega_high"] < 0)).sum()
     confidence = " or ".join(f"{level:.0%}" for level in tested["confidence"].dropna().unique())
-    passed = (own["p_holm"] < SIGNIFICANT).sum()
+    passed, tests = (omegas["p_holm"] < SIGNIFICANT).sum(), omegas["p_holm"].notna().sum()
     yield (
-        f"{excluding} of {len(tested)} {confidence} intervals exclude zero; {passed} of "
-        f"{own['p_holm'].notna().sum()} tests reject zero at {SIGNIFICANT:.0%} (sign flips, Holm).",
+        f"{excluding} of {len(tested)} {confidence} intervals exclude zero; {passed} of {tests} "
+        f"tests reject zero at {SIGNIFICANT:.0%} (sign flips, Holm).",
     )
 
 
-def _caution(own: pd.DataFrame, distance: pd.DataFrame) -> Iterator[Sentence]:
-    """Warn of mutes that take the network far from its data."""
+def _caution(omegas: pd.DataFrame, distance: pd.DataFrame) -> Iterator[Sentence]:
+    """Warn of mutes whose replaced inputs are far from the data."""
     if distance.empty:
         return
     columns = [*RUN, "mute", "source"]
     beyond = distance.loc[distance["warning"].astype(bool), columns].drop_duplicates()
-    far = own[columns].merge(beyond)
+    far = omegas[columns].merge(beyond)
     if len(far):
         yield (
-            f"Caution: {len(far)} of {len(own)} of these replaced inputs are far from the data "
+            f"Caution: {len(far)} of {len(omegas)} of these replaced inputs are far from the data "
             f"(mutes {_joined(far['mute'].unique())}), where ω may be an artefact of the mute.",
         )
 
 
 def _gain(row: pd.Series) -> Sentence:
-    """Say an omega, with its interval if it has one."""
+    """Write an omega, with its interval if it has one."""
     display = display_of(row["metric"])
     omega, low, high = (
         _amount(row[key], f"{row[key] * display.gain:+.{display.gain_digits}f}")
@@ -296,12 +302,8 @@ def _amount(value: float, text: str) -> Amount:
 
 
 def _called(frame: pd.DataFrame) -> pd.DataFrame:
-    """Name trained networks: with the seed and the data set where there are several of a name."""
-    names, by_network = frame["network"], frame.groupby("network")
-    seeded = names + " #" + frame["seed"].astype("Int64").astype(str)
-    names = names.where(by_network["seed"].transform("nunique") < 2, seeded)
-    placed = names + " on " + frame["dataset"]
-    return frame.assign(called=names.where(by_network["dataset"].transform("nunique") < 2, placed))
+    """Add the column `called`: the network, with seed and data set if there are several."""
+    return frame.assign(called=run_names(frame, " on "))
 
 
 def _counted(count: int, what: str) -> str:

@@ -1,6 +1,6 @@
-"""The tables: which numbers of a run's files stand where.
+"""The kinds of table: functions from frames of results to a `Table`.
 
-Pure functions from frames of results to a `Table`, which `format_table` turns into text.
+`influence.display.table.format_table` writes a `Table` as text.
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from influence.display.table import Table
 from influence.display.tables.comparison import comparison_table
 from influence.display.tables.interactions import interactions_table
-from influence.display.tables.mutes import mutes_table
-from influence.display.tables.omega import omega_table
+from influence.display.tables.omega import mutes_table, omega_table
 from influence.display.tables.performance import class_table, performance_table
-from influence.display.tables.power import power_table
+from influence.display.tables.precision import power_table, seeds_table
 from influence.display.tables.samples import samples_table
-from influence.display.tables.seeds import seeds_table
 
 __all__ = [
     "TABLES",
@@ -35,14 +33,17 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of table: from which file of a run, by which function.
+    """A kind of table: the file of a run that it shows, and the function that makes it.
 
     Parameters
     ----------
-    frame : name of the file, without its suffix, whose frame the function takes first; or `seeds`,
-        which `influence.analysis.seeds` computes.
-    make : the function; its other arguments are keywords.
-    beside : files that a run may lack, whose frames it takes by keyword.
+    frame
+        Name of the file, without its suffix, whose frame is the first argument of `make`; or
+        `seeds`, which `influence.analysis.seeds` computes.
+    make
+        The function; its other arguments are keywords.
+    beside
+        Files that a run may lack, whose frames `make` takes by keyword.
     """
 
     frame: str

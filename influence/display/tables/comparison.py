@@ -1,4 +1,4 @@
-"""Differences between networks: one row per pair, direction and mute."""
+"""Table of differences between networks: one row per pair, direction and mute."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from typing import Any
 
 import pandas as pd
 
-from influence.display.notation import display_of
-from influence.display.table import Table
-from influence.display.tables.arrangement import (
+from influence.display.notation import gain_heading, gains
+from influence.display.table import (
     SIGNIFICANT,
-    arrange,
-    describe,
-    gain_heading,
-    records,
-    under_heading,
+    Heading,
+    Table,
+    make_cells,
+    make_table,
+    notes_of,
 )
 from influence.results.selection import at_level, named, scored_by
 
 __all__ = ["comparison_table"]
 
-HEADINGS = (("", "A"), ("", "B"), ("", "A − B"))
+HEADINGS: tuple[Heading, ...] = (("", "A"), ("", "B"), ("", "A − B"))
 
 
 def comparison_table(
@@ -33,16 +32,21 @@ def comparison_table(
     level: str = "all",
     interval: bool = True,
 ) -> Table:
-    """Arrange a comparison: what networks A and B have, and the difference with its interval.
+    """Tabulate a comparison: the numbers of networks A and B, and their difference.
 
     Parameters
     ----------
-    comparison : frame from `influence.analysis.comparison.compare`.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the frame.
-    mute : names of mutes; all by default. Performances are with nothing muted.
-    level : `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
-    interval : whether the differences show their interval.
+    comparison
+        Frame from `influence.analysis.comparison.compare`.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the frame.
+    mute
+        Names of mutes; all by default. Performances are with nothing muted.
+    level
+        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    interval
+        Whether the differences show their interval.
 
     Raises
     ------
@@ -73,42 +77,39 @@ def comparison_table(
     ]
     if entries["marked"].any():
         notes.append(f"* p < {SIGNIFICANT:g} (A and B swapped in random samples, Holm).")
-    notes += describe(entries, interval=interval)
+    notes += notes_of(entries, interval=interval)
     rows = ("networks", *(("dataset",) if chosen["dataset"].nunique() > 1 else ()), "of", "mute")
-    table = arrange(entries, rows, "Differences between networks", notes, interval=interval)
+    table = make_table(entries, rows, "Differences between networks", notes, interval=interval)
     return replace(table, headings=HEADINGS)
 
 
 def _cells(chosen: pd.DataFrame) -> list[pd.DataFrame]:
-    display = chosen["metric"].map(display_of)
-    gain = display.map(lambda shown: shown.gain)
+    gain = gains(chosen["metric"])
     # A performance is shown as the A of which an omega is a difference: positive is better.
-    signs = (chosen["quantity"] == "omega") | chosen["higher_is_better"]
-    sign = signs.map({True: 1.0, False: -1.0})
-    plain = chosen.assign(
-        networks=[_networks(row) for row in records(chosen)],
-        of=[_of(row) for row in records(chosen)],
+    positive = (chosen["quantity"] == "omega") | chosen["higher_is_better"]
+    sign = positive.map({True: 1.0, False: -1.0})
+    named = chosen.assign(
+        networks=[_networks(row) for row in chosen.itertuples()],
+        of=[_of(row) for row in chosen.itertuples()],
         network=chosen["network_a"],
-        seed=chosen["seed_a"],
-        digits=display.map(lambda shown: shown.gain_digits),
-        low=float("nan"),
-        high=float("nan"),
-        marked=False,
-        best=False,
     )
-    ends = {end: chosen[end] * gain for end in ("low", "high")}
-    parts = (
-        plain.assign(value=chosen["a"] * gain * sign),
-        plain.assign(value=chosen["b"] * gain * sign),
-        plain.assign(
-            value=chosen["difference"] * gain, marked=chosen["p_holm"] < SIGNIFICANT, **ends
+    a, b, difference = HEADINGS
+    return [
+        make_cells(named, a, chosen["a"] * gain * sign),
+        make_cells(named, b, chosen["b"] * gain * sign),
+        make_cells(
+            named,
+            difference,
+            chosen["difference"] * gain,
+            low=chosen["low"] * gain,
+            high=chosen["high"] * gain,
+            marked=chosen["p_holm"] < SIGNIFICANT,
         ),
-    )
-    return [under_heading(heading, part) for heading, part in zip(HEADINGS, parts, strict=True)]
+    ]
 
 
 def _networks(row: Any) -> str:
-    """Name both networks, with their seeds where the names are one."""
+    """Name both networks, with their seeds if the names are equal."""
     seeds = [
         f" #{seed}" if row.network_a == row.network_b else "" for seed in (row.seed_a, row.seed_b)
     ]

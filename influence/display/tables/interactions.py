@@ -1,4 +1,4 @@
-"""Interactions: one row per site or pair of sites, one column per target and kind of quantity."""
+"""Table of interactions: one row per site or pair, one column per target and kind of quantity."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from influence.display.notation import display_of
-from influence.display.table import Table
-from influence.display.tables.arrangement import (
-    arrange,
-    describe,
-    gain_heading,
+from influence.display.notation import gain_heading, gains, run_columns
+from influence.display.table import (
+    Heading,
+    Table,
     in_metric_order,
-    run_columns,
-    write_headings,
+    make_cells,
+    make_table,
+    notes_of,
 )
 from influence.errors import unknown
 from influence.results.selection import choose
@@ -28,7 +27,7 @@ KINDS: Mapping[str, str] = {
     "shapley": "Shapley",
     "interaction": "interaction",
 }
-"""Kind in the file -> what readers call it."""
+"""Kind in the file -> its heading."""
 
 
 def interactions_table(
@@ -39,16 +38,21 @@ def interactions_table(
     level: str = "all",
     interval: bool = True,
 ) -> Table:
-    """Arrange what sites and pairs are worth: one row per network, mute and site or pair.
+    """Tabulate what sites and pairs contribute: one row per network, mute and site or pair.
 
     Parameters
     ----------
-    interactions : frame with the columns of `interactions.csv`, of one run or of several.
-    metric : names of metrics, in the order of the columns; by default one per target: mean IoU,
-        the squared relative error, or else the first in the file.
-    mute : names of mutes; all by default.
-    level : `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
-    interval : whether the cells show the interval.
+    interactions
+        Frame with the columns of `interactions.csv`, of one run or of several.
+    metric
+        Names of metrics, in the order of the columns; by default one per target: mean IoU, the
+        squared relative error, or else the first in the file.
+    mute
+        Names of mutes; all by default.
+    level
+        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    interval
+        Whether the cells show the interval.
 
     Raises
     ------
@@ -69,29 +73,22 @@ def interactions_table(
     chosen = choose(interactions, metric=metric, mute=mute, level=level)
     if strange := [kind for kind in chosen["kind"].unique() if kind not in KINDS]:
         raise unknown("kind of interaction", str(strange[0]), KINDS)
-    shown = chosen["metric"].map(display_of)
-    gain = shown.map(lambda display: display.gain)
-    # The file's values are turned so that more is better, whatever the metric.
-    entries = chosen.assign(
-        heading=write_headings(chosen.assign(higher_is_better=True, unit=""), _heading),
-        value=chosen["value"] * gain,
-        low=chosen["low"] * gain,
-        high=chosen["high"] * gain,
-        digits=shown.map(lambda display: display.gain_digits),
-        marked=False,
-        best=False,
-    )
+    gain = gains(chosen["metric"])
+    # The file's values are oriented so that more is better, whatever the metric.
+    oriented = chosen.assign(higher_is_better=True, unit="")
+    ends = {end: chosen[end] * gain for end in ("low", "high")}
+    entries = make_cells(oriented, _heading, chosen["value"] * gain, **ends)
     notes = [
         "What the metric gains by a source where all others are present (leave-one-out, ω), where "
         "none is (add-one-in), and on average over all orders (Shapley value); positive: it helps. "
         "Interaction of a pair: what both give beyond the sum of each, on average over the sources "
         "that are there already; positive: synergy, negative: redundancy.",
-        *describe(entries, interval=interval),
+        *notes_of(entries, interval=interval),
     ]
     rows = (*run_columns(chosen), "mute", "players")
-    table = arrange(entries, rows, "Sources alone and together", notes, interval=interval)
+    table = make_table(entries, rows, "Sources alone and together", notes, interval=interval)
     return in_metric_order(table, metric)
 
 
-def _heading(row: Any) -> tuple[str, str]:
+def _heading(row: Any) -> Heading:
     return f"{row.target}: {gain_heading(row)}", KINDS[row.kind]

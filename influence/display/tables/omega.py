@@ -1,27 +1,44 @@
-"""Omegas: one row per network and mute, one column per direction and metric."""
+"""Tables of omegas: by direction, and by mute with the range and the verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from influence.display.notation import display_of
-from influence.display.table import Table
-from influence.display.tables.arrangement import (
-    SIGNIFICANT,
-    arrange,
-    checkpoints,
-    describe,
+from influence.display.notation import (
+    direction_heading,
     gain_heading,
-    in_metric_order,
+    gains,
     run_columns,
-    write_headings,
+)
+from influence.display.table import (
+    SIGNIFICANT,
+    Heading,
+    Table,
+    checkpoint_notes,
+    in_metric_order,
+    make_cells,
+    make_table,
+    notes_of,
 )
 from influence.results.selection import choose
+from influence.results.verdict import UNTESTED, in_words, verdicts
 
-__all__ = ["omega_table"]
+__all__ = ["mutes_table", "omega_table"]
+
+OMEGA = "ω"
+VERDICT: Heading = ("", "verdict")
+RANGE: dict[str, Heading] = {"smallest": ("range", "smallest"), "largest": ("range", "largest")}
+DISTANCES = {
+    "distance": (": distance from the data", 1.0, 1),
+    "outside": (": channels outside the data, %", 100.0, 0),
+}
+"""Column of `distance.csv` -> what its row is called, its factor and its decimals."""
+
+INPUT = ["network", "seed", "dataset", "source"]
 
 
 def omega_table(
@@ -32,16 +49,21 @@ def omega_table(
     level: str = "all",
     interval: bool = True,
 ) -> Table:
-    """Arrange omegas: one row per network and mute, one column per direction and metric.
+    """Tabulate omegas: one row per network and mute, one column per direction and metric.
 
     Parameters
     ----------
-    influence : frame with the columns of `influence.csv`, of one run or of several.
-    metric : names of metrics, in the order of the columns; by default one per target: mean IoU,
-        the squared relative error, or else the first in the file.
-    mute : names of mutes; all by default.
-    level : `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
-    interval : whether the cells show the interval.
+    influence
+        Frame with the columns of `influence.csv`, of one run or of several.
+    metric
+        Names of metrics, in the order of the columns; by default one per target: mean IoU, the
+        squared relative error, or else the first in the file.
+    mute
+        Names of mutes; all by default.
+    level
+        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    interval
+        Whether the cells show the interval.
 
     Raises
     ------
@@ -60,28 +82,151 @@ def omega_table(
     a          zero                 0.94 [0.10, 2.00]*
     """
     chosen = choose(influence, metric=metric, mute=mute, level=level)
-    shown = chosen["metric"].map(display_of)
-    gain = shown.map(lambda display: display.gain)
-    entries = chosen.assign(
-        heading=write_headings(chosen, _heading),
-        value=chosen["omega"] * gain,
-        low=chosen["omega_low"] * gain,
-        high=chosen["omega_high"] * gain,
-        digits=shown.map(lambda display: display.gain_digits),
-        marked=chosen["p_holm"] < SIGNIFICANT,
-        best=False,
-    )
+    entries = _omegas(chosen, lambda row: (f"{row.source} → {row.target}", gain_heading(row)))
     notes = [
         "ω(source → target) = A(nothing muted) − A(source muted), in the unit of A, which stands "
         "below the direction; positive: the source helps the target."
     ]
     if entries["marked"].any():
         notes.append(f"* p < {SIGNIFICANT:g} (sign-flip test, Holm).")
-    notes += [*describe(entries, interval=interval), *checkpoints(chosen)]
+    notes += [*notes_of(entries, interval=interval), *checkpoint_notes(chosen)]
     rows = (*run_columns(chosen), "mute")
-    table = arrange(entries, rows, "Cross-modality influence ω", notes, interval=interval)
+    table = make_table(entries, rows, "Cross-modality influence ω", notes, interval=interval)
     return in_metric_order(table, metric)
 
 
-def _heading(row: Any) -> tuple[str, str]:
-    return f"{row.source} → {row.target}", gain_heading(row)
+def mutes_table(
+    influence: pd.DataFrame,
+    *,
+    distance: pd.DataFrame | None = None,
+    metric: Sequence[str] = (),
+    mute: Sequence[str] = (),
+    level: str = "all",
+    interval: bool = True,
+) -> Table:
+    """Tabulate the omegas of each direction under every mute, with their range and the verdict.
+
+    Parameters
+    ----------
+    influence
+        Frame with the columns of `influence.csv`, of one run or of several.
+    distance
+        Frame with the columns of `distance.csv`. Each source then has a row with the distance of
+        its muted input from the data, and omegas whose muted input is beyond the threshold are
+        marked. Of several places the one with the largest distance counts.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the file.
+    mute
+        Names of mutes; all by default.
+    level
+        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    interval
+        Whether the cells show the interval.
+
+    Raises
+    ------
+    InfluenceError
+        If a name is unknown, or two rows claim the same cell.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({
+    ...     "network": "a", "seed": 0, "dataset": "d", "mute": ["zero", "mean"], "source": "depth",
+    ...     "target": "semantic", "metric": "mean_iou", "level": "all", "higher_is_better": True,
+    ...     "unit": "", "omega": [0.0094, 0.0003], "omega_low": [0.001, -0.01],
+    ...     "omega_high": [0.02, 0.01], "confidence": 0.95, "p_holm": [0.01, 0.8], "n": 654,
+    ...     "checkpoint_sha256": "17ab"})
+    >>> from influence.display.table import format_table
+    >>> text = format_table(mutes_table(frame, interval=False), "text")
+    >>> print(*text.splitlines()[4].split())
+    a depth → semantic: mean IoU, % 0.94* 0.03 0.03 0.94 unstable sign: + zero; 0 mean
+    """
+    chosen = choose(influence, metric=metric, mute=mute, level=level)
+    chosen = chosen.assign(direction=[direction_heading(row) for row in chosen.itertuples()])
+    far = _farthest(distance, chosen)
+    warned = far[far["warning"].astype(bool)][[*INPUT, "mute"]]
+    beyond = chosen[[*INPUT, "mute"]].merge(warned, how="left", indicator=True)["_merge"]
+    omegas = _omegas(chosen, _mute_heading).assign(warned=(beyond == "both").to_numpy())
+    parts = [omegas, *_judgements(chosen), *_distances(far)]
+    entries = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    source = entries.groupby(INPUT, sort=False, dropna=False).ngroup()
+    entries = entries.iloc[source.argsort(kind="stable")]  # those of a source follow each other
+    table = make_table(
+        entries,
+        (*run_columns(chosen), "direction"),
+        "Cross-modality influence ω by mute",
+        [*_notes(entries, far), *notes_of(omegas, interval=interval), *checkpoint_notes(chosen)],
+        interval=interval,
+    )
+    mutes = [(OMEGA, name) for name in chosen["mute"].unique()]
+    return replace(table, headings=(*mutes, *RANGE.values(), VERDICT))
+
+
+def _omegas(chosen: pd.DataFrame, heading: Any) -> pd.DataFrame:
+    gain = gains(chosen["metric"])
+    return make_cells(
+        chosen,
+        heading,
+        chosen["omega"] * gain,
+        low=chosen["omega_low"] * gain,
+        high=chosen["omega_high"] * gain,
+        marked=chosen["p_holm"] < SIGNIFICANT,
+    )
+
+
+def _mute_heading(row: Any) -> Heading:
+    return OMEGA, row.mute
+
+
+def _farthest(distance: pd.DataFrame | None, chosen: pd.DataFrame) -> pd.DataFrame:
+    """Return, for each muted input of the table, the place where it is farthest from the data."""
+    columns = [*INPUT, "mute"]
+    if distance is None or distance.empty:
+        return pd.DataFrame(columns=[*columns, *DISTANCES, "threshold", "warning"])
+    known = distance[distance["distance"].notna()]
+    worst = known.loc[known.groupby(columns, dropna=False)["distance"].idxmax()]
+    return chosen[columns].drop_duplicates().merge(worst, on=columns)
+
+
+def _judgements(chosen: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yield the cells to the right of the mutes: the ends of the range, and the verdict."""
+    judged = verdicts(chosen, level="*")
+    named = chosen[[*INPUT, "target", "metric", "level", "direction"]].drop_duplicates()
+    judged = judged.merge(named, validate="one_to_one")
+    for end, heading in RANGE.items():
+        yield make_cells(judged, heading, judged[end] * gains(judged["metric"]))
+    text = [in_words(row) for row in judged.itertuples()]
+    yield make_cells(judged, VERDICT, float("nan"), text=text)
+
+
+def _distances(far: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yield the cells with the distances of muted inputs from the data."""
+    for column, (words, factor, digits) in DISTANCES.items():
+        named = far.assign(direction=far["source"] + words)
+        value = far[column] * factor
+        yield make_cells(named, _mute_heading, value, digits=digits, warned=far["warning"])
+
+
+def _notes(entries: pd.DataFrame, far: pd.DataFrame) -> list[str]:
+    notes = [
+        "ω(source → target) = A(nothing muted) − A(source muted) under each mute, in the unit of "
+        "A, which stands behind the direction; positive: the source helps the target.",
+        "The sign is stable if the interval of every mute excludes zero on the same side (+ helps, "
+        "− hurts, 0 includes zero).",
+    ]
+    if (entries["text"] == UNTESTED).any():
+        notes.append(
+            f"{UNTESTED.capitalize()} on metrics without a test; how much outputs change is never "
+            "below zero, and says that they depend on the source, not that it helps."
+        )
+    if entries["marked"].any():
+        notes.append(f"* p < {SIGNIFICANT:g} (sign-flip test, Holm).")
+    if len(far):
+        threshold = " or ".join(f"{number:g}" for number in far["threshold"].unique())
+        notes.append(
+            "Distance: of the features of a muted input from the clean ones where the inputs "
+            f"meet, at the farthest place; ! above {threshold}: the network sees what is not like "
+            "its data, and ω may be an artefact of the mute."
+        )
+    return notes

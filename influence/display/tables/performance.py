@@ -1,23 +1,20 @@
-"""Performances: one row per network, one column per metric or per class, the best in bold."""
+"""Tables of performance: one row per network, one column per metric or class, the best bold."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 
-from influence.display.notation import display_of
-from influence.display.table import Table
-from influence.display.tables.arrangement import (
-    arrange,
-    class_name,
-    describe,
+from influence.display.notation import class_name, display_of, run_columns, value_heading
+from influence.display.table import (
+    Heading,
+    Table,
     in_metric_order,
-    records,
-    run_columns,
-    value_heading,
-    write_headings,
+    make_cells,
+    make_table,
+    notes_of,
 )
 from influence.errors import InfluenceError
 from influence.results.selection import at_level, named, nothing_muted, scored_by
@@ -34,20 +31,26 @@ def performance_table(
     level: str = "all",
     interval: bool = False,
 ) -> Table:
-    """Arrange performances: one row per network, one column per metric, the best in bold.
+    """Tabulate performances: one row per network, one column per metric, the best in bold.
 
     The default is Table I of arXiv 1702.08009: the setup in which nothing is muted. Networks are
     equally good where the digits shown are the same.
 
     Parameters
     ----------
-    performance : frame with the columns of `performance.csv`, of one run or of several; in a column
-        `digits` decimals to show, where they are not those that are usual for the metric.
-    metric : names of metrics, in the order of the columns; all by default.
-    mute : names of mutes, for setups in which something is muted; all by default.
-    setup : setups as the file names them (`depth`, `depth+semantic`, `none`), or `*` for all.
-    level : `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
-    interval : whether the cells show the interval.
+    performance
+        Frame with the columns of `performance.csv`, of one run or of several; in a column `digits`
+        decimals to show, where they are not those that are usual for the metric.
+    metric
+        Names of metrics, in the order of the columns; all by default.
+    mute
+        Names of mutes, for setups in which something is muted; all by default.
+    setup
+        Setups as the file names them (`depth`, `depth+semantic`, `none`), or `*` for all.
+    level
+        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    interval
+        Whether the cells show the interval.
 
     Raises
     ------
@@ -73,20 +76,31 @@ def performance_table(
         muted = named(chosen.drop(full.index), "mute", mute)
         chosen = pd.concat([full, muted]).sort_index()
         chosen = chosen if "*" in setup else named(chosen, "setup", setup)
-    headings = write_headings(chosen, lambda row: (row.target, value_heading(row)))
     rows = (*run_columns(chosen), *(("mute", "setup") if setup else ()))
     title = "Performance" if setup else "Performance with nothing muted"
-    return in_metric_order(_performance(chosen, headings, rows, title, interval=interval), metric)
+
+    def heading(row: Any) -> Heading:
+        return row.target, value_heading(row)
+
+    return in_metric_order(_performance(chosen, heading, rows, title, interval=interval), metric)
 
 
 def class_table(
     performance: pd.DataFrame, *, metric: Sequence[str] = (), interval: bool = False
 ) -> Table:
-    """Arrange performances by class, with nothing muted: Table III of arXiv 1702.08009.
+    """Tabulate performances by class, with nothing muted: Table III of arXiv 1702.08009.
 
-    The columns are the classes under one metric, that metric as a whole, and the pixel accuracy
-    where the file has it. The metric is mean IoU, or else the first that has classes; `metric`
-    names others.
+    The columns are the classes under one metric, the same metric over all classes, and the pixel
+    accuracy if the file has it.
+
+    Parameters
+    ----------
+    performance
+        Frame with the columns of `performance.csv`, of one run or of several.
+    metric
+        Names of metrics; by default mean IoU, or else the first that has classes.
+    interval
+        Whether the cells show the interval.
 
     Raises
     ------
@@ -107,48 +121,44 @@ def class_table(
     chosen = nothing_muted(pd.concat([by_class, overall], ignore_index=True))
     one_metric = by_class["metric"].nunique() == 1
 
-    def heading(row: Any) -> tuple[str, str]:
+    def heading(row: Any) -> Heading:
         class_alone = one_metric and row.level != "all"
         return row.target, class_name(row.level) if class_alone else value_heading(row)
 
     labels = ", ".join(display_of(name).label for name in by_class["metric"].unique())
     title = f"Performance by class with nothing muted: {labels}"
     rows = run_columns(chosen)
-    return _performance(chosen, write_headings(chosen, heading), rows, title, interval=interval)
+    return _performance(chosen, heading, rows, title, interval=interval)
 
 
 def _performance(
     chosen: pd.DataFrame,
-    headings: pd.Series,
+    heading: Callable[[Any], Heading],
     rows: tuple[str, ...],
     title: str,
     *,
     interval: bool,
 ) -> Table:
-    shown = chosen["metric"].map(display_of)
-    factor = shown.map(lambda display: display.factor)
-    entries = chosen.assign(
-        heading=headings,
-        value=chosen["value"] * factor,
+    displays = chosen["metric"].map(display_of)
+    factor = displays.map(lambda display: display.factor)
+    digits = displays.map(lambda display: display.digits)
+    entries = make_cells(
+        chosen,
+        heading,
+        chosen["value"] * factor,
         low=chosen["low"] * factor,
         high=chosen["high"] * factor,
-        digits=shown.map(lambda display: display.digits),
-        marked=False,
+        digits=chosen.get("digits", digits),
     )
-    if "digits" in chosen:
-        entries["digits"] = chosen["digits"]
     entries["best"] = _best(entries)
-    return arrange(entries, rows, title, describe(entries, interval=interval), interval=interval)
+    notes = notes_of(entries, interval=interval)
+    return make_table(entries, rows, title, notes, interval=interval)
 
 
 def _best(entries: pd.DataFrame) -> pd.Series:
-    """Tell the best entries of a column and data set, to the digits shown; none if alone."""
-    goodness = pd.Series(
-        [
-            round(row.value, row.digits) * (1 if row.higher_is_better else -1)
-            for row in records(entries)
-        ],
-        index=entries.index,
-    )
+    """Find the best entries of a column and data set, to the digits shown; none if alone."""
+    rows: Iterator[Any] = entries.itertuples()
+    signed = [round(row.value, row.digits) * (1 if row.higher_is_better else -1) for row in rows]
+    goodness = pd.Series(signed, index=entries.index)
     column = goodness.groupby([entries["dataset"], entries["heading"]], dropna=False)
     return (goodness == column.transform("max")) & (column.transform("size") > 1)

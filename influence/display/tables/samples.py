@@ -1,31 +1,20 @@
-"""Single samples: those that each source helps and hurts most, one row a sample."""
+"""Table of single samples: those that each source helps and hurts most."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from influence.display.notation import display_of
-from influence.display.table import Table
-from influence.display.tables.arrangement import (
-    arrange,
-    describe,
-    records,
-    run_columns,
-    write_headings,
-)
+from influence.display.notation import display_of, gains, run_columns
+from influence.display.table import Heading, Table, make_cells, make_table, notes_of
 from influence.errors import InfluenceError
 from influence.results.selection import extreme_samples
 
 __all__ = ["samples_table"]
 
-VALUES: Mapping[str, Callable[[Any], tuple[str, str]]] = {
-    "full": lambda row: ("", "full"),
-    "muted": lambda row: ("", "muted"),
-    "omega": lambda row: ("", "ω"),
-}
+VALUES: Mapping[str, Heading] = {"full": ("", "full"), "muted": ("", "muted"), "omega": ("", "ω")}
 """Column of ``samples.csv.gz`` -> heading of the column of the table."""
 
 
@@ -38,15 +27,19 @@ def samples_table(
     mute: Sequence[str] = (),
     top: int = 10,
 ) -> Table:
-    """List the samples that each source helps and hurts most.
+    """Tabulate the samples that each source helps and hurts most, one row per sample.
 
     Parameters
     ----------
-    samples : frame with the columns of ``samples.csv.gz``, of one run or of several.
-    source, target, mute : names; all by default.
-    metric : names of metrics; by default one per target: mean IoU, the squared relative error, or
-        else the first in the file.
-    top : how many samples a side.
+    samples
+        Frame with the columns of ``samples.csv.gz``, of one run or of several.
+    source, target, mute
+        Names; all by default.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the file.
+    top
+        How many samples are helped, and how many hurt.
 
     Raises
     ------
@@ -71,31 +64,24 @@ def samples_table(
             "expected samples that a source helps or hurts, found none: no omega of a sample "
             "differs from zero. Choose another direction, metric or mute"
         )
-    shown = extremes["metric"].map(display_of)
     sizes = samples.groupby("dataset", dropna=False)["id"].nunique()
-    subjects = extremes.assign(
-        direction=[_direction(row) for row in records(extremes)],
-        digits=shown.map(lambda display: display.gain_digits),
-        low=float("nan"),
-        high=float("nan"),
-        marked=False,
-        best=False,
+    named = extremes.assign(
+        direction=[_direction(row) for row in extremes.itertuples()],
         n=extremes["dataset"].map(sizes),
     )
-    gain = shown.map(lambda display: display.gain)
+    gain = gains(extremes["metric"])
     columns = [
-        subjects.assign(heading=write_headings(subjects, heading), value=subjects[column] * gain)
-        for column, heading in VALUES.items()
+        make_cells(named, heading, named[column] * gain) for column, heading in VALUES.items()
     ]
     entries = pd.concat(columns, ignore_index=True)
     rows = (*run_columns(extremes), "mute", "direction", "side", "rank", "id", *_groups(samples))
     notes = [
         "Each sample alone: ω = A(nothing muted) − A(source muted), positive where the source "
         "helps the target.",
-        *describe(entries, interval=False),
+        *notes_of(entries, interval=False),
     ]
     title = "Samples that a source helps and hurts most"
-    return arrange(entries, rows, title, notes, interval=False)
+    return make_table(entries, rows, title, notes, interval=False)
 
 
 def _direction(row: Any) -> str:
@@ -106,6 +92,6 @@ def _direction(row: Any) -> str:
 
 
 def _groups(samples: pd.DataFrame) -> tuple[str, ...]:
-    """Name the column of groups, if any group holds several samples."""
+    """Return the column of groups, if any group holds several samples."""
     counts = samples.groupby(["dataset", "group"], dropna=False)["id"].nunique()
     return ("group",) if (counts > 1).any() else ()

@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from influence.cli import main
-from influence.display.gallery.folder import read_gallery
+from influence.display.gallery import read_gallery
 from tests.toy import Toy, write_toy_file
 
 NETWORK = ["--network", "tests.toy:toy"]

@@ -12,7 +12,7 @@ from influence.analysis.estimates import read_estimates
 from influence.analysis.power import plan_samples
 from influence.cli import main
 from influence.display.table import FORMATS, format_table
-from influence.display.tables.power import power_table
+from influence.display.tables.precision import power_table
 from influence.measurement.pipeline import measure
 from tests.tables_of_runs import write_run
 from tests.toy import toy

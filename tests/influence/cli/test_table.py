@@ -12,12 +12,11 @@ from influence.analysis.seeds import aggregate_seeds
 from influence.cli import main
 from influence.display.table import FORMATS, format_table
 from influence.display.tables import TABLES
-from influence.display.tables.mutes import mutes_table
-from influence.display.tables.omega import omega_table
-from influence.display.tables.seeds import seeds_table
+from influence.display.tables.omega import mutes_table, omega_table
+from influence.display.tables.precision import seeds_table
 from influence.measurement.pipeline import measure
 from influence.results.tables import DISTANCE_COLUMNS, read_tables
-from tests.influence.display.tables.test_mutes import distances
+from tests.influence.display.tables.test_omega import distances
 from tests.tables_of_runs import influence_frame, performance_frame, write_run
 from tests.toy import Toy, joint
 

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from influence.display.gallery.folder import GALLERY_COLUMNS, Gallery, write_gallery
-from influence.display.gallery.images import gains_png, labels_png
+from influence.display.gallery import GALLERY_COLUMNS, Gallery, write_gallery
+from influence.display.images import gains_png, labels_png
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.mutes.optimal import with_optimal

@@ -27,7 +27,7 @@ function ink(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-// Put values in place of the strings of a specification that start with a dollar sign.
+// Replace the strings of a specification that start with a dollar sign by values.
 function filled(spec, values) {
   if (typeof spec === "string") return spec.startsWith("$") ? values[spec.slice(1)] : spec;
   if (Array.isArray(spec)) return spec.map((part) => filled(part, values));
@@ -37,9 +37,9 @@ function filled(spec, values) {
 
 // The colour and the shape of a name; more names than colours share one of each.
 function inked(name, scale) {
-  const place = scale?.names.indexOf(name) ?? -1;
-  return place < 0 ? { colour: FACTS.colours.help, shape: "circle" } :
-    { colour: scale.colours[place], shape: scale.shapes[place] };
+  const index = scale?.names.indexOf(name) ?? -1;
+  return index < 0 ? { colour: FACTS.colours.help, shape: "circle" } :
+    { colour: scale.colours[index], shape: scale.shapes[index] };
 }
 
 // Everything about the rows that all charts share: what they are called, and what is known beside.
@@ -160,27 +160,27 @@ class Chart {
     }
     this.views.forEach((view) => view.finalize());
     const room = this.root.querySelector(".panels");
-    const places = [...panels.keys()].map(() => element("div", { class: "plot" }));
+    const slots = [...panels.keys()].map(() => element("div", { class: "plot" }));
     room.replaceChildren(...[...panels.keys()].map((title, i) =>
-      element("div", { class: "panel" }, element("h4", {}, title), places[i])));
-    this.views = [...panels].flatMap(([title, points], i) => this.attempt(vega, places[i], title, points));
+      element("div", { class: "panel" }, element("h4", {}, title), slots[i])));
+    this.views = [...panels].flatMap(([title, points], i) => this.attempt(vega, slots[i], title, points));
     this.legend();
     if (!panels.size) room.append(element("p", {}, "These runs have no such rows."));
     await Promise.all(this.views.map((view) => view.runAsync()));
   }
 
   // One panel that cannot be drawn leaves the others.
-  attempt(vega, place, title, points) {
+  attempt(vega, slot, title, points) {
     try {
-      return this.panel(vega, place, title, points);
+      return this.panel(vega, slot, title, points);
     } catch (error) {
-      place.replaceChildren(element("p", { class: "notice" }, `This plot cannot be drawn: ${error.message}`));
+      slot.replaceChildren(element("p", { class: "notice" }, `This plot cannot be drawn: ${error.message}`));
       return [];
     }
   }
 
-  panel(vega, place, title, points) {
-    const spec = { ...filled(this.facts.spec, this.values(points)), width: Math.max(place.clientWidth, 200) };
+  panel(vega, slot, title, points) {
+    const spec = { ...filled(this.facts.spec, this.values(points)), width: Math.max(slot.clientWidth, 200) };
     spec.autosize = { type: "fit-x", contains: "padding" };
     spec.description = `${this.facts.title} ${title}. The same numbers are in ` +
       "the table of influences below.";
@@ -188,7 +188,7 @@ class Chart {
     const compiled = vega.compile(spec, { config: look(spec.width), logger: SILENT }).spec;
     // The interpreter evaluates expressions without eval, which the page's policy forbids.
     const view = new vega.View(vega.parse(compiled, null, { ast: true }), {
-      expr: vega.expressionInterpreter, renderer: "svg", container: place, hover: true,
+      expr: vega.expressionInterpreter, renderer: "svg", container: slot, hover: true,
     });
     // A finger points by a tap, and is gone before the values could be read.
     view.addEventListener("click", (event, item) => hover(event, item?.tooltip));

@@ -16,9 +16,9 @@ class Gallery {
   }
 
   show() {
-    const place = Number(new FormData(this.form).get("group"));
-    const group = FACTS.groups[place];
-    const cards = this.cards.filter((card) => card.group === place);
+    const index = Number(new FormData(this.form).get("group"));
+    const group = FACTS.groups[index];
+    const cards = this.cards.filter((card) => card.group === index);
     for (const list of this.root.querySelectorAll(".cards")) {
       const own = cards.filter((card) => card.side === list.dataset.side);
       own.sort((a, b) => Math.abs(b.omega) - Math.abs(a.omega));
@@ -79,9 +79,9 @@ class Gallery {
     const slider = card.querySelector("input");
     const at = Number(slider.value) / STOPS;
     const said = [`with ${source}`, `without ${source}`, "helped, hurt"];
-    card.querySelectorAll("[data-layer]").forEach((layer, place) => {
-      layer.style.opacity = Math.min(1, Math.max(0, at - place + 1));
-      layer.setAttribute("aria-hidden", place !== Math.round(at));
+    card.querySelectorAll("[data-layer]").forEach((layer, index) => {
+      layer.style.opacity = Math.min(1, Math.max(0, at - index + 1));
+      layer.setAttribute("aria-hidden", index !== Math.round(at));
     });
     const text = Number.isInteger(at) ? said[at] : `${said[Math.floor(at)]} fading to ${said[Math.ceil(at)]}`;
     slider.setAttribute("aria-valuetext", text);

@@ -3,7 +3,7 @@ function number(text) {
   return text === "" ? NaN : Number(text.replace("inf", "Infinity"));
 }
 
-// How numbers are shown; the files hold natural units (influence/display.py).
+// How numbers are shown; the files hold natural units (influence/display/notation.py).
 function fixed(value, digits, signed = false) {
   const text = value.toFixed(digits).replace("Infinity", "∞");
   return (signed && !text.startsWith("-") ? `+${text}` : text).replace("-", "−");

@@ -20,8 +20,8 @@ function frame(name) {
 
 function readFrame(text) {
   const columns = Object.fromEntries(Object.entries(JSON.parse(text)).map(
-    ([key, { names, places }]) =>
-      [key, places ? places.split(",").map((place) => names[place]) : names]));
+    ([key, { names, indices }]) =>
+      [key, indices ? indices.split(",").map((index) => names[index]) : names]));
   return { columns, length: Object.values(columns)[0].length };
 }
 

@@ -17,8 +17,8 @@ class Sheet {
       for (const field of this.form.elements) field.value = "";
       this.find();
     });
-    root.querySelectorAll("th button").forEach((button, place) =>
-      button.addEventListener("click", () => this.sort(place)));
+    root.querySelectorAll("th button").forEach((button, index) =>
+      button.addEventListener("click", () => this.sort(index)));
     root.querySelectorAll("[data-step]").forEach((button) =>
       button.addEventListener("click", () => this.turn(Number(button.dataset.step))));
     root.querySelectorAll("[data-rows]").forEach((button) =>
@@ -55,19 +55,19 @@ class Sheet {
     return words.every((word) => said.includes(word.replace(/^-(?=[\d.])/, "−")));
   }
 
-  sort(place) {
-    const down = this.sorting?.place === place && !this.sorting.down;
-    this.sorting = { place, down };
+  sort(index) {
+    const down = this.sorting?.index === index && !this.sorting.down;
+    this.sorting = { index, down };
     this.page = 0;
     this.root.querySelectorAll("th").forEach((heading, other) => heading.setAttribute(
-      "aria-sort", other !== place ? "none" : down ? "descending" : "ascending"));
+      "aria-sort", other !== index ? "none" : down ? "descending" : "ascending"));
     this.arrange();
   }
 
   arrange() {
     this.found.sort((a, b) => a - b);
     if (this.sorting) {
-      const column = this.facts.columns[this.sorting.place];
+      const column = this.facts.columns[this.sorting.index];
       const keys = new Map(this.found.map((row) => [row, this.key(column, row)]));
       const sign = this.sorting.down ? -1 : 1;
       this.found.sort((a, b) => compare(keys.get(a), keys.get(b), sign) || a - b);
@@ -102,15 +102,15 @@ class Sheet {
     this.root.querySelector(".status").textContent =
       `${range}${count(this.found.length)} found, of ${count(this.all.length)} in this table.`;
     const [back, on] = this.root.querySelectorAll("[data-step]");
-    // Not by `disabled`, which would take the keyboard's place away on the last page.
+    // Not by `disabled`, which would take the keyboard's focus away on the last page.
     back.setAttribute("aria-disabled", this.page === 0);
     on.setAttribute("aria-disabled", first + ROWS_A_PAGE >= this.found.length);
   }
 
   line(row) {
-    return element("tr", {}, ...this.facts.columns.map((column, place) => {
-      const properties = place ? { "data-kind": column.kind } : { scope: "row" };
-      return element(place ? "td" : "th", properties, this.text(column, row));
+    return element("tr", {}, ...this.facts.columns.map((column, index) => {
+      const properties = index ? { "data-kind": column.kind } : { scope: "row" };
+      return element(index ? "td" : "th", properties, this.text(column, row));
     }));
   }
 

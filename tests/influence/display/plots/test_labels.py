@@ -11,7 +11,7 @@ from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from influence.display.plots.labels import MARKER, place_labels
+from influence.display.plots.labels import MARKER, write_labels
 
 
 def _placed(points: NDArray[np.float64]) -> tuple[Figure, list[Annotation]]:
@@ -21,7 +21,7 @@ def _placed(points: NDArray[np.float64]) -> tuple[Figure, list[Annotation]]:
     axes.margins(0.15)
     figure.draw_without_rendering()
     names = [f"network-{place}" for place in range(len(points))]
-    return figure, place_labels(axes, points, names)
+    return figure, write_labels(axes, points, names)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -52,7 +52,7 @@ def test_a_name_keeps_off_a_line() -> None:
     axes.set(xlim=(0, 2), ylim=(0, 2))
     figure.draw_without_rendering()
     bar = np.array([[1.0, 1.0], [2.0, 1.0]])  # to the right, where the name would go
-    (label,) = place_labels(axes, np.array([[1.0, 1.0]]), ["name"], lines=[bar])
+    (label,) = write_labels(axes, np.array([[1.0, 1.0]]), ["name"], lines=[bar])
     box = label.get_window_extent()
     ends = axes.transData.transform(bar)
     assert box.x1 < ends[0, 0] or box.y0 > ends[0, 1] or box.y1 < ends[0, 1]
@@ -63,7 +63,7 @@ def test_a_point_without_a_name_is_kept_free() -> None:
     axes = figure.subplots()
     axes.set(xlim=(0, 1), ylim=(0, 1))
     points = np.array([[0.5, 0.5], [0.52, 0.5]])
-    (label,) = place_labels(axes, points, ["first", ""])
+    (label,) = write_labels(axes, points, ["first", ""])
     second = axes.transData.transform(points)[1]
     assert label.get_text() == "first"
     assert not label.get_window_extent().contains(*second)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from influence.display.colours import GAIN, HELPED, HURT, NEITHER, NO_TRUTH, class_colours
+from influence.display.images import GAIN, HELPED, HURT, NEITHER, NO_TRUTH, class_colours
 from influence.display.plots.maps import draw_maps
 from influence.display.plots.style import save_figure
 from influence.errors import InfluenceError

@@ -88,3 +88,9 @@ def test_an_omega_without_size_sets_no_scale(omega: float) -> None:
     assert len(words) == 2 + len(strange)
     nothing = draw_matrix(influence.assign(omega=omega))
     assert [bar.get_xlim() for bar in nothing.axes[2:]] == [(-1.0, 1.0)] * 2
+
+
+def test_a_network_without_any_result_for_a_target_has_an_empty_row() -> None:
+    frame = influence_frame(["a", "b"], ["zero"])
+    figure = draw_matrix(frame[(frame["network"] == "a") | (frame["target"] == "depth")])
+    assert [len(axes.texts) for axes in figure.axes[:2]] == [4, 2]

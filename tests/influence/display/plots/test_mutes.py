@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from influence.display.plots.mutes import draw_mutes
 from influence.errors import InfluenceError
 from influence.results.verdict import verdicts
-from tests.influence.display.tables.test_mutes import distances
+from tests.influence.display.tables.test_omega import distances
 from tests.tables_of_runs import NETWORKS, influence_frame
 
 MUTES = ("zero", "mean", "uniform", "shuffle", "noise", "optimal")
@@ -115,7 +115,7 @@ def test_seeds_and_data_sets_get_rows_of_their_own() -> None:
 def test_what_is_not_there_is_refused() -> None:
     with pytest.raises(InfluenceError, match="unknown mute 'men': did you mean 'mean'"):
         draw_mutes(FRAME, mutes=["men"])
-    with pytest.raises(InfluenceError, match="try all directions"):
+    with pytest.raises(InfluenceError, match="give directions='all'"):
         draw_mutes(FRAME[FRAME["source"] == FRAME["target"]])
     with pytest.raises(InfluenceError, match="two results for network"):
         draw_mutes(pd.concat([FRAME, FRAME]))

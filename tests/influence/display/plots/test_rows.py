@@ -11,17 +11,9 @@ from influence.display.plots.rows import (
     draw_intervals,
     name_rows,
     row_panels,
-    run_names,
     view_limits,
 )
 from influence.display.plots.style import COLUMN_WIDTH, Ink
-
-
-def test_seeds_and_data_sets_are_named_where_a_network_has_several() -> None:
-    frame = pd.DataFrame(
-        {"network": ["a", "a", "a", "b"], "seed": [0, 1, 0, 7], "dataset": ["d", "d", "e", "d"]}
-    )
-    assert run_names(frame).tolist() == ["a #0\nd", "a #1\nd", "a #0\ne", "b"]
 
 
 def test_an_axis_holds_all_values_zero_and_ordinary_intervals() -> None:

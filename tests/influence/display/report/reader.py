@@ -67,8 +67,8 @@ class Reader(HTMLParser):
         columns = {}
         for key, column in self.packet(name).items():
             names = column["names"]
-            places = column.get("places")
-            columns[key] = [names[int(i)] for i in places.split(",")] if places else names
+            indices = column.get("indices")
+            columns[key] = [names[int(i)] for i in indices.split(",")] if indices else names
         return pd.DataFrame(columns, dtype="str")
 
 

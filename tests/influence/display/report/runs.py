@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from influence.display.gallery.folder import GALLERY_COLUMNS, IMAGE_COLUMNS, Gallery, write_gallery
+from influence.display.gallery import GALLERY_COLUMNS, IMAGE_COLUMNS, Gallery, write_gallery
 from influence.results.tables import DISTANCE_COLUMNS
 from tests.tables_of_runs import influence_frame, performance_frame, write_run
 

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from influence.display.plots.envelope import upper_envelope
-from influence.display.plots.performance import performance_panels
+from influence.display.plots.performance import performance_panels, upper_envelope
 from influence.display.plots.style import inks
-from influence.display.report.charts import CHARTS, envelopes, mute_scale, network_scale
+from influence.display.report.charts import CHARTS, envelopes, ink_scale, network_scale
 from tests.tables_of_runs import influence_frame, performance_frame
 
 PLACES = {
@@ -47,7 +46,7 @@ def test_colours_are_those_of_the_figures() -> None:
     assert dict(zip(scale["names"], scale["colours"], strict=True)) == {
         name: ink.colour for name, ink in inks(networks).items()
     }
-    assert len(set(mute_scale(pd.Series(list("abcdef")))["shapes"])) == 6
+    assert len(set(ink_scale(pd.Series(list("abcdef")))["shapes"])) == 6
 
 
 def test_many_networks_share_one_colour() -> None:

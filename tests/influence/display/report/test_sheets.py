@@ -60,7 +60,7 @@ def test_a_long_table_leaves_out_levels(tmp_path: Path, monkeypatch: pytest.Monk
 def test_packed_columns_keep_order_and_text() -> None:
     texts = pd.DataFrame({"mute": ["b", "a", "b", "b"], "omega": ["0.10", "1e-3", "", "-0"]})
     assert packed_columns(texts) == {
-        "mute": {"names": ["b", "a"], "places": "0,1,0,0"},
+        "mute": {"names": ["b", "a"], "indices": "0,1,0,0"},
         "omega": {"names": ["0.10", "1e-3", "", "-0"]},
     }
 

@@ -51,7 +51,7 @@ def found(*signs: str) -> Finding:
         ("mm", "partly hurts", "hurts under some mutes",
          "In all 2 networks the input hurts under some mutes, and under others it is undecided."),
         ("00", "not distinguishable from zero", "not distinguishable from zero",
-         "In all 2 networks no influence can be told from zero."),
+         "In all 2 networks the influence is not distinguishable from zero."),
         ("+-~+", "", "networks differ",
          "Of 4 networks: in 2 the input helps under every mute; in 1 the input hurts under every "
          "mute; in 1 the sign depends on the mute."),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from influence.display.report.gallery import read_cards
+from influence.display.report.cards import read_cards
 from influence.errors import InfluenceError
 from tests.influence.display.report.runs import page_run, pixel
 

@@ -1,4 +1,4 @@
-"""Cards: the samples of galleries, those that a source helps and those that it hurts."""
+"""Cards of samples on the page: those that a source helps most, and those that it hurts most."""
 
 from __future__ import annotations
 
@@ -10,27 +10,30 @@ from typing import Any
 
 import pandas as pd
 
-from influence.display.gallery.folder import IMAGE_COLUMNS, Gallery, read_gallery
+from influence.display.gallery import IMAGE_COLUMNS, Gallery, read_gallery
 from influence.errors import InfluenceError
 from influence.results.tables import read_tables
 
 __all__ = ["Cards", "read_cards"]
 
 GROUP = ["network", "seed", "dataset", "mute", "source", "target", "metric"]
-OWN = ("side", "id", "pictured", "full", "muted", "omega", "low", "high")
+CARD = ("side", "id", "pictured", "full", "muted", "omega", "low", "high")
 
 
 @dataclass(frozen=True)
 class Cards:
-    """What the page shows of galleries.
+    """The samples of galleries, as the page shows them.
 
     Parameters
     ----------
-    groups : what cards have in common: network, mute, source, target, metric, and what the
-        colours of the target mean.
-    cards : one per sample and side, in the order of omega, most helped first. `group` is the place
-        of its group in `groups`; an image is its place in `images`, or None.
-    images : the images as `data:` addresses, each once.
+    groups
+        What cards have in common: network, mute, source, target, metric, and what the colours of
+        the target mean.
+    cards
+        One per sample and side, in the order of omega, most helped first. `group` is the index
+        of its group in `groups`; an image is its index in `images`, or None.
+    images
+        The images as `data:` URLs, each once.
     """
 
     groups: list[dict[str, Any]] = field(default_factory=list)
@@ -41,11 +44,16 @@ class Cards:
 def read_cards(runs: Iterable[str | os.PathLike[str]]) -> Cards:
     """Read the galleries of runs; a run without one has no cards.
 
+    Parameters
+    ----------
+    runs
+        The directories of the runs.
+
     Raises
     ------
     InfluenceError
-        If a gallery is not as `influence.display.gallery.folder.write_gallery` writes it, or shows
-        another checkpoint of a network than the one that the run measured.
+        If a gallery is not as `influence.display.gallery.write_gallery` writes it, or if its
+        pictures are of another checkpoint than the one that the run measured.
 
     Examples
     --------
@@ -54,28 +62,28 @@ def read_cards(runs: Iterable[str | os.PathLike[str]]) -> Cards:
     """
     groups: list[dict[str, Any]] = []
     cards: list[dict[str, Any]] = []
-    place: dict[str, int] = {}
+    index: dict[str, int] = {}
     for run in runs:
         if (gallery := read_gallery(run)) is None:
             continue
-        _refuse_others(run, gallery)
+        _check_checkpoints(run, gallery)
         for group, rows in _groups(gallery):
             ordered = rows.sort_values("omega", ascending=False, kind="stable")
             for row in ordered.to_dict("records"):
                 images = {
-                    key: place.setdefault(_address(gallery.images[row[key]]), len(place))
+                    key: index.setdefault(_data_url(gallery.images[row[key]]), len(index))
                     if row[key]
                     else None
                     for key in IMAGE_COLUMNS
                 }
-                own = {key: None if pd.isna(row[key]) else row[key] for key in OWN}
-                cards.append({"group": len(groups), **own, **images})
+                card = {key: None if pd.isna(row[key]) else row[key] for key in CARD}
+                cards.append({"group": len(groups), **card, **images})
             groups.append(group)
-    return Cards(groups, cards, list(place))
+    return Cards(groups, cards, list(index))
 
 
-def _refuse_others(run: str | os.PathLike[str], gallery: Gallery) -> None:
-    """Refuse pictures of networks that the run has measured with other weights."""
+def _check_checkpoints(run: str | os.PathLike[str], gallery: Gallery) -> None:
+    """Raise an error if pictures are of other weights than those that the run measured."""
     table = read_tables([run], "influence")
     hashes = table.groupby("network")["checkpoint_sha256"].agg(set)
     for entry in gallery.legend.get("checkpoints", ()):
@@ -84,7 +92,7 @@ def _refuse_others(run: str | os.PathLike[str], gallery: Gallery) -> None:
             raise InfluenceError(
                 f"{os.fspath(run)}/gallery: expected pictures of network {network!r} as it was "
                 f"measured, got those of another checkpoint ({pictured[:12]}). Make the gallery "
-                "again with influence gallery, or leave it out with --no-gallery"
+                "again with influence gallery, or leave it out with gallery=False"
             )
 
 
@@ -96,5 +104,5 @@ def _groups(gallery: Gallery) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
         yield names | {key: target[key] for key in ("classes", "unit") if key in target}, rows
 
 
-def _address(image: bytes) -> str:
+def _data_url(image: bytes) -> str:
     return f"data:image/png;base64,{b64encode(image).decode('ascii')}"

@@ -1,23 +1,110 @@
-"""Small images of maps: PNG files of few colours, whose pixels can be read back as numbers."""
+"""Images of maps: their colours, and PNG files whose pixels can be read back as numbers.
+
+The colours are the same in figures and in galleries, and are distinct with any kind of colour
+vision.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
-from matplotlib.colors import to_rgb
+import seaborn
+from matplotlib.colors import Colormap, LinearSegmentedColormap, to_hex, to_rgb
 from numpy.typing import NDArray
 from PIL import Image
 
-from influence.display.colours import NO_TRUTH, class_colours, gain_colours, value_colours
+from influence.results.sample_maps import SampleMaps
 
-__all__ = ["GAIN_COLOURS", "LONGEST", "VALUE_COLOURS", "gains_png", "labels_png", "picture_png",
-           "values_png"]  # fmt: skip
+__all__ = [
+    "GAIN",
+    "GAIN_COLOURS",
+    "HELPED",
+    "HURT",
+    "LONGEST",
+    "NEITHER",
+    "NO_TRUTH",
+    "VALUE_COLOURS",
+    "class_colours",
+    "gain_colours",
+    "gain_limit",
+    "gains_png",
+    "labels_png",
+    "picture_png",
+    "value_colours",
+    "values_png",
+]
+
+HURT, NEITHER, HELPED, NO_TRUTH = "#d55e00", "#f7f7f7", "#0173b2", "#b0b0b0"
+GAIN = LinearSegmentedColormap.from_list("gain", [HURT, NEITHER, HELPED], N=65)
+"""Vermilion to blue: distinct with any kind of colour vision."""
+
+MUTED = (
+    "#ddcc77", "#88ccee", "#332288", "#cc6677", "#117733", "#882255", "#44aa99", "#999933",
+    "#aa4499",
+)  # fmt: skip
+"""The scheme 'muted' of Paul Tol, Colour Schemes, SRON/EPS/TN/09-002, in another order."""
+
+MOST = 99.0
+"""Percentile of the absolute gains at which their scale ends, so that few pixels do not set it."""
+
+
+def class_colours(count: int) -> list[str]:
+    """Return one colour per class.
+
+    >>> class_colours(2)
+    ['#ddcc77', '#88ccee']
+    >>> len(set(class_colours(40)))
+    40
+    """
+    if count <= len(MUTED):
+        return list(MUTED[:count])
+    return list(seaborn.color_palette("husl", count, desat=0.8).as_hex())
+
+
+def value_colours(count: int) -> list[str]:
+    """Return the colours of values, from low to high.
+
+    >>> value_colours(2)
+    ['#440154', '#fde725']
+    """
+    return _steps(matplotlib.colormaps["viridis"], count)
+
+
+def gain_colours(count: int) -> list[str]:
+    """Return the colours of gains, from hurt most to helped most.
+
+    >>> gain_colours(3)
+    ['#d55e00', '#f7f7f7', '#0173b2']
+    """
+    return _steps(GAIN, count)
+
+
+def gain_limit(maps: Iterable[SampleMaps]) -> float:
+    """Return the gain of the strongest colour, for all maps of one output.
+
+    It is 1 for labels. For values it is the 99th percentile of the absolute gains.
+
+    >>> one = np.zeros((1, 1, 1))
+    >>> gain_limit([SampleMaps("net", "x", "y", "zero", ("a",), one, one, one + 2)])
+    2.0
+    """
+    found = list(maps)
+    if all(some.of_labels for some in found):
+        return 1.0
+    sizes = np.concatenate([np.abs(some.gain).ravel() for some in found])
+    return float(f"{np.nanpercentile(sizes, MOST):.3g}") or 1.0  # the same on any machine
+
+
+def _steps(colours: Colormap, count: int) -> list[str]:
+    return [to_hex(colours(step / (count - 1))) for step in range(count)]
+
 
 LONGEST = 320
-"""Pixels: of larger maps every second, third, ... pixel is shown, so that no side is longer."""
+"""Most pixels on a side: larger maps show every second, third, ... pixel."""
 
 VALUE_COLOURS = tuple(value_colours(64))
 GAIN_COLOURS = tuple(gain_colours(65))
@@ -42,7 +129,7 @@ def labels_png(labels: NDArray[Any], count: int) -> bytes:
 
 
 def values_png(values: NDArray[Any], low: float, high: float) -> bytes:
-    """Draw a map of values; pixel value = place in `VALUE_COLOURS`, which go from low to high.
+    """Draw a map of values; pixel value = index in `VALUE_COLOURS`, from low to high.
 
     Values beyond the ends are shown as the ends, those that are not finite as without truth.
 
@@ -58,7 +145,7 @@ def values_png(values: NDArray[Any], low: float, high: float) -> bytes:
 def gains_png(gains: NDArray[Any], limit: float) -> bytes:
     """Draw where a source hurts (to -`limit`) and helps (to `limit`); without truth it is grey.
 
-    Pixel value = place in `GAIN_COLOURS`.
+    Pixel value = index in `GAIN_COLOURS`.
 
     Examples
     --------
@@ -70,10 +157,11 @@ def gains_png(gains: NDArray[Any], limit: float) -> bytes:
 
 
 def picture_png(picture: NDArray[Any]) -> bytes:
-    """Draw what a sample looks like, in few colours: (height, width, 3), or one value a pixel.
+    """Draw the picture of a sample in few colours.
 
-    Bytes are shown as they are, labels in the colours of classes, and other values between their
-    least and their greatest.
+    `picture` has shape (height, width, 3), or (height, width) with one value per pixel. Bytes are
+    shown as they are, labels in the colours of classes, and other values on a scale from their
+    least to their greatest.
 
     Examples
     --------

@@ -1,0 +1,203 @@
+"""Tables of how precise omegas are: over the seeds of a network, and by the number of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from influence.display.notation import direction_heading, gains, run_columns
+from influence.display.table import Heading, Table, make_cells, make_table, notes_of
+from influence.results.selection import choose
+
+__all__ = ["power_table", "seeds_table"]
+
+MEAN: Heading = ("", "ω, mean over seeds")
+COUNT: Heading = ("", "seeds")
+SPREADS: Mapping[str, Heading] = {
+    "seed_sd": ("sd", "between seeds"),
+    "training_sd": ("sd", "by training"),
+    "test_error": ("standard error", "by samples"),
+    "standard_error": ("standard error", "in all"),
+}
+"""Column of the frame of seeds -> its heading."""
+
+FEW = 20
+"""Fewer units than these are too few for the normal approximation."""
+
+
+def seeds_table(
+    seeds: pd.DataFrame,
+    *,
+    metric: Sequence[str] = (),
+    mute: Sequence[str] = (),
+    level: str = "all",
+    interval: bool = True,
+) -> Table:
+    """Tabulate the mean over the seeds of each network: one row per direction and mute.
+
+    Parameters
+    ----------
+    seeds
+        Frame from `influence.analysis.seeds.aggregate_seeds`.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the frame.
+    mute
+        Names of mutes; all by default.
+    level
+        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    interval
+        Whether the means show their interval.
+
+    Raises
+    ------
+    InfluenceError
+        If a name is unknown.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({
+    ...     "network": "a", "dataset": "d", "mute": ["zero"], "source": "depth",
+    ...     "target": "semantic", "metric": "mean_iou", "level": "all", "higher_is_better": True,
+    ...     "unit": "", "seeds": 5, "omega": 0.02, "seed_sd": 0.01, "training_variance": 0.0001,
+    ...     "test_variance": 0.0004, "standard_error": 0.02, "low": -0.02, "high": 0.06,
+    ...     "confidence": 0.95, "basis": "rows", "n": 654})
+    >>> from influence.display.table import format_table
+    >>> print(*format_table(seeds_table(frame), "text").splitlines()[4].split())
+    a depth → semantic: mean IoU, % zero 5 2.00 [-2.00, 6.00] 1.00 1.00 2.00 2.00
+    """
+    chosen = choose(seeds, metric=metric, mute=mute, level=level)
+    chosen = chosen.assign(
+        training_sd=np.sqrt(chosen["training_variance"].clip(lower=0)),
+        test_error=np.sqrt(chosen["test_variance"]),
+    )
+    entries = pd.concat(_seeds_cells(chosen), ignore_index=True)
+    datasets = ("dataset",) if chosen["dataset"].nunique() > 1 else ()
+    table = make_table(
+        entries,
+        ("network", *datasets, "direction", "mute"),
+        "Cross-modality influence ω over seeds",
+        [*_seeds_notes(chosen), *notes_of(entries, interval=interval)],
+        interval=interval,
+    )
+    return replace(table, headings=(COUNT, MEAN, *SPREADS.values()))
+
+
+def _seeds_cells(chosen: pd.DataFrame) -> list[pd.DataFrame]:
+    gain = gains(chosen["metric"])
+    named = chosen.assign(direction=[direction_heading(row) for row in chosen.itertuples()])
+    ends = {end: chosen[end] * gain for end in ("low", "high")}
+    return [
+        make_cells(named, COUNT, chosen["seeds"].astype(float), digits=0),
+        make_cells(named, MEAN, chosen["omega"] * gain, **ends),
+        *(make_cells(named, heading, chosen[column] * gain) for column, heading in SPREADS.items()),
+    ]
+
+
+def _seeds_notes(chosen: pd.DataFrame) -> list[str]:
+    notes = [
+        "ω(source → target) = A(nothing muted) − A(source muted), mean over the trainings, in the "
+        "unit behind the direction. sd: standard deviation between the seeds, and that of it which "
+        "is by training, freed of what the samples add. Standard error: of the mean, by the choice "
+        "of samples, and in all, by samples and trainings, to which the interval belongs."
+    ]
+    if (chosen["seeds"] < 2).any():
+        notes.append("One seed alone says nothing of training: it has no interval here.")
+    if (chosen["basis"] != "rows").any():
+        notes.append(
+            "Without rows.h5 the standard errors come from the intervals, all seeds are taken to "
+            "share what the samples add, and what is left is put down to training."
+        )
+    return notes
+
+
+def power_table(
+    power: pd.DataFrame,
+    *,
+    metric: Sequence[str] = (),
+    mute: Sequence[str] = (),
+    level: str = "all",
+) -> Table:
+    """Tabulate the smallest omega that samples can detect, and how many samples an omega needs.
+
+    Parameters
+    ----------
+    power
+        Frame from `influence.analysis.power.plan_samples`.
+    metric
+        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
+        the first in the frame.
+    mute
+        Names of mutes; all by default.
+    level
+        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+
+    Raises
+    ------
+    InfluenceError
+        If a name is unknown, or two rows claim the same cell.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({
+    ...     "network": ["a"], "seed": 0, "dataset": "d", "mute": "zero", "source": "depth",
+    ...     "target": "semantic", "metric": "mean_iou", "level": "all", "higher_is_better": True,
+    ...     "unit": "", "omega": 0.02, "standard_error": 0.01, "units": 100, "alpha": 0.05,
+    ...     "power": 0.8, "planned": 400, "detectable": 0.014, "wished": 0.02, "needed": 197.0,
+    ...     "basis": "rows", "n": 100})
+    >>> from influence.display.table import format_table
+    >>> print(*format_table(power_table(frame), "text").splitlines()[4].split())
+    a depth → semantic: mean IoU, % zero 2.00 1.00 1.40 2.00 197
+    """
+    chosen = choose(power, metric=metric, mute=mute, level=level)
+    entries = pd.concat(_power_cells(chosen), ignore_index=True)
+    return make_table(
+        entries,
+        (*run_columns(chosen), "direction", "mute"),
+        "What samples can detect",
+        [*_power_notes(chosen), *notes_of(entries, interval=False)],
+        interval=False,
+    )
+
+
+def _power_cells(chosen: pd.DataFrame) -> list[pd.DataFrame]:
+    gain = gains(chosen["metric"])
+    named = chosen.assign(direction=[direction_heading(row) for row in chosen.itertuples()])
+    columns: dict[Heading, pd.Series] = {
+        ("measured", "ω"): chosen["omega"] * gain,
+        ("measured", "standard error"): chosen["standard_error"] * gain,
+        ("", "smallest detectable ω"): chosen["detectable"] * gain,
+        ("", "wished ω"): chosen["wished"] * gain,
+    }
+    needed = chosen["needed"].replace(np.inf, np.nan)
+    return [
+        *(make_cells(named, heading, value) for heading, value in columns.items()),
+        make_cells(named, ("", "n needed"), needed, digits=0),
+    ]
+
+
+def _power_notes(chosen: pd.DataFrame) -> list[str]:
+    first = chosen.iloc[0]
+    planned = " or ".join(str(count) for count in chosen["planned"].unique())
+    wished = "ω as large as measured" if (chosen["wished"] == chosen["omega"]).all() else "that ω"
+    notes = [
+        f"Two-sided test at level {first['alpha']:g}, power {first['power']:.0%}, normal "
+        f"approximation. Detectable: by {planned} samples. n needed: for {wished}."
+    ]
+    if (chosen["units"] != chosen["n"]).any():
+        sizes = (chosen["n"] / chosen["units"]).map(lambda size: f"{size:.3g}").unique()
+        notes.append(
+            f"Samples are drawn by {' or '.join(sizes)} (groups, pairs of a shuffle); those of the "
+            "next measurement are taken to be, too."
+        )
+    if (chosen["needed"] * chosen["units"] < FEW * chosen["n"]).any():
+        notes.append(f"Below about {FEW} that are drawn alone, the approximation is too hopeful.")
+    if (chosen["basis"] != "rows").any():
+        notes.append(
+            "Without rows.h5 the standard errors come from the intervals, as if each sample were "
+            "its own group."
+        )
+    return notes
