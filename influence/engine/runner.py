@@ -26,8 +26,8 @@ from influence.metrics.slices import Slicing
 from influence.metrics.stateful import StatefulMetric
 from influence.mutes.batch_inputs import Signals
 from influence.mutes.mute import Mute
-from influence.network.hooks import check_first
 from influence.network.joint_network import JointNetwork, Modality
+from influence.network.sites import check_samples_first
 from influence.plan.conditions import Condition
 from influence.plan.setups import FULL
 from influence.statistics.features import FEATURES, chosen_samples, is_place
@@ -128,7 +128,7 @@ class Runner:
             with self._precision():
                 seen.append(run(signals.clean, {})[1])
             for point, values in seen[-1].items():
-                check_first(point, values, len(batch))
+                check_samples_first(point, values, len(batch))
         return seen
 
     def learn(self, modalities: Mapping[str, Modality], note: str) -> None:

@@ -11,10 +11,9 @@ from influence.metrics.metric import Metric
 from influence.metrics.slices import Slicing
 from influence.metrics.stateful import StatefulMetric
 from influence.mutes.mute import Mute
-from influence.network.hooks import check_modules
 from influence.network.joint_network import JointNetwork, Modality
 from influence.network.programs.program import Program
-from influence.network.sites import edges_of
+from influence.network.sites import check_modules, edges_of
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.setups import FULL, choose_setups
 

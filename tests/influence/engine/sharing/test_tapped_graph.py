@@ -12,8 +12,8 @@ from influence.engine.sharing.costs import candidate_edges
 from influence.engine.sharing.graph import find_dependence, joint_graph
 from influence.engine.sharing.tapped_graph import find_places, mark_edges, results_of
 from influence.errors import InfluenceError
-from influence.network.hooks import pool_channels
 from influence.network.joint_network import JointNetwork
+from influence.network.sites import pool_channels
 
 
 class Fusion(nn.Module):
