@@ -1,4 +1,4 @@
-"""The operators that the graph of a checkpoint may call: a list of names, and nothing else."""
+"""Operators: the list of those that the graph of a checkpoint may call."""
 
 from __future__ import annotations
 
@@ -146,8 +146,7 @@ def find_operator(target: str) -> Callable[..., Any]:
     Raises
     ------
     InfluenceError
-        If the name is not on the list. `torch.export.load` would look it up among everything
-        that `torch` can reach (``torch.os.system``).
+        If the name is not on the list. `torch.export.load` would also find ``torch.os.system``.
 
     Examples
     --------
@@ -161,8 +160,8 @@ def find_operator(target: str) -> Callable[..., Any]:
     if known is None:
         raise InfluenceError(
             f"its graph calls {target!r}, which is not on the list of operators that a .pt2 file "
-            "may call. If the network needs it, save its weights as .safetensors and name its "
-            "code with --network module:factory"
+            "may call. If the network needs it, save its weights as .safetensors and load them "
+            "with network='module:factory'"
         )
     return known
 
