@@ -1,9 +1,10 @@
-"""The evaluation file: samples of named inputs and targets in HDF5."""
+"""Evaluation files: data sets of named inputs and targets in HDF5."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +21,23 @@ __all__ = ["EvaluationFile", "write_evaluation_file"]
 
 FORMAT, VERSION = "influence-evaluation", 1
 NUMBERS = "biuf"
-"""The kinds of NumPy type that a dataset may have."""
+"""The kinds of NumPy types that a dataset may have."""
 
 
 class EvaluationFile:
-    """An evaluation file, read lazily, one sample at a time, from any number of processes.
+    """A data set in an evaluation file, read one sample at a time, in any number of processes.
 
     Parameters
     ----------
     path
-        An HDF5 file with ``inputs/<modality>`` and ``targets/<output>``, first axis = samples,
-        written by `write_evaluation_file` or in the same layout. Without targets, outputs can be
-        scored by how much they change.
+        An HDF5 file with datasets ``inputs/<modality>`` and ``targets/<output>``, samples first,
+        written by `write_evaluation_file` or in the same layout. Without targets, outputs can only
+        be scored by how much they change.
 
     Raises
     ------
     InfluenceError
-        If the file is missing, damaged, foreign or inconsistent.
+        If the file is missing, damaged, of another format or inconsistent.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -45,7 +46,7 @@ class EvaluationFile:
         if not self.path.is_file():
             raise InfluenceError(f"{path}: no such evaluation file. Check the path given as data")
         self._handle: tuple[int, h5py.File] | None = None
-        with self._reading():
+        with _read_errors(self.path):
             file = self._file()
             if file.attrs.get("format") != FORMAT:
                 raise InfluenceError(
@@ -62,9 +63,7 @@ class EvaluationFile:
             self.targets = self._fields("targets")
             self._length = self._check_lengths()
             self.ids = self._read_ids()
-            self.groups = (
-                _checked_groups(file["groups"][...], self.path) if "groups" in file else None
-            )
+            self.groups = self._read_groups()
         self.sha256 = sha256_of(self.path)
 
     def _file(self) -> h5py.File:
@@ -75,9 +74,6 @@ class EvaluationFile:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_handle": None}
-
-    def _reading(self) -> _ReadErrors:
-        return _ReadErrors(self.path)
 
     def _fields(self, part: str) -> dict[str, Field]:
         group = self._file().get(part, ())
@@ -125,11 +121,23 @@ class EvaluationFile:
             raise InfluenceError(f"{self.path}: 'ids' must be unique, and some repeat")
         return ids
 
+    def _read_groups(self) -> NDArray[Any] | None:
+        file = self._file()
+        if "groups" not in file:
+            return None
+        groups: NDArray[Any] = file["groups"][...]
+        if groups.ndim != 1 or (groups.dtype.kind == "f" and np.isnan(groups).any()):
+            raise InfluenceError(
+                f"{self.path}: 'groups' has shape {groups.shape}, expected one value a sample and "
+                "no NaN"
+            )
+        return groups
+
     def __len__(self) -> int:
         return self._length
 
     def __getitem__(self, index: int) -> Sample:
-        with self._reading():
+        with _read_errors(self.path):
             file = self._file()
             inputs = {n: f.decode(file["inputs"][n][index]) for n, f in self.inputs.items()}
             stored = {n: file["targets"][n][index] for n in self.targets}
@@ -137,8 +145,8 @@ class EvaluationFile:
         return Sample(index, {n: floating(x) for n, x in inputs.items()}, targets)
 
     def picture(self, index: int) -> NDArray[np.uint8] | None:
-        """Return the RGB picture of a sample, (height, width, 3), if the file has one of each."""
-        with self._reading():
+        """Return the RGB picture of a sample, (height, width, 3), or `None` if there are none."""
+        with _read_errors(self.path):
             pictures = self._file().get("images/rgb")
             if pictures is None or pictures.ndim != 4 or len(pictures) != len(self):
                 return None
@@ -159,21 +167,16 @@ class EvaluationFile:
         return field.decode(stored)
 
 
-class _ReadErrors:
-    """Turn what h5py raises on a damaged file into one clear message."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (OSError, KeyError, RuntimeError, TypeError, ValueError)):
-            raise InfluenceError(
-                f"{self.path}: expected a readable HDF5 evaluation file, but it is truncated, "
-                f"damaged or foreign ({error}). Write or copy it again"
-            ) from error
+@contextmanager
+def _read_errors(path: Path) -> Iterator[None]:
+    """Raise InfluenceError instead of the errors of h5py for a damaged file."""
+    try:
+        yield
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise InfluenceError(
+            f"{path}: expected a readable HDF5 evaluation file, but it is truncated, damaged or "
+            f"of another format ({error}). Write or copy it again"
+        ) from error
 
 
 def _field_of(dataset: h5py.Dataset, where: str) -> Field:
@@ -223,14 +226,6 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(c.decode() if isinstance(c, bytes) else str(c) for c in value)
 
 
-def _checked_groups(groups: NDArray[Any], where: Path) -> NDArray[Any]:
-    if groups.ndim != 1 or (groups.dtype.kind == "f" and np.isnan(groups).any()):
-        raise InfluenceError(
-            f"{where}: 'groups' has shape {groups.shape}, expected one value a sample and no NaN"
-        )
-    return groups
-
-
 def write_evaluation_file(
     path: str | os.PathLike[str],
     inputs: Mapping[str, ArrayLike],
@@ -249,24 +244,24 @@ def write_evaluation_file(
     path
         The HDF5 file; appears whole or not at all.
     inputs, targets
-        Arrays with samples first. Integer targets without a ``scale`` are labels; there may be no
-        targets.
+        Name -> array with samples first. Integer targets without a ``scale`` are labels. There may
+        be no targets.
     ids
-        One unique name a sample; by default the position.
+        One unique name a sample; by default its index.
     groups
-        One value a sample; samples of one group are not independent (frames of a scene).
+        One value a sample. Samples of one group are not independent, such as frames of a scene.
     images
-        Optional RGB pictures of the samples, uint8, shape (samples, height, width, 3).
+        RGB pictures of the samples, uint8, (samples, height, width, 3).
     name
-        The data set's name in every table; by default the file's.
+        The name of the data set in tables; by default that of the file.
     attributes
-        Attributes by dataset, such as ``{"targets/semantic": {"ignore": 255}}``; see `Field`.
+        Dataset -> attributes, such as ``{"targets/semantic": {"ignore": 255}}``; see `Field`.
 
     Raises
     ------
     InfluenceError
         If an array does not hold numbers with samples first, if the numbers of samples differ, or
-        if an attribute names no dataset.
+        if attributes are given for a dataset that does not exist.
 
     Examples
     --------

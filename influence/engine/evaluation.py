@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence.data.dataset import EvaluationSet, group_numbers
-from influence.data.loader import _in_pairs, _limited
-from influence.data.source import check_limit, sample_count
-from influence.data.stream import BatchStream
+from influence.data.loader import exchange_in_pairs, limit_batches
+from influence.data.source import BatchStream, check_limit, sample_count
 from influence.engine.collectors import _Collector, _flat, _gathered, _merged
 from influence.engine.loop import (
     Pairs,
@@ -219,8 +218,10 @@ def evaluate_stream(
     check_limit(limit)
     count, units = None, None
     if isinstance(data, BatchStream):
-        stream = _limited(data, limit)
-        whole: Pairs = _in_pairs(stream) if plans[0].shuffle else ((b, None) for b in stream)
+        stream = limit_batches(data, limit)
+        whole: Pairs = (
+            exchange_in_pairs(stream) if plans[0].shuffle else ((b, None) for b in stream)
+        )
         pairs: Pairs = islice(whole, processes.rank, None, processes.count)
     else:
         count = sample_count(data, limit)

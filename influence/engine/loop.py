@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence.data.dataset import Batch, EvaluationSet
-from influence.data.derangement import Derangement, agree_on_derangement
-from influence.data.loader import Follower, load_pairs
+from influence.data.derangement import Derangement
+from influence.data.loader import Follower, agree_on_derangement, load_with_followers
 from influence.engine.runner import Runner
 from influence.engine.trial import Trial
 from influence.errors import InfluenceError
@@ -90,7 +90,7 @@ def read_batches(
 ) -> Pairs:
     """Read batches of given positions, each with the partner of its last sample under a shuffle."""
     pinned = choose_device(execution.device).type == "cuda"
-    return load_pairs(data, batches, derangement, workers=execution.workers, pinned=pinned)
+    return load_with_followers(data, batches, derangement, workers=execution.workers, pinned=pinned)
 
 
 def run_batches(
@@ -109,7 +109,7 @@ def run_batches(
     """
     first = next(pairs, None)
     processes = processes or Processes()
-    trials = shards.kept("trials") if shards else None
+    trials = shards.load_json("trials") if shards else None
     if trials is None and processes.first:
         assert first is not None, "the first batch is the first process's"
         trials = [
@@ -118,7 +118,7 @@ def run_batches(
         ]
     agreed = _read_trials(processes.broadcast(trials), len(runners), shards)
     if shards and processes.first:
-        shards.keep("trials", [asdict(trial) for trial in agreed])
+        shards.save_json("trials", [asdict(trial) for trial in agreed])
     if first is None:
         return agreed, iter(())
     for runner, trial in zip(runners, agreed, strict=True):

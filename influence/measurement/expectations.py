@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from influence.data.dataset import EvaluationSet
-from influence.data.stream import BatchStream
+from influence.data.source import BatchStream
 from influence.engine.evaluation import Evaluation, evaluate_stream
 from influence.errors import InfluenceError, unknown
 from influence.metrics.matching import match_metrics, match_stateful

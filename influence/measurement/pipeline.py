@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from influence.data.dataset import EvaluationSet
-from influence.data.source import Data, find_groups, open_data, reopen, sample_count
-from influence.data.stream import BatchStream
+from influence.data.source import BatchStream, Data, find_groups, open_data, reopen, sample_count
 from influence.engine.evaluation import Evaluation, evaluate, evaluate_stream
 from influence.errors import InfluenceError
 from influence.measurement.expectations import (

@@ -70,7 +70,7 @@ def learn_lacking(
         lacking_optimal(network, plan.sites) if _needs_optimal(plan) else []
         for network, plan in zip(networks, plans, strict=True)
     ]
-    learned = shards.kept("optimal") if shards else None
+    learned = shards.load_json("optimal") if shards else None
     if learned is None and processes.first:
         learned = [
             _learn(network, data, sites, execution, seed=plans[0].seed, progress=progress)
@@ -83,7 +83,7 @@ def learn_lacking(
             f"learned for {lacking}, got {str(learned)[:100]}. Start afresh without --resume"
         )
     if shards and processes.first:
-        shards.keep("optimal", learned)
+        shards.save_json("optimal", learned)
     return cast(list[Constants], learned)
 
 

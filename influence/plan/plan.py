@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from influence.data.derangement import cyclic_order
+from influence.data.derangement import random_order
 from influence.errors import InfluenceError
 from influence.metrics.metric import Metric
 from influence.metrics.slices import Slicing
@@ -79,7 +79,7 @@ class Plan:
                 "module:factory), or take another mute"
             )
         if self.shuffle and count is not None:
-            cyclic_order(count, self.seed)
+            random_order(count, self.seed)
         elif self.shuffle not in (None, "shuffle"):
             raise InfluenceError(
                 f"mute {self.shuffle!r} reads samples in an order of its own, which a stream has "

@@ -15,15 +15,27 @@ LINES = 10
 """Without a terminal, a line is printed about this many times."""
 
 SECONDS = 30.0
-"""Where the number of samples is not known, a line is printed about this often."""
+"""If the number of samples is not known, a line is printed about this often."""
 
 
 @contextmanager
 def progress_bar(total: int | None, *, show: bool = True) -> Iterator[Callable[[int], None]]:
-    """Yield a function that takes the number of samples that were finished.
+    """Show the progress of a measurement: a bar on a terminal, lines elsewhere.
 
-    `total` is `None` if nobody knows how many there will be.
+    Parameters
+    ----------
+    total
+        The number of samples, `None` if it is not known.
+    show
+        Whether to show anything.
 
+    Yields
+    ------
+    Callable
+        A function that takes the number of samples that were finished since its last call.
+
+    Examples
+    --------
     >>> with progress_bar(10, show=False) as advance:
     ...     advance(10)
     """

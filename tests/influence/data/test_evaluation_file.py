@@ -175,7 +175,7 @@ def _nan_groups(file: h5py.File) -> None:
         (_short, "same number of samples everywhere, got .*'targets/depth': 12"),
         (_empty, "holds no samples"),
         (_repeated_ids, "'ids' must be unique"),
-        (_scalar_ids, "damaged or foreign"),
+        (_scalar_ids, "damaged or of another format"),
         (_text, "inputs/depth holds object, expected numbers"),
         (_nested, "inputs/more is not an array of samples"),
         (_bad_range, "targets/depth: an attribute has the wrong form: expected range = "),

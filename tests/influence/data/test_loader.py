@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -11,10 +12,11 @@ import pytest
 import torch
 
 from influence.data.dataset import MemorySet, Sample
-from influence.data.derangement import Derangement, cyclic_order
+from influence.data.derangement import Derangement, random_order
 from influence.data.evaluation_file import EvaluationFile
-from influence.data.loader import load_batches, with_followers
+from influence.data.loader import agree_on_derangement, load_batches, with_followers
 from influence.errors import InfluenceError
+from influence.runtime.shards import ShardStore
 from tests.toy import write_toy_file
 
 
@@ -26,7 +28,7 @@ def numbered(count: int) -> MemorySet:
 def test_follower_is_the_next_sample_of_the_cycle(
     size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data, order = numbered(11), cyclic_order(11, seed=1)
+    data, order = numbered(11), random_order(11, seed=1)
     circle = Derangement((order,))
     reads: Counter[int] = Counter()
     plain = MemorySet.__getitem__
@@ -72,7 +74,7 @@ def test_cycles_longer_than_a_batch_are_closed_without_another_read(
 
 
 def test_follower_in_a_batch_that_is_not_loaded_is_read_apart() -> None:
-    data, order = numbered(6), cyclic_order(6, seed=1)
+    data, order = numbered(6), random_order(6, seed=1)
     loaded = load_batches(data, [order[2:4]])  # resumed: the others are done
     ((_, follower),) = with_followers(loaded, data, Derangement((order,)))
     assert follower["x"].item() == order[4]
@@ -90,7 +92,7 @@ def test_workers_give_the_same_batches(toy_file: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_damage_is_told_without_a_traceback(tmp_path: Path, workers: int) -> None:
+def test_damage_is_reported_without_a_traceback(tmp_path: Path, workers: int) -> None:
     path = write_toy_file(tmp_path / "a.h5")
     with h5py.File(path) as file:
         chunk = file["inputs/depth"].id.get_chunk_info(4)
@@ -100,3 +102,15 @@ def test_damage_is_told_without_a_traceback(tmp_path: Path, workers: int) -> Non
     with pytest.raises(InfluenceError, match=r"a\.h5: .*damaged") as caught:
         list(load_batches(EvaluationFile(path), [np.array([3, 4])], workers=workers))
     assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "found", [5, [], [0, 1, 2, 3, 4, 5], [[0, 1, 2], [3, 4, 4]], [[0], [1, 2, 3, 4, 5]]]
+)
+def test_stored_cycles_of_another_form_are_refused(tmp_path: Path, found: Any) -> None:
+    store = ShardStore(tmp_path, {})
+    store.save_json("tour", found)
+    with pytest.raises(InfluenceError, match=r"tour\.json: expected the cycles in which .* afresh"):
+        agree_on_derangement(
+            numbered(6), 6, "shuffle:neighbours", names=["x"], seed=0, shards=store
+        )

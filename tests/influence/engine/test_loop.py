@@ -45,7 +45,7 @@ def test_trials_of_another_form_are_told(
     net: JointNetwork, toy_file: Path, tmp_path: Path, found: Any
 ) -> None:
     store = ShardStore(tmp_path / "shards", {})
-    store.keep("trials", found)
+    store.save_json("trials", found)
     data, plans = EvaluationFile(toy_file), [plan("zero")]
     runners = make_runners([net], data, plans, EXECUTION, count=13)
     pairs = read_batches(data, cut(13, 4), None, EXECUTION)
