@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -144,21 +144,19 @@ class Batch:
         return cls(indices, inputs, targets, [*one.ids, *other.ids], groups)
 
     def part(self, some: slice) -> Batch:
-        """Return the batch of some of the samples."""
-        return Batch(
-            self.indices[some],
-            {n: x[some] for n, x in self.inputs.items()},
-            {n: x[some] for n, x in self.targets.items()},
-            self.ids[some],
-            None if self.groups is None else self.groups[some],
-        )
+        """Return the batch of some of the samples, without partners."""
+        groups = None if self.groups is None else self.groups[some]
+        inputs, targets = self._apply(lambda x: x[some])
+        return Batch(self.indices[some], inputs, targets, self.ids[some], groups)
 
     def pin_memory(self) -> Batch:
         """Return the batch in page-locked memory, from which copies to a GPU are asynchronous."""
-        inputs, targets = (
-            {n: x.pin_memory() for n, x in part.items()} for part in (self.inputs, self.targets)
-        )
+        inputs, targets = self._apply(Tensor.pin_memory)
         return replace(self, inputs=inputs, targets=targets)
+
+    def _apply(self, change: Callable[[Tensor], Tensor]) -> Iterator[dict[str, Tensor]]:
+        for part in (self.inputs, self.targets):
+            yield {name: change(x) for name, x in part.items()}
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -224,14 +222,10 @@ class MemorySet:
         """
         parts: dict[str, dict[str, list[Tensor]]] = {"inputs": {}, "targets": {}}
         for number, batch in enumerate(batches):
-            for part, tensors in zip(parts, check_batch(batch, number), strict=True):
-                if number and set(tensors) != set(parts[part]):
-                    raise InfluenceError(
-                        f"batch {number}: {part} are named {sorted(tensors)}, in the batches "
-                        f"before {sorted(parts[part])}"
-                    )
+            checked = check_batch(batch, number, list(parts.values()) if number else None)
+            for part, tensors in zip(parts.values(), checked, strict=True):
                 for n, x in tensors.items():
-                    parts[part].setdefault(n, []).append(x.detach().cpu())
+                    part.setdefault(n, []).append(x.detach().cpu())
         if not parts["inputs"]:
             raise InfluenceError("the data yielded no batch, expected one sample or more")
         try:
@@ -272,7 +266,9 @@ def floating(values: Tensor) -> Tensor:
     return values if values.dtype == torch.float64 else values.float()
 
 
-def check_batch(batch: Any, number: int) -> list[Mapping[str, Tensor]]:
+def check_batch(
+    batch: Any, number: int, first: Sequence[Collection[str]] | None = None
+) -> list[Mapping[str, Tensor]]:
     """Return the inputs and the targets of a batch that a user's iterable yields.
 
     Parameters
@@ -281,11 +277,13 @@ def check_batch(batch: Any, number: int) -> list[Mapping[str, Tensor]]:
         The batch, such as a tuple ``(inputs, targets)``.
     number
         Its number, for errors.
+    first
+        The names of the inputs and of the targets in the first batch, if there is one.
 
     Raises
     ------
     InfluenceError
-        If these are not two mappings of tensors with the same number of samples.
+        If these are not two mappings of tensors with the same number of samples and these names.
     """
     if not (isinstance(batch, Sequence) and len(batch) == 2):
         raise InfluenceError(
@@ -304,21 +302,20 @@ def check_batch(batch: Any, number: int) -> list[Mapping[str, Tensor]]:
                 raise InfluenceError(
                     f"batch {number}: {name!r} has {len(x)} samples, the tensors before {length}"
                 )
+    for kind, part, names in zip(("inputs", "targets"), batch, first or batch, strict=True):
+        if set(part) != set(names):
+            raise InfluenceError(
+                f"batch {number}: {kind} are named {sorted(part)}, in the first batch "
+                f"{sorted(names)}"
+            )
     return list(batch)
 
 
 def group_numbers(labels: NDArray[Any] | None, count: int) -> NDArray[np.int64]:
-    """Number the groups in the order in which they first appear.
+    """Number the groups of `count` samples in the order in which they first appear.
 
-    Parameters
-    ----------
-    labels
-        The group of each sample, or `None` if every sample is a group.
-    count
-        The number of samples.
+    Without labels every sample is a group.
 
-    Examples
-    --------
     >>> group_numbers(np.array(["b", "a", "b"]), 3).tolist()
     [0, 1, 0]
     """

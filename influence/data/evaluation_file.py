@@ -6,16 +6,19 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import AfterValidator, BeforeValidator, FiniteFloat
+from pydantic_core import PydanticCustomError
 from torch import Tensor
 
 from influence.data.dataset import Field, Sample, floating
 from influence.errors import InfluenceError
 from influence.runtime.files import sha256_of, write_hdf5
+from influence.runtime.records import Record, read_record
 
 __all__ = ["EvaluationFile", "write_evaluation_file"]
 
@@ -92,7 +95,7 @@ class EvaluationFile:
                 raise InfluenceError(
                     f"{self.path}: {part}/{name} holds {dataset.dtype}, expected numbers"
                 )
-            fields[name] = _field_of(dataset, f"{self.path}: {part}/{name}")
+            fields[name] = _read_field(dataset, f"{self.path}: {part}/{name}")
         return fields
 
     def _check_lengths(self) -> int:
@@ -179,51 +182,42 @@ def _read_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _field_of(dataset: h5py.Dataset, where: str) -> Field:
-    attributes = dataset.attrs
-    try:
-        return Field(
-            shape=tuple(dataset.shape[1:]),
-            integer=np.issubdtype(dataset.dtype, np.integer),
-            unit=str(attributes.get("unit", "")),
-            scale=_number(attributes.get("scale")),
-            offset=_number(attributes.get("offset")) or 0.0,
-            ignore=_number(attributes.get("ignore")),
-            range=_range(attributes.get("range")),
-            classes=_texts(attributes.get("classes", ())),
-            mean=_numbers(attributes.get("mean")),
-            std=_numbers(attributes.get("std")),
-        )
-    except (TypeError, ValueError) as error:
-        raise InfluenceError(f"{where}: an attribute has the wrong form: {error}") from error
+def _check_rising(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] >= limits[1]:
+        raise PydanticCustomError("rising", "Input should be (low, high) with low < high")
+    return limits
 
 
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+# Some writers store a number as an array of one, or one number where there may be several.
+_SCALAR = BeforeValidator(lambda value: np.asarray(value).item())
+_SEVERAL = BeforeValidator(lambda value: np.ravel(value).tolist())
+_Numbers = Annotated[tuple[FiniteFloat, ...], _SEVERAL]
+_Range = Annotated[tuple[FiniteFloat, FiniteFloat], _SEVERAL, AfterValidator(_check_rising)]
 
 
-def _numbers(value: Any) -> tuple[float, ...] | None:
-    if value is None:
-        return None
-    numbers = tuple(float(v) for v in np.atleast_1d(value))
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"expected finite numbers, got {numbers}")
-    return numbers
+class _Attributes(Record, strict=False, coerce_numbers_to_str=True):
+    """The attributes of a dataset that are read; see `Field`."""
+
+    unit: Annotated[str, _SCALAR] = ""
+    scale: Annotated[float, _SCALAR] | None = None
+    offset: Annotated[float, _SCALAR] = 0.0
+    ignore: Annotated[float, _SCALAR] | None = None
+    range: _Range | None = None
+    classes: Annotated[tuple[str, ...], BeforeValidator(lambda x: np.asarray(x).tolist())] = ()
+    mean: _Numbers | None = None
+    std: _Numbers | None = None
 
 
-def _range(value: Any) -> tuple[float, float] | None:
-    numbers = _numbers(value)
-    if numbers is None:
-        return None
-    if len(numbers) != 2 or numbers[0] >= numbers[1]:
-        raise ValueError(f"expected range = (low, high), got {numbers}")
-    return numbers[0], numbers[1]
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if isinstance(value, (str, bytes)):
-        raise TypeError(f"expected classes = a list of names, got {value!r}")
-    return tuple(c.decode() if isinstance(c, bytes) else str(c) for c in value)
+def _read_field(dataset: h5py.Dataset, where: str) -> Field:
+    names = _Attributes.model_fields.keys() & dataset.attrs.keys()
+    attributes = read_record(
+        _Attributes,
+        {name: dataset.attrs[name] for name in names},
+        where,
+        "Set the attribute anew, or write the file with influence.write_evaluation_file",
+    )
+    integer = np.issubdtype(dataset.dtype, np.integer)
+    return Field(tuple(dataset.shape[1:]), integer, **dict(attributes))
 
 
 def write_evaluation_file(

@@ -25,7 +25,6 @@ __all__ = [
     "exchange_in_pairs",
     "limit_batches",
     "load_batches",
-    "load_with_followers",
     "with_followers",
 ]
 
@@ -44,12 +43,10 @@ def load_batches(
 
     Parameters
     ----------
-    data
-        The samples.
-    batches
-        The indices of the samples of each batch.
+    data, batches
+        The samples, and the indices of those of each batch.
     workers
-        The number of processes that read ahead; 0 to read in this process.
+        The number of processes that read ahead; with 0 this process reads.
     pinned
         Whether to read into page-locked memory, from which copies to a GPU are asynchronous.
 
@@ -94,45 +91,21 @@ def _collate(samples: Sequence[Sample | InfluenceError]) -> Batch | InfluenceErr
     return errors[0] if errors else Batch.collate([s for s in samples if isinstance(s, Sample)])
 
 
-def load_with_followers(
-    data: EvaluationSet,
-    batches: Sequence[NDArray[np.int64]],
-    derangement: Derangement | None,
-    *,
-    workers: int = 0,
-    pinned: bool = False,
-) -> Iterator[tuple[Batch, Follower | None]]:
-    """Read batches; with a derangement, each with the partner of its last sample.
-
-    Parameters
-    ----------
-    data, batches, workers, pinned
-        As of `load_batches`.
-    derangement
-        From which the batches were cut, or `None` for no shuffle mute.
-    """
-    loaded = load_batches(data, batches, workers=workers, pinned=pinned)
-    if derangement is None:
-        return ((batch, None) for batch in loaded)
-    return with_followers(loaded, data, derangement)
-
-
 def with_followers(
-    batches: Iterator[Batch], data: EvaluationSet, derangement: Derangement
-) -> Iterator[tuple[Batch, Follower]]:
+    batches: Iterator[Batch], data: EvaluationSet, derangement: Derangement | None
+) -> Iterator[tuple[Batch, Follower | None]]:
     """Yield each batch with the inputs of the partner of its last sample.
 
     Parameters
     ----------
-    batches
-        Batches in the order of the cycles, as of `Derangement.cut`.
-    data
-        The samples, for a partner that is in none of the batches.
+    batches, data
+        Batches in the order of `Derangement.cut`, and the samples from which they were read.
     derangement
-        The partners.
+        The partners; `None` if there is no shuffle mute, and so no follower.
     """
-    current = next(batches, None)
-    if current is None:
+    current = next(batches, None) if derangement else None
+    if derangement is None or current is None:
+        yield from ((batch, None) for batch in batches)
         return
     heads: dict[int, dict[str, Tensor]] = {}
 
@@ -179,11 +152,6 @@ def exchange_in_pairs(batches: Iterable[Batch]) -> Iterator[tuple[Batch, Followe
 
     The first sample is paired with the second, the third with the fourth, and so on. The last
     sample of an odd batch is moved to the next batch; the last three of an odd stream form a cycle.
-
-    Parameters
-    ----------
-    batches
-        The batches of a stream, without groups.
 
     Yields
     ------

@@ -96,15 +96,7 @@ class BatchStream:
 
     def _read(self, item: Any, number: int, start: int) -> Batch:
         parts, facts = _split_facts(item)
-        inputs, targets = check_batch(parts, number)
-        for part, tensors, fields in (
-            ("inputs", inputs, self.inputs), ("targets", targets, self.targets)
-        ):  # fmt: skip
-            if tensors.keys() != fields.keys():
-                raise InfluenceError(
-                    f"batch {number}: {part} are named {sorted(tensors)}, in the first batch "
-                    f"{sorted(fields)}"
-                )
+        inputs, targets = check_batch(parts, number, (self.inputs, self.targets))
         for name, x in targets.items():
             if x.is_floating_point() == self.targets[name].integer:
                 raise InfluenceError(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from influence.data.dataset import Batch, EvaluationSet
 from influence.data.derangement import Derangement
-from influence.data.loader import Follower, agree_on_derangement, load_with_followers
+from influence.data.loader import Follower, agree_on_derangement, load_batches, with_followers
 from influence.engine.runner import Runner
 from influence.engine.trial import Trial
 from influence.errors import InfluenceError
@@ -90,7 +90,8 @@ def read_batches(
 ) -> Pairs:
     """Read batches of given positions, each with the partner of its last sample under a shuffle."""
     pinned = choose_device(execution.device).type == "cuda"
-    return load_with_followers(data, batches, derangement, workers=execution.workers, pinned=pinned)
+    loaded = load_batches(data, batches, workers=execution.workers, pinned=pinned)
+    return with_followers(loaded, data, derangement)
 
 
 def run_batches(

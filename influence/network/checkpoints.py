@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -250,18 +249,7 @@ def _evaluation_mode(module: nn.Module) -> Iterator[None]:
 
 
 def _export(net: JointNetwork, examples: dict[str, Tensor]) -> bytes:
-    values = tuple(examples.values())
-    trace = partial(trace_program, net.module, fixed=net.fixed_size)
-    if net.call == "positional":
-        traced = trace(values)
-    elif net.call == "keyword":
-        traced = trace((), examples)
-    elif net.call == "mapping":
-        traced = trace((examples,))
-    elif net.call == "tuple":
-        traced = trace((values,))
-    else:
-        traced = trace((torch.cat(values, dim=1),))
+    traced = trace_program(net.module, *net.arguments(examples), fixed=net.fixed_size)
     facts = net.facts()
     if net.call != "channels":
         for item, shape in zip(facts["inputs"], input_shapes(traced), strict=True):

@@ -211,17 +211,19 @@ class JointNetwork:
             absent = [name for name, values in ordered.items() if values is None]
             needed = "each part of its channels" if present else "one input or more"
             raise self._error(f"expected a tensor for {needed}, got None for {', '.join(absent)}")
-        if self.call == "positional":
-            returned = self.module(*ordered.values())
-        elif self.call == "keyword":
-            returned = self.module(**ordered)
-        elif self.call == "mapping":
-            returned = self.module(ordered)
-        elif self.call == "tuple":
-            returned = self.module(tuple(ordered.values()))
-        else:
-            returned = self.module(torch.cat(present, dim=1))
-        return self._name_outputs(returned, batch=present[0].shape[0])
+        args, kwargs = self.arguments(ordered)
+        return self._name_outputs(self.module(*args, **kwargs), batch=present[0].shape[0])
+
+    def arguments(self, inputs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the positional and the keyword arguments of the module for ordered inputs."""
+        if self.call == "keyword":
+            return (), inputs
+        if self.call == "mapping":
+            return (inputs,), {}
+        values = tuple(inputs.values())
+        if self.call == "channels":
+            return (torch.cat(values, dim=1),), {}
+        return (values,) if self.call == "tuple" else values, {}
 
     def _name_outputs(self, returned: Any, *, batch: int) -> dict[str, Tensor]:
         names = [o.name for o in self.outputs]

@@ -13,8 +13,9 @@ Four words are kept apart here and in the engine:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 from torch import Tensor, nn
@@ -151,7 +152,7 @@ def tapped(
     """
     seen: dict[str, Tensor] = {}
     handles = [
-        module.get_submodule(path).register_forward_hook(_Tap(site, replaced, seen))
+        module.get_submodule(path).register_forward_hook(_make_hook(site, replaced, seen))
         for site, path in sites.items()
     ]
     try:
@@ -163,34 +164,22 @@ def tapped(
         check_fired(site, seen, replaced)
 
 
-class _Tap:
-    """A forward hook that records and replaces the tensors that a module returns."""
+def _make_hook(
+    site: str, replaced: Mapping[str, Tensor], seen: dict[str, Tensor]
+) -> Callable[[nn.Module, Any, Any], Any]:
+    numbers = count()
 
-    def __init__(self, site: str, replaced: Mapping[str, Tensor], seen: dict[str, Tensor]) -> None:
-        self.site, self.replaced, self.seen = site, replaced, seen
-        self.count = 0
-
-    def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
-        return tree_map_only(Tensor, self._pass, output)
-
-    def _pass(self, values: Tensor) -> Tensor:
-        point = point_name(self.site, self.count)
-        self.count += 1
-        values = self.replaced.get(point, values)
-        self.seen[point] = values.clone()  # the network may change the tensor in place later
+    def replace(values: Tensor) -> Tensor:
+        point = point_name(site, next(numbers))
+        values = replaced.get(point, values)
+        seen[point] = values.clone()  # the network may change the tensor in place later
         return values
+
+    return lambda module, args, output: tree_map_only(Tensor, replace, output)
 
 
 def check_fired(site: str, seen: Mapping[str, Tensor], replaced: Mapping[str, Tensor]) -> None:
-    """Raise InfluenceError unless the tensors of an edge were recorded when its network ran.
-
-    Parameters
-    ----------
-    site
-        The edge.
-    seen, replaced
-        As of `tapped`.
-    """
+    """Raise InfluenceError unless an edge was recorded and replaced as `tapped` promises."""
     if site not in seen:
         raise InfluenceError(
             f"{site} never fired: its module is in the network, but was not called, or returned no "

@@ -100,16 +100,8 @@ class Processes:
         """Return the value of the first process; those of the others are ignored."""
         if self.count == 1:
             return value
-        text = json.dumps(value).encode() if self.first else b""
-        with self._contact():
-            size = torch.tensor([len(text)], device=_device())
-            distributed.broadcast(size, 0)
-            # As bytes: the collectives for objects pickle.
-            letters = torch.zeros(int(size.item()), dtype=torch.uint8, device=_device())
-            if self.first:
-                letters.copy_(torch.frombuffer(bytearray(text), dtype=torch.uint8))
-            distributed.broadcast(letters, 0)
-            found: Json = json.loads(letters.cpu().numpy().tobytes())
+        # As text: the collectives for objects pickle.
+        found: Json = json.loads(self.gather(json.dumps(value if self.first else None).encode())[0])
         return found
 
     def gather(self, payload: bytes) -> list[bytes]:
@@ -276,18 +268,18 @@ def _fresh_name(store: Store, rank: int, count: int) -> str:
     draws a name. The name that another process reads may be an old one: it answers with a name of
     its own, and takes the name that it read once the first process has confirmed the answer.
     """
-    own = uuid.uuid4().hex
+    mine = uuid.uuid4().hex
     if rank == 0:
-        store.set("influence", own)
+        store.set("influence", mine)
         for other in range(1, count):
-            answer = store.get(f"{own}/{other}").decode()  # waits
-            store.set(f"{own}/{answer}", "seen")
-        return own
+            answer = store.get(f"{mine}/{other}").decode()  # waits
+            store.set(f"{mine}/{answer}", "seen")
+        return mine
     end = time.monotonic() + JOIN.total_seconds()
     while time.monotonic() < end:
         name: str = store.get("influence").decode()
-        store.set(f"{name}/{rank}", own)
-        if store.check([f"{name}/{own}"]):
+        store.set(f"{name}/{rank}", mine)
+        if store.check([f"{name}/{mine}"]):
             return name
         time.sleep(0.01)
     raise TimeoutError(f"the first process did not answer within {JOIN}")

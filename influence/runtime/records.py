@@ -31,12 +31,11 @@ def read_record(model: type[R], content: object, source: str, remedy: str) -> R:
     model
         The record that is expected.
     content
-        The object, such as a dictionary. Sequences have to be of exactly the type that the record
-        declares; see `read_json` for the text of a JSON file.
+        The object, such as a dictionary, with exactly the types that the record declares.
     source
         The name of the file, for errors.
     remedy
-        What the user can do about wrong content: the last sentence of errors.
+        What to do about wrong content: the last sentence of errors.
 
     Raises
     ------
@@ -63,15 +62,14 @@ def read_json(model: type[R], text: bytes | str, source: str, remedy: str) -> R:
     Parameters
     ----------
     model, source, remedy
-        As of `read_record`. An array of the file becomes the list, tuple or set that the record
-        declares.
+        As of `read_record`.
     text
-        The text.
+        The text. Its arrays become the lists or tuples that the record declares.
 
     Raises
     ------
     InfluenceError
-        If the text is not JSON, or a field is missing, unknown, or not of its type.
+        As `read_record`, and if the text is not JSON.
 
     Examples
     --------

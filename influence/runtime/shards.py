@@ -125,5 +125,5 @@ def _damaged(
     path: Path, fault: object, remedy: str = "Start afresh with resume=False"
 ) -> InfluenceError:
     return InfluenceError(
-        f"{path}: expected a file of an interrupted run, got a damaged one ({fault}). {remedy}"
+        f"{path}: expected a file of an interrupted run, got a damaged file ({fault}). {remedy}"
     )

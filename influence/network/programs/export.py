@@ -123,15 +123,7 @@ def input_shapes(traced: ExportedProgram) -> list[list[int | None]]:
 
 
 def pack_program(traced: ExportedProgram, texts: Mapping[str, str]) -> bytes:
-    """Return the bytes of a `.pt2` file.
-
-    Parameters
-    ----------
-    traced
-        The program, as of `trace_program`; its sample inputs and traces are removed.
-    texts
-        Name -> content of the extra files.
-    """
+    """Return the bytes of a `.pt2` file; `texts` maps the names of extra files to their content."""
     buffer = io.BytesIO()
     traced = _without_traces(traced)
     with warnings.catch_warnings():

@@ -100,32 +100,12 @@ _TENSOR_OPERATORS = frozenset(
 )
 
 # Arithmetic on sizes.
+_OPERATOR = "add and_ eq floordiv ge gt le lt mod mul ne neg or_ pos pow sub truediv"
+_SYM = "sym_float sym_int sym_ite sym_max sym_min sym_not sym_sqrt"
 _SIZE_OPERATORS: dict[str, Callable[..., Any]] = {
-    "_operator.add": operator.add,
-    "_operator.and_": operator.and_,
-    "_operator.eq": operator.eq,
-    "_operator.floordiv": operator.floordiv,
-    "_operator.ge": operator.ge,
-    "_operator.gt": operator.gt,
-    "_operator.le": operator.le,
-    "_operator.lt": operator.lt,
-    "_operator.mod": operator.mod,
-    "_operator.mul": operator.mul,
-    "_operator.ne": operator.ne,
-    "_operator.neg": operator.neg,
-    "_operator.or_": operator.or_,
-    "_operator.pos": operator.pos,
-    "_operator.pow": operator.pow,
-    "_operator.sub": operator.sub,
-    "_operator.truediv": operator.truediv,
+    **{f"_operator.{name}": getattr(operator, name) for name in _OPERATOR.split()},
+    **{f"torch.{name}": getattr(torch, name) for name in _SYM.split()},
     "math.trunc": math.trunc,
-    "torch.sym_float": torch.sym_float,
-    "torch.sym_int": torch.sym_int,
-    "torch.sym_ite": torch.sym_ite,
-    "torch.sym_max": torch.sym_max,
-    "torch.sym_min": torch.sym_min,
-    "torch.sym_not": torch.sym_not,
-    "torch.sym_sqrt": torch.sym_sqrt,
 }
 
 # `torch.no_grad()` and `torch.autocast()` inside a forward pass.

@@ -63,7 +63,7 @@ def test_memory_set_joins_batches_in_order() -> None:
             [({"x": torch.ones(2), "z": torch.ones(3)}, {})],
             "'z' has 3 samples, the tensors before 2",
         ),
-        ([pair(), ({"z": torch.ones(2, 3)}, pair()[1])], r"named \['z'\], in the batches before"),
+        ([pair(), ({"z": torch.ones(2, 3)}, pair()[1])], r"named \['z'\], in the first batch"),
         ([pair(), pair(width=4)], "differ in shape between batches"),
     ],
 )

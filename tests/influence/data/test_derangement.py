@@ -1,4 +1,4 @@
-"""Whose input a sample is shown: nobody's own, one of its group, or a near one."""
+"""Which input a sample gets: never its own, but one of its group, or one of a near sample."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_neighbours_are_found_by_hand() -> None:
         ("shuffle:neighbours", ["a"], "'shuffle' needs two samples or more, got 1"),
     ],
 )
-def test_what_cannot_be_shuffled_is_told(mute: str, groups: list[Any], message: str) -> None:
+def test_what_cannot_be_shuffled_is_reported(mute: str, groups: list[Any], message: str) -> None:
     with pytest.raises(InfluenceError, match=message):
         drawn(mute, in_memory(groups))
 

@@ -143,7 +143,7 @@ def test_two_exports_are_the_same_to_the_byte(exported: Path, tmp_path: Path) ->
     assert (tmp_path / "again.pt2").read_bytes() == exported.read_bytes()
 
 
-def test_the_file_tells_nothing_of_this_machine(exported: Path) -> None:
+def test_the_file_names_nothing_of_this_machine(exported: Path) -> None:
     members = members_of(exported.read_bytes())
     assert members["data/sample_inputs/model.pt"] == b""
     for name, content in members.items():
