@@ -4,21 +4,27 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: measure pages test check lint types figures bench ground-truth clean
+.PHONY: measure publish-rooms pages test check lint types figures bench ground-truth clean
 
-# The main job: five joint networks on the embedded scenes, into reports/rooms/, with pictures.
+# The main job: five joint networks on the embedded scenes, into build/rooms/, with pictures.
 measure: $(VENV)/installed
 	$(BIN)/influence measure --ckpt experiments/rooms/checkpoints/*.pt2 \
 	    --data experiments/rooms/test.h5 --mute panel --by depth=2,4,region --interactions \
-	    --out reports/rooms
-	$(BIN)/influence gallery reports/rooms --ckpt experiments/rooms/checkpoints/*.pt2 \
+	    --out build/rooms
+	$(BIN)/influence gallery build/rooms --ckpt experiments/rooms/checkpoints/*.pt2 \
 	    --data experiments/rooms/test.h5
 
-# One file each to open in a browser: what was measured on the rooms, on NYU-Depth v2, in the sweep.
+# What READMEs and pages show of the rooms, from the measurement into reports/rooms/.
+publish-rooms: measure $(VENV)/installed-dev
+	$(BIN)/python -m experiments.rooms publish
+
+# One file each to open in a browser: what was measured on the rooms, on NYU-Depth v2, in the sweep;
+# the run that was measured here, else the published tables.
 pages: $(VENV)/installed
 	mkdir -p build
 	for study in rooms nyuv2 sweep; do \
-	    $(BIN)/influence report reports/$$study --out build/$$study.html || exit 1; \
+	    run=build/$$study; test -f $$run/run.json || run=reports/$$study; \
+	    $(BIN)/influence report $$run --out build/$$study.html || exit 1; \
 	done
 
 # One thread a process: processes with more threads than cores wait for each other.

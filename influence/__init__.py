@@ -1,7 +1,7 @@
 """Measure how much each input of a trained joint network helps each of its outputs.
 
 >>> sorted(__all__)[:3]
-['InfluenceError', 'JointNetwork', 'Modality']
+['Checkpointing', 'Execution', 'InfluenceError']
 """
 
 from __future__ import annotations
@@ -12,18 +12,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from influence.data.evaluation_file import write_evaluation_file
     from influence.errors import InfluenceError
-    from influence.measurement.pipeline import measure
+    from influence.measurement.pipeline import Checkpointing, measure
     from influence.metrics.decorator import metric
     from influence.mutes.optimal import learn_optimal, with_optimal
     from influence.network.checkpoints import export_checkpoint, load_checkpoint
     from influence.network.joint_network import JointNetwork, Modality, Output
     from influence.results.run import Run, read_run
+    from influence.runtime.execution import Execution
+    from influence.statistics.bootstrap import Resampling
 
 __all__ = [
+    "Checkpointing",
+    "Execution",
     "InfluenceError",
     "JointNetwork",
     "Modality",
     "Output",
+    "Resampling",
     "Run",
     "export_checkpoint",
     "learn_optimal",
@@ -36,10 +41,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Checkpointing": "measurement.pipeline",
+    "Execution": "runtime.execution",
     "InfluenceError": "errors",
     "JointNetwork": "network.joint_network",
     "Modality": "network.joint_network",
     "Output": "network.joint_network",
+    "Resampling": "statistics.bootstrap",
     "Run": "results.run",
     "export_checkpoint": "network.checkpoints",
     "learn_optimal": "mutes.optimal",

@@ -184,8 +184,8 @@ def test_a_cycle_inside_a_package_is_found(graph: Graph) -> None:
     ("name", "other", "reached"),
     [
         ("influence.results.tables", "torch.nn", "torch.nn"),
-        ("influence.display.table", "influence.engine.loop", "torch"),
-        ("influence.engine.loop", "influence.analysis.omega", "influence.analysis.omega"),
+        ("influence.display.table", "influence.engine.evaluation", "torch"),
+        ("influence.engine.evaluation", "influence.analysis.omega", "influence.analysis.omega"),
     ],
 )
 def test_a_forbidden_reach_is_found(graph: Graph, name: str, other: str, reached: str) -> None:

@@ -13,8 +13,8 @@ import influence
 
 SIGNATURES = {
     "measure": "networks, data, *, metrics, levels, mutes, sites, setups, meeting, interactions, "
-    "device, draws, confidence, seed, batch_size, workers, amp, share, compile, channels_last, "
-    "stream, limit, expect, training, progress, checkpointing, processes",
+    "device, batch_size, draws, confidence, seed, execution, resampling, stream, limit, expect, "
+    "training, progress, checkpointing, processes",
     "metric": "*, higher_is_better, unit, name",
     "write_evaluation_file": "path, inputs, targets, *, ids, groups, images, name, attributes",
     "read_run": "directory, *, rows",
@@ -27,6 +27,9 @@ SIGNATURES = {
     "Modality": "name, kind, shape, unit, mean, std, optimal, missing",
     "Output": "name, kind, classes",
     "Run": "influence, performance, samples, info, interactions, distance, rows",
+    "Checkpointing": "folder, resume, target",
+    "Execution": "device, batch_size, workers, amp, share, compile, channels_last",
+    "Resampling": "draws, confidence, seed",
 }
 
 

@@ -16,7 +16,7 @@ from experiments.benchmarks.scores import metrics_of
 from experiments.benchmarks.subject import Source, Subject
 from influence.data.evaluation_file import EvaluationFile
 from influence.data.loader import load_batches
-from influence.engine.memory_format import lay_out, suits_channels_last, with_layout
+from influence.engine.forward import lay_out, suits_channels_last, with_layout
 from influence.engine.sharing.shared_forward import SharedForward, share
 from influence.metrics.metric import Prediction
 from influence.metrics.registry import find_metrics

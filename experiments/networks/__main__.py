@@ -69,16 +69,5 @@ def gather(study: NetworkStudy) -> None:
         click.echo(path)
 
 
-@steps.command()
-@click.argument("names", nargs=-1, required=True)
-@click.pass_obj
-def publish(study: NetworkStudy, names: tuple[str, ...]) -> None:
-    """Copy the float16 weights of trained networks into the repository."""
-    from experiments.networks.export import publish_weights
-
-    for name in study.choose(names):
-        click.echo(publish_weights(study, name))
-
-
 if __name__ == "__main__":
     run(steps)

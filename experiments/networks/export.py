@@ -1,8 +1,7 @@
-"""From trained weights to files that are published: weights, and checkpoints to measure."""
+"""From trained weights to checkpoints that are measured."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,10 @@ from numpy.typing import NDArray
 from experiments.networks.study import NetworkStudy
 from experiments.networks.training import load_network
 from experiments.training.configuration import make_config
-from influence.errors import InfluenceError
 from influence.network.checkpoints import export_checkpoint
 from influence.network.joint_network import JointNetwork, Modality, Output
-from influence.runtime.files import replace_on_success
 
-__all__ = ["as_joint_network", "checkpoint_path", "export_network", "publish_weights"]
+__all__ = ["as_joint_network", "checkpoint_path", "export_network"]
 
 
 def as_joint_network(study: NetworkStudy, name: str) -> JointNetwork:
@@ -60,18 +57,6 @@ def export_network(study: NetworkStudy, name: str) -> Path:
     path = checkpoint_path(study, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     export_checkpoint(network, path, {x.name: examples[x.name] for x in network.inputs})
-    return path
-
-
-def publish_weights(study: NetworkStudy, name: str) -> Path:
-    """Copy the float16 weights of a trained network to where configurations lie."""
-    path = study.results / "weights" / f"{name}.safetensors"
-    source = study.weights_path(name)
-    if not source.is_file():
-        raise InfluenceError(f"{name} is not trained: expected {source}. Train it first")
-    if source != path:
-        with replace_on_success(path) as aside:
-            shutil.copyfile(source, aside)
     return path
 
 

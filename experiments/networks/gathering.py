@@ -9,6 +9,7 @@ import pandas as pd
 
 from experiments.networks.measuring import run_folder, sources_of
 from experiments.networks.study import NetworkStudy
+from experiments.training.report_tables import TABLES, published_rows
 from influence.analysis.comparison import COMPARISON_COLUMNS, compare
 from influence.errors import InfluenceError
 from influence.results.run import Run, read_run
@@ -17,12 +18,11 @@ from influence.runtime.files import replace_on_success
 
 __all__ = ["gather_comparisons", "gather_history", "gather_tables"]
 
-TABLES = ("influence", "performance", "distance")
 HISTORY = ["network", "epoch", "train_loss"]
 
 
 def gather_tables(study: NetworkStudy) -> Iterator[Path]:
-    """Put the tables of all runs together, networks in the order of the configuration files.
+    """Put the published rows of all runs together, in the order of the configuration files.
 
     Raises
     ------
@@ -40,7 +40,8 @@ def gather_tables(study: NetworkStudy) -> Iterator[Path]:
         paths = [folder / f"{name}.csv" for folder in folders]
         frames = [read_table(path, name) for path in paths if path.is_file()]
         if frames:  # no network needs to have distances
-            yield _write(pd.concat(frames, ignore_index=True), study.reports / f"{name}.csv")
+            table = published_rows(pd.concat(frames, ignore_index=True))
+            yield _write(table, study.reports / f"{name}.csv")
 
 
 def gather_comparisons(study: NetworkStudy) -> Path:

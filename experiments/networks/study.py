@@ -31,7 +31,7 @@ class NetworkStudy:
     work
         Caches and resumable training states; outside version control.
     results
-        Configuration files (``*.toml``) and published weights.
+        Configuration files (``*.toml``).
     reports
         The folder of the tables.
     """
@@ -74,12 +74,8 @@ class NetworkStudy:
         return self.work / name
 
     def weights_path(self, name: str) -> Path:
-        """The trained weights: from the work folder, else the published ones."""
-        trained = self.folder(name) / "weights.safetensors"
-        published = self.results / "weights" / f"{name}.safetensors"
-        if trained.is_file() or not published.is_file():
-            return trained
-        return published
+        """The trained weights (float16)."""
+        return self.folder(name) / "weights.safetensors"
 
     def load_split(self, split: str, labels: str) -> SplitArrays:
         """Read the images of a split with one label set."""

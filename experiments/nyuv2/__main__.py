@@ -21,6 +21,7 @@ def open_study(*, data: str | None, work: Path | None) -> Study:
         open_split=partial(open_nyuv2, data, classes=settings.labels),
         work=work or Path("runs/nyuv2"),
         results=HERE,
+        measured=Path("build/nyuv2"),
         reports=HERE.parents[1] / "reports" / "nyuv2",
     )
 

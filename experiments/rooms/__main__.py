@@ -22,6 +22,7 @@ def open_study(*, data: str | None, work: Path | None) -> Study:
         open_split=partial(RoomsFolder, data or work),
         work=work,
         results=HERE,
+        measured=Path("build/rooms"),
         reports=HERE.parents[1] / "reports" / "rooms",
     )
 

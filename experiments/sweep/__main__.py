@@ -36,11 +36,11 @@ def train_inputs(sweep: Sweep, jobs: int) -> None:
 @JOBS
 @click.pass_obj
 def train(sweep: Sweep, places: tuple[str, ...], jobs: int) -> None:
-    """Train networks, or all, and publish their weights."""
-    from experiments.sweep.training import gather_histories, publish_statistics, train_member
+    """Train networks, or all, and write their weights."""
+    from experiments.sweep.training import gather_histories, train_member, write_statistics
 
     for condition in CONDITIONS:
-        click.echo(publish_statistics(sweep, condition))
+        click.echo(write_statistics(sweep, condition))
     in_parallel(train_member, [(sweep, member) for member in sweep.choose(places)], jobs)
     click.echo(gather_histories(sweep))
 
@@ -51,7 +51,7 @@ def train(sweep: Sweep, places: tuple[str, ...], jobs: int) -> None:
 @click.option("--anew", is_flag=True, help="Also those that are measured.")
 @click.pass_obj
 def measure(sweep: Sweep, places: tuple[str, ...], jobs: int, anew: bool) -> None:
-    """Measure networks, or all, from their published weights."""
+    """Measure networks, or all, from their trained weights."""
     from experiments.sweep.measuring import measure_member, test_file
 
     test_file(sweep)

@@ -10,23 +10,20 @@ from typing import Any
 import pandas as pd
 
 from experiments.sweep.study import Member, Sweep
+from experiments.training.report_tables import METRICS, TABLES, published_rows
 from influence.analysis.estimates import CELL, estimate_table, read_estimates
 from influence.analysis.seeds import SEEDS_COLUMNS, aggregate_seeds
 from influence.errors import InfluenceError
 from influence.results.tables import read_tables
 from influence.runtime.files import replace_on_success
 
-__all__ = ["METRICS", "gather_designs", "gather_facts", "gather_seeds", "gather_tables"]
+__all__ = ["gather_designs", "gather_facts", "gather_seeds", "gather_tables"]
 
-TABLES = ("influence", "performance", "interactions", "distance")
-METRICS = ("sqr_rel", "mean_iou")
-"""The metrics that slices are published of: those of the paper's influence."""
-FULL = "depth+semantic"
 DIGITS = "%.8g"
 
 
 def gather_tables(sweep: Sweep) -> Iterator[Path]:
-    """Put the tables of all runs together, without what a page of the study does not show.
+    """Put the published rows of all runs together.
 
     Raises
     ------
@@ -37,7 +34,7 @@ def gather_tables(sweep: Sweep) -> Iterator[Path]:
     for name in TABLES:
         frame = read_tables(folders, name, optional=name == "distance")
         if len(frame):
-            yield _write(_published(frame), sweep.reports / f"{name}.csv")
+            yield _write(published_rows(frame), sweep.reports / f"{name}.csv")
 
 
 def gather_seeds(sweep: Sweep) -> Iterator[Path]:
@@ -48,31 +45,15 @@ def gather_seeds(sweep: Sweep) -> Iterator[Path]:
     """
     folders = measured(sweep, sweep.choose(()))
     omegas = aggregate_seeds(read_estimates(folders, METRICS))
-    yield _write(_published(omegas), sweep.reports / "seeds.csv")
-    plain = read_tables(folders, "performance").drop(columns="mute")
-    interactions = read_tables(folders, "interactions")
+    yield _write(published_rows(omegas), sweep.reports / "seeds.csv")
+    plain = published_rows(read_tables(folders, "performance")).drop(columns="mute")
+    interactions = published_rows(read_tables(folders, "interactions"))
     for frame, name, stand_ins in (
         (plain, "performance", {"setup": "mute"}),
         (interactions, "interactions", {"kind": "source", "players": "unit"}),
     ):
-        table = _aggregated(_published(frame), stand_ins)
+        table = _aggregated(frame, stand_ins)
         yield _write(table, sweep.reports / f"{name}_seeds.csv")
-
-
-def _published(frame: pd.DataFrame) -> pd.DataFrame:
-    """Keep what the pages of the study need: tables of all would be four times as large.
-
-    Slices are of the paper's metrics, and of influences across modalities; interactions of these
-    metrics over all samples; performance with nothing muted.
-    """
-    if "level" not in frame:
-        return frame
-    of_paper, everywhere = frame["metric"].isin(METRICS), frame["level"] == "all"
-    if "kind" in frame:
-        return frame[of_paper & everywhere]
-    if "setup" in frame:
-        return frame[(frame["setup"] == FULL) & (everywhere | of_paper)]
-    return frame[everywhere | (of_paper & (frame["source"] != frame["target"]))]
 
 
 def _aggregated(frame: pd.DataFrame, stand_ins: dict[str, str]) -> pd.DataFrame:

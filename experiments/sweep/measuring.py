@@ -1,4 +1,4 @@
-"""Measuring the networks of the sweep from their published weights."""
+"""Measuring the networks of the sweep from their trained weights."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def score_training_inputs(sweep: Sweep) -> Path:
 
 
 def load_member(sweep: Sweep, member: Member, classes: tuple[str, ...]) -> JointNetwork:
-    """Read a network from its published weights."""
+    """Read a network from its trained weights."""
     torch.manual_seed(member.seed)
     config = sweep.config(member, classes=len(classes))
     network = joint_network(
@@ -90,7 +90,8 @@ def _statistics(
     path = sweep.statistics_path(condition)
     if not path.is_file():
         raise InfluenceError(
-            f"expected the statistics of the training inputs at {path}: restore the file, or train"
+            f"expected the statistics of the training inputs at {path}. "
+            "Run `python -m experiments.sweep train`"
         )
     content = json.loads(path.read_text(encoding="utf-8"))
     return {name: (tuple(mean), tuple(std)) for name, (mean, std) in content.items()}

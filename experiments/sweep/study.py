@@ -93,9 +93,9 @@ class Sweep:
     data
         The folder of NYU-Depth v2; `None` for the one in the environment.
     work
-        Caches and resumable training states; outside version control.
+        Caches, resumable training states, weights and runs; outside version control.
     results
-        `sweep.toml` and the published weights.
+        The folder of `sweep.toml`.
     reports
         The folder of the tables.
     """
@@ -152,12 +152,12 @@ class Sweep:
         return self.work / "trained" / member.place
 
     def weights_path(self, member: Member) -> Path:
-        """The trained weights as they are published."""
-        return self.results / "weights" / f"{member.place}.safetensors"
+        """The trained weights (float16), which `measure` reads."""
+        return self.work / "weights" / f"{member.place}.safetensors"
 
     def statistics_path(self, condition: Condition) -> Path:
         """Mean and deviation of the training inputs of a condition."""
-        return self.results / "weights" / f"{condition}.json"
+        return self.work / "weights" / f"{condition}.json"
 
     def run_folder(self, member: Member) -> Path:
         """The folder of one measurement."""

@@ -1,4 +1,4 @@
-"""Training of one network of the sweep, and publishing of its weights."""
+"""Training of one network of the sweep, and the facts that measuring it needs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from experiments.training.predictions import input_statistics, predict_split
 from influence.runtime.files import replace_on_success
 from models.jrn import JRN, jrn_loss
 
-__all__ = ["gather_histories", "publish_statistics", "train_member"]
+__all__ = ["gather_histories", "train_member", "write_statistics"]
 
 HISTORY = ["network", "seed", "epoch", "train_loss", "held_out_loss"]
 
 
 def train_member(sweep: Sweep, member: Member) -> Path:
-    """Train a network, or go on, or do nothing if it is there; publish its weights."""
+    """Train a network, or go on, or do nothing if it is there; keep its weights."""
     study = sweep.inputs(member.condition)
     arrays = load_split(study, "train")
     maps = predict_split(study, "train")
@@ -46,7 +46,7 @@ def train_member(sweep: Sweep, member: Member) -> Path:
     return path
 
 
-def publish_statistics(sweep: Sweep, condition: Condition) -> Path:
+def write_statistics(sweep: Sweep, condition: Condition) -> Path:
     """Write mean and deviation of the training inputs, for the mutes, beside the weights."""
     path = sweep.statistics_path(condition)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -166,8 +166,17 @@ def study_commands(
         from influence.cli import main
 
         checkpoints = [str(checkpoint_path(study, variant)) for variant in study.variants]
-        data = ["--data", str(study.work / test_set), "--out", str(study.reports)]
+        data = ["--data", str(study.work / test_set), "--out", str(study.measured)]
         main(["measure", *checkpoints, *data, *ASKED, *options])
+
+    @steps.command()
+    @click.pass_obj
+    def publish(study: Study) -> None:
+        """Write what READMEs and pages show of the measurement into the folder of the report."""
+        from experiments.training.report_tables import publish_run
+
+        for path in publish_run(study.measured, study.reports):
+            click.echo(path)
 
     return steps
 

@@ -19,6 +19,7 @@ from influence.errors import InfluenceError
 from influence.network.checkpoints import load_checkpoint
 from influence.results.extremes import extreme_samples
 from influence.results.run import read_run
+from influence.samples.maps import Effect
 from influence.samples.rerun import open_rerun
 
 __all__ = ["write_panels"]
@@ -37,7 +38,7 @@ def write_panels(
     Parameters
     ----------
     study
-        Its checkpoint is run again, on samples that its run in `Study.reports` names. Pictures
+        Its checkpoint is run again, on samples that its run in `Study.measured` names. Pictures
         that the evaluation file does not hold are those of its images.
     test_set
         The evaluation file.
@@ -55,17 +56,17 @@ def write_panels(
         or hurt, or pictures are missing.
     """
     network = load_checkpoint(checkpoint_path(study, variant))
-    rerun = open_rerun(study.reports, read_run(study.reports), network, open_data(test_set))
+    rerun = open_rerun(study.measured, read_run(study.measured), network, open_data(test_set))
     for (source, target), metric in DIRECTIONS.items():
         chosen = extreme_samples(
             rerun.samples, source=[source], target=[target], mute=[MUTE], metric=[metric], top=top
         )
         if chosen.empty:
             raise InfluenceError(
-                f"{study.reports}: {source} helps and hurts no sample of {target} in "
+                f"{study.measured}: {source} helps and hurts no sample of {target} in "
                 f"jrn-{variant}. Choose another variant"
             )
-        maps = rerun.maps(chosen["id"].tolist(), source=source, target=target, mute=MUTE)
+        maps = rerun.maps(chosen["id"].tolist(), Effect(source, target, MUTE))
         if maps.pictured != "picture":
             maps = replace(maps, pictures=_pictures(study, maps.ids), pictured="picture")
         rows = zip(chosen["id"], chosen["side"], chosen["rank"], strict=True)

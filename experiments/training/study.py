@@ -75,11 +75,14 @@ class Study(Settings):
         Caches and resumable training states; outside version control.
     results
         The study's own folder, for checkpoints and weights.
+    measured
+        The run directory of its measurement; outside version control.
     reports
-        The folder of the tables.
+        The folder of the published tables.
     """
 
     open_split: Callable[[str], SampleSet]
     work: Path
     results: Path
+    measured: Path
     reports: Path

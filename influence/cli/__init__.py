@@ -8,26 +8,27 @@ from typing import Any
 
 import click
 
+from influence.cli.options import translate
 from influence.errors import InfluenceError
 
 __all__ = ["main"]
 
 COMMANDS = {
-    "compare": "Say whether two networks or runs differ, on the same samples.",
-    "gallery": "Show the samples that inputs helped and hurt most in a run, as images.",
-    "maps": "Map where in chosen samples an input helps and hurts an output.",
+    "compare": "Test whether two networks or runs differ, on the same samples.",
+    "gallery": "Save pictures of the samples that inputs helped and hurt most.",
+    "maps": "Map the pixels in which an input helps or hurts an output.",
     "measure": "Mute each input of trained networks and measure what each output loses.",
-    "optimal": "Learn the constants that hurt a network least, on training data.",
-    "plot": "Draw a figure from measured runs.",
-    "power": "Say which omega samples can detect, and how many an omega needs.",
-    "report": "Write one page for readers: summary, plots, tables, samples, provenance.",
-    "show": "Show metrics, mutes, or what a checkpoint or an evaluation file holds.",
-    "table": "Print a table from measured runs.",
+    "optimal": "Learn the constants of the mute optimal from training data.",
+    "plot": "Draw a figure of measured runs.",
+    "power": "Compute which omega a number of samples can detect.",
+    "report": "Write a page with the results of measured runs.",
+    "show": "List metrics or mutes, or describe a checkpoint or data file.",
+    "table": "Print a table of measured runs.",
 }
 
 
 class _Lazy(click.Group):
-    """A group that imports a command only when it is called."""
+    """A group that imports a command only when it is called, and prints the library's errors."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -46,7 +47,10 @@ class _Lazy(click.Group):
         try:
             return super().invoke(ctx)
         except InfluenceError as error:
-            click.echo(f"influence: {error}", err=True)
+            # Messages of other commands speak of how a run was measured.
+            names = [ctx.invoked_subcommand or "measure", "measure"]
+            commands = [command for name in names if (command := self.get_command(ctx, name))]
+            click.echo(f"influence: {translate(str(error), *commands)}", err=True)
             sys.exit(1)
 
 
@@ -55,5 +59,5 @@ class _Lazy(click.Group):
 def main() -> None:
     """Measure how much each input of a trained joint network helps each output.
 
-    Exit codes: 0 done; 1 an error about your files or network; 2 wrong usage.
+    Exit codes: 0 for success, 1 for an error in your files or network, 2 for wrong usage.
     """

@@ -6,26 +6,24 @@ from pathlib import Path
 
 import click
 
+from influence.cli import options
+
 __all__ = ["gallery"]
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("more_checkpoints", nargs=-1, metavar="[FILE]...")
-@click.option("--ckpt", multiple=True, metavar="FILE", help="A checkpoint; may be repeated.")
-@click.option(
-    "--data", required=True, metavar="FILE", help="An evaluation file, or module:factory."
-)
-@click.option("--network", metavar="MODULE:FACTORY", help="Builds the network of a weights file.")
-@click.option("--mute", metavar="NAME", help="By default shuffle, or else the first of the run.")
-@click.option(
-    "--metric", multiple=True, metavar="NAME", help="What chooses samples; by default one a target."
-)
-@click.option(
-    "--top", default=3, show_default=True, type=click.IntRange(min=1), help="Samples a side."
-)
-@click.option("--own", is_flag=True, help="Also what a source does to the target of its name.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+@options.checkpoint
+@options.data
+@options.network
+@click.option("--mute", metavar="NAME", help="By default shuffle, else the first of the run.")
+@click.option("--metric", multiple=True, metavar="NAME",
+              help="Chooses samples; by default one metric for each target.")  # fmt: skip
+@click.option("--top", default=3, show_default=True, type=click.IntRange(min=1),
+              help="How many helped and how many hurt samples.")  # fmt: skip
+@click.option("--own", is_flag=True, help="Include each source with the target of its name.")
+@options.device
 def gallery(
     run: Path,
     more_checkpoints: tuple[str, ...],
@@ -38,30 +36,21 @@ def gallery(
     own: bool,
     device: str,
 ) -> None:
-    """Show the samples that each source helped and hurt most in a run: RUN/gallery.
+    """Save pictures of the samples that each source helped and hurt most in a run.
 
-    They are run again, with nothing muted and with the source muted. Further plain arguments are
-    checkpoints too, so that `--ckpt *.pt2` works. The page of `influence report` shows the gallery.
+    RUN is a directory that `influence measure` wrote. The samples are run again, with nothing muted
+    and with the source muted, and the pictures are written to RUN/gallery, which `influence report`
+    shows. Further plain arguments are checkpoints too, so that `--ckpt *.pt2` works.
     """
-    paths = [*ckpt, *more_checkpoints]
-    if not paths:
-        raise click.UsageError("Missing option '--ckpt'.")
+    networks = options.load_networks([*ckpt, *more_checkpoints], network)
 
     from influence.display.gallery.folder import write_gallery
-    from influence.network.checkpoints import load_checkpoint
-    from influence.runtime.factories import is_factory, make
-    from influence.samples.gallery import gather_gallery
+    from influence.samples.rerun import gather_gallery
 
     found, notes = gather_gallery(
-        run,
-        [load_checkpoint(path, network) for path in paths],
-        make(data) if is_factory(data) else data,
-        mute=mute,
-        metric=metric,
-        top=top,
-        own=own,
+        run, networks, options.read_data(data), mute=mute, metric=metric, top=top, own=own,
         device=device,
-    )
+    )  # fmt: skip
     for note in notes:
         click.echo(note, err=True)
     size = sum(map(len, found.images.values())) / 1000

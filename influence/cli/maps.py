@@ -1,4 +1,4 @@
-"""``influence maps``: where in chosen samples a source helps and hurts."""
+"""``influence maps``: the pixels of chosen samples in which a source helps and hurts an output."""
 
 from __future__ import annotations
 
@@ -6,32 +6,31 @@ from pathlib import Path
 
 import click
 
+from influence.cli import options
+
 __all__ = ["maps"]
 
 
 @click.command()
 @click.option("--ckpt", required=True, metavar="FILE", help="The checkpoint.")
-@click.option(
-    "--data", required=True, metavar="FILE", help="An evaluation file, or module:factory."
-)
-@click.option("--network", metavar="MODULE:FACTORY", help="Builds the network of a weights file.")
+@options.data
+@options.network
 @click.option("--source", required=True, metavar="NAME", help="The site that is muted.")
-@click.option("--target", required=True, metavar="NAME", help="The output that is looked at.")
+@click.option("--target", required=True, metavar="NAME", help="The output that is compared.")
 @click.option("--mute", required=True, metavar="NAME", help="What replaces the source.")
 @click.option("--id", "ids", multiple=True, metavar="ID", help="A sample; may be repeated.")
-@click.option("--seed", type=click.IntRange(min=0), help="With --id: of the measurement, else 0.")
-@click.option("--limit", type=click.IntRange(min=1), help="With --id: of the measurement.")
+@click.option("--seed", type=click.IntRange(min=0), help="With --id: the seed of the run, else 0.")
+@click.option("--limit", type=click.IntRange(min=1), help="With --id: the limit of the run.")
+@click.option("--run", type=click.Path(path_type=Path), metavar="RUN",
+              help="Instead of --id: the samples helped and hurt most in this run.")  # fmt: skip
+@click.option("--top", type=click.IntRange(min=1),
+              help="With --run: how many helped and how many hurt samples, else 4.")  # fmt: skip
+@click.option("--metric", metavar="NAME", help="With --run: the metric that chooses samples.")
+@options.device
+@click.option("--out", type=click.Path(path_type=Path), help="Write the maps to this .h5 file.")
 @click.option(
-    "--run",
-    type=click.Path(path_type=Path),
-    metavar="RUN",
-    help="In place of --id: the samples that were helped and hurt most in this run.",
+    "--figure", type=click.Path(path_type=Path), help="Draw the maps: a .png, .pdf or .svg file."
 )
-@click.option("--top", type=click.IntRange(min=1), help="With --run: how many a side, else 4.")
-@click.option("--metric", metavar="NAME", help="With --run: what they are chosen by.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
-@click.option("--out", type=click.Path(path_type=Path), help="The maps as numbers, a .h5 file.")
-@click.option("--figure", type=click.Path(path_type=Path), help="A figure: .png, .pdf or .svg")
 def maps(
     ckpt: str,
     data: str,
@@ -49,11 +48,12 @@ def maps(
     out: Path | None,
     figure: Path | None,
 ) -> None:
-    """Map where in chosen samples a source helps and where it hurts an output.
+    """Map the pixels of samples in which a source helps or hurts an output.
 
-    They are run with nothing muted and with the source muted, as in the measurement. Of labels,
-    the map is 1 where only the first prediction is right and -1 where only the second is; of
-    values it is the absolute error of the second less that of the first.
+    The samples are run with nothing muted and with the source muted, as in the measurement. For an
+    output of labels, a pixel is 1 where only the prediction with nothing muted is right, and -1
+    where only the muted one is. For values it is the absolute error of the muted prediction minus
+    that of the prediction with nothing muted.
     """
     if bool(ids) == bool(run):
         raise click.UsageError("Give either --id or --run.")
@@ -70,24 +70,17 @@ def maps(
     from influence.display.plots.style import check_suffix, save_figure
     from influence.network.checkpoints import load_checkpoint
     from influence.results.sample_maps import write_maps
-    from influence.runtime.factories import is_factory, make
-    from influence.samples.maps import map_samples
+    from influence.samples.maps import Effect, map_samples
     from influence.samples.rerun import map_extremes
 
     if figure:
         check_suffix(figure)
-    net = load_checkpoint(ckpt, network)
-    dataset = make(data) if is_factory(data) else data
+    net, dataset = load_checkpoint(ckpt, network), options.read_data(data)
+    effect = Effect(source, target, mute)
     if run:
-        found = map_extremes(
-            run, net, dataset, source=source, target=target, mute=mute, metric=metric,
-            top=top or 4, device=device,
-        )  # fmt: skip
+        found = map_extremes(run, net, dataset, effect, metric=metric, top=top or 4, device=device)
     else:
-        found = map_samples(
-            net, dataset, ids, source=source, target=target, mute=mute, seed=seed or 0,
-            limit=limit, device=device,
-        )  # fmt: skip
+        found = map_samples(net, dataset, ids, effect, seed=seed or 0, limit=limit, device=device)
     drawn = draw_maps(found) if figure else None
     if out:
         write_maps(out, found)

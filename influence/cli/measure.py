@@ -6,11 +6,9 @@ from pathlib import Path
 
 import click
 
+from influence.cli import options
+
 __all__ = ["measure"]
-
-
-def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
@@ -19,18 +17,16 @@ def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
         output, _, names = choice.partition("=")
         if not output or not names:
             raise click.BadParameter(f"expected output=metric,..., got {choice!r}")
-        found.setdefault(output, []).extend(_names(names) or [])
+        found.setdefault(output, []).extend(options.split(names))
     return found or None
 
 
 @click.command()
 @click.argument("more_checkpoints", nargs=-1, metavar="[FILE]...")
-@click.option("--ckpt", multiple=True, metavar="FILE", help="A checkpoint; may be repeated.")
-@click.option(
-    "--data", required=True, metavar="FILE", help="An evaluation file, or module:factory."
-)
+@options.checkpoint
+@options.data
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The run directory.")
-@click.option("--network", metavar="MODULE:FACTORY", help="Builds the network of a weights file.")
+@options.network
 @click.option(
     "--mute", default="zero,mean", show_default=True, help="Mutes, joined by commas; panel for all."
 )
@@ -63,9 +59,9 @@ def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
     metavar="auto|off|MODULE.PATH",
     help="Where to measure how far a muted input is from the data; auto: where inputs first meet.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
-@click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
-@click.option("--workers", default=0, show_default=True, type=click.IntRange(min=0))
+@options.device
+@options.batch_size(16)
+@options.workers
 @click.option("--amp", default="off", show_default=True, type=click.Choice(["off", "bf16", "fp16"]))
 @click.option("--compile", is_flag=True, help="Compile the network; pays on long runs.")
 @click.option(
@@ -84,8 +80,8 @@ def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
     show_default=True,
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
-@click.option("--limit", type=click.IntRange(min=1), help="Use only the first samples.")
+@options.seed
+@options.limit
 @click.option(
     "--expect",
     multiple=True,
@@ -130,8 +126,6 @@ def measure(
     `torchrun --nproc-per-node=N -m influence measure ...`, N processes share the work.
     """
     paths = [*ckpt, *more_checkpoints]
-    if not paths:
-        raise click.UsageError("Missing option '--ckpt'.")
     if stream and resume:
         raise click.UsageError("--stream keeps nothing that --resume could go on from.")
     metrics = _metrics(metric)
@@ -144,35 +138,27 @@ def measure(
     from influence.display.tables.omega import omega_table
     from influence.measurement.pipeline import Checkpointing
     from influence.measurement.pipeline import measure as measure_networks
-    from influence.network.checkpoints import load_checkpoint
-    from influence.runtime.factories import is_factory, make
+    from influence.runtime.execution import Execution
     from influence.runtime.processes import join_processes
+    from influence.statistics.bootstrap import Resampling
 
     with join_processes(device) as processes:
         run = measure_networks(
-            [load_checkpoint(path, network) for path in paths],
-            make(data) if is_factory(data) else data,
+            options.load_networks(paths, network),
+            options.read_data(data),
             metrics=metrics,
             levels=by,
-            mutes=_names(mute) or (),
+            mutes=options.split(mute),
             sites=site or None,
             setups=setups,
             meeting=meeting,
             interactions=interactions,
-            device=device,
-            draws=draws,
-            confidence=confidence,
-            seed=seed,
-            batch_size=batch_size,
-            workers=workers,
-            amp=amp,
-            compile=compile,
-            channels_last=channels_last,
-            share=share,
+            execution=Execution(device, batch_size, workers, amp, share, compile, channels_last),
+            resampling=Resampling(draws, confidence, seed),
             stream=stream,
             limit=limit,
             expect=expect,
-            training=make(train) if train and is_factory(train) else train,
+            training=options.read_data(train) if train else None,
             progress=True,
             checkpointing=Checkpointing(out / "unfinished", resume, target=out),
             processes=processes,

@@ -1,4 +1,4 @@
-"""``influence optimal``: a checkpoint and training data in, the constants that hurt least out."""
+"""``influence optimal``: the constants that hurt a network least in the place of its inputs."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from pathlib import Path
 
 import click
 
+from influence.cli import options
+
 __all__ = ["optimal"]
 
 
 @click.command()
 @click.argument("checkpoint", metavar="CKPT")
-@click.option("--data", required=True, metavar="FILE", help="Training data: as for measure --data.")
+@options.data
 @click.option("--out", type=click.Path(path_type=Path), help="The new checkpoint, a .pt2 file.")
-@click.option("--network", metavar="MODULE:FACTORY", help="Builds the network of a weights file.")
+@options.network
 @click.option("--site", multiple=True, metavar="NAME", help="Only these inputs.")
-@click.option("--steps", default=200, show_default=True, type=click.IntRange(min=0))
-@click.option("--batch-size", default=8, show_default=True, type=click.IntRange(min=1))
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
-@click.option("--workers", default=0, show_default=True, type=click.IntRange(min=0))
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
-@click.option("--limit", type=click.IntRange(min=1), help="Use only the first samples.")
+@click.option("--steps", default=200, show_default=True, type=click.IntRange(min=0),
+              help="Steps of the optimiser, Adam.")  # fmt: skip
+@options.batch_size(8)
+@options.device
+@options.workers
+@options.seed
+@options.limit
 def optimal(
     checkpoint: str,
     data: str,
@@ -34,20 +37,20 @@ def optimal(
     seed: int,
     limit: int | None,
 ) -> None:
-    """Learn the constants that hurt a network least, for the mute 'optimal'.
+    """Learn the constants that hurt a network least in the place of its inputs.
 
+    They are what the mute 'optimal' replaces inputs by, and are learned on training data (--data).
     With --out, CKPT is written again with the constants in its facts; its graph and weights stay
-    the same. Without, they are only shown.
+    the same. Without --out they are only printed.
     """
     from influence.mutes.optimal import learn_optimal
     from influence.network.checkpoints import check_refill, load_checkpoint, refill_checkpoint
-    from influence.runtime.factories import is_factory, make
 
     if out:
         check_refill(checkpoint, out)
     found = learn_optimal(
         load_checkpoint(checkpoint, network),
-        make(data) if is_factory(data) else data,
+        options.read_data(data),
         sites=site or None,
         steps=steps,
         batch_size=batch_size,

@@ -1,35 +1,88 @@
-"""influence/cli/options.py."""
+"""Options that several commands share, and how the library's arguments are called as options."""
 
 from __future__ import annotations
 
+import ast
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-
-from influence.metrics.sets import spell_out
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "metric_names",
-    "names",
-    "read_seeds",
-    "split",
-]
+    from influence.data.source import Data
+    from influence.network.joint_network import JointNetwork
+
+__all__ = ["batch_size", "checkpoint", "computed_metric", "csv", "data", "device", "format",
+           "level", "limit", "load_networks", "match_options", "metric", "mute", "names", "network",
+           "read_data", "read_frame", "runs", "seed", "split", "translate", "workers",
+           "write_csv"]  # fmt: skip
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+runs = click.argument(
+    "runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN..."
+)
+checkpoint = click.option(
+    "--ckpt", multiple=True, metavar="FILE", help="A checkpoint; may be repeated."
+)
+data = click.option(
+    "--data", required=True, metavar="FILE", help="An evaluation file, or module:factory."
+)
+network = click.option(
+    "--network", metavar="MODULE:FACTORY", help="Builds the network of a weights file."
+)
+device = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."
+)
+workers = click.option("--workers", default=0, show_default=True, type=click.IntRange(min=0),
+                       help="Processes that read data ahead.")  # fmt: skip
+seed = click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
+                    help="Seed of all random numbers.")  # fmt: skip
+limit = click.option("--limit", type=click.IntRange(min=1), help="Use only the first samples.")
+level = click.option(
+    "--level", default="all", show_default=True, help="A slice or a pattern to show."
+)
+csv = click.option("--out", type=click.Path(path_type=Path, dir_okay=False),
+                   help="Also write all results to this .csv file.")  # fmt: skip
 
 
-def names(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
-    """Split the value of an option at its commas."""
-    return split(text or "")
+def batch_size(default: int) -> Callable[[C], C]:
+    """Declare ``--batch-size`` with a default."""
+    size = click.IntRange(min=1)
+    return click.option("--batch-size", default=default, show_default=True, type=size,
+                        help="Samples that are run together.")  # fmt: skip
 
 
-def metric_names(
-    context: click.Context, parameter: click.Parameter, text: str | None
-) -> tuple[str, ...]:
-    """Split names of metrics at commas; a set stands for all of its metrics."""
-    return tuple(spell_out(split(text or "")))
+def format(command: C) -> C:
+    """Declare ``--format``, one of the formats of tables."""
+    from influence.display.table import FORMATS  # not above: it loads pandas
+
+    choice = click.Choice(list(FORMATS))
+    return click.option("--format", default="text", show_default=True, type=choice)(command)
+
+
+def names(flag: str, text: str) -> Callable[[C], C]:
+    """Declare an option that takes names joined by commas; a set of metrics stands for these."""
+
+    def read(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...]:
+        from influence.metrics.sets import spell_out
+
+        found = split(text or "")
+        return tuple(spell_out(found)) if flag == "--metric" else found
+
+    return click.option(flag, callback=read, metavar="NAME,...", help=text)
+
+
+mute = names("--mute", "Show only these mutes, joined by commas.")
+metric = names("--metric", "Only these metrics, joined by commas.")
+computed_metric = names("--metric", "Compute only these metrics; module:name for your own.")
 
 
 def split(text: str) -> tuple[str, ...]:
@@ -41,9 +94,139 @@ def split(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def read_seeds(runs: tuple[Path, ...]) -> pd.DataFrame:
-    """Aggregate the seeds of runs."""
+def match_options(function: Callable[..., object], options: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass that were given, as keyword arguments of a function.
+
+    A field that is `None` or empty was not given; one that the function does not take is an error.
+    """
+    every = {field.name: getattr(options, field.name) for field in fields(options)}
+    given = {name: value for name, value in every.items() if value not in (None, (), {})}
+    context = click.get_current_context()
+    for name in sorted(given.keys() - signature(function).parameters.keys()):
+        option = _find_option(name, [context.command])
+        raise click.UsageError(
+            f"the {context.info_name} {context.params['kind']} has no option "
+            f"{option.opts[0] if option else name}"
+        )
+    return given
+
+
+def read_frame(runs: Sequence[Path], name: str, *, optional: bool = False) -> pd.DataFrame:
+    """Read a table of several runs; that of `seeds` is computed from their omegas."""
+    if name != "seeds":
+        from influence.results.tables import read_tables
+
+        return read_tables(runs, name, optional=optional)
     from influence.analysis.estimates import read_estimates
     from influence.analysis.seeds import aggregate_seeds
 
     return aggregate_seeds(read_estimates(runs))
+
+
+def read_data(text: str) -> Data:
+    """Return the data of ``--data``: the path of a file, or what a factory makes."""
+    from influence.runtime.factories import is_factory, make
+
+    return make(text) if is_factory(text) else text
+
+
+def load_networks(paths: Sequence[str], network: str | None) -> list[JointNetwork]:
+    """Load the checkpoints that were named with or without ``--ckpt``."""
+    from influence.network.checkpoints import load_checkpoint
+
+    if not paths:
+        raise click.UsageError("Missing option '--ckpt'.")
+    return [load_checkpoint(path, network) for path in paths]
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a CSV file, which appears whole or not at all, and say so."""
+    from influence.runtime.files import replace_on_success
+
+    with replace_on_success(path) as aside:
+        frame.to_csv(aside, index=False, lineterminator="\n")
+    click.echo(f"wrote {path}", err=True)
+
+
+OPTION_OF: Mapping[str, str] = {"levels": "by", "networks": "ckpt", "training": "train"}
+"""Argument of the library -> option, where this is neither the argument nor its singular."""
+
+RECORD = re.compile(r"\b(?:checkpointing|execution|resampling)=\w+\((?:\w+, )*([^()]*=[^()]*)\)")
+"""Arguments that the library takes together, such as ``execution=Execution(share=False)``."""
+
+ARGUMENT = re.compile(
+    r"""(?<!\w)(?:'[^']*'|"[^"]*")"""  # quoted: names and values of the user
+    r"""|\b\w+\([^()]*\)"""  # a call: its arguments are not those of a command
+    r"""|(?P<with>\b[Ww]ith\ )?"""
+    r"""(?<![\w./:=-])(?P<name>[a-z_]+)="""
+    r"""(?P<value>'[^']*'|"[^"]*"|\[[^]]*]|\([^)]*\)|{[^}]*}|\.\.\.|[\w.:+-]*\w(?![\w/:=]))"""
+    r"""|(?<![\w./:=-])(?P<word>[a-z]+_[a-z_]+)(?![\w/:=-]|\.\w)"""
+)
+
+
+def translate(text: str, *commands: click.Command) -> str:
+    """Rewrite the Python arguments that a message names as options of commands.
+
+    Messages of the library name arguments as ``name=value``, as ``name=...``, or by the name alone
+    if it has an underscore, such as ``batch_size``. What is quoted, and arguments for which no
+    command has an option, stay as they are.
+
+    Parameters
+    ----------
+    text
+        The message.
+    commands
+        The commands whose options may be named; the first that has an option for an argument
+        decides how it is called.
+
+    Examples
+    --------
+    >>> resume = click.Option(["--resume"], is_flag=True)
+    >>> command = click.Command("measure", params=[resume, click.Option(["--batch-size"])])
+    >>> translate("start afresh with resume=False, or take a smaller batch_size", command)
+    'start afresh without --resume, or take a smaller --batch-size'
+    """
+
+    def rewrite(match: re.Match[str]) -> str:
+        name, value, start = match["name"] or match["word"], match["value"], match["with"] or ""
+        option = _find_option(name, commands) if name else None
+        if option is None:
+            return match[0]
+        if value == "None" or (value == "False" and not option.secondary_opts):
+            return f"{start.replace(' ', 'out') or 'no'} {option.opts[0]}"
+        return start + _spell(option, value)
+
+    return ARGUMENT.sub(rewrite, RECORD.sub(r"\1", text))
+
+
+def _find_option(name: str, commands: Sequence[click.Command]) -> click.Option | None:
+    """Return the first option for an argument of the library."""
+    wanted = {name, name.removesuffix("s"), OPTION_OF.get(name)}
+    for option in (option for command in commands for option in command.params):
+        called = {option.name, *(flag.strip("-").replace("-", "_") for flag in option.opts)}
+        if isinstance(option, click.Option) and wanted & called:
+            return option
+    return None
+
+
+def _spell(option: click.Option, value: str | None) -> str:
+    """Write an option with its value, which is given as Python code."""
+    flag = option.opts[0]
+    if value is None or option.is_flag:
+        return option.secondary_opts[0] if value == "False" else flag
+    if "..." in value:
+        return f"{flag} {option.metavar}" if option.metavar else flag
+    try:
+        found = ast.literal_eval(value)
+    except (SyntaxError, ValueError):  # no literal, but a name
+        found = value
+    if isinstance(found, dict):
+        found = [(key, ",".join(_texts(names))) for key, names in found.items()]
+    texts = _texts(found) if option.multiple else [",".join(_texts(found))]
+    return " ".join(f"{flag} {shlex.quote(text)}" for text in texts)
+
+
+def _texts(value: object) -> list[str]:
+    """List the parts of a value; tuples in it are joined as pairs are, A=B."""
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    return ["=".join(map(str, p)) if isinstance(p, tuple) else str(p) for p in parts]

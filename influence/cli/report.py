@@ -1,4 +1,4 @@
-"""``influence report``: runs in, one page for readers out."""
+"""``influence report``: a page for readers, in one file, of measured runs."""
 
 from __future__ import annotations
 
@@ -6,26 +6,24 @@ from pathlib import Path
 
 import click
 
+from influence.cli import options
+
 __all__ = ["report"]
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@options.runs
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The page, .html.")
-@click.option("--title", help="By default it names the data sets.")
-@click.option(
-    "--gallery/--no-gallery",
-    default=True,
-    show_default=True,
-    help="Show samples, where runs have pictures.",
-)
+@click.option("--title", help="The title; by default it names the data sets.")
+@click.option("--gallery/--no-gallery", default=True, show_default=True,
+              help="Show the samples of runs that have a gallery.")  # fmt: skip
 def report(runs: tuple[Path, ...], out: Path, title: str | None, gallery: bool) -> None:
     """Write a page that shows measured runs to readers, in one file.
 
-    It opens by double click, needs no server and asks nobody for anything: a summary in words,
-    plots, tables to sort, filter and download, samples, and where the numbers come from. RUN is a
-    directory that `influence measure` wrote, or a folder with its tables; what it lacks is left
-    out. Of several the networks are shown together.
+    It holds a summary in words, plots, tables that readers can sort, filter and download, samples,
+    and where the numbers come from. It opens in any browser, without a server or a connection. RUN
+    is a directory that `influence measure` wrote, or a folder with its tables; sections that need
+    what it lacks are left out. The networks of several runs are shown together.
     """
     from influence.display.report.page import write_page
 

@@ -1,18 +1,25 @@
-"""``influence show``: what is available, and what a file holds."""
+"""``influence show``: which metrics and mutes there are, and what a file holds."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from influence.cli.measure import measure
+from influence.cli.options import translate
 from influence.errors import InfluenceError, unknown
 
 if TYPE_CHECKING:
     from influence.network.joint_network import JointNetwork
 
 __all__ = ["show"]
+
+FREE = 128
+"""Length that is assumed for an axis to which a checkpoint gives none."""
 
 
 def _metric_lines() -> list[str]:
@@ -27,21 +34,17 @@ def _metric_lines() -> list[str]:
     ]
     for name, known in SETS.items():
         lines.append(f"{name:28s} a set, of {known.source}")
-        for part, names in (("labels", known.labels), ("values", known.values)):
-            told = ", ".join(f"{m} ({printed})" if printed else m for m, printed in names.items())
-            lines += [f"  of {part}: {told}"] if told else []
+        for part, printed in (("labels", known.labels), ("values", known.values)):
+            listed = ", ".join(f"{m} ({title})" if title else m for m, title in printed.items())
+            lines += [f"  of {part}: {listed}"] if listed else []
     return lines
 
 
 def _mute_lines() -> list[str]:
     from influence.mutes.registry import MUTES, PANEL
 
-    lines = []
-    for mute in MUTES.values():
-        only = f" ({mute.scope})" if mute.kinds else ""
-        lines.append(f"{mute.name:18s} {mute.summary}{only}")
     return [
-        *lines,
+        *(f"{m.name:18s} {m.summary}{f' ({m.scope})' if m.kinds else ''}" for m in MUTES.values()),
         f"{'constant:VALUE':18s} the value everywhere, such as constant:0.5",
         f"{'panel':18s} {', '.join(PANEL)}: those that are defined for the network",
     ]
@@ -55,54 +58,74 @@ def _data_lines(path: str) -> list[str]:
     lines = [f"{data.name}: evaluation file, {len(data)} samples, groups: {groups}"]
     for part, fields in (("inputs", data.inputs), ("targets", data.targets)):
         for name, field in fields.items():
-            facts = {
+            known = {
                 "unit": field.unit,
                 "ignore": field.ignore,
                 "range": field.range,
                 "classes": ", ".join(field.classes),
             }
-            told = "; ".join(f"{k} {v}" for k, v in facts.items() if v not in ("", None))
-            shape = " x ".join(map(str, field.shape)) or "one value"
+            facts = [f"{key} {value}" for key, value in known.items() if value not in ("", None)]
             kind = "labels" if field.integer and field.scale is None else "values"
-            lines.append(f"  {part}/{name}: {kind}, {shape}{f'; {told}' if told else ''}")
+            shape = _product(field.shape) or "one value"
+            lines.append("; ".join([f"  {part}/{name}: {kind}, {shape}", *facts]))
     return [*lines, f"  sha256 {data.sha256}"]
 
 
-FREE = 128
-"""What is taken for the length of an axis that a checkpoint leaves free."""
+def _checkpoint_lines(path: str, data: str | None) -> list[str]:
+    from influence.network.checkpoints import load_checkpoint
+
+    net = load_checkpoint(path)
+    count = sum(p.numel() for p in net.module.parameters())
+    count = count or sum(b.numel() for b in net.module.buffers())
+    facts = net.facts()
+    lines = [f"{net.name}: network, {count} weights, seed {net.seed}"]
+    for part in ("inputs", "outputs"):
+        for item in facts[part]:
+            known = {k: v for k, v in item.items() if k != "name" and v not in (None, "", (), [])}
+            lines.append(f"  {part}/{item['name']}: {json.dumps(known)}")
+    lines += [f"  {k}: {facts[k]}" for k in ("trained_on", "notes") if facts[k]]
+    return [*lines, *_computation_lines(net, _sample_shapes(net, data)), f"  sha256 {net.sha256}"]
 
 
-def _computation_lines(net: JointNetwork, data: str | None) -> list[str]:
-    """Say what a measurement costs, and where the modalities meet."""
+def _sample_shapes(net: JointNetwork, data: str | None) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each input, of a file or of the checkpoint; none if it is unknown."""
+    from influence.data.evaluation_file import EvaluationFile
+
+    if data:
+        fields = EvaluationFile(data).inputs
+        if missing := [m.name for m in net.inputs if m.name not in fields]:
+            raise InfluenceError(
+                f"{data} holds no inputs/{missing[0]}. Give the evaluation file of this network"
+            )
+        return {m.name: fields[m.name].shape for m in net.inputs}
+    if any(m.shape is None for m in net.inputs):
+        return {}
+    return {m.name: tuple(n or FREE for n in m.shape or ()) for m in net.inputs}
+
+
+def _computation_lines(net: JointNetwork, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """Say what a measurement of one sample costs, and where the modalities meet."""
     import numpy as np
     import torch
 
-    from influence.data.evaluation_file import EvaluationFile
     from influence.engine.sharing.costs import count_costs, meetings
     from influence.mutes.batch_inputs import Signals
     from influence.mutes.registry import MUTES
     from influence.plan.conditions import NO_MUTE, Condition
     from influence.plan.setups import FULL, choose_setups
 
-    known = {m.name: m for m in net.inputs}
-    if data:
-        fields = EvaluationFile(data).inputs
-        if missing := [name for name in known if name not in fields]:
-            raise InfluenceError(f"{data} holds no inputs/{missing[0]}. Name the file that fits")
-        shapes = {name: fields[name].shape for name in known}
-    elif all(m.shape is not None for m in net.inputs):
-        shapes = {m.name: tuple(n or FREE for n in m.shape or ()) for m in net.inputs}
-    else:
+    if not shapes:
         return ["  computation: name an evaluation file with --data for the shapes of the inputs"]
+    known = {m.name: m for m in net.inputs}
     clean = {name: torch.zeros(2, *shape) for name, shape in shapes.items()}
     signals = Signals(clean, np.arange(2), known, {"zero": MUTES["zero"]})
-    sizes = ", ".join(f"{n} {' x '.join(map(str, shape))}" for n, shape in shapes.items())
+    sizes = ", ".join(f"{name} {_product(shape)}" for name, shape in shapes.items())
     try:
         setups = choose_setups(list(known), list(known)) if len(known) > 1 else [FULL]
         conditions = [Condition("zero" if s else NO_MUTE, s) for s in setups]
         costs = count_costs(net, signals, conditions)
-        met = list(meetings(net, signals))
-    except Exception as error:  # whatever a network does with inputs of this size
+        met = [translate(line, measure) for line in meetings(net, signals)]
+    except Exception as error:  # a network may raise anything for inputs of this size
         return [
             f"  computation: unknown for {sizes}: {str(error).partition(chr(10))[0]} "
             "(name an evaluation file that fits with --data)"
@@ -117,29 +140,21 @@ def _computation_lines(net: JointNetwork, data: str | None) -> list[str]:
     ]
 
 
-def _checkpoint_lines(path: str, data: str | None) -> list[str]:
-    import json
-
-    from influence.network.checkpoints import load_checkpoint
-
-    net = load_checkpoint(path)
-    count = sum(p.numel() for p in net.module.parameters())
-    count = count or sum(b.numel() for b in net.module.buffers())
-    facts = net.facts()
-    lines = [f"{net.name}: network, {count} weights, seed {net.seed}"]
-    for part in ("inputs", "outputs"):
-        for item in facts[part]:
-            told = {k: v for k, v in item.items() if k != "name" and v not in (None, "", (), [])}
-            lines.append(f"  {part}/{item['name']}: {json.dumps(told)}")
-    lines += [f"  {k}: {facts[k]}" for k in ("trained_on", "notes") if facts[k]]
-    return [*lines, *_computation_lines(net, data), f"  sha256 {net.sha256}"]
+def _product(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 @click.command()
 @click.argument("what", metavar="metrics|mutes|FILE")
-@click.option("--data", metavar="FILE", help="The evaluation file whose shapes a checkpoint gets.")
+@click.option(
+    "--data", metavar="FILE", help="An evaluation file, for the shapes of a checkpoint's inputs."
+)
 def show(what: str, data: str | None) -> None:
-    """Show metrics, mutes, or what a checkpoint or an evaluation file holds."""
+    """List metrics or mutes, or describe a checkpoint or an evaluation file.
+
+    Of a checkpoint it also shows what a measurement computes, where its inputs meet, and which
+    edges inside the network can be muted.
+    """
     if what == "metrics":
         lines = _metric_lines()
     elif what == "mutes":

@@ -16,8 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from influence.data.dataset import Batch, EvaluationSet, Sample
 from influence.data.derangement import Derangement, derange, pair_up
 from influence.errors import InfluenceError
-from influence.runtime.processes import Processes
-from influence.runtime.shards import ShardStore
+from influence.runtime.execution import Session
 
 __all__ = [
     "Follower",
@@ -207,8 +206,7 @@ def agree_on_derangement(
     *,
     names: Sequence[str],
     seed: int,
-    shards: ShardStore | None = None,
-    processes: Processes | None = None,
+    session: Session,
 ) -> Derangement | None:
     """Draw a derangement that is the same in all processes, and in a run that is resumed.
 
@@ -216,17 +214,15 @@ def agree_on_derangement(
     ----------
     data, count, mute, names, seed
         As of `derange`; `None` for no shuffle mute.
-    shards
-        Where cycles through neighbours are stored: on another machine, distances may be rounded
-        differently.
-    processes
-        The first one computes the cycles and sends them to the others.
+    session
+        The first process computes the cycles through neighbours and sends them to the others. They
+        are stored with the shards, since another machine may round distances differently.
     """
     if mute is None:
         return None
     if mute != "shuffle:neighbours":
         return derange(mute, data, count, names=names, seed=seed)
-    processes = processes or Processes()
+    shards, processes = session.shards, session.processes
     tour: Any = shards.load_json("tour") if shards else None
     if tour is None and processes.first:
         found = derange(mute, data, count, names=names, seed=seed)

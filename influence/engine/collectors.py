@@ -1,85 +1,276 @@
-"""influence/engine/collectors.py."""
+"""What is kept of every batch: rows, from which everything can be computed, or running sums.
+
+Rows are one line of numbers for each sample, condition and statistic. They allow exact resampling,
+and grow with the data. Running sums are of fixed size, so that data may be of any length.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from influence.engine.loop import (
-    BatchRows,
-)
-from influence.runtime.processes import Processes
-from influence.statistics.features import (
-    FEATURES,
-    Features,
-    chosen_samples,
-    stride_of,
-)
-from influence.statistics.rows import RowKey
+from influence.data.dataset import Batch
+from influence.engine.schedule import Schedule
+from influence.errors import InfluenceError
+from influence.runtime.execution import Session
+from influence.statistics.bootstrap import Resampling
+from influence.statistics.features import FEATURES
+from influence.statistics.rows import RowKey, Rows
 from influence.statistics.running_sums import RunningSums
 from influence.statistics.sums import Sums
 
+__all__ = ["BatchRows", "Collected", "Collector", "Features", "RowCollector", "SumCollector"]
 
-def _gathered(
-    features: Features, keys: Sequence[RowKey], processes: Processes
-) -> dict[RowKey, NDArray[np.float64]]:
-    """Put the features of all processes together."""
-    whole = Features(features.stride)
-    for payload in processes.gather(features.packed()):
-        whole.merge(payload, keys)
-    return whole.arrays()
+Array = NDArray[np.float64]
+Kept = TypeVar("Kept", bound=Rows | Sums)
+Kept_co = TypeVar("Kept_co", bound=Rows | Sums, covariant=True)
+
+BatchRows = Sequence[dict[RowKey, Array]]
+"""For each network, the rows (samples, k) of one batch."""
+
+GLANCE = 1.0
+"""At most this often, in seconds, the first process counts the batches that others finished."""
+
+MOST_SAMPLES = 2048
+"""Features are kept of at most this many samples, evenly spread; of a stream, of the first."""
 
 
-def _merged(running: RunningSums, keys: Sequence[RowKey], processes: Processes) -> Sums:
-    """Add up the sums of all processes, in the order of their ranks."""
+@dataclass(frozen=True)
+class Collected(Generic[Kept_co]):
+    """What was kept of one network.
+
+    Parameters
+    ----------
+    kept
+        Its rows, or its sums.
+    features
+        What the places inside the network held: (samples, channels) for every condition and place.
+    """
+
+    kept: Kept_co
+    features: Mapping[RowKey, Array]
+
+
+class Collector(Protocol[Kept_co]):
+    """Takes in the rows of one batch after the other, of all networks."""
+
+    def open(self, schedule: Schedule, session: Session, networks: int) -> None:
+        """Get ready for the first batch."""
+
+    def add(self, number: int, batch: Batch, rows: BatchRows) -> None:
+        """Take in the rows of a batch; `rows` is used up."""
+
+    def close(self, keys: Sequence[Sequence[RowKey]]) -> list[Collected[Kept_co]]:
+        """Return what all processes kept of each network; `keys` are of its rows and features."""
+
+
+class Features:
+    """Keeps the features at places inside a network, in the order of the samples.
+
+    Parameters
+    ----------
+    count
+        The number of samples, of which at most `MOST_SAMPLES` are kept; `None` for a stream.
+
+    Examples
+    --------
+    >>> from influence.plan.conditions import Condition
+    >>> key = RowKey(Condition("none", frozenset()), "at:fuse", "features")
+    >>> features = Features(count=2)
+    >>> for index in (1, 0):
+    ...     features.take(np.array([index]), {key: np.array([[float(index)]])})
+    >>> features.arrays()[key].tolist()
+    [[0.0], [1.0]]
+    """
+
+    def __init__(self, count: int | None) -> None:
+        self._stride = 1 if count is None else -(-count // MOST_SAMPLES)
+        self._parts: dict[RowKey, list[tuple[NDArray[np.int64], Array]]] = {}
+
+    def take(self, indices: NDArray[np.int64], rows: dict[RowKey, Array]) -> None:
+        """Take the features of a batch out of its rows."""
+        chosen = (indices % self._stride == 0) & (indices // self._stride < MOST_SAMPLES)
+        for key in [key for key in rows if key.statistic == FEATURES]:
+            part = indices[chosen], rows.pop(key)[chosen]
+            self._parts.setdefault(key, []).append(part)
+
+    def arrays(self) -> dict[RowKey, Array]:
+        """Return one array (samples, channels) for every condition and place."""
+        found = {}
+        for key, parts in self._parts.items():
+            indices = np.concatenate([some for some, _ in parts])
+            found[key] = np.concatenate([values for _, values in parts])[np.argsort(indices)]
+        return found
+
+    def packed(self) -> dict[str, NDArray[Any]]:
+        """Return everything as plain arrays, to be sent to another process."""
+        arrays: dict[str, NDArray[Any]] = {}
+        for key, parts in self._parts.items():
+            arrays[f"{key}/indices"] = np.concatenate([some for some, _ in parts])
+            arrays[f"{key}/values"] = np.concatenate([values for _, values in parts])
+        return arrays
+
+    def merge(self, arrays: Mapping[str, NDArray[Any]], keys: Iterable[RowKey]) -> None:
+        """Add what `packed` returned in another process, as far as it belongs to the keys."""
+        for key in keys:
+            if f"{key}/values" in arrays:
+                part = arrays[f"{key}/indices"], arrays[f"{key}/values"]
+                self._parts.setdefault(key, []).append(part)
+
+
+class RowCollector:
+    """Keeps the rows of every sample, in memory and, with shards, on disk.
+
+    Several processes meet in the shards: each writes the batches that it ran, and reads all.
+    """
+
+    def open(self, schedule: Schedule, session: Session, networks: int) -> None:
+        """Get ready for the first batch.
+
+        Raises
+        ------
+        InfluenceError
+            If the data are a stream, whose length is not known.
+        """
+        if schedule.count is None or schedule.positions is None:
+            raise InfluenceError(
+                "expected data with a known number of samples to keep rows, got a stream. Measure "
+                "it with stream=True"
+            )
+        self._schedule, self._session = schedule, session
+        self._count, self._positions = schedule.count, schedule.positions
+        self._rows: list[dict[RowKey, Array]] = [{} for _ in range(networks)]
+        self._features = [Features(schedule.count) for _ in range(networks)]
+        self._reported: set[int] = set()
+        self._looked = time.monotonic()
+        self._report(schedule.finished)
+
+    def add(self, number: int, batch: Batch, rows: BatchRows) -> None:
+        """Keep the rows of a batch, and report it."""
+        shards = self._session.shards
+        if shards:
+            flat = {f"{i}/{key}": v for i, own in enumerate(rows) for key, v in own.items()}
+            shards.save(number, flat)
+        else:
+            self._keep(batch.indices, rows)
+        self._report([number])
+        others = self._session.processes.first and self._session.processes.count > 1
+        if shards and others and time.monotonic() > self._looked + GLANCE:
+            self._report(shards.finished())
+            self._looked = time.monotonic()
+
+    def close(self, keys: Sequence[Sequence[RowKey]]) -> list[Collected[Rows]]:
+        """Return the rows of each network, in the order of the samples in the data."""
+        if shards := self._session.shards:
+            self._session.processes.barrier()
+            for number, indices in enumerate(self._positions):
+                self._keep(indices, _by_network(shards.load(number), keys))
+            self._report(range(len(self._positions)))
+            self._session.processes.barrier()  # before the first process removes the shards
+        assert self._schedule.ids is not None, "a set has names"
+        assert self._schedule.groups is not None, "and groups"
+        ids, groups, units = self._schedule.ids, self._schedule.groups, self._schedule.units
+        return [
+            Collected(
+                Rows(
+                    ids, groups, {key: rows[key] for key in own if key.statistic != FEATURES}, units
+                ),
+                features.arrays(),
+            )
+            for own, rows, features in zip(keys, self._rows, self._features, strict=True)
+        ]
+
+    def _keep(self, indices: NDArray[np.int64], rows: BatchRows) -> None:
+        for own, whole, features in zip(rows, self._rows, self._features, strict=True):
+            features.take(indices, own)
+            for key, values in own.items():
+                if key not in whole:
+                    whole[key] = np.full((self._count, values.shape[1]), np.nan)
+                whole[key][indices] = values
+
+    def _report(self, numbers: Iterable[int]) -> None:
+        """Report the samples of batches that are finished, in whichever process, once."""
+        new = set(numbers).difference(self._reported)
+        self._reported |= new
+        for number in sorted(new):
+            self._session.report(len(self._positions[number]))
+
+
+class SumCollector:
+    """Keeps running sums of rows over samples, draws and sign flips.
+
+    Parameters
+    ----------
+    resampling
+        Draws and seed of intervals and tests.
+    """
+
+    def __init__(self, resampling: Resampling) -> None:
+        self.resampling = resampling
+
+    def open(self, schedule: Schedule, session: Session, networks: int) -> None:
+        """Get ready for the first batch."""
+        self._schedule, self._session, self._done = schedule, session, 0
+        self._sums = [RunningSums(self.resampling) for _ in range(networks)]
+        self._features = [Features(schedule.count) for _ in range(networks)]
+
+    def add(self, number: int, batch: Batch, rows: BatchRows) -> None:
+        """Add the rows of a batch to the sums."""
+        units = self._schedule.units
+        together = batch.groups if units is None else units[batch.indices]
+        for own, sums, features in zip(rows, self._sums, self._features, strict=True):
+            features.take(batch.indices, own)
+            sums.add(own, batch.ids, together, batch.tied)
+        # Other processes are about as far; of a stream, this one has read what they ran.
+        count = self._schedule.count
+        turn = self._done + len(batch) * self._session.processes.count
+        self._reach(int(batch.indices[-1]) + 1 if count is None else min(turn, count))
+
+    def close(self, keys: Sequence[Sequence[RowKey]]) -> list[Collected[Sums]]:
+        """Return the sums of each network, over the samples of all processes."""
+        found = [
+            Collected(self._merged(sums, own), self._gathered(features, own))
+            for own, sums, features in zip(keys, self._sums, self._features, strict=True)
+        ]
+        self._reach(found[0].kept.n)
+        return found
+
+    def _merged(self, running: RunningSums, keys: Sequence[RowKey]) -> Sums:
+        whole = RunningSums(self.resampling)
+        for payload in self._session.processes.gather(_pack(running.arrays())):
+            with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
+                whole.merge(RunningSums.from_arrays(self.resampling, keys, arrays))
+        return whole.sums()
+
+    def _gathered(self, features: Features, keys: Sequence[RowKey]) -> dict[RowKey, Array]:
+        whole = Features(self._schedule.count)
+        for payload in self._session.processes.gather(_pack(features.packed())):
+            with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
+                whole.merge(arrays, keys)
+        return whole.arrays()
+
+    def _reach(self, samples: int) -> None:
+        self._session.report(samples - self._done)
+        self._done = samples
+
+
+def _by_network(
+    arrays: Mapping[str, Array], keys: Sequence[Sequence[RowKey]]
+) -> list[dict[RowKey, Array]]:
+    """Sort what a shard holds by network and key."""
+    return [
+        {key: arrays[name] for key in own if (name := f"{i}/{key}") in arrays}
+        for i, own in enumerate(keys)
+    ]
+
+
+def _pack(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, **running.arrays())  # type: ignore[arg-type]
-    whole = RunningSums(running.resampling)
-    for payload in processes.gather(buffer.getvalue()):
-        with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
-            whole.merge(RunningSums.from_arrays(running.resampling, keys, arrays))
-    return whole.sums()
-
-
-class _Collector:
-    """Puts the rows of batches together by the samples' positions, and tells what is done."""
-
-    def __init__(
-        self, count: int, sizes: Sequence[int], advance: Callable[[int], None] | None
-    ) -> None:
-        self.count, self.sizes, self.advance = count, sizes, advance
-        self.stride = stride_of(count)
-        self.values: dict[str, NDArray[np.float64]] = {}
-        self.finished: set[int] = set()
-
-    def add(self, indices: NDArray[np.int64], rows: Mapping[str, NDArray[np.float64]]) -> None:
-        for key, values in rows.items():
-            places, length = indices, self.count
-            if key.endswith(f"/{FEATURES}"):
-                places = indices[chosen_samples(indices, self.stride)] // self.stride
-                length = -(-self.count // self.stride)
-            whole = self.values.setdefault(key, np.full((length, values.shape[1]), np.nan))
-            whole[places] = values
-
-    def finish(self, numbers: Iterable[int]) -> None:
-        """Report the batches that are not reported yet, whoever ran them."""
-        new = set(numbers).difference(self.finished)
-        self.finished |= new
-        if self.advance:
-            for number in sorted(new):
-                self.advance(self.sizes[number])
-
-    def rows(self, i: int, keys: Iterable[RowKey]) -> dict[RowKey, NDArray[np.float64]]:
-        """Return the rows of a network."""
-        return {key: self.values[f"{i}/{key}"] for key in keys}
-
-    def features(self, i: int, keys: Iterable[RowKey]) -> dict[RowKey, NDArray[np.float64]]:
-        """Return the features of a network: a place may not be reached under every condition."""
-        return self.rows(i, (key for key in keys if f"{i}/{key}" in self.values))
-
-
-def _flat(rows: BatchRows) -> dict[str, NDArray[np.float64]]:
-    return {f"{i}/{key}": values for i, own in enumerate(rows) for key, values in own.items()}
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()

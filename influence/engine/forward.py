@@ -1,12 +1,18 @@
-"""The forward passes of one batch under every condition: one by one, or with shared work."""
+"""The forward passes of one batch under every condition: one by one, or with shared work.
+
+Also how maps lie in memory: convolutions are faster on some devices if the channels of a map are
+next to each other ("channels last").
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from typing import Protocol
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from influence.engine.sharing.shared_forward import SharedForward
 from influence.engine.taps import Tapped, tap_network
@@ -16,7 +22,14 @@ from influence.network.sites import edges_of, site_of
 from influence.plan.conditions import Condition
 from influence.plan.setups import FULL
 
-__all__ = ["Forward", "PlainForward", "TriedForward"]
+__all__ = [
+    "Forward",
+    "PlainForward",
+    "TriedForward",
+    "lay_out",
+    "suits_channels_last",
+    "with_layout",
+]
 
 Precision = Callable[[], AbstractContextManager[object]]
 Outputs = Iterator[tuple[Condition, dict[str, Tensor]]]
@@ -39,7 +52,7 @@ class PlainForward:
     precision
         Makes the context in which the network runs.
     meeting
-        Where features are looked at; see `influence.engine.sharing.tapped_graph.find_places`.
+        At which places features are kept; see `influence.engine.sharing.tapped_graph.find_places`.
     """
 
     def __init__(
@@ -63,7 +76,7 @@ class PlainForward:
         """Run the network on what each condition shows it."""
         run = self._tapped or tap_network(self.network, signals, self.edges, self.meeting)
         self._tapped = run
-        clean: dict[str, Tensor] = {}  # what flows along the edges with nothing muted
+        clean: dict[str, Tensor] = {}  # the tensors on the edges with nothing muted
         following: Mapping[str, Tensor] = {}
         if self.edges and signals.follower is not None:
             _, following = self._run(run, signals.next_sample().shown(FULL, ""), {})
@@ -98,24 +111,24 @@ class PlainForward:
 
 
 class TriedForward:
-    """The shared path where it holds, and the plain one for all other batches.
+    """Shared passes for batches whose shapes the traced graph is valid for, and plain ones else.
 
-    A network may take another way for maps of another size than those on which it was tried, or
-    for another number of samples.
+    A network may compute something else for maps of another size, or for another number of samples,
+    than those with which it was traced.
 
     Parameters
     ----------
     shared, plain
-        The two ways.
-    tell
-        Called with a note, the first time that a batch is run plainly.
+        The two kinds of passes.
+    note
+        Called with a note for the user, the first time that a batch is run by plain passes.
     """
 
     def __init__(
-        self, shared: SharedForward, plain: PlainForward, tell: Callable[[str], None]
+        self, shared: SharedForward, plain: PlainForward, note: Callable[[str], None]
     ) -> None:
-        self.shared, self.plain, self.tell = shared, plain, tell
-        self.told = False
+        self.shared, self.plain, self.note = shared, plain, note
+        self._noted = False
 
     def compile(self) -> None:
         """Compile both."""
@@ -126,11 +139,60 @@ class TriedForward:
         """Run all conditions."""
         if self.shared.holds(signals):
             return self.shared(signals)
-        if not self.told:
-            self.told = True
+        if not self._noted:
+            self._noted = True
             shapes = {name: tuple(x.shape) for name, x in signals.clean.items()}
-            self.tell(
-                f"no work is shared in batches such as {shapes}, for which the network takes "
-                "another way than for those on which it was tried"
+            self.note(
+                f"no work is shared in batches such as {shapes}, because the network may compute "
+                "something else for them than for those with which it was traced"
             )
         return self.plain(signals)
+
+
+def suits_channels_last(module: nn.Module, device: torch.device, *, mixed: bool) -> bool:
+    """Return whether a network is faster on maps with their channels last.
+
+    This holds for two-dimensional convolutions on the CPU, which otherwise reorder every map twice,
+    and in mixed precision on CUDA. It does not depend on timings, so that two runs decide alike.
+
+    Parameters
+    ----------
+    module, device
+        The network, and where it runs.
+    mixed
+        Whether it runs in mixed precision.
+
+    Examples
+    --------
+    >>> suits_channels_last(nn.Conv2d(1, 8, 3), torch.device("cpu"), mixed=False)
+    True
+    >>> suits_channels_last(nn.Linear(8, 8), torch.device("cpu"), mixed=False)
+    False
+    """
+    convolves = any(w.ndim == 4 and w.shape[-1] > 1 for w in _weights(module))
+    return convolves and (device.type == "cpu" or mixed)
+
+
+def lay_out(module: nn.Module, *, channels_last: bool) -> None:
+    """Store the weights of convolutions with their channels last or not; values do not change."""
+    # Weights that are made in inference mode cannot be trained any more.
+    with torch.inference_mode(False):
+        for weights in _weights(module):
+            if weights.ndim == 4:
+                weights.data = with_layout(weights.data, channels_last=channels_last)
+
+
+def with_layout(maps: Tensor, *, channels_last: bool) -> Tensor:
+    """Return a tensor with its channels last in memory or not, if it has the four axes of maps.
+
+    >>> with_layout(torch.zeros(1, 2, 3, 4), channels_last=True).stride()
+    (24, 1, 8, 2)
+    """
+    if maps.ndim != 4:
+        return maps
+    order = torch.channels_last if channels_last else torch.contiguous_format
+    return maps.contiguous(memory_format=order)
+
+
+def _weights(module: nn.Module) -> chain[Tensor]:
+    return chain(module.parameters(), module.buffers())

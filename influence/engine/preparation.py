@@ -1,4 +1,4 @@
-"""influence/engine/preparation.py."""
+"""Preparation: one runner for each network, with the moments that its mutes need."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ from influence.mutes.moments import Moments, lacking_moments, measure_moments, w
 from influence.network.joint_network import JointNetwork, Modality
 from influence.network.sites import edges_of
 from influence.plan.plan import Plan
-from influence.runtime.execution import AMP, Execution, choose_device
+from influence.runtime.execution import Execution
 from influence.runtime.processes import Json, Processes
-from influence.statistics.features import stride_of
 
 __all__ = [
     "make_runners",
     "measure_edges",
 ]
+
+
+SAMPLES = 64
+"""The moments of edges are measured on at most this many samples, evenly spread."""
 
 
 def make_runners(
@@ -38,7 +41,7 @@ def make_runners(
     count: int | None,
     processes: Processes | None = None,
 ) -> list[Runner]:
-    """Make one runner a network, with the moments that its mutes need.
+    """Make one runner for each network, with the moments that its mutes need.
 
     Parameters
     ----------
@@ -47,35 +50,18 @@ def make_runners(
     count
         The number of samples, `None` for a stream.
     processes
-        The first one measures the moments of inputs and tells the others.
+        The first one measures the moments of inputs, and broadcasts them.
 
     Raises
     ------
     InfluenceError
-        If a mute needs moments that nobody knows of a stream.
+        If a mute needs moments of a stream that the network's facts do not hold.
     """
     measured = _find_moments(networks, data, plans, count, processes or Processes())
     runners = []
     for network, plan in zip(networks, plans, strict=True):
         modalities, sources = with_moments(network, data, plan.mutes, plan.sites, measured)
-        runner = Runner(
-            network,
-            data,
-            plan.conditions(network),
-            modalities=modalities,
-            mutes={mute.name: mute for mute in plan.mutes},
-            metrics=plan.metrics,
-            stateful=plan.stateful,
-            slices=plan.slices,
-            device=choose_device(execution.device),
-            amp=AMP[execution.amp],
-            seed=plan.seed,
-            compiled=execution.compile,
-            channels_last=execution.channels_last,
-            meeting=plan.meeting,
-            stride=stride_of(count),
-            notes=sources,
-        )
+        runner = Runner(network, plan, data, execution, modalities=modalities, notes=sources)
         runners.append(runner)
     measure_edges(runners, data, plans, count=count, batch_size=execution.batch_size)
     return runners
@@ -88,7 +74,7 @@ def _find_moments(
     count: int | None,
     processes: Processes,
 ) -> Moments:
-    """Measure the moments of inputs that a mute needs and nobody knows."""
+    """Measure the moments of inputs that a mute needs, unless the facts or the data hold them."""
     pairs = zip(networks, plans, strict=True)
     lacking = sorted(set().union(*(lacking_moments(n, data, p.mutes, p.sites) for n, p in pairs)))
     if not isinstance(data, BatchStream):
@@ -103,10 +89,6 @@ def _find_moments(
     return {}
 
 
-SAMPLES = 64
-"""On so many samples at most, evenly spread, the moments of edges are measured."""
-
-
 def measure_edges(
     runners: Sequence[Runner],
     data: EvaluationSet | BatchStream,
@@ -115,14 +97,14 @@ def measure_edges(
     count: int | None,
     batch_size: int,
 ) -> None:
-    """Tell the runners the moments of muted edges, where a mute needs them.
+    """Measure the moments of muted edges, where a mute needs them, and give them to the runners.
 
-    Nobody knows them beforehand: the network is run on some samples with nothing muted.
+    No file holds them, so the network is run on some samples with nothing muted.
 
     Parameters
     ----------
     runners, plans
-        One plan a runner.
+        One plan for each runner.
     data, count
         The samples, of which the first ones are used; `None` for a stream.
     batch_size
@@ -148,7 +130,7 @@ def measure_edges(
         seen = runner.see_edges(load_batches(data, cuts))
         runner.learn(
             {
-                point: _describe(point, torch.cat([batch[point] for batch in seen]))
+                point: _moments_of(point, torch.cat([batch[point] for batch in seen]))
                 for point in seen[0]
             },
             f"mean and std of {', '.join(runner.plain.edges)} come from {len(indices)} samples "
@@ -157,7 +139,7 @@ def measure_edges(
 
 
 def _are_needed(plan: Plan) -> bool:
-    """Say whether a mute of a plan needs the mean or the deviation of an edge."""
+    """Return whether a mute of a plan needs the mean or the standard deviation of an edge."""
     needs = set().union(*(mute.needs for mute in plan.mutes))
     return bool(edges_of(plan.sites)) and not needs.isdisjoint({"mean", "std"})
 
@@ -166,8 +148,8 @@ def _spread(count: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, count - 1, min(count, SAMPLES)).astype(np.int64))
 
 
-def _describe(point: str, values: Tensor) -> Modality:
-    """Return the facts of a point that held values (samples, channels, ...)."""
+def _moments_of(point: str, values: Tensor) -> Modality:
+    """Return the moments of the values (samples, channels, ...) at a point."""
     values = values.double()
     places = values.movedim(1, 0).flatten(1) if values.ndim > 1 else values.unsqueeze(0)
     mean, std = places.mean(1), places.std(1, correction=0)

@@ -1,4 +1,4 @@
-"""Tapping: a network whose edges are seen and replaced while it runs, whatever it is made of."""
+"""Taps: the tensors on the edges of a network are read and replaced while it runs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["Tapped", "tap_network"]
 
 Tensors = dict[str, Tensor]
 Tapped = Callable[[Mapping[str, Tensor | None], Mapping[str, Tensor]], tuple[Tensors, Tensors]]
-"""Takes inputs and what replaces points; returns outputs, with the places, and what points held."""
+"""A function from inputs and replacements of points to outputs (with places) and clean points."""
 
 
 def tap_network(
     network: JointNetwork, signals: Signals, edges: Mapping[str, str], meeting: str
 ) -> Tapped:
-    """Return a way to run a network and to see and replace what flows along edges.
+    """Return a function that runs a network, and reads and replaces the tensors on its edges.
 
     Modules are tapped by forward hooks, exported programs in their graph.
 
@@ -38,9 +38,9 @@ def tap_network(
     edges
         Site -> module path.
     meeting
-        Where features are looked at: see `influence.engine.sharing.tapped_graph.find_places`. Where
-        modalities meet is not found without a graph: of a module only edges are places with
-        ``auto``.
+        At which places features are kept: see `influence.engine.sharing.tapped_graph.find_places`.
+        Without a graph it is not known where modalities meet: with ``auto``, the places of a module
+        are its edges.
 
     Raises
     ------

@@ -1,4 +1,8 @@
-"""Trials: what a network does on a few samples, and whether its conditions can share their work."""
+"""Trials: a network is run on a few samples first, to find out how the rest can be run.
+
+Two identical runs show whether it is deterministic. If it is, its graph is traced, and the setups
+share what they have in common, provided that this gives the same outputs.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +26,18 @@ from influence.statistics.features import is_place
 __all__ = ["Trial", "trial_size", "try_network"]
 
 WORTH_TRACING = 5e11
-"""A network that is no exported program is traced if all its passes cost more FLOPs than this."""
+"""A network that is not an exported program is traced if all its passes cost more FLOPs."""
 
 EFFORT = 1 / 40
-"""A trial runs so many of the samples, divided by the number of conditions; two at least."""
+"""A trial runs this part of the samples, divided by the number of conditions; at least two."""
 
 NOISE = 128
-"""How far the shared path may be from the plain one, in units of the last place of an output."""
+"""Shared and plain outputs may differ by this many units in the last place of the largest value."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a network did on a few samples, before the data set is run.
+    """How a network behaved on a few samples, and so how it is run.
 
     Parameters
     ----------
@@ -42,13 +46,13 @@ class Trial:
     reason
         Why not.
     notes
-        What its user has to know.
+        What the user should know.
     runs
-        Whether it runs on so few samples at all.
+        Whether it runs on a few samples at all.
     channels_last
-        Whether its maps are kept with their channels last.
+        Whether its maps are stored with their channels last.
     places
-        Where its features are looked at.
+        The places at which its features are kept.
     """
 
     shared: bool
@@ -60,7 +64,7 @@ class Trial:
 
     @property
     def path(self) -> str:
-        """Which way the network is run, and why, for people."""
+        """How the network is run, and why, in words."""
         return "shared" if self.shared else f"each setup by itself: {self.reason}"
 
 
@@ -74,7 +78,7 @@ def try_network(
     wanted: bool = True,
     meeting: str = "off",
 ) -> tuple[Trial, SharedForward | None]:
-    """Run a network twice on the same, and find out whether work can be shared.
+    """Run a network twice on the same samples, and find out whether work can be shared.
 
     Parameters
     ----------
@@ -85,16 +89,16 @@ def try_network(
     conditions
         The full one first.
     samples
-        How many there will be, `None` if that is not known.
+        The number of samples that will be run; `None` if it is not known.
     wanted
-        Whether sharing is wished for.
+        Whether work shall be shared if it can be.
     meeting
-        Where features are looked at; see `influence.engine.sharing.tapped_graph.find_places`.
+        At which places features are kept; see `influence.engine.sharing.tapped_graph.find_places`.
 
     Returns
     -------
     tuple
-        What was found, and the shared path if it was.
+        The trial, and the shared passes if there are any.
     """
     plain = PlainForward(network, conditions, meeting=meeting)
     try:
@@ -126,7 +130,7 @@ def try_network(
 
 
 def trial_size(samples: int | None, batch: int, conditions: int) -> int:
-    """Return on how many samples of a batch a network is tried, at a small part of a pass's cost.
+    """Return on how many samples of a batch a network is tried, at a small part of the total cost.
 
     >>> trial_size(654, 16, 7), trial_size(20_000, 16, 7), trial_size(None, 16, 7)
     (2, 16, 16)
@@ -153,7 +157,7 @@ def _reason(error: Exception) -> str:
 
 
 def _changes(first: Mapping[str, Tensor], again: Mapping[str, Tensor]) -> Iterator[str]:
-    """Muting nothing must give exactly the full result; say so if it does not."""
+    """Yield a note for each output that differs between two identical runs."""
     for name, value in first.items():
         if value.shape != again[name].shape:
             yield f"output {name!r} changes its shape between two identical runs"
@@ -166,10 +170,10 @@ def _changes(first: Mapping[str, Tensor], again: Mapping[str, Tensor]) -> Iterat
 
 
 def _difference(plain: PlainForward, shared: SharedForward, signals: Signals) -> str:
-    """Say which output differs between the two paths by more than rounding.
+    """Say which output differs between plain and shared passes by more than rounding; else "".
 
-    Rounding depends on the number of samples that are run together: it is as large as the plain
-    outputs of one sample differ when it is run alone, unless that is more than rounding can be.
+    Rounding depends on the number of samples that are run together. It is estimated by how much the
+    plain outputs of one sample change when it is run alone, up to what rounding can be.
     """
     worst: dict[str, tuple[float, str]] = {}
     scale: dict[str, float] = {}
@@ -195,9 +199,9 @@ def _difference(plain: PlainForward, shared: SharedForward, signals: Signals) ->
 def _together(
     plain: PlainForward, shared: SharedForward, signals: Signals
 ) -> Iterator[tuple[tuple[Condition, dict[str, Tensor]], tuple[Condition, dict[str, Tensor]]]]:
-    """Run both paths, and with nothing muted also on a single sample.
+    """Run plain and shared passes; with nothing muted also on a single sample.
 
-    A trace takes the number of samples for two or more, and constants are made of one.
+    A trace assumes two samples or more, and constant mutes are computed on one.
     """
     one = signals.head(1)
     yield next(plain(one)), next(shared(one))

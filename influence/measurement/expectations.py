@@ -1,20 +1,21 @@
-"""The gate before a measurement: does the network, unmuted, score what it is known to score?
+"""Expected scores: does a network with nothing muted reach the score that it is known to reach?
 
-A checkpoint that was loaded wrongly, or is fed other inputs than those of its training, still has
-an influence for each of its inputs, and it means nothing.
+A checkpoint that was loaded wrongly, or that gets other inputs than those of its training, still
+has an influence for each input, and it means nothing. Checking a known score first finds this.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from influence.data.dataset import EvaluationSet
 from influence.data.source import BatchStream
-from influence.engine.evaluation import Evaluation, evaluate_stream
+from influence.engine.collectors import SumCollector
+from influence.engine.evaluation import Evaluation, evaluate
 from influence.errors import InfluenceError, unknown
 from influence.metrics.matching import match_metrics, match_stateful
 from influence.metrics.metric import Metric
@@ -24,8 +25,7 @@ from influence.network.joint_network import JointNetwork
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.plan import Plan
 from influence.plan.setups import FULL
-from influence.runtime.execution import Execution
-from influence.runtime.processes import Processes
+from influence.runtime.execution import Execution, Session
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import RowKey
 from influence.statistics.sums import Sums
@@ -48,16 +48,16 @@ WHAT_TO_CHECK = (
 
 @dataclass(frozen=True)
 class CleanScores:
-    """What a pass with nothing muted has found.
+    """The scores of a pass with nothing muted.
 
     Parameters
     ----------
     scores
-        One record an expectation and network, for ``run.json``.
+        One record for each expectation and network, for ``run.json``.
     n
-        How many samples were read; `None` if nothing was expected and nothing was run.
+        The number of samples; `None` if nothing was expected and nothing was run.
     notes
-        What was found out about the networks, by the names of their results.
+        What the user should know about the networks, by the keys of their results.
     """
 
     scores: Sequence[Mapping[str, Any]] = ()
@@ -82,20 +82,19 @@ def check_scores(
     *,
     execution: Execution | None = None,
     limit: int | None = None,
-    processes: Processes | None = None,
-    advance: Callable[[int], None] | None = None,
+    session: Session | None = None,
 ) -> CleanScores:
-    """Run networks once with nothing muted, and compare their scores with what is expected.
+    """Run networks once with nothing muted, and compare their scores with the expected ones.
 
     Parameters
     ----------
     expectations
         At least one.
     networks, plans
-        The networks by the names of their results, with what will be measured. A metric that is
-        expected need not be among those.
-    data, execution, limit, processes, advance
-        As for `influence.engine.evaluation.evaluate_stream`. A stream is read to its end.
+        The networks by the keys of their results, with what will be measured. An expected metric
+        need not be among the planned ones.
+    data, execution, limit, session
+        As for `influence.engine.evaluation.evaluate`. A stream is read to its end.
 
     Raises
     ------
@@ -119,22 +118,21 @@ def check_scores(
     1.0
     """
     for expectation in expectations:
-        if not any(expectation.said_of(network, key) for key, network in networks.items()):
+        if not any(expectation.applies_to(network, key) for key, network in networks.items()):
             raise unknown("network", str(expectation.network), networks)
     asked = {
-        key: _metrics([e for e in expectations if e.said_of(network, key)], network, plan, data)
+        key: _metrics([e for e in expectations if e.applies_to(network, key)], network, plan, data)
         for (key, network), plan in zip(networks.items(), plans, strict=True)
     }
     asked = {key: metrics for key, metrics in asked.items() if metrics}
-    found = evaluate_stream(
+    found = evaluate(
         [networks[key] for key in asked],
         data,
         [_clean_plan(metrics) for metrics in asked.values()],
-        Resampling(draws=1),
+        SumCollector(Resampling(draws=1)),
         execution=replace(execution or Execution(), share=False, compile=False),
         limit=limit,
-        processes=processes,
-        advance=advance,
+        session=session,
     )
     scores = []
     for (key, metrics), own in zip(asked.items(), found, strict=True):
@@ -192,7 +190,7 @@ def _clean_plan(metrics: Mapping[Expectation, Metric | StatefulMetric]) -> Plan:
 def _value(metric: Metric | StatefulMetric, output: str, found: Evaluation[Sums]) -> float:
     clean = Condition(NO_MUTE, FULL)
     if isinstance(metric, StatefulMetric):
-        return found.scores[RowKey(clean, output, metric.name)]
+        return found.stateful[RowKey(clean, output, metric.name)]
     return float(metric.formula(found.kept.totals[RowKey(clean, output, metric.statistic.name)]))
 
 
@@ -221,11 +219,11 @@ class Expectation:
     Parameters
     ----------
     output, metric
-        What is scored, and by what: a name of a metric.
+        The output that is scored, and the name of the metric.
     value, tolerance
-        The score in natural units, and how far from it is still right.
+        The score in natural units, and by how much it may be missed.
     network
-        The one that it is said of; `None` for all that are measured.
+        The network that is meant, by name or key; `None` for all that are measured.
 
     Raises
     ------
@@ -246,8 +244,8 @@ class Expectation:
                 f"{self.value:g} and {self.tolerance:g}"
             )
 
-    def said_of(self, network: JointNetwork, key: str) -> bool:
-        """Say whether a network, which the results call `key`, is meant."""
+    def applies_to(self, network: JointNetwork, key: str) -> bool:
+        """Return whether a network, whose results have this key, is meant."""
         return self.network in (None, network.name, key)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from influence.data.dataset import EvaluationSet
 from influence.data.source import BatchStream, Data, find_groups, open_data, reopen, sample_count
-from influence.engine.evaluation import Evaluation, evaluate, evaluate_stream
+from influence.engine.collectors import RowCollector, SumCollector
+from influence.engine.evaluation import Evaluation, evaluate
 from influence.errors import InfluenceError
 from influence.measurement.expectations import (
     CleanScores,
@@ -18,17 +18,18 @@ from influence.measurement.expectations import (
     check_scores,
     read_expectations,
 )
-from influence.measurement.provenance import describe
+from influence.measurement.provenance import machine_info, run_info
 from influence.measurement.tabulation import tabulate
-from influence.measurement.tasks import Task, make_tasks
+from influence.measurement.tasks import Request, make_tasks
 from influence.measurement.training import Constants, learn_lacking, open_training
 from influence.metrics.registry import Wanted
 from influence.metrics.slices import parse_levels
 from influence.network.joint_network import JointNetwork
 from influence.results.run import Run, check_free, check_writable
-from influence.runtime.execution import Execution, choose_device
+from influence.runtime.execution import Execution, Session, choose_device
 from influence.runtime.processes import Processes, process_device
 from influence.runtime.progress import progress_bar
+from influence.runtime.renames import moved_into_record
 from influence.runtime.shards import ShardStore
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import Rows
@@ -36,13 +37,22 @@ from influence.statistics.sums import Sums
 
 __all__ = ["Checkpointing", "measure"]
 
+T = TypeVar("T", Execution, Resampling)
+
 
 @dataclass(frozen=True)
 class Checkpointing:
-    """Where rows of finished batches are kept while measuring, and whether to go on from them.
+    """Where the rows of finished batches are kept while measuring, so that a run can be resumed.
 
-    Several processes must see the same `folder`. `target` is the run directory that will be
-    written; one that holds another run is refused before anything is computed.
+    Parameters
+    ----------
+    folder
+        Where they are kept. Several processes must see the same folder.
+    resume
+        Whether to go on from the rows that an interrupted run has left there.
+    target
+        The run directory that will be written. One that holds another run is refused before
+        anything is computed.
     """
 
     folder: Path
@@ -50,6 +60,7 @@ class Checkpointing:
     target: Path | None = None
 
 
+@moved_into_record("execution", ("workers", "amp", "share", "compile", "channels_last"), Execution)
 def measure(
     networks: JointNetwork | Sequence[JointNetwork],
     data: Data,
@@ -61,16 +72,13 @@ def measure(
     setups: str = "each",
     meeting: str = "auto",
     interactions: bool = False,
-    device: str = "auto",
-    draws: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-    batch_size: int = 16,
-    workers: int = 0,
-    amp: str = "off",
-    share: bool = True,
-    compile: bool = False,
-    channels_last: bool | None = None,
+    device: str | None = None,
+    batch_size: int | None = None,
+    draws: int | None = None,
+    confidence: float | None = None,
+    seed: int | None = None,
+    execution: Execution | None = None,
+    resampling: Resampling | None = None,
     stream: bool = False,
     limit: int | None = None,
     expect: Sequence[str | Expectation] = (),
@@ -81,28 +89,32 @@ def measure(
 ) -> Run:
     """Measure how much each input helps each output.
 
+    Each input is muted in turn, and omega is what the score of an output loses: the score with
+    nothing muted minus the score with the input muted, turned so that positive means that the
+    input helps (arXiv 1702.08009, eqs. 2 and 3).
+
     Parameters
     ----------
     networks
         One trained network, or several to compare on the same data.
     data
         The path of an evaluation file, or any iterable of batches ``(inputs, targets)``, each a
-        mapping name -> tensor with samples first.
+        mapping from names to tensors with samples first.
     metrics
         For each output to score, metrics by name, as records, by ``module:name``, or objects of
         torchmetrics; see `influence.metrics.registry.find_metrics`. A set of
         `influence.metrics.sets`, such as ``hybridnet``, stands for its metrics. By default all
         outputs, with `influence.metrics.registry.default_metrics`.
     levels
-        What every result is divided by, beside the classes: ``depth`` or ``depth=1,2,4`` (true
-        depth, with the edges of its bins), ``region`` or ``region=3`` (near a border between true
-        labels, so many pixels at most, or not), ``group`` (the samples of each group alone, whose
-        intervals are over these samples). See `influence.metrics.slices.match_slices`.
+        Slices for which every result is also computed, beside the classes: ``depth`` or
+        ``depth=1,2,4`` (true depth, with the edges of its bins), ``region`` or ``region=3`` (pixels
+        at most this far from a border between true labels, and the others), ``group`` (the samples
+        of each group alone). See `influence.metrics.slices.match_slices`.
     mutes
         What replaces a muted input; see `influence.mutes.registry.MUTES`. ``panel`` stands for
         those of `influence.mutes.registry.PANEL` that are defined for the network.
     sites
-        The inputs to mute; all by default.
+        The inputs and edges to mute; by default all inputs.
     setups
         ``each`` input muted alone; ``ends``, also all of them together; or ``all`` subsets. The
         further setups have their rows in `Run.performance`.
@@ -111,13 +123,19 @@ def measure(
         where modalities first meet, for which the network's graph must be known (that of a `.pt2`
         file is); the path of a module, at its output; or ``off``.
     interactions
-        Also what inputs are worth alone, together and on top of each other (leave-one-out,
-        add-one-in, Shapley value, pairwise interaction), in `Run.interactions`. All subsets are
-        run, or of more than eight sites a sample of them.
-    device, batch_size, workers, amp, share, compile, channels_last
-        How it is computed; see `influence.runtime.execution.Execution`.
+        Whether to measure also what inputs are worth alone, together and on top of each other
+        (leave-one-out, add-one-in, Shapley value, pairwise interaction), in `Run.interactions`. All
+        subsets of the sites are run, or a sample of them if there are more than eight sites.
+    device, batch_size
+        Where the networks run, such as ``auto`` or ``cuda:1``, and how many samples are run
+        together; in place of those of `execution`.
     draws, confidence, seed
-        Of the paired bootstrap and the sign-flip test; the seed also rules shuffle and noise.
+        The draws of the paired bootstrap and the sign-flip test, the confidence of intervals, and
+        the seed, which also rules shuffle and noise; in place of those of `resampling`.
+    execution
+        How the networks are run; see `influence.Execution`.
+    resampling
+        How intervals and p-values are computed; see `influence.Resampling`.
     stream
         Keep running sums in place of the rows of every sample, in memory that does not grow with
         the data, which may be any iterable of batches ``(inputs, targets)`` or ``(inputs, targets,
@@ -127,19 +145,19 @@ def measure(
         Use only the first samples.
     expect
         Scores that the networks are known to reach with nothing muted, such as
-        ``semantic:mean_iou=0.542+-0.005``; ``network/`` before it says of which. They are checked
-        first, in a pass of its own over the data, and nothing is measured if one is missed.
+        ``semantic:mean_iou=0.542+-0.005``, with ``network/`` before it for one of several. They are
+        checked first, in a pass of its own over the data; if one is missed, nothing is measured.
     training
-        Training data, given as `data` are, from which the mute ``optimal`` is learned for the
-        inputs of which the networks' facts do not hold it; see
+        Training data, in any form of `data`, from which the mute ``optimal`` is learned for the
+        inputs whose constant the networks' facts do not hold; see
         `influence.mutes.optimal.learn_optimal`.
     progress
         Show progress on standard error.
     checkpointing
-        Keep the rows of finished batches on disk.
+        Keep the rows of finished batches on disk, so that a run can be resumed.
     processes
-        Those that share the work, from `influence.runtime.processes.join_processes`: each calls
-        this, and gets the same tables. They need `checkpointing`, or `stream`.
+        The processes that share the work, from `influence.runtime.processes.join_processes`: each
+        calls this function, and gets the same tables. They need `checkpointing`, or `stream`.
 
     Returns
     -------
@@ -167,58 +185,61 @@ def measure(
     """
     networks = [networks] if isinstance(networks, JointNetwork) else list(networks)
     expectations = read_expectations(expect)
-    dataset = open_data(data, stream=stream)
-    count = None if isinstance(dataset, BatchStream) else sample_count(dataset, limit)
-    divided = parse_levels(levels)
-    groups = find_groups(dataset, count, stream=stream) if divided.by_group else []
-    tasks = make_tasks(
-        networks, dataset,
-        count=count, metrics=metrics, divisions=divided.divisions, mutes=mutes, sites=sites,
-        setups=setups, meeting=meeting, interactions=interactions, training=training is not None,
-        seed=seed,
-    )  # fmt: skip
-    plans = [task.plan for task in tasks]
-    training_set = None if training is None else open_training(training, plans)
-    resampling = Resampling(draws, confidence, seed)
     processes = processes or Processes()
-    execution = Execution(
-        device=str(choose_device(process_device(device, processes))),
-        batch_size=batch_size,
-        workers=workers,
-        amp=amp,
-        share=share,
-        compile=compile,
-        channels_last=channels_last,
+    resampling = _override(
+        resampling or Resampling(), draws=draws, confidence=confidence, seed=seed
     )
-    info = describe(
-        networks, dataset, plans, execution, resampling,
-        count=limit if count is None else count, interactions=interactions, levels=list(divided),
-        training=training_set, stream=stream, processes=processes.count,
-    )  # fmt: skip
+    execution = _override(execution or Execution(), device=device, batch_size=batch_size)
+    request = Request(metrics, levels, mutes, sites, setups, meeting, interactions, resampling.seed)
+    dataset = open_data(data, stream=stream)
+    stream = stream or isinstance(dataset, BatchStream)
+    count = None if isinstance(dataset, BatchStream) else sample_count(dataset, limit)
+    groups = find_groups(dataset, count, stream=stream) if parse_levels(levels).by_group else []
+    tasks = make_tasks(networks, dataset, request, count=count, training=training is not None)
+    training_set = open_training(training, [t.plan for t in tasks]) if training else None
+    chosen = choose_device(process_device(execution.device, processes))
+    execution = replace(execution, device=str(chosen))
+    info = run_info(
+        tasks, dataset, request, execution, resampling,
+        count=limit if count is None else count, training=training_set, stream=stream,
+    ) | machine_info(execution.device, processes.count)  # fmt: skip
     _check_target(checkpointing, info, stream=stream, processes=processes)
-    options: Any = {"execution": execution, "limit": limit, "processes": processes}
     shown = progress and processes.first
     clean = CleanScores()
     if expectations:
-        by_key = {task.key: task.network for task in tasks}
         with progress_bar(count, show=shown) as advance:
             clean = check_scores(
-                expectations, by_key, plans, reopen(data, dataset), advance=advance, **options
+                expectations,
+                {task.key: task.network for task in tasks},
+                [task.plan for task in tasks],
+                reopen(data, dataset),
+                execution=execution,
+                limit=limit,
+                session=Session(processes, advance=advance),
             )
-    tasks = [task.noted(clean.notes.get(task.key, ())) for task in tasks]
     shards = None if stream else _open_shards(checkpointing, info, processes)
     learned: list[Constants] = [{} for _ in tasks]
     if training_set is not None:
         learned = learn_lacking(
-            networks, plans, training_set,
-            execution=execution, shards=shards, processes=processes, progress=shown,
+            networks, [task.plan for task in tasks], training_set,
+            execution=execution, session=Session(processes, shards), progress=shown,
         )  # fmt: skip
         info["learned"] = {task.key: own for task, own in zip(tasks, learned, strict=True)}
-    tasks = [task.informed(own, training_set) for task, own in zip(tasks, learned, strict=True)]
+    tasks = [
+        task.with_notes(clean.notes.get(task.key, ())).with_constants(own, training_set)
+        for task, own in zip(tasks, learned, strict=True)
+    ]
     start = time.monotonic()
     with progress_bar(count, show=shown) as advance:
-        found = _evaluate(
-            tasks, dataset, resampling, shards, stream=stream, advance=advance, **options
+        session = Session(processes, shards, advance)
+        found: Sequence[Evaluation[Rows | Sums]] = evaluate(
+            [task.network for task in tasks],
+            dataset,
+            [task.plan for task in tasks],
+            SumCollector(resampling) if stream else RowCollector(),
+            execution=execution,
+            limit=limit,
+            session=session,
         )
     evaluated = time.monotonic()
     clean.check_length(found[0].n)
@@ -226,7 +247,7 @@ def measure(
     tables = tabulate(found, subjects, resampling, groups=groups, interactions=interactions)
     results = {task.key: own for task, own in zip(tasks, found, strict=True)}
     info |= {
-        "notes": {task.key: task.noted(results[task.key].notes).told() for task in tasks},
+        "notes": {task.key: list(task.with_notes(results[task.key].notes).notes) for task in tasks},
         "expected": list(clean.scores),
         "paths": {key: own.trial.path for key, own in results.items()},
         # Metrics that keep their own state have no value of one sample.
@@ -241,6 +262,11 @@ def measure(
     return Run(**tables, info=info, rows=rows)
 
 
+def _override(record: T, **given: object) -> T:
+    """Return a record with the fields that are given, where they are not `None`."""
+    return replace(record, **{name: value for name, value in given.items() if value is not None})
+
+
 def _check_target(
     checkpointing: Checkpointing | None,
     info: Mapping[str, Any],
@@ -251,23 +277,8 @@ def _check_target(
     """Refuse a run directory that holds another run, or cannot be written."""
     if checkpointing and checkpointing.target:
         check_free(checkpointing.target, info)
-        if stream and processes.first:  # otherwise the shards tell
+        if stream and processes.first:  # else the shards find out
             check_writable(checkpointing.target)
-
-
-def _evaluate(
-    tasks: Sequence[Task],
-    data: EvaluationSet | BatchStream,
-    resampling: Resampling,
-    shards: ShardStore | None,
-    *,
-    stream: bool,
-    **options: Any,
-) -> Sequence[Evaluation[Rows | Sums]]:
-    networks, plans = [task.network for task in tasks], [task.plan for task in tasks]
-    if stream or isinstance(data, BatchStream):
-        return evaluate_stream(networks, data, plans, resampling, **options)
-    return evaluate(networks, data, plans, shards=shards, **options)
 
 
 def _open_shards(

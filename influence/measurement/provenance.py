@@ -1,85 +1,75 @@
-"""Provenance: everything that must be known to trust a run, and to repeat it."""
+"""Provenance: everything that must be known to trust a run and to repeat it."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
 from influence.data.dataset import DataFacts, EvaluationSet
-from influence.network.joint_network import JointNetwork
-from influence.plan.plan import Plan
+from influence.measurement.tasks import Request, Task
+from influence.metrics.metric import Metric
+from influence.metrics.slices import parse_levels
+from influence.metrics.stateful import StatefulMetric
 from influence.runtime.execution import Execution
 from influence.statistics.bootstrap import Resampling
 
-__all__ = ["describe"]
+__all__ = ["machine_info", "run_info"]
 
 
-def describe(
-    networks: Sequence[JointNetwork],
+def run_info(
+    tasks: Sequence[Task],
     data: DataFacts,
-    plans: Sequence[Plan],
+    request: Request,
     execution: Execution,
     resampling: Resampling,
     *,
     count: int | None,
-    interactions: bool = False,
-    levels: Sequence[str] = (),
     training: EvaluationSet | None = None,
     stream: bool = False,
-    processes: int = 1,
 ) -> dict[str, Any]:
-    """Collect the provenance of a run, in the form of ``run.json``.
+    """Return everything that must be known to trust a run and to repeat it, for ``run.json``.
 
     Parameters
     ----------
-    networks, data, plans, execution, resampling
+    tasks, data, request, execution, resampling
         What is measured, and how.
     count
-        The samples to be used, at most; `None` for a whole stream, whose length nobody knows.
-    interactions, levels, training
-        Whether sites are also worth something together, by what results are divided, and from what
-        optimal constants are learned.
+        The number of samples that are used, at most; `None` for a whole stream.
+    training
+        The data from which optimal constants are learned.
     stream
-        Whether running sums take the place of rows.
-    processes
-        How many share the work.
+        Whether running sums are kept in place of rows.
     """
-    versions = {"python": platform.python_version()}
-    for package in ("cross-influence", "torch", "numpy", "pandas", "scipy"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
-    cuda = execution.device.startswith("cuda")
+    plan = tasks[0].plan
     return {
         # Another run must not be written over this one if any of these differ.
         "measured": {
             "networks": [
                 {
-                    "name": network.name,
-                    "seed": network.seed,
-                    "sha256": network.sha256,
-                    "sites": list(plan.sites),
-                    "metrics": {n: [m.name for m in found] for n, found in plan.metrics.items()},
-                    **_stateful(plan),
+                    "name": task.network.name,
+                    "seed": task.network.seed,
+                    "sha256": task.network.sha256,
+                    "sites": list(task.plan.sites),
+                    "metrics": _names(task.plan.metrics),
+                    **({"stateful": _names(task.plan.stateful)} if task.plan.stateful else {}),
                 }
-                for network, plan in zip(networks, plans, strict=True)
+                for task in tasks
             ],
             "data": {"name": data.name, "sha256": data.sha256, "n": count},
-            "mutes": list(dict.fromkeys(mute.name for plan in plans for mute in plan.mutes)),
-            "setups": plans[0].setups,
-            "meeting": plans[0].meeting,
-            "seed": plans[0].seed,
+            "mutes": list(dict.fromkeys(mute.name for task in tasks for mute in task.plan.mutes)),
+            "setups": plan.setups,
+            "meeting": plan.meeting,
+            "seed": plan.seed,
             "amp": execution.amp,
             "stream": stream,
             "draws": resampling.draws,
             "confidence": resampling.confidence,
-            "interactions": interactions,
-            **({"levels": list(levels)} if levels else {}),
+            "interactions": request.interactions,
+            **({"levels": list(parse_levels(request.levels))} if request.levels else {}),
             **_training(training),
         },
         "execution": {
@@ -89,13 +79,6 @@ def describe(
             "compile": execution.compile,
             "channels_last": execution.channels_last,
         },
-        "hardware": {
-            "device": torch.cuda.get_device_name() if cuda else platform.processor(),
-            "machine": platform.machine(),
-            "threads": torch.get_num_threads(),
-            "processes": processes,
-        },
-        "versions": versions,
         "definitions": {
             "omega": "A(full) - A(muted), positive = the source helps the target",
             "interval": f"paired {'Poisson ' * stream}bootstrap over samples or groups, expanded "
@@ -105,12 +88,31 @@ def describe(
     }
 
 
+def machine_info(device: str, processes: int) -> dict[str, Any]:
+    """Return the hardware and the versions of the packages that a run uses, for ``run.json``."""
+    versions = {"python": platform.python_version()}
+    for package in ("cross-influence", "torch", "numpy", "pandas", "scipy"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    cuda = device.startswith("cuda")
+    return {
+        "hardware": {
+            "device": torch.cuda.get_device_name() if cuda else platform.processor(),
+            "machine": platform.machine(),
+            "threads": torch.get_num_threads(),
+            "processes": processes,
+        },
+        "versions": versions,
+    }
+
+
+def _names(metrics: Mapping[str, Sequence[Metric | StatefulMetric]]) -> dict[str, list[str]]:
+    return {output: [metric.name for metric in own] for output, own in metrics.items()}
+
+
 def _training(data: EvaluationSet | None) -> dict[str, Any]:
     if data is None:
         return {}
     return {"training": {"name": data.name, "sha256": data.sha256, "n": len(data)}}
-
-
-def _stateful(plan: Plan) -> dict[str, Any]:
-    names = {output: [s.name for s in stateful] for output, stateful in plan.stateful.items()}
-    return {"stateful": names} if names else {}

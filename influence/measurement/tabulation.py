@@ -71,11 +71,11 @@ def _tabulate_one(
     # The groups belong to the family of the finer levels.
     frames["influence"] = [adjusted(_stack("influence", frames["influence"]))]
     about: Any = {"n": found.n, "confidence": resampling.confidence}
-    frames["influence"].append(influence_scores(found.scores, subject, **about))
-    frames["performance"].append(performance_scores(found.scores, subject, **about))
+    frames["influence"].append(influence_scores(found.stateful, subject, **about))
+    frames["performance"].append(performance_scores(found.stateful, subject, **about))
     if interactions:
         about["seed"] = resampling.seed
-        frames["interactions"].append(interaction_scores(found.scores, subject, **about))
+        frames["interactions"].append(interaction_scores(found.stateful, subject, **about))
     if isinstance(found.kept, Rows):
         frames["samples"].append(samples_frame(found.kept, subject))
     frames["distance"].append(distance_frame(found.features, subject))

@@ -1,4 +1,4 @@
-"""Tasks: what is measured of each network, made of the arguments of `influence.measure`."""
+"""Tasks: what is measured of each network, from the arguments of `influence.measure`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from influence.analysis.interactions import explain_games
 from influence.analysis.subject import Subject
 from influence.data.dataset import DataFacts, EvaluationSet
 from influence.errors import InfluenceError
-from influence.measurement.training import Constants, tell_origins
+from influence.measurement.training import Constants, note_origins
 from influence.metrics.matching import expand_sets, match_metrics, match_stateful
 from influence.metrics.registry import Wanted
-from influence.metrics.slices import Division, match_slices
+from influence.metrics.slices import match_slices, parse_levels
 from influence.mutes.optimal import with_optimal
 from influence.mutes.registry import choose_mutes
 from influence.network.joint_network import JointNetwork
@@ -20,7 +20,21 @@ from influence.network.sites import edges_of, select_sites
 from influence.plan.plan import Plan
 from influence.plan.setups import coalition_setups
 
-__all__ = ["Task", "make_tasks"]
+__all__ = ["Request", "Task", "make_tasks"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is measured of every network: the arguments of `influence.measure` of the same names."""
+
+    metrics: Mapping[str, Sequence[Wanted]] | None = None
+    levels: str | Sequence[str] = ()
+    mutes: Sequence[str] = ("zero", "mean")
+    sites: Sequence[str] | None = None
+    setups: str = "each"
+    meeting: str = "auto"
+    interactions: bool = False
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -30,11 +44,11 @@ class Task:
     Parameters
     ----------
     key
-        What its results are called: its name, with the seed where several share a name.
+        The name of its results: the network's name, with the seed where several share a name.
     network, plan
         What is run, and how it is muted and scored.
     notes
-        What its user has to know, as far as it is known.
+        What the user should know.
     """
 
     key: str
@@ -42,22 +56,18 @@ class Task:
     plan: Plan
     notes: tuple[str, ...] = ()
 
-    def noted(self, notes: Sequence[str]) -> Task:
-        """Return the same task with further notes."""
-        return replace(self, notes=(*self.notes, *notes))
+    def with_notes(self, notes: Sequence[str]) -> Task:
+        """Return the same task with further notes, each once."""
+        return replace(self, notes=tuple(dict.fromkeys([*self.notes, *notes])))
 
-    def informed(self, learned: Constants, training: EvaluationSet | None) -> Task:
-        """Return the same task with the optimal constants that were learned, told of in notes."""
+    def with_constants(self, learned: Constants, training: EvaluationSet | None) -> Task:
+        """Return the same task with the optimal constants that were learned on training data."""
         network = with_optimal(self.network, learned) if learned else self.network
-        notes = tell_origins(self.network, self.plan, learned, training)
-        return replace(self, network=network).noted(notes)
-
-    def told(self) -> list[str]:
-        """Return the notes, each once."""
-        return list(dict.fromkeys(self.notes))
+        notes = note_origins(self.network, self.plan, learned, training)
+        return replace(self, network=network).with_notes(notes)
 
     def subject(self, data: DataFacts) -> Subject:
-        """Say what the results of the network on some data are about."""
+        """Return the names, units and classes for the tables of the network's results on data."""
         outputs = [output for output in self.network.outputs if output.name in data.targets]
         return Subject(
             network=self.network.name,
@@ -76,62 +86,57 @@ class Task:
 def make_tasks(
     networks: Sequence[JointNetwork],
     data: DataFacts,
+    request: Request,
     *,
     count: int | None,
-    metrics: Mapping[str, Sequence[Wanted]] | None,
-    divisions: Sequence[Division],
-    mutes: Sequence[str],
-    sites: Sequence[str] | None,
-    setups: str,
-    meeting: str,
-    interactions: bool,
-    training: bool,
-    seed: int,
+    training: bool = False,
 ) -> list[Task]:
-    """Look up what the arguments of `influence.measure` name, for each network.
+    """Look up what a request names, for each network.
 
     Parameters
     ----------
     networks
-        With names, or names and seeds, that differ.
+        The networks; their names, or names and seeds, differ.
     data, count
-        On what they are measured, and on how many samples; `None` for a stream.
-    metrics, mutes, sites, setups, meeting, interactions, seed
-        As for `influence.measure`.
-    divisions
-        By what the places of its levels are divided.
+        The data, and the number of samples that are used; `None` for a stream.
+    request
+        What is measured of every network.
     training
-        Whether there are training data.
+        Whether there are training data, from which constants can be learned.
 
     Raises
     ------
     InfluenceError
         If names, shapes or labels do not fit together, or this cannot be measured.
     """
+    divisions = parse_levels(request.levels).divisions
     tasks = []
     for key, network in zip(_keys(networks), networks, strict=True):
-        own = select_sites(sites, [m.name for m in network.inputs])
-        wanted = expand_sets(network, data, metrics)
+        sites = select_sites(request.sites, [m.name for m in network.inputs])
+        wanted = expand_sets(network, data, request.metrics)
         matched = match_metrics(network, data, wanted)
-        chosen, left_out = choose_mutes(mutes, network, own, training=training)
+        mutes, left_out = choose_mutes(request.mutes, network, sites, training=training)
+        coalitions = request.interactions and request.setups != "all"
         plan = Plan(
-            sites=tuple(own),
-            mutes=chosen,
+            sites=tuple(sites),
+            mutes=mutes,
             metrics=matched,
             stateful=match_stateful(wanted),
             slices=match_slices(network, data, divisions, list(matched)),
-            seed=seed,
-            setups=coalition_setups(own) if interactions and setups != "all" else setups,
-            meeting=meeting,
+            seed=request.seed,
+            setups=coalition_setups(sites) if coalitions else request.setups,
+            meeting=request.meeting,
         )
         plan.check(network, count)
-        games = explain_games(plan.conditions(network), own, seed) if interactions else []
+        games: Sequence[str] = ()
+        if request.interactions:
+            games = explain_games(plan.conditions(network), sites, request.seed)
         tasks.append(Task(key, network, plan, (*left_out, *games)))
     return tasks
 
 
 def _keys(networks: Sequence[JointNetwork]) -> list[str]:
-    """Name each network's rows: by its name, with the seed where several share a name."""
+    """Return a key for each network: its name, with the seed where several share a name."""
     if not networks:
         raise InfluenceError("expected one network or more to measure, got none")
     names = [n.name for n in networks]

@@ -1,4 +1,8 @@
-"""Training: what a run learns from training data before it measures."""
+"""Training data: the constants of the mute `optimal` are learned on them before measuring.
+
+The mute replaces an input by the constant with which the network loses least, one number for each
+channel; see `influence.mutes.optimal`.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +17,23 @@ from influence.mutes.optimal import learn_optimal
 from influence.mutes.registry import lacking_optimal
 from influence.network.joint_network import JointNetwork
 from influence.plan.plan import Plan
-from influence.runtime.execution import Execution
-from influence.runtime.processes import Json, Processes
-from influence.runtime.shards import ShardStore
+from influence.runtime.execution import Execution, Session
+from influence.runtime.processes import Json
 
-__all__ = ["Constants", "learn_lacking", "open_training", "tell_origins"]
+__all__ = ["Constants", "learn_lacking", "note_origins", "open_training"]
 
 Constants = dict[str, list[float]]
-"""Input -> optimal constant, one number a channel."""
+"""Input -> optimal constant, one number for each channel."""
 
 
 def open_training(data: Data, plans: Sequence[Plan]) -> EvaluationSet:
-    """Return training data as a set; InfluenceError unless a mute needs what is learned on them."""
+    """Open training data.
+
+    Raises
+    ------
+    InfluenceError
+        If no mute needs what is learned on them.
+    """
     if not any(_needs_optimal(plan) for plan in plans):
         raise InfluenceError(
             "training data are for the mute 'optimal', expected it among the mutes (or 'panel'), "
@@ -39,8 +48,7 @@ def learn_lacking(
     data: EvaluationSet,
     *,
     execution: Execution,
-    shards: ShardStore | None = None,
-    processes: Processes | None = None,
+    session: Session | None = None,
     progress: bool = False,
 ) -> list[Constants]:
     """Learn the constants that the plans' mutes need and the facts of the networks lack.
@@ -48,24 +56,24 @@ def learn_lacking(
     Parameters
     ----------
     networks, plans
-        What is measured: one plan a network.
+        What is measured: one plan for each network.
     data
         Training data.
     execution
         The device to compute on, and how many processes read ahead.
-    shards
-        Where the constants are kept, and taken from on a resumed run.
-    processes
-        The first one learns and tells the others.
+    session
+        The first process learns the constants and broadcasts them. With shards they are kept, and
+        read again on a resumed run.
     progress
-        Whether to show how far it is.
+        Whether to show a progress bar.
 
     Raises
     ------
     InfluenceError
         As `learn_optimal`.
     """
-    processes = processes or Processes()
+    session = session or Session()
+    shards, processes = session.shards, session.processes
     lacking = [
         lacking_optimal(network, plan.sites) if _needs_optimal(plan) else []
         for network, plan in zip(networks, plans, strict=True)
@@ -73,14 +81,14 @@ def learn_lacking(
     learned = shards.load_json("optimal") if shards else None
     if learned is None and processes.first:
         learned = [
-            _learn(network, data, sites, execution, seed=plans[0].seed, progress=progress)
+            _learn(network, data, sites, execution, plans[0].seed, progress)
             for network, sites in zip(networks, lacking, strict=True)
         ]
     learned = processes.broadcast(cast(Json, learned))
     if shards and not _fits(learned, lacking):
         raise InfluenceError(
             f"{shards.folder / 'optimal.json'}: expected the constants that an interrupted run "
-            f"learned for {lacking}, got {str(learned)[:100]}. Start afresh without --resume"
+            f"learned for {lacking}, got {str(learned)[:100]}. Start afresh with resume=False"
         )
     if shards and processes.first:
         shards.save_json("optimal", learned)
@@ -88,18 +96,24 @@ def learn_lacking(
 
 
 def _learn(
-    network: JointNetwork, data: EvaluationSet, sites: Sequence[str], execution: Execution,
-    **options: Any,
-) -> Constants:  # fmt: skip
+    network: JointNetwork,
+    data: EvaluationSet,
+    sites: Sequence[str],
+    execution: Execution,
+    seed: int,
+    progress: bool,
+) -> Constants:
     if not sites:
         return {}
-    device, workers = execution.device, execution.workers
-    found = learn_optimal(network, data, sites=sites, device=device, workers=workers, **options)
+    found = learn_optimal(
+        network, data, sites=sites, device=execution.device, workers=execution.workers, seed=seed,
+        progress=progress,
+    )  # fmt: skip
     return {site: list(constant) for site, constant in found.items()}
 
 
 def _fits(learned: Any, lacking: Sequence[Sequence[str]]) -> bool:
-    """Say whether there is a constant for each input that lacks one."""
+    """Return whether there is a finite constant for each input that lacks one."""
     try:
         constants = [constant for own in learned for constant in own.values()]
         numbers = all(len(c) and all(map(math.isfinite, c)) for c in constants)
@@ -108,23 +122,23 @@ def _fits(learned: Any, lacking: Sequence[Sequence[str]]) -> bool:
         return False
 
 
-def tell_origins(
+def note_origins(
     network: JointNetwork, plan: Plan, learned: Collection[str], data: EvaluationSet | None
 ) -> list[str]:
-    """Say where each optimal constant of a run comes from.
+    """Return notes on where each optimal constant of a run comes from.
 
     Parameters
     ----------
     network, plan
         What is measured.
     learned, data
-        The inputs whose constant was learned, and on what.
+        The inputs whose constant was learned, and the training data.
     """
     if not _needs_optimal(plan):
         return []
-    learnt = f"was learned on {data.source} ({len(data)} samples)" if data is not None else ""
+    where = f"was learned on {data.source} ({len(data)} samples)" if data is not None else ""
     return [
-        f"optimal of {m.name!r} {learnt if m.name in learned else 'comes from the checkpoint'}"
+        f"optimal of {m.name!r} {where if m.name in learned else 'comes from the checkpoint'}"
         for m in network.inputs
         if m.name in plan.sites
     ]

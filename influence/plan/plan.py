@@ -75,8 +75,8 @@ class Plan:
             reason = "is an exported program" if program else "takes one tensor with all inputs"
             raise InfluenceError(
                 f"mute 'absent' shows None in place of an input, and network {network.name!r} "
-                f"{reason}. Measure a module that accepts None (for a file of weights, --network "
-                "module:factory), or take another mute"
+                f"{reason}. Measure a module that accepts None (for a file of weights, "
+                "network='module:factory'), or take another mute"
             )
         if self.shuffle and count is not None:
             random_order(count, self.seed)

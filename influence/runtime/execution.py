@@ -1,41 +1,50 @@
-"""influence/runtime/execution.py."""
+"""How networks are run: on which device, in which batches, and by which processes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import torch
 
 from influence.errors import InfluenceError, unknown
+from influence.runtime.processes import Processes
+from influence.runtime.shards import ShardStore
 
 __all__ = [
     "AMP",
     "Execution",
+    "Session",
     "choose_device",
 ]
 
 
 @dataclass(frozen=True)
 class Execution:
-    """How it is computed; none of this changes a result beyond floating-point noise.
-
-    `amp` is the exception: ``bf16`` or ``fp16`` runs the network in mixed precision.
+    """How networks are run. Nothing here changes a result beyond floating-point noise, but `amp`.
 
     Parameters
     ----------
     device
-        Such as ``cpu`` or ``cuda:1``; ``auto`` is CUDA where there is one.
-    batch_size, workers
-        Samples that are run together, and processes that read ahead.
+        Such as ``cpu`` or ``cuda:1``; ``auto`` is CUDA if it is available.
+    batch_size
+        How many samples are run together.
+    workers
+        How many processes read data ahead; 0 reads in this process.
     amp
-        ``off``, ``bf16`` or ``fp16``.
+        Automatic mixed precision: ``off``, ``bf16`` or ``fp16``.
     share
-        Whether conditions share the work that they have in common.
+        Whether what several setups have in common is computed only once.
     compile
-        Whether `torch.compile` is applied, which takes minutes and pays on long runs.
+        Whether `torch.compile` is applied, which takes minutes and pays off on long runs.
     channels_last
-        Whether maps are kept with their channels last; by default where that suits the network,
-        see `influence.engine.memory_format`.
+        Whether maps are stored with their channels last; `None` chooses what suits the network, see
+        `influence.engine.forward.suits_channels_last`.
+
+    Raises
+    ------
+    InfluenceError
+        If a number is out of range, or the precision is unknown.
     """
 
     device: str = "auto"
@@ -56,16 +65,41 @@ class Execution:
             raise unknown("precision", self.amp, AMP)
 
 
+@dataclass(frozen=True)
+class Session:
+    """Who shares the work of a run, where finished batches are kept, and who is told of progress.
+
+    Parameters
+    ----------
+    processes
+        The processes that share the work; one alone by default.
+    shards
+        Where the rows of finished batches are kept, and taken from on a resumed run. Several
+        processes need them, unless running sums are kept.
+    advance
+        Called with the number of samples that were finished, for a progress bar.
+    """
+
+    processes: Processes = field(default_factory=Processes)
+    shards: ShardStore | None = None
+    advance: Callable[[int], object] | None = None
+
+    def report(self, samples: int) -> None:
+        """Advance the progress bar of the first process."""
+        if self.advance and self.processes.first:
+            self.advance(samples)
+
+
 AMP: dict[str, torch.dtype | None] = {
     "off": None,
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
 }
-"""The precisions by name."""
+"""The precisions of automatic mixed precision by name."""
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of that name; ``auto`` is CUDA where there is one.
+    """Return the device of that name; ``auto`` is CUDA if it is available.
 
     >>> choose_device("cpu")
     device(type='cpu')

@@ -1,12 +1,13 @@
-"""Maps: chosen samples run again, with nothing muted and with one source muted.
+"""Maps of samples: an output, pixel by pixel, with nothing muted and with one source muted.
 
-A map is made by the engine that measures: the same mutes, random streams and partners, so that it
-shows where in a sample its omega comes from.
+They are computed by the engine that measures, with the same mutes, random numbers and shuffled
+partners, so that they show where in a sample its omega comes from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -18,8 +19,9 @@ from torch import Tensor
 from influence.data.dataset import Batch, EvaluationSet
 from influence.data.evaluation_file import EvaluationFile
 from influence.data.source import Data, open_data, sample_count
-from influence.engine.loop import order_samples, read_batches, run_batches
+from influence.engine.evaluation import try_out
 from influence.engine.preparation import make_runners
+from influence.engine.schedule import Schedule, choose_batches, order_samples
 from influence.errors import InfluenceError
 from influence.metrics.matching import match_metrics
 from influence.metrics.metric import Metric, Prediction, Statistic
@@ -29,72 +31,93 @@ from influence.network.joint_network import JointNetwork
 from influence.network.sites import select_sites
 from influence.plan.plan import Plan
 from influence.results.sample_maps import SampleMaps
-from influence.runtime.execution import Execution
+from influence.runtime.execution import Execution, Session
 from influence.statistics.rows import RowKey
 
-__all__ = ["map_samples"]
+__all__ = ["Effect", "map_samples"]
 
 Array = NDArray[np.float64]
 
 
 def _predicted(prediction: Prediction) -> Tensor:
-    """Return what is predicted at each place: labels, or values clamped to the truth's range."""
+    """Return the prediction of each pixel and whether it has truth, (batch, 2 * pixels)."""
     if prediction.target.is_floating_point():
-        places = prediction.aligned()
+        predicted = prediction.aligned()
     else:
-        places = prediction.values.max(dim=1).indices
-    both = torch.stack([places.double(), prediction.valid().double()], dim=1)
-    return both.reshape(len(places), -1)
+        predicted = prediction.values.max(dim=1).indices
+    both = torch.stack([predicted.double(), prediction.valid().double()], dim=1)
+    return both.reshape(len(predicted), -1)
 
 
-PLACES = Metric(
-    "places",
-    Statistic("places", _predicted, lambda rows: np.split(rows, 2, axis=-1)[1].sum(-1)),
+PIXELS = Metric(
+    "pixels",
+    Statistic("pixels", _predicted, lambda rows: np.split(rows, 2, axis=-1)[1].sum(-1)),
     lambda sums: np.full(sums.shape[:-1], np.nan),
     higher_is_better=True,
 )
-"""What is predicted at each place and which places have truth, in the form of a metric.
+"""The pixels themselves, as a metric: labels, or values clamped to the range of the truth.
 
-Its rows are as long as a sample has places: it is for few samples.
+Its rows hold two numbers for each pixel of a sample: it is for few samples.
 """
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The effect of one source on one target: what a map shows.
+
+    Parameters
+    ----------
+    source
+        The site that is muted.
+    target
+        The output that is compared.
+    mute
+        The name of the mute that replaces the source.
+    """
+
+    source: str
+    target: str
+    mute: str
 
 
 def map_samples(
     network: JointNetwork,
     data: Data,
     ids: Sequence[str],
+    effect: Effect,
     *,
-    source: str,
-    target: str,
-    mute: str,
     seed: int = 0,
     limit: int | None = None,
     device: str = "auto",
 ) -> SampleMaps:
-    """Run a network on chosen samples, with nothing muted and with one source muted.
+    """Predict chosen samples with nothing muted and with one source muted, pixel by pixel.
+
+    The two predictions show in which pixels of a sample the source helps or hurts the target.
 
     Parameters
     ----------
-    network, data
-        What is run, on what; data as for `influence.measure`.
+    network
+        The trained network.
+    data
+        The samples, as for `influence.measure`.
     ids
-        The names of the samples.
-    source, target, mute
-        What is muted, the output that is looked at, and what replaces the source.
+        Names of samples, each once.
+    effect
+        Source, target and mute.
     seed, limit
-        As in the measurement: they choose the partners of a shuffle, and noise.
+        Those of the measurement, on which shuffled partners and noise depend.
     device
-        Where it is computed; see `influence.runtime.execution.Execution`.
+        The device that computes, as for `influence.runtime.execution.Execution`.
 
     Returns
     -------
     SampleMaps
-        In the order of the names.
+        The samples in the order of `ids`.
 
     Raises
     ------
     InfluenceError
-        If a name is unknown, the output has one value a sample and not a map, or the network and
+        If a name is unknown, the target has one value a sample and no pixels, or the network and
         the data do not fit together.
 
     Examples
@@ -105,24 +128,25 @@ def map_samples(
     >>> net = JointNetwork(Sum(), inputs=("x", "y"), outputs=("total",))
     >>> x, y = torch.ones(3, 4), torch.arange(12.0).reshape(3, 4)
     >>> data = [({"x": x, "y": y}, {"total": x + y})]
-    >>> map_samples(net, data, ["1"], source="y", target="total", mute="zero").gain.tolist()
+    >>> map_samples(net, data, ["1"], Effect("y", "total", "zero")).gain.tolist()
     [[4.0, 5.0, 6.0, 7.0]]
     """
     dataset = open_data(data)
     count = sample_count(dataset, limit)
     positions = _positions(dataset, ids, count)
-    plan = _plan(network, dataset, source, target, mute, seed)
+    target = effect.target
+    plan = _plan(network, dataset, effect, seed)
     plan.check(network, count)
     batches, predicted = _run(network, dataset, plan, positions, count=count, device=device)
     truth = torch.cat([batch.targets[target] for batch in batches]).numpy()
     labels = truth.dtype.kind == "i"
-    full, muted = (places.reshape(truth.shape) for places, _ in predicted)
+    full, muted = (pixels.reshape(truth.shape) for pixels, _ in predicted)
     valid = predicted[0][1].reshape(truth.shape) > 0
-    pictures, pictured = _pictures(network, source, dataset, batches)
+    pictures, pictured = _pictures(network, effect.source, dataset, batches)
     kind: type = np.int64 if labels else np.float64
     return SampleMaps(
         network=network.name,
-        source=source,
+        source=effect.source,
         target=target,
         mute=plan.mutes[0].name,
         ids=tuple(dataset.ids[position] for position in positions),
@@ -152,29 +176,27 @@ def _positions(data: EvaluationSet, ids: Sequence[str], count: int) -> list[int]
         if name not in known:
             near = get_close_matches(name, known) or list(known)[:3]
             raise InfluenceError(
-                f"no sample {name!r} among the {count} of {data.source}: their ids are such as "
+                f"no sample {name!r} among the {count} of {data.source}: give ids such as "
                 f"{', '.join(map(repr, near))}"
             )
     return [known[name] for name in ids]
 
 
-def _plan(
-    network: JointNetwork, data: EvaluationSet, source: str, target: str, mute: str, seed: int
-) -> Plan:
-    (site,) = select_sites([source], [m.name for m in network.inputs])
+def _plan(network: JointNetwork, data: EvaluationSet, effect: Effect, seed: int) -> Plan:
+    target = effect.target
+    (site,) = select_sites([effect.source], [m.name for m in network.inputs])
     (plain,) = match_metrics(network, data, {target: ["mae"]})[target]
     if not data.targets[target].shape:
         raise InfluenceError(
-            f"{data.source}: targets/{target} has one value a sample, expected a map or another "
-            "target with places. The table of samples shows each sample as a whole: "
-            "influence table samples"
+            f"{data.source}: expected a target with pixels, but targets/{target} has one value a "
+            "sample. Choose another target, or see the omegas of whole samples in samples.csv.gz"
         )
     field = data.targets[target]
     if field.integer and field.scale is None:
         plain = METRICS["pixel_accuracy"]
-    # The metric comes first: it says what is wrong if shapes or labels do not fit.
-    (chosen,), _ = choose_mutes([mute], network, [site])
-    return Plan((site,), (chosen,), {target: (plain, PLACES)}, seed)
+    (mute,), _ = choose_mutes([effect.mute], network, [site])
+    # The plain metric comes first: its message is clear if shapes or labels do not fit.
+    return Plan((site,), (mute,), {target: (plain, PIXELS)}, seed)
 
 
 def _run(
@@ -186,25 +208,30 @@ def _run(
     count: int,
     device: str,
 ) -> tuple[list[Batch], list[tuple[Array, Array]]]:
-    """Return the samples, and of each condition what is predicted and which places have truth."""
+    """Return the samples, and for each condition the predicted pixels and which have truth."""
     execution = Execution(device=device, batch_size=1, share=False)
     derangement = order_samples([network], data, [plan], count)
-    batches = [np.array([position]) for position in positions]
-    pairs = read_batches(data, batches, derangement, execution)
+    alone = [np.array([position]) for position in positions]
+    schedule = Schedule(choose_batches(data, alone, range(len(alone)), derangement, execution))
     runners = make_runners([network], data, [plan], execution, count=count)
-    _, results = run_batches(runners, pairs, execution, samples=len(positions))
-    found = list(results)
+    _, loaded = try_out(runners, schedule, execution, Session())
+    (runner,) = runners
+    found = [(batch, runner.run(batch, follower)) for _, batch, follower in loaded]
     (output,) = plan.metrics
-    keys = [RowKey(c, output, PLACES.statistic.name) for c in plan.conditions(network)]
-    rows = [np.concatenate([of_batch[key] for _, (of_batch,) in found]) for key in keys]
+    keys = [RowKey(c, output, PIXELS.statistic.name) for c in plan.conditions(network)]
+    rows = [np.concatenate([of_batch[key] for _, of_batch in found]) for key in keys]
     halves = [np.split(values, 2, axis=1) for values in rows]
-    return [batch for batch, _ in found], [(places, valid) for places, valid in halves]
+    return [batch for batch, _ in found], [(pixels, valid) for pixels, valid in halves]
 
 
 def _pictures(
     network: JointNetwork, source: str, data: EvaluationSet, batches: Sequence[Batch]
 ) -> tuple[NDArray[Any] | None, str]:
-    """Return pictures of samples, and what they show: the data's own, or the source if an input."""
+    """Return pictures of the samples, and what they show.
+
+    They are the pictures of the evaluation file; without these they show the source, or the first
+    input where the source is an edge.
+    """
     if isinstance(data, EvaluationFile):
         pictures = [p for b in batches if (p := data.picture(int(b.indices[0]))) is not None]
         if pictures:
@@ -228,7 +255,7 @@ def _given(
     batches: Sequence[Batch],
     shape: Sequence[int],
 ) -> NDArray[Any] | None:
-    """Return the input of the target's name in the form of the truth, if it can have that form."""
+    """Return the input that has the target's name, in the form of the truth, if there is one."""
     kinds = {modality.name: modality.kind for modality in network.inputs}
     field = data.targets[target]
     of_labels = field.integer and field.scale is None
@@ -243,5 +270,5 @@ def _given(
 
 
 def _classes(network: JointNetwork, data: EvaluationSet, target: str) -> tuple[str, ...]:
-    (own,) = (o.classes for o in network.outputs if o.name == target)
-    return own or data.targets[target].classes
+    (known,) = (o.classes for o in network.outputs if o.name == target)
+    return known or data.targets[target].classes

@@ -1,43 +1,75 @@
-"""Reruns: a network of a run, ready to run some of the samples that it was measured on again."""
+"""Reruns: the samples that sources helped and hurt most in a run, run through the network again.
+
+They are shown as maps, or as the gallery of the run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Any
 
 import pandas as pd
 
 from influence.data.dataset import EvaluationSet
 from influence.data.source import Data, open_data
+from influence.display.gallery.exhibits import Exhibit, arrange
+from influence.display.gallery.folder import Gallery
 from influence.errors import InfluenceError
 from influence.mutes.optimal import with_optimal
 from influence.network.joint_network import JointNetwork
 from influence.results.extremes import extreme_samples
 from influence.results.run import Run, read_run
 from influence.results.sample_maps import SampleMaps
-from influence.samples.maps import map_samples
+from influence.results.selection import named
+from influence.runtime.records import Record, read_record
+from influence.samples.maps import Effect, map_samples
 
-__all__ = [
-    "Rerun",
-    "map_extremes",
-    "open_rerun",
-]
+__all__ = ["Rerun", "gather_gallery", "map_extremes", "open_rerun"]
+
+REALISTIC = "shuffle"
+"""The mute that a gallery prefers, as it replaces inputs by inputs of the data."""
+
+
+class _Network(Record, extra="ignore"):
+    sha256: str
+    name: str
+    seed: int | None
+
+
+class _Data(Record, extra="ignore"):
+    sha256: str
+    n: int
+
+
+class _Measured(Record, extra="ignore"):
+    networks: Sequence[_Network]
+    data: _Data
+    seed: int
+
+
+class _Facts(Record, extra="ignore"):
+    """What ``run.json`` has to say of a measurement that is repeated."""
+
+    measured: _Measured
+    learned: Mapping[str, Mapping[str, Sequence[float]]] = {}
 
 
 @dataclass(frozen=True)
 class Rerun:
-    """One network of a run, and what makes it compute the same again.
+    """One network of a run, with what it takes to repeat its measurement.
 
     Parameters
     ----------
     network, data
-        What was measured, on what; `learned` is the network with the constants of the run.
+        The network and the data that were measured.
     seed, count
-        The seed of the measurement, and how many samples it took.
+        The seed of the measurement, and its number of samples.
     samples
         The rows of ``samples.csv.gz`` of this network.
+    learned
+        Input -> optimal constant, for the inputs for which the run learned one.
     """
 
     network: JointNetwork
@@ -45,39 +77,36 @@ class Rerun:
     seed: int
     count: int
     samples: pd.DataFrame = field(repr=False)
-    learned: Mapping[str, Any] = field(default_factory=dict)
+    learned: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
-    def maps(
-        self, ids: list[str], *, source: str, target: str, mute: str, device: str = "auto"
-    ) -> SampleMaps:
-        """Map samples as `influence.samples.maps.map_samples` does, as in the measurement."""
+    def maps(self, ids: Sequence[str], effect: Effect, device: str = "auto") -> SampleMaps:
+        """Map samples by `influence.samples.maps.map_samples`, as they were measured."""
         network = self.network
-        if mute == "optimal":
+        if effect.mute == "optimal":
             network = with_optimal(network, self.learned)
         return map_samples(
-            network, self.data, ids, source=source, target=target, mute=mute, seed=self.seed,
-            limit=self.count, device=device,
-        )  # fmt: skip
+            network, self.data, ids, effect, seed=self.seed, limit=self.count, device=device
+        )
 
 
 def open_rerun(
     directory: str | PathLike[str], run: Run, network: JointNetwork, data: EvaluationSet
 ) -> Rerun:
-    """Find what a run knows of a network.
+    """Prepare to run samples of a run again.
 
     Parameters
     ----------
     directory
-        Of the run, for messages.
+        The directory of the run, for messages.
     run
-        As `influence.results.run.read_run` reads it.
+        The run, as `influence.results.run.read_run` reads it.
     network, data
-        What was measured, on what.
+        One of the networks that were measured, and the data.
 
     Raises
     ------
     InfluenceError
-        If the run is of another network or of other data, or has no samples.
+        If another network or other data were measured, or the run has no table of samples.
 
     Examples
     --------
@@ -92,84 +121,62 @@ def open_rerun(
     >>> rerun.seed, rerun.count
     (4, 3)
     """
-    try:
-        measured = run.info["measured"]
-        networks = [(n["sha256"], n["name"], n["seed"]) for n in measured["networks"]]
-        seed, count, sha256 = measured["seed"], measured["data"]["n"], measured["data"]["sha256"]
-    except (KeyError, TypeError) as error:
+    facts = read_record(_Facts, run.info, f"{directory}/run.json", "Measure again")
+    measured, learned = facts.measured, facts.learned
+    name, seed = network.name, network.seed
+    if (network.sha256, name, seed) not in [(n.sha256, n.name, n.seed) for n in measured.networks]:
         raise InfluenceError(
-            f"{directory}/run.json does not say what was measured: {error!r}. Measure again"
-        ) from error
-    if (network.sha256, network.name, network.seed) not in networks:
-        raise InfluenceError(
-            f"{directory} is of the checkpoints {', '.join(name for _, name, _ in networks)}; "
-            f"{network.name!r} is none of these, or comes from another file. Give one that was "
-            "measured, or name samples by their ids: influence maps --id"
+            f"{directory} holds results of the networks "
+            f"{', '.join(n.name for n in measured.networks)}; {name!r} is none of these, or comes "
+            "from another file. Give a checkpoint that was measured"
         )
-    if sha256 != data.sha256:
+    if measured.data.sha256 != data.sha256:
         raise InfluenceError(
-            f"{directory} was measured on other data than {data.source}. Give the file that was "
-            "measured, or name samples by their ids: influence maps --id"
+            f"{directory} was measured on other data than {data.source}. Give the data that were "
+            "measured"
         )
-    samples = _samples(directory, run.samples, network)
-    return Rerun(network, data, seed, count, samples, _learned(directory, run.info, network))
-
-
-def _learned(
-    directory: str | PathLike[str], info: Mapping[str, Any], network: JointNetwork
-) -> Mapping[str, Any]:
-    """Return the constants that the run learned for the network, where it did."""
-    learned = info.get("learned", {})
-    try:
-        own = learned.get(network.name) or learned.get(f"{network.name}-seed{network.seed}") or {}
-        with_optimal(network, own)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise InfluenceError(
-            f"{directory}/run.json: expected the constants that were learned, got {error}. "
-            "Measure again"
-        ) from error
-    constants: Mapping[str, Any] = own
-    return constants
-
-
-def _samples(
-    directory: str | PathLike[str], samples: pd.DataFrame, network: JointNetwork
-) -> pd.DataFrame:
+    samples = run.samples
     if samples.empty:
         raise InfluenceError(
-            f"{directory} was streamed and has no samples to choose from. Measure without "
-            "--stream, or name samples by their ids: influence maps --id"
+            f"{directory} has no samples to choose from, as it was streamed. Measure with "
+            "stream=False"
         )
-    seed = samples["seed"]
-    same_seed = seed.isna() if network.seed is None else seed == network.seed
-    return samples[(samples["network"] == network.name) & same_seed]
+    same_seed = samples["seed"].isna() if seed is None else samples["seed"] == seed
+    return Rerun(
+        network,
+        data,
+        measured.seed,
+        measured.data.n,
+        samples[(samples["network"] == name) & same_seed],
+        learned.get(name) or learned.get(f"{name}-seed{seed}") or {},
+    )
 
 
 def map_extremes(
     run: str | PathLike[str],
     network: JointNetwork,
     data: Data,
+    effect: Effect,
     *,
-    source: str,
-    target: str,
-    mute: str,
     metric: str | None = None,
     top: int = 4,
     device: str = "auto",
 ) -> SampleMaps:
-    """Map the samples that a source helped and hurt most in a run, with the seed of that run.
+    """Map the samples that a source helped and hurt most in a run.
 
     Parameters
     ----------
     run
-        The directory that a measurement of this network on these data was written to.
-    network, data, source, target, mute, device
-        As for `map_samples`.
+        The directory of the run.
+    network, data
+        One of the networks that were measured, and the data.
+    effect, device
+        As for `influence.samples.maps.map_samples`.
     metric
-        What tells the most helped and hurt; by default one of the target, see
+        The metric whose omega chooses samples; by default one of the target, see
         `influence.results.extremes.extreme_samples`.
     top
-        How many samples a side.
+        How many helped and how many hurt samples.
 
     Returns
     -------
@@ -179,8 +186,7 @@ def map_extremes(
     Raises
     ------
     InfluenceError
-        As `map_samples`; and if the run is of another network or of other data, or no sample was
-        helped or hurt.
+        As `map_samples` and `open_rerun`; and if no sample was helped or hurt.
 
     Examples
     --------
@@ -195,18 +201,121 @@ def map_extremes(
     >>> data = [({"x": x, "y": y}, {"total": x + y})]
     >>> folder = tempfile.mkdtemp()
     >>> measure(net, data, mutes=["zero"]).write(folder)
-    >>> map_extremes(folder, net, data, source="y", target="total", mute="zero", top=1).ids
+    >>> map_extremes(folder, net, data, Effect("y", "total", "zero"), top=1).ids
     ('2',)
     """
     rerun = open_rerun(run, read_run(run), network, open_data(data))
     extremes = extreme_samples(
-        rerun.samples,
-        source=[source], target=[target], mute=[mute], metric=[metric] if metric else (), top=top,
+        rerun.samples, source=[effect.source], target=[effect.target], mute=[effect.mute],
+        metric=[metric] if metric else (), top=top,
     )  # fmt: skip
     if extremes.empty:
         raise InfluenceError(
-            f"{run}: {source!r} helps and hurts no sample of {target!r} under {mute!r}. Choose "
-            "another metric, or name samples by their ids"
+            f"{run}: {effect.source!r} helps and hurts no sample of {effect.target!r} under "
+            f"{effect.mute!r}. Choose another metric, or name samples by their ids"
         )
-    ids = extremes["id"].tolist()
-    return rerun.maps(ids, source=source, target=target, mute=mute, device=device)
+    return rerun.maps(extremes["id"].tolist(), effect, device)
+
+
+def gather_gallery(
+    run: str | PathLike[str],
+    networks: Sequence[JointNetwork],
+    data: Data,
+    *,
+    mute: str | None = None,
+    metric: Sequence[str] = (),
+    top: int = 3,
+    own: bool = False,
+    device: str = "auto",
+) -> tuple[Gallery, tuple[str, ...]]:
+    """Draw the samples that each source helped and hurt most in a run, for every target.
+
+    Parameters
+    ----------
+    run
+        The directory of the run.
+    networks, data, device
+        As for `map_extremes`, but of several networks that were measured.
+    mute
+        The mute that replaced sources; by default `shuffle` if the run has it, or else its first.
+    metric
+        The metrics whose omega chooses samples; by default one for each target, see
+        `influence.results.extremes.extreme_samples`.
+    top
+        How many helped and how many hurt samples of each source and target.
+    own
+        Whether to include each source with the target of the same name.
+
+    Returns
+    -------
+    tuple
+        The gallery, and a note for each source and target that it leaves out.
+
+    Raises
+    ------
+    InfluenceError
+        As `open_rerun`; and if the gallery would be empty.
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> from influence.measurement.pipeline import measure
+    >>> class Sum(torch.nn.Module):
+    ...     def forward(self, x, y):
+    ...         return x + y
+    >>> net = JointNetwork(Sum(), inputs=("x", "y"), outputs=("total",))
+    >>> x, y = torch.ones(3, 1, 4), torch.arange(12.0).reshape(3, 1, 4)
+    >>> data = [({"x": x, "y": y}, {"total": x + y})]
+    >>> folder = tempfile.mkdtemp()
+    >>> measure(net, data, mutes=["zero"]).write(folder)
+    >>> found, notes = gather_gallery(folder, [net], data, top=1)
+    >>> found.rows[["source", "side", "id"]].values.tolist()
+    [['x', 'helped', '0'], ['y', 'helped', '2']]
+    """
+    counted = Counter((network.name, network.seed, network.sha256) for network in networks)
+    for (name, _, _), times in counted.items():
+        if times > 1:
+            raise InfluenceError(f"expected each checkpoint once, got {name!r} {times} times")
+    dataset, measured = open_data(data), read_run(run)
+    found = [
+        item
+        for network in networks
+        for item in _exhibits(
+            open_rerun(run, measured, network, dataset),
+            mute=mute, metric=metric, top=top, own=own, device=device,
+        )
+    ]  # fmt: skip
+    exhibits = [item for item in found if isinstance(item, Exhibit)]
+    notes = [item for item in found if isinstance(item, str)]
+    if not exhibits:
+        raise InfluenceError(f"{run} has nothing to show: {'; '.join(notes)}")
+    return arrange(exhibits), tuple(notes)
+
+
+def _exhibits(
+    rerun: Rerun, *, mute: str | None, metric: Sequence[str], top: int, own: bool, device: str
+) -> Iterator[Exhibit | str]:
+    """Yield the exhibits of one network, and a note for each source and target without any."""
+    present = list(rerun.samples["mute"].unique())
+    mute = mute or (REALISTIC if REALISTIC in present else present[0])
+    samples = named(named(rerun.samples, "mute", [mute]), "metric", metric)
+    pairs = samples[["source", "target"]].drop_duplicates()
+    for source, target in pairs.itertuples(index=False, name=None):
+        where = f"{rerun.network.name}: {source} -> {target}"
+        shape = rerun.data.targets[target].shape
+        if source == target and not own:
+            continue
+        if len(shape) != 2:
+            yield (
+                f"{where} is not shown: samples of {target} have the shape {shape}, "
+                "not rows and columns of pixels"
+            )
+            continue
+        part = samples[(samples["source"] == source) & (samples["target"] == target)]
+        metrics = list(part["metric"].unique()) if metric else ()
+        extremes = extreme_samples(part, metric=metrics, top=top)
+        if extremes.empty:
+            yield f"{where} is not shown: {source} helps and hurts no sample under {mute}"
+        for _, rows in extremes.groupby("metric", sort=False):
+            maps = rerun.maps(rows["id"].tolist(), Effect(source, target, mute), device)
+            yield Exhibit(rows, maps)

@@ -9,10 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from experiments.networks.export import checkpoint_path, export_network, publish_weights
+from experiments.networks.export import checkpoint_path, export_network
 from experiments.networks.study import NetworkStudy
 from experiments.networks.training import load_network
-from influence.errors import InfluenceError
 from influence.network.checkpoints import load_checkpoint
 from tests.experiments.networks.conftest import TRAIN
 
@@ -53,15 +52,3 @@ def test_the_same_weights_give_the_same_file(study: NetworkStudy, tmp_path: Path
     shutil.copytree(study.folder("mine-depth"), tmp_path / "mine-depth")
     again = export_network(replace(study, work=tmp_path), "mine-depth")
     assert again.read_bytes() == checkpoint_path(study, "mine-depth").read_bytes()
-
-
-def test_weights_are_published_once_they_are_there(study: NetworkStudy, tmp_path: Path) -> None:
-    results = shutil.copytree(study.results, tmp_path / "results")
-    other = replace(study, results=results)
-    path = publish_weights(other, "mine")
-    assert path == results / "weights" / "mine.safetensors"
-    assert path.read_bytes() == study.weights_path("mine").read_bytes()
-    elsewhere = replace(other, work=tmp_path / "nothing")
-    assert publish_weights(elsewhere, "mine") == path  # from where it lies already
-    with pytest.raises(InfluenceError, match="guided is not trained"):
-        publish_weights(elsewhere, "guided")

@@ -39,7 +39,7 @@ def test_a_step_that_is_done_is_not_done_again(study: NetworkStudy) -> None:
     assert not call(study, "train", "mine", "guided").exception
 
 
-@pytest.mark.parametrize("step", ["train", "export", "measure", "publish"])
+@pytest.mark.parametrize("step", ["train", "export", "measure"])
 def test_a_network_that_is_not_there_is_told_before_anything_is_done(
     empty_study: NetworkStudy, step: str
 ) -> None:
@@ -48,7 +48,7 @@ def test_a_network_that_is_not_there_is_told_before_anything_is_done(
     assert not empty_study.work.exists()
 
 
-@pytest.mark.parametrize("step", ["export", "measure", "publish"])
+@pytest.mark.parametrize("step", ["export", "measure"])
 def test_a_network_that_is_not_trained_is_named(empty_study: NetworkStudy, step: str) -> None:
     message = told(empty_study, step, "mine")
     assert str(empty_study.folder("mine") / "weights.safetensors") in message

@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import shutil
-from dataclasses import replace
-from pathlib import Path
-
 import pytest
 
 from experiments.networks.study import NetworkStudy
@@ -22,22 +18,6 @@ def test_a_name_in_two_files_is_told(empty_study: NetworkStudy) -> None:
     (empty_study.results / "again.toml").write_text(readme_configuration())
     with pytest.raises(InfluenceError, match=r"mine\.toml: mine, mine-depth is also in another"):
         empty_study.choose()
-
-
-def test_published_weights_serve_where_nothing_was_trained(
-    study: NetworkStudy, tmp_path: Path
-) -> None:
-    results = shutil.copytree(study.results, tmp_path / "results")
-    elsewhere = replace(study, work=tmp_path / "work", results=results)
-    trained = elsewhere.folder("mine") / "weights.safetensors"
-    assert elsewhere.weights_path("mine") == trained
-    published = results / "weights" / "mine.safetensors"
-    published.parent.mkdir()
-    published.touch()
-    assert elsewhere.weights_path("mine") == published
-    trained.parent.mkdir(parents=True)
-    trained.touch()
-    assert elsewhere.weights_path("mine") == trained
 
 
 def test_a_split_has_the_pictures_and_classes_of_its_label_set(study: NetworkStudy) -> None:

@@ -17,6 +17,8 @@ from experiments.networks.training import (
     train_network,
     training_labels,
 )
+from experiments.training.configuration import make_network
+from experiments.training.fitting import save_weights
 from influence.errors import InfluenceError
 from tests.experiments.networks.mine import Mine
 
@@ -137,11 +139,15 @@ def test_damaged_and_foreign_weights_are_named(study: NetworkStudy, tmp_path: Pa
         load_network(other, "mine")
 
 
-def test_the_published_weights_are_those_of_their_networks(tmp_path: Path) -> None:
-    published = NetworkStudy(work=tmp_path)
-    names = [path.stem for path in (published.results / "weights").glob("*.safetensors")]
-    assert names
-    for name in names:
-        network = load_network(published, name).requires_grad_(False)
-        maps = network(torch.zeros(1, 3, published.height, published.width))
-        assert all(x.isfinite().all() for x in maps.values())
+@pytest.mark.parametrize("name", ["ccam", "hybridnet"])
+def test_weights_of_a_configured_network_are_read_again(name: str, tmp_path: Path) -> None:
+    configured = NetworkStudy(work=tmp_path)
+    plan = configured.plan(name)
+    start = make_network(replace(plan, options=plan.options | {"pretrained": False}))
+    configured.folder(name).mkdir()
+    save_weights(start, configured.weights_path(name))
+    network = load_network(configured, name).requires_grad_(False)
+    for key, value in start.state_dict().items():
+        torch.testing.assert_close(network.state_dict()[key], value, rtol=1e-3, atol=1e-6)
+    maps = network(torch.zeros(1, 3, configured.height, configured.width))
+    assert all(x.isfinite().all() for x in maps.values())

@@ -12,7 +12,7 @@ import pytest
 from experiments.sweep import study as sweep_study
 from experiments.sweep.measuring import measure_member
 from experiments.sweep.study import CONDITIONS, Sweep
-from experiments.sweep.training import publish_statistics, train_member
+from experiments.sweep.training import train_member, write_statistics
 from experiments.training.single_task import FULL, train_single_task
 from experiments.training.study import TASKS, Study
 from tests.experiments.training.conftest import tiny_study, write_rooms
@@ -70,7 +70,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
         for network in sweep.single_task_networks():
             train_single_task(*network)
         for condition in CONDITIONS:
-            publish_statistics(sweep, condition)
+            write_statistics(sweep, condition)
         for member in sweep.members():
             train_member(sweep, member)
             measure_member(sweep, member)

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from experiments.sweep.gathering import (
-    METRICS,
     gather_designs,
     gather_facts,
     gather_seeds,
     gather_tables,
 )
 from experiments.sweep.study import Sweep
+from experiments.training.report_tables import METRICS
 from influence.errors import InfluenceError
 
 KEYS = ["mute", "source", "target", "metric", "level"]

@@ -38,18 +38,19 @@ def test_what_is_measured_is_not_measured_again(sweep: Sweep) -> None:
     assert (sweep.run_folder(member) / "run.json").stat().st_mtime_ns == before
 
 
-def test_the_published_weights_are_enough_to_measure_again(sweep: Sweep, tmp_path: Path) -> None:
+def test_the_weights_are_enough_to_measure_again(sweep: Sweep, tmp_path: Path) -> None:
     member = sweep.choose(())[0]
-    fresh = replace(sweep, work=tmp_path)  # no trained networks, no predictions of its own
+    shutil.copytree(sweep.work / "weights", tmp_path / "weights")
+    fresh = replace(sweep, work=tmp_path)  # no training states, no predictions of its own
     again = pd.read_csv(measure_member(fresh, member) / "influence.csv")
     before = pd.read_csv(sweep.run_folder(member) / "influence.csv")
     pd.testing.assert_frame_equal(again, before)
 
 
 def test_lacking_statistics_are_named(sweep: Sweep, tmp_path: Path) -> None:
-    shutil.copytree(sweep.results, tmp_path / "results")
-    (tmp_path / "results" / "weights" / "in-sample.json").unlink()
-    bare = replace(sweep, results=tmp_path / "results", work=tmp_path / "work")
+    shutil.copytree(sweep.work / "weights", tmp_path / "weights")
+    (tmp_path / "weights" / "in-sample.json").unlink()
+    bare = replace(sweep, work=tmp_path)
     with pytest.raises(InfluenceError, match=r"statistics of the training inputs at .*in-sample"):
         measure_member(bare, bare.choose(())[0])
 

@@ -40,6 +40,7 @@ def tiny_study(root: Path) -> Study:
         open_split=partial(RoomsFolder, root / "data"),
         work=root / "work",
         results=root / "results",
+        measured=root / "measured",
         reports=root / "reports",
         height=HEIGHT,
         width=WIDTH,

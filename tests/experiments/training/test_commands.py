@@ -52,6 +52,7 @@ def test_there_is_one_command_per_step(study: Study) -> None:
         "measure",
         "panels",
         "predict",
+        "publish",
         "score-inputs",
         "train-jrn",
         "train-single-task",
@@ -86,7 +87,7 @@ def test_measure_calls_the_library_with_the_study_s_files(
     assert arguments[0] == "measure"
     assert [Path(a).name for a in arguments[1:6]] == [f"jrn-{v}.pt2" for v in VARIANTS]
     assert arguments[-2:] == ["--limit", "2"]
-    assert arguments[arguments.index("--out") + 1] == str(study.reports)
+    assert arguments[arguments.index("--out") + 1] == str(study.measured)
     assert arguments[arguments.index("--mute") + 1] == "panel"
     makefile = (Path(__file__).parents[3] / "Makefile").read_text()
     assert all(option in makefile for option in ASKED)

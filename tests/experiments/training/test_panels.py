@@ -38,6 +38,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Study:
         open_split=partial(RoomsFolder, root),
         work=root / "work",
         results=root / "results",
+        measured=root / "measured",
         reports=root / "reports" / "toy",
         single_task=Recipe(epochs=1),
         joint=Recipe(epochs=1),
@@ -52,7 +53,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Study:
     metrics = {"semantic": ["pixel_accuracy"], "depth": ["rms"]}
     run = measure(load_checkpoint(path), test_set, metrics=metrics, mutes=["shuffle"], draws=9,
                   device="cpu")  # fmt: skip
-    run.write(study.reports)
+    run.write(study.measured)
     return study
 
 
@@ -73,7 +74,7 @@ def test_one_figure_a_direction_in_every_format(
         f"{stem}.{suffix}" for stem in stems for suffix in ("png", "pdf", "svg")
     ]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
-    samples = read_run(measured.reports).samples
+    samples = read_run(measured.measured).samples
     for maps, names in drawn:
         chosen = extreme_samples(samples, source=[maps.source], target=[maps.target], top=1)
         assert maps.ids == tuple(chosen["id"])
@@ -106,7 +107,7 @@ def test_pictures_that_the_file_does_not_hold_are_read(
                   metrics={"semantic": ["pixel_accuracy"], "depth": ["rms"]}, mutes=["shuffle"],
                   device="cpu")  # fmt: skip
     run.write(tmp_path / "run")
-    study = replace(measured, reports=tmp_path / "run", open_split=lambda _: Images(),
+    study = replace(measured, measured=tmp_path / "run", open_split=lambda _: Images(),
                     height=5, width=6)  # fmt: skip
     drawn: list[SampleMaps] = []
 

@@ -83,8 +83,8 @@ def test_changes_are_compared_under_mutes_alone(tmp_path: Path, toy_file: Path) 
 def test_bad_input_ends_with_a_clear_message(
     runs: Path, arguments: list[str], code: int, message: str
 ) -> None:
-    places = {name: str(runs / name) for name in ("a", "b", "short", "stream", "nowhere")}
-    result = CliRunner().invoke(main, ["compare", *(places.get(a, a) for a in arguments)])
+    paths = {name: str(runs / name) for name in ("a", "b", "short", "stream", "nowhere")}
+    result = CliRunner().invoke(main, ["compare", *(paths.get(a, a) for a in arguments)])
     assert result.exit_code == code
     assert message in result.output
     assert "Traceback" not in result.output

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from influence.cli import main
 from influence.results.extremes import extreme_samples
 from influence.results.run import read_run
-from influence.samples.maps import map_samples
+from influence.samples.maps import Effect, map_samples
 from tests.toy import Toy, toy, write_toy_file
 
 WHAT = ["--source", "depth", "--target", "semantic", "--mute", "shuffle"]
@@ -53,8 +53,8 @@ def test_chosen_samples(weights: Path, toy_file: Path, tmp_path: Path) -> None:
                   "--out", out, "--figure", figure)  # fmt: skip
     assert result.exit_code == 0, result.output
     assert result.output == f"wrote {out}\nwrote {figure}\n"
-    expected = map_samples(toy(), toy_file, ["4", "2"], source="depth", target="semantic",
-                           mute="shuffle", seed=3, limit=12)  # fmt: skip
+    effect = Effect("depth", "semantic", "shuffle")
+    expected = map_samples(toy(), toy_file, ["4", "2"], effect, seed=3, limit=12)
     with h5py.File(out) as file:
         assert [i.decode() for i in file["ids"]] == ["4", "2"]
         assert file["omega"][...].tolist() == expected.omega.tolist()
@@ -125,7 +125,8 @@ def test_a_run_of_something_else_is_refused(
     torch.save(Toy(1).state_dict(), other)
     wanted = ["--run", run, "--out", tmp_path / "maps.h5"]
     assert (
-        "is of the checkpoints net; 'net' is none" in maps(other, toy_file, *WHAT, *wanted).stderr
+        "holds results of the networks net; 'net' is none"
+        in maps(other, toy_file, *WHAT, *wanted).stderr
     )
     data = write_toy_file(tmp_path / "other.h5", count=12)
     assert "measured on other data than" in maps(weights, data, *WHAT, *wanted).stderr
@@ -144,9 +145,11 @@ def test_a_streamed_or_damaged_run_is_refused(
     wanted = [*WHAT, "--run", tmp_path, "--out", tmp_path / "maps.h5"]
     info["measured"]["stream"] = True
     (tmp_path / "run.json").write_text(json.dumps(info))
-    assert "was streamed and has no samples" in maps(weights, toy_file, *wanted).stderr
+    streamed = maps(weights, toy_file, *wanted).stderr
+    assert "has no samples to choose from" in streamed
+    assert "Measure without --stream" in streamed  # an option of another command
     samples.rename(tmp_path / "samples.csv.gz")
     del info["measured"]["seed"]
     info["measured"]["stream"] = False
     (tmp_path / "run.json").write_text(json.dumps(info))
-    assert "run.json does not say what was measured" in maps(weights, toy_file, *wanted).stderr
+    assert "run.json: measured: seed: field required" in maps(weights, toy_file, *wanted).stderr

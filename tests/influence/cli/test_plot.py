@@ -54,10 +54,10 @@ def test_bad_input_ends_with_a_clear_message(
 ) -> None:
     write_run(tmp_path / "run")
     write_run(tmp_path / "mixed", influence_frame(), performance_frame(["other"]))
-    places = {name: str(tmp_path / name) for name in ("run", "mixed", "nowhere")}
+    paths = {name: str(tmp_path / name) for name in ("run", "mixed", "nowhere")}
     out = tmp_path / "figure.png"
     out.write_bytes(b"earlier")
-    command = ["plot", *(places.get(a, a) for a in arguments), "--out", str(out)]
+    command = ["plot", *(paths.get(a, a) for a in arguments), "--out", str(out)]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == code
     assert message in result.output

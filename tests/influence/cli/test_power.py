@@ -62,8 +62,8 @@ def test_a_folder_with_tables_alone_will_do(tmp_path: Path) -> None:
 def test_bad_input_ends_with_a_clear_message(
     run: Path, arguments: list[str], code: int, message: str
 ) -> None:
-    places = {"run": str(run), "nowhere": str(run.parent / "nowhere")}
-    result = CliRunner().invoke(main, ["power", *(places.get(a, a) for a in arguments)])
+    paths = {"run": str(run), "nowhere": str(run.parent / "nowhere")}
+    result = CliRunner().invoke(main, ["power", *(paths.get(a, a) for a in arguments)])
     assert result.exit_code == code
     assert message in result.output
     assert "Traceback" not in result.output

@@ -30,8 +30,8 @@ def test_registries_are_listed_one_a_line(what: str, names: dict[str, object]) -
 
 
 def test_metrics_that_need_no_truth_say_so() -> None:
-    told = {line.split()[0] for line in shown("metrics").splitlines() if "no ground truth" in line}
-    assert told == {"kl_divergence", "changed_labels", "relative_change", "absolute_change"}
+    facts = {line.split()[0] for line in shown("metrics").splitlines() if "no ground truth" in line}
+    assert facts == {"kl_divergence", "changed_labels", "relative_change", "absolute_change"}
 
 
 def test_sets_are_listed_after_the_metrics_with_the_printed_names() -> None:
@@ -45,14 +45,14 @@ def test_evaluation_file(tmp_path: Path) -> None:
     attributes = {"targets/semantic": {"ignore": 255, "classes": CLASSES}}
     path = write_toy_file(tmp_path / "a.h5", groups=[0, 1] * 6 + [2], attributes=attributes)
     text = shown(str(path))
-    for told in (
+    for fact in (
         "a: evaluation file, 13 samples, groups: 3",
         "inputs/semantic: values, 3 x 5 x 6",
         "targets/semantic: labels, 5 x 6; ignore 255.0; classes floor, wall, thing",
         "targets/depth: values, 5 x 6; unit m",
         f"sha256 {sha256_of(path)}",
     ):
-        assert told in text
+        assert fact in text
 
 
 def test_checkpoint(tmp_path: Path) -> None:

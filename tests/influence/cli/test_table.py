@@ -61,8 +61,8 @@ def test_bad_input_ends_with_a_clear_message(
     tmp_path: Path, arguments: list[str], code: int, message: str
 ) -> None:
     write_run(tmp_path / "run")
-    places = {name: str(tmp_path / name) for name in ("run", "nowhere")}
-    result = CliRunner().invoke(main, ["table", *(places.get(a, a) for a in arguments)])
+    paths = {name: str(tmp_path / name) for name in ("run", "nowhere")}
+    result = CliRunner().invoke(main, ["table", *(paths.get(a, a) for a in arguments)])
     assert result.exit_code == code
     assert message in result.output
     assert "Traceback" not in result.output

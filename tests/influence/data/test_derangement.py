@@ -26,6 +26,7 @@ from influence.data.derangement import (
     random_order,
 )
 from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
+from influence.engine.collectors import RowCollector
 from influence.engine.evaluation import evaluate
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import Checkpointing, measure
@@ -226,7 +227,7 @@ def test_rows_are_those_of_a_gather(
     reads.clear()
     plan = Plan(("x", "y"), tuple(parse_mutes([mute])), {"z": tuple(find_metrics(["mse"]))}, seed=4)
     execution = Execution(batch_size=batch_size, share=share)
-    found = evaluate([net], data, [plan], execution=execution)
+    found = evaluate([net], data, [plan], RowCollector(), execution=execution)
     assert found[0].trial.shared == share
     assert len(reads) == 31 * (1 + (mute == "shuffle:neighbours"))
     for key, rows in found[0].kept.values.items():

@@ -23,6 +23,7 @@ from influence.data.loader import (
 )
 from influence.data.source import BatchStream
 from influence.errors import InfluenceError
+from influence.runtime.execution import Session
 from influence.runtime.shards import ShardStore
 from tests.toy import write_toy_file
 
@@ -122,7 +123,7 @@ def test_stored_cycles_of_another_form_are_refused(tmp_path: Path, found: Any) -
     store.save_json("tour", found)
     with pytest.raises(InfluenceError, match=r"tour\.json: expected the cycles in which .* afresh"):
         agree_on_derangement(
-            numbered(6), 6, "shuffle:neighbours", names=["x"], seed=0, shards=store
+            numbered(6), 6, "shuffle:neighbours", names=["x"], seed=0, session=Session(shards=store)
         )
 
 

@@ -12,6 +12,7 @@ import torch
 from influence.measurement.pipeline import measure
 from influence.mutes.optimal import learn_optimal
 from influence.network.checkpoints import export_checkpoint, load_checkpoint
+from influence.runtime.execution import Execution
 from tests.toy import toy
 
 pytestmark = [
@@ -42,9 +43,9 @@ def checkpoint(tmp_path: Path) -> Path:
     "options",
     [
         {},
-        {"channels_last": True},
-        {"compile": True},
-        {"workers": 2},
+        {"execution": Execution(channels_last=True)},
+        {"execution": Execution(compile=True)},
+        {"execution": Execution(workers=2)},
         {"stream": True},
     ],
     ids=str,
@@ -53,7 +54,9 @@ def test_shared_path_gives_on_cuda_what_each_setup_gives_by_itself(
     toy_file: Path, checkpoint: Path, options: dict[str, Any]
 ) -> None:
     known: dict[str, Any] = {"mutes": MUTES, "device": "cuda", "setups": "ends"}
-    plain = measure(load_checkpoint(checkpoint), toy_file, share=False, **known)
+    plain = measure(
+        load_checkpoint(checkpoint), toy_file, execution=Execution(share=False), **known
+    )
     shared = measure(load_checkpoint(checkpoint), toy_file, **known, **options)
     assert shared.info["paths"] == {"toy": "shared"}
     gap = (plain.performance["value"] - shared.performance["value"]).abs()
@@ -85,5 +88,7 @@ def test_constants_learned_are_those_of_the_cpu(toy_file: Path, checkpoint: Path
 
 def test_mixed_precision_stays_near(toy_file: Path) -> None:
     full = measure(toy(), toy_file, mutes=["zero"], device="cuda").influence["omega"]
-    mixed = measure(toy(), toy_file, mutes=["zero"], device="cuda", amp="bf16").influence["omega"]
+    mixed = measure(
+        toy(), toy_file, mutes=["zero"], execution=Execution("cuda", amp="bf16")
+    ).influence["omega"]
     assert (full - mixed).abs().max() < 0.1

@@ -18,6 +18,7 @@ from influence.measurement.pipeline import measure
 from influence.network.checkpoints import export_checkpoint, load_checkpoint
 from influence.network.joint_network import JointNetwork
 from influence.results.run import Run
+from influence.runtime.execution import Execution
 
 SITES = ("x", "y", "edge:left", "edge:right.0", "edge:twin")
 
@@ -141,7 +142,8 @@ def test_every_way_gives_the_same(
     """Hooks, the graph node by node, and the shared path of both; every subset of the sites."""
     plain = measured(net, data, setups="all")
     assert "too small" in plain.info["paths"]["network"]
-    runs = [measured(program, data, setups="all"), measured(program, data, setups="all", share=0)]
+    alone = measured(program, data, setups="all", execution=Execution(share=False))
+    runs = [measured(program, data, setups="all"), alone]
     monkeypatch.setattr("influence.engine.trial.WORTH_TRACING", -1.0)
     runs.append(measured(net, data, setups="all"))
     assert [run.info["paths"]["network"] for run in runs[::2]] == ["shared", "shared"]

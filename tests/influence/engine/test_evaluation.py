@@ -21,6 +21,7 @@ from torch import Tensor
 
 from influence.cli import main
 from influence.data.evaluation_file import EvaluationFile
+from influence.engine.collectors import RowCollector
 from influence.engine.evaluation import evaluate
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import Checkpointing, measure
@@ -31,7 +32,7 @@ from influence.network.joint_network import JointNetwork, Modality, Output
 from influence.plan.plan import Plan
 from influence.results.run import Run, read_run
 from influence.results.tables import SAMPLES_COLUMNS
-from influence.runtime.execution import Execution, choose_device
+from influence.runtime.execution import Execution, Session, choose_device
 from influence.runtime.shards import ShardStore
 from influence.statistics.rows import Rows
 from tests.toy import Toy, batches, joint, toy, write_toy_file
@@ -48,7 +49,8 @@ def plan(*mutes: str) -> Plan:
 
 
 def run(net: JointNetwork, path: Path, mutes: tuple[str, ...] = ALL_MUTES, **options: Any) -> Rows:
-    return evaluate([net], EvaluationFile(path), [plan(*mutes)], **options)[0].kept
+    data = EvaluationFile(path)
+    return evaluate([net], data, [plan(*mutes)], RowCollector(), **options)[0].kept
 
 
 @pytest.mark.parametrize(("batch_size", "workers"), [(1, 0), (3, 2), (16, 0)])
@@ -104,10 +106,12 @@ def test_resumed_evaluation_equals_an_uninterrupted_one(
 
     done: list[int] = []
     store = ShardStore(tmp_path / "shards", {})
+    session = Session(shards=store, advance=stop_after_two)
     with pytest.raises(KeyboardInterrupt):
-        run(net, toy_file, mutes, execution=execution, shards=store, advance=stop_after_two)
+        run(net, toy_file, mutes, execution=execution, session=session)
     assert store.finished() == [0, 1]
-    resumed = run(net, toy_file, mutes, execution=execution, shards=store, advance=done.append)
+    session = Session(shards=store, advance=done.append)
+    resumed = run(net, toy_file, mutes, execution=execution, session=session)
     assert sum(done[2:]) == 13
     for key, rows in whole.values.items():
         np.testing.assert_array_equal(resumed.values[key], rows)
@@ -173,9 +177,9 @@ def test_way_of_computing_changes_nothing(
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     reference = run(load_checkpoint(exported), toy_file, execution=Execution(share=False))
     data, plans = EvaluationFile(toy_file), [plan(*ALL_MUTES)]
-    found = evaluate(
-        [load_checkpoint(exported)], data, plans, execution=Execution(share=share, **options)
-    )
+    execution = Execution(share=share, **options)
+    networks = [load_checkpoint(exported)]
+    found = evaluate(networks, data, plans, RowCollector(), execution=execution)
     assert found[0].trial.shared == share
     assert found[0].trial.channels_last == options.get("channels_last", True)
     for key, rows in reference.values.items():
@@ -185,7 +189,8 @@ def test_way_of_computing_changes_nothing(
 def test_several_networks_share_one_read(exported: Path, toy_file: Path, reads: list[int]) -> None:
     plans = [plan("zero", "shuffle"), replace(plan("zero", "shuffle"), setups="all")]
     networks = [load_checkpoint(exported), load_checkpoint(exported)]
-    found = evaluate(networks, EvaluationFile(toy_file), plans, execution=Execution(batch_size=4))
+    data, execution = EvaluationFile(toy_file), Execution(batch_size=4)
+    found = evaluate(networks, data, plans, RowCollector(), execution=execution)
     assert sorted(reads) == list(range(13))
     one, other = (own.kept for own in found)
     assert len(one.conditions()) == 1 + 2 * 2
@@ -305,7 +310,8 @@ def test_a_generator_gives_what_the_file_gives(path: Path) -> None:
 def test_batch_size_and_workers_change_nothing(
     path: Path, streamed: Run, batch_size: int, workers: int
 ) -> None:
-    options = OPTIONS | {"batch_size": batch_size, "workers": workers, "stream": True}
+    execution = Execution(batch_size=batch_size, workers=workers)
+    options = OPTIONS | {"execution": execution, "stream": True}
     assert_near(measure(toy(), path, **options), streamed, 1e-6)
 
 

@@ -19,6 +19,7 @@ from influence.measurement.pipeline import Checkpointing, measure
 from influence.mutes.optimal import learn_optimal, with_optimal
 from influence.network.joint_network import JointNetwork, Modality, Output
 from influence.results.run import Run
+from influence.runtime.execution import Execution
 from tests.toy import CLASSES, Toy, batches, joint, toy, toy_arrays, write_toy_file
 
 QUICK: dict[str, Any] = {"mutes": ["zero"], "draws": 20, "metrics": {"depth": ["rms"]}}
@@ -30,7 +31,9 @@ def test_tables_do_not_depend_on_batch_size_or_workers(
 ) -> None:
     options: dict[str, Any] = {"mutes": ["zero", "shuffle", "noise"], "draws": 100}
     reference = measure(toy(), toy_file, **options)
-    found = measure(toy(), toy_file, batch_size=batch_size, workers=workers, **options)
+    found = measure(
+        toy(), toy_file, execution=Execution(batch_size=batch_size, workers=workers), **options
+    )
     for name in ("influence", "performance", "samples"):
         one, other = (getattr(run, name) for run in (reference, found))
         numbers = one.select_dtypes("number")
@@ -233,7 +236,7 @@ def test_constants_of_another_form_are_told(toy_file: Path, tmp_path: Path, foun
     with pytest.raises(KeyboardInterrupt):
         measure(toy(), Unreadable(toy_file), **options, checkpointing=Checkpointing(tmp_path))
     (tmp_path / "optimal.json").write_text(json.dumps(found))
-    with pytest.raises(InfluenceError, match=r"optimal\.json.* Start afresh without --resume"):
+    with pytest.raises(InfluenceError, match=r"optimal\.json.* Start afresh with resume=False"):
         measure(toy(), toy_file, **options, checkpointing=Checkpointing(tmp_path, resume=True))
 
 

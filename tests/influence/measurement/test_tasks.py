@@ -1,4 +1,4 @@
-"""Tasks: what the arguments of a measurement come to for each network."""
+"""Tasks: what is measured of each network, from the arguments of a measurement."""
 
 from __future__ import annotations
 
@@ -9,25 +9,16 @@ import pytest
 
 from influence.data.evaluation_file import EvaluationFile
 from influence.errors import InfluenceError
-from influence.measurement.tasks import Task, make_tasks
+from influence.measurement.tasks import Request, Task, make_tasks
+from influence.network.joint_network import JointNetwork
 from tests.toy import Toy, joint, toy
 
-WANTED: dict[str, Any] = {
-    "count": 13,
-    "metrics": None,
-    "divisions": (),
-    "mutes": ["zero"],
-    "sites": None,
-    "setups": "each",
-    "meeting": "off",
-    "interactions": False,
-    "training": False,
-    "seed": 0,
-}
 
-
-def tasks_of(path: Path, *networks: Any, **options: Any) -> list[Task]:
-    return make_tasks(networks, EvaluationFile(path), **(WANTED | options))
+def tasks_of(
+    path: Path, *networks: JointNetwork, training: bool = False, **asked: Any
+) -> list[Task]:
+    request = Request(**({"mutes": ["zero"], "meeting": "off"} | asked))
+    return make_tasks(networks, EvaluationFile(path), request, count=13, training=training)
 
 
 def test_a_key_has_the_seed_only_where_names_are_shared(toy_file: Path) -> None:
@@ -56,16 +47,16 @@ def test_what_is_left_out_is_noted_once(toy_file: Path) -> None:
     names = {mute.name for mute in task.plan.mutes}
     assert "optimal" not in names
     assert any("'optimal' of the panel was left out" in note for note in task.notes)
-    assert task.noted(task.notes).told() == list(task.notes)
+    assert task.with_notes(task.notes).notes == task.notes
 
 
 def test_constants_that_were_learned_stay_with_the_task(toy_file: Path) -> None:
     data = EvaluationFile(toy_file)
     (task,) = tasks_of(toy_file, toy(), mutes=["optimal"], training=True)
-    told = task.informed({"depth": [2.0], "semantic": [1.0, 0.0, 0.0]}, data)
-    assert told.network.inputs[0].optimal == (2.0,)
+    found = task.with_constants({"depth": [2.0], "semantic": [1.0, 0.0, 0.0]}, data)
+    assert found.network.inputs[0].optimal == (2.0,)
     assert task.network.inputs[0].optimal is None
-    assert f"optimal of 'depth' was learned on {toy_file} (13 samples)" in told.notes
+    assert f"optimal of 'depth' was learned on {toy_file} (13 samples)" in found.notes
 
 
 def test_a_subject_bears_the_names_of_network_and_data(toy_file: Path) -> None:

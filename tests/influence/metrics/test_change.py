@@ -20,6 +20,7 @@ from influence.metrics.metric import Prediction
 from influence.metrics.registry import METRICS
 from influence.network.joint_network import JointNetwork, Modality, Output
 from influence.results.run import Run
+from influence.runtime.execution import Execution
 from tests.toy import Toy, batches, joint, toy, toy_arrays, write_toy_file
 
 NAMES = [m.name for m in CHANGE_METRICS]
@@ -175,8 +176,11 @@ def test_agrees_with_hand_written_passes(toy_file: Path) -> None:
     }
     metrics = {"depth": ["rms", "relative_change"],
                "semantic": ["mean_iou", "kl_divergence", "changed_labels"]}  # fmt: skip
-    for options in ({"batch_size": 4}, {"batch_size": 13}, {"batch_size": 1, "share": False}):
-        run = measure(joint(module), toy_file, metrics=metrics, mutes=["zero"], draws=5, **options)  # type: ignore[arg-type]
+    alone = Execution(batch_size=1, share=False)
+    for execution in (Execution(batch_size=4), Execution(batch_size=13), alone):
+        run = measure(
+            joint(module), toy_file, metrics=metrics, mutes=["zero"], draws=5, execution=execution
+        )
         frame = run.influence[run.influence["source"] == "depth"].set_index("metric")
         for name, wanted in expected.items():
             assert frame.loc[name, "omega"] == pytest.approx(wanted, rel=1e-5)

@@ -31,6 +31,7 @@ from influence.metrics.slices import (
 )
 from influence.network.joint_network import JointNetwork, Output
 from influence.results.run import Run
+from influence.runtime.execution import Execution
 from tests.own_metrics import own_mae
 from tests.toy import Toy, joint, toy, toy_arrays, write_toy_file
 
@@ -260,12 +261,12 @@ def test_counts_of_the_bins_add_up_to_the_whole(divided: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"batch_size": 1}, {"batch_size": 13}, {"batch_size": 5, "workers": 2}], ids=str
+    "execution",
+    [Execution(batch_size=1), Execution(batch_size=13), Execution(batch_size=5, workers=2)],
+    ids=str,
 )
-def test_tables_do_not_depend_on_batch_size(
-    divided: Run, path: Path, options: dict[str, Any]
-) -> None:
-    found = run(path, **options).influence
+def test_tables_do_not_depend_on_batch_size(divided: Run, path: Path, execution: Execution) -> None:
+    found = run(path, execution=execution).influence
     numbers = found.select_dtypes("number").columns.drop("seed")
     np.testing.assert_allclose(found[numbers], divided.influence[numbers], rtol=1e-5, atol=1e-9)
 

@@ -14,11 +14,9 @@ from influence.data.derangement import derange
 from influence.data.evaluation_file import EvaluationFile
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
-from influence.mutes.optimal import with_optimal
 from influence.network.joint_network import JointNetwork
 from influence.results.sample_maps import SampleMaps
-from influence.samples.maps import map_samples
-from influence.samples.rerun import map_extremes
+from influence.samples.maps import Effect, map_samples
 from tests.toy import CLASSES, Toy, toy, toy_arrays, write_toy_file
 
 IDS = ["10", "0", "3"]
@@ -30,10 +28,10 @@ MUTES = {
 
 
 def make(data: Any, source: str = "depth", target: str = "semantic", **options: Any) -> SampleMaps:
-    options = {"mute": "zero", "device": "cpu"} | options
+    options = {"device": "cpu"} | options
+    effect = Effect(source, target, options.pop("mute", "zero"))
     ids = options.pop("ids", IDS)
-    return map_samples(options.pop("net", toy()), data, ids, source=source, target=target,
-                       **options)  # fmt: skip
+    return map_samples(options.pop("net", toy()), data, ids, effect, **options)
 
 
 def omegas(run: Any, maps: SampleMaps) -> list[float]:
@@ -189,7 +187,7 @@ def test_any_number_of_axes_can_be_mapped(mute: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ids": ["3", "twelve"]}, r"no sample 'twelve' among the 13 of .*toy\.h5: their ids"),
+        ({"ids": ["3", "twelve"]}, r"no sample 'twelve' among the 13 of .*toy\.h5: give ids"),
         ({"ids": ["10"], "limit": 5}, "no sample '10' among the 5 of"),
         ({"ids": []}, "expected one sample or more, each once"),
         ({"ids": ["1", "1"]}, "expected one sample or more, each once"),
@@ -201,23 +199,23 @@ def test_any_number_of_axes_can_be_mapped(mute: str) -> None:
         ({"source": "edge:convolution"}, "'convolution'.*'?conv"),
     ],
 )
-def test_mistakes_are_told(toy_file: Path, options: dict[str, Any], message: str) -> None:
+def test_mistakes_are_reported(toy_file: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(InfluenceError, match=message):
         make(toy_file, **options)
 
 
-def test_near_names_of_a_sample_are_told(tmp_path: Path) -> None:
+def test_near_names_of_a_sample_are_suggested(tmp_path: Path) -> None:
     path = write_toy_file(tmp_path / "toy.h5", ids=[f"room-{i:04d}" for i in range(13)])
     with pytest.raises(InfluenceError, match=r"no sample 'rom-0011' .*such as 'room-0011'"):
         make(path, ids=["rom-0011"])
 
 
-def test_an_output_without_places_is_refused() -> None:
+def test_an_output_without_pixels_is_refused() -> None:
     x = torch.ones(3, 2)
     net = JointNetwork(nn.Bilinear(2, 2, 4), ["x", "y"], ["label"])
     data = [({"x": x, "y": x}, {"label": torch.tensor([0, 1, 2])})]
     with pytest.raises(
-        InfluenceError, match="targets/label has one value a sample, expected a map"
+        InfluenceError, match="expected a target with pixels, but targets/label has one value"
     ):
         make(data, "x", "label", net=net, ids=["0"])
 
@@ -231,19 +229,6 @@ def test_a_sample_without_truth_and_a_network_that_fails_are_named(tmp_path: Pat
         make(path, ids=["3"])
     with pytest.raises(InfluenceError, match=r"NaN or infinity in output .* for sample '0'"):
         make(path, ids=["0"])
-
-
-def test_constants_that_a_run_learned_are_those_of_its_maps(toy_file: Path, tmp_path: Path) -> None:
-    run = measure(toy(), toy_file, metrics=METRICS, mutes=["optimal"], training=toy_file, draws=9)
-    run.write(tmp_path / "run")
-    mapped = map_extremes(
-        tmp_path / "run", toy(), toy_file, source="depth", target="depth", mute="optimal", top=2
-    )
-    learned = with_optimal(toy(), run.info["learned"]["toy"])
-    again = make(toy_file, "depth", "depth", mute="optimal", net=learned, ids=list(mapped.ids))
-    np.testing.assert_array_equal(mapped.gain, again.gain)
-    with pytest.raises(InfluenceError, match="the facts hold no optimal constant of depth"):
-        make(toy_file, mute="optimal")
 
 
 def test_what_the_network_was_given_of_the_target(toy_file: Path, tmp_path: Path) -> None:

@@ -1,0 +1,209 @@
+"""The batches that one process runs, and the order in which samples are read.
+
+A shuffle mute shows a network the input of another sample, its partner. The order of reading is
+chosen such that partners are near each other, so that each sample is read only once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count as count_from
+from itertools import islice
+from typing import NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from influence.data.dataset import Batch, EvaluationSet, group_numbers
+from influence.data.derangement import Derangement
+from influence.data.loader import (
+    Follower,
+    agree_on_derangement,
+    exchange_in_pairs,
+    limit_batches,
+    load_batches,
+    with_followers,
+)
+from influence.data.source import BatchStream, check_limit, sample_count
+from influence.network.joint_network import JointNetwork
+from influence.plan.plan import Plan
+from influence.runtime.execution import Execution, Session, choose_device
+from influence.runtime.processes import Json
+
+__all__ = ["LoadedBatch", "Schedule", "choose_batches", "cut", "make_schedule", "order_samples"]
+
+
+class LoadedBatch(NamedTuple):
+    """A batch in memory.
+
+    Parameters
+    ----------
+    number
+        Its position among all batches, of all processes.
+    batch
+        The samples.
+    follower
+        The inputs of the partner of the last sample, under a shuffle mute.
+    """
+
+    number: int
+    batch: Batch
+    follower: Follower | None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The batches that one process runs.
+
+    Parameters
+    ----------
+    batches
+        In the order in which they are run; each is read when it is asked for.
+    positions
+        For each batch of all processes, the positions of its samples in the data; `None` for a
+        stream.
+    finished
+        The numbers of the batches that an interrupted run has finished.
+    ids, groups
+        The name and the group number of each sample; `None` for a stream.
+    units
+        For each sample the number of the unit that it is resampled with under a shuffle mute: the
+        samples that exchange their inputs. `None` where that is its group.
+    """
+
+    batches: Iterator[LoadedBatch]
+    positions: Sequence[NDArray[np.int64]] | None = None
+    finished: Sequence[int] = ()
+    ids: Sequence[str] | None = None
+    groups: NDArray[np.int64] | None = None
+    units: NDArray[np.int64] | None = None
+
+    @property
+    def count(self) -> int | None:
+        """The number of samples; `None` for a stream."""
+        return None if self.ids is None else len(self.ids)
+
+
+def make_schedule(
+    networks: Sequence[JointNetwork],
+    data: EvaluationSet | BatchStream,
+    plans: Sequence[Plan],
+    execution: Execution,
+    *,
+    limit: int | None = None,
+    session: Session | None = None,
+) -> Schedule:
+    """Cut data into batches and share them among the processes.
+
+    Several processes take the batches of a set in turn. Of a stream each reads everything, and runs
+    every n-th batch.
+
+    Parameters
+    ----------
+    networks, data, plans, execution, limit, session
+        As for `influence.engine.evaluation.evaluate`.
+
+    Raises
+    ------
+    InfluenceError
+        If there are too few samples, or no order exists in which samples can exchange their inputs.
+    """
+    session = session or Session()
+    check_limit(limit)
+    if isinstance(data, BatchStream):
+        return _of_stream(data, plans, limit, session)
+    count = sample_count(data, limit)
+    derangement = order_samples(networks, data, plans, count, session=session)
+    positions = cut(count, execution.batch_size, derangement)
+    finished = session.shards.finished() if session.shards else []
+    left = sorted(set(range(len(positions))).difference(finished))
+    # Asked once, by the first process: a batch may be finished by another one meanwhile.
+    processes = session.processes
+    left = processes.share(cast(list[int], processes.broadcast(cast(Json, left))))
+    groups = group_numbers(None if data.groups is None else data.groups[:count], count)
+    return Schedule(
+        choose_batches(data, positions, left, derangement, execution),
+        positions,
+        finished,
+        list(data.ids)[:count],
+        groups,
+        derangement.units(groups) if derangement else None,
+    )
+
+
+def _of_stream(
+    data: BatchStream, plans: Sequence[Plan], limit: int | None, session: Session
+) -> Schedule:
+    stream = limit_batches(data, limit)
+    rank, processes = session.processes.rank, session.processes.count
+    whole: Iterator[tuple[Batch, Follower | None]] = (
+        exchange_in_pairs(stream) if plans[0].shuffle else ((batch, None) for batch in stream)
+    )
+    own = zip(count_from(rank, processes), islice(whole, rank, None, processes), strict=False)
+    return Schedule(LoadedBatch(number, *loaded) for number, loaded in own)
+
+
+def order_samples(
+    networks: Sequence[JointNetwork],
+    data: EvaluationSet,
+    plans: Sequence[Plan],
+    count: int,
+    *,
+    session: Session | None = None,
+) -> Derangement | None:
+    """Choose the partners of all samples for a shuffle mute; `None` if no plan has one.
+
+    Parameters
+    ----------
+    networks, data, plans, session
+        As for `influence.engine.evaluation.evaluate`.
+    count
+        The number of samples that are used.
+    """
+    session = session or Session()
+    names = sorted({m.name for network in networks for m in network.inputs})
+    mute, seed = plans[0].shuffle, plans[0].seed
+    return agree_on_derangement(data, count, mute, names=names, seed=seed, session=session)
+
+
+def cut(
+    count: int, batch_size: int, derangement: Derangement | None = None
+) -> list[NDArray[np.int64]]:
+    """Cut the positions of samples into batches, along the cycles of a derangement.
+
+    >>> [batch.tolist() for batch in cut(5, 2)]
+    [[0, 1], [2, 3], [4]]
+    """
+    return (derangement or Derangement((np.arange(count),))).cut(batch_size)
+
+
+def choose_batches(
+    data: EvaluationSet,
+    positions: Sequence[NDArray[np.int64]],
+    numbers: Iterable[int],
+    derangement: Derangement | None,
+    execution: Execution,
+) -> Iterator[LoadedBatch]:
+    """Read some batches, in this process or in worker processes.
+
+    Parameters
+    ----------
+    data
+        The samples.
+    positions
+        Those of each batch.
+    numbers
+        Which batches are read, in this order.
+    derangement
+        The partners under a shuffle mute.
+    execution
+        How many workers read ahead, and for which device.
+    """
+    numbers = list(numbers)
+    pinned = choose_device(execution.device).type == "cuda"
+    chosen = [positions[number] for number in numbers]
+    loaded = load_batches(data, chosen, workers=execution.workers, pinned=pinned)
+    followed = with_followers(loaded, data, derangement)
+    for number, (batch, follower) in zip(numbers, followed, strict=True):
+        yield LoadedBatch(number, batch, follower)

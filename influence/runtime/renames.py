@@ -1,0 +1,72 @@
+"""Renamed names of the public interface: the old one works for one version, with a warning."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from influence.errors import InfluenceError
+
+__all__ = ["moved_into_record"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def moved_into_record(
+    keyword: str, names: Sequence[str], record: Callable[..., object]
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Let a function accept keywords that have become fields of a record.
+
+    Parameters
+    ----------
+    keyword
+        The keyword of the function that takes the record.
+    names
+        The old keywords, which are fields of the record now.
+    record
+        Makes the record from fields.
+
+    Raises
+    ------
+    InfluenceError
+        At a call with both the record and an old keyword.
+
+    Examples
+    --------
+    >>> @moved_into_record("options", ["size"], dict)
+    ... def draw(*, options=None):
+    ...     return options
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     draw(size=3)
+    {'size': 3}
+    """
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        @wraps(function)
+        def accept(*args: P.args, **kwargs: P.kwargs) -> T:
+            given: dict[str, Any] = dict(kwargs)
+            old = {name: given.pop(name) for name in names if name in given}
+            if not old:
+                return function(*args, **kwargs)
+            if given.get(keyword) is not None:
+                raise InfluenceError(
+                    f"expected {', '.join(old)} in {keyword}=..., got both. Give the record alone"
+                )
+            fields = ", ".join(f"{name}={value!r}" for name, value in old.items())
+            name = getattr(record, "__name__", "record")
+            warnings.warn(
+                f"{', '.join(old)}: give {keyword}={name}({fields}); as keywords they will be "
+                "removed in the next version",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            given[keyword] = record(**old)
+            return function(*args, **given)  # type: ignore[arg-type]
+
+        return accept
+
+    return decorate
