@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +61,21 @@ _HOMES = {
 }
 
 
+_RENAMED: dict[str, str] = {}
+"""Old public name -> new one: the old one works for one version, with a warning."""
+
+
 def __getattr__(name: str) -> Any:
     # Lazy (PEP 562), so that `influence --help` imports neither torch nor matplotlib.
+    if name in _RENAMED:
+        new = _RENAMED[name]
+        warnings.warn(
+            f"influence.{name} is now influence.{new}; the old name will be removed in the next "
+            "version",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        name = new
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -54,6 +54,13 @@ def test_unknown_attribute() -> None:
         influence.meausre  # noqa: B018
 
 
+def test_a_renamed_name_works_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(influence._RENAMED, "run_measurement", "measure")
+    with pytest.warns(DeprecationWarning, match=r"influence\.run_measurement is now .*\.measure;"):
+        assert influence.run_measurement is influence.measure
+    assert "run_measurement" not in dir(influence)
+
+
 def loaded_by(code: str) -> set[str]:
     """Return the heavy packages that are loaded after the code has run in a fresh process."""
     heavy = ("torch", "matplotlib", "pandas", "numpy", "h5py", "scipy")
