@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from influence.analysis.omega import influence_frame, performance_frame
-from influence.analysis.subject import Subject
+from influence.analysis.omega import Subject, influence_frame, performance_frame
 from influence.metrics.registry import METRICS
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.setups import FULL

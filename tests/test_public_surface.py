@@ -20,8 +20,7 @@ SIGNATURES = {
     "read_run": "directory, *, rows",
     "export_checkpoint": "net, path, example_inputs",
     "load_checkpoint": "path, network",
-    "learn_optimal": "network, data, *, sites, steps, batch_size, seed, limit, device, workers, "
-    "progress",
+    "learn_optimal": "network, data, *, sites, steps, seed, limit, execution, progress",
     "with_optimal": "network, constants",
     "JointNetwork": "module, inputs, outputs, *, name, seed, trained_on, notes, call",
     "Modality": "name, kind, shape, unit, mean, std, optimal, missing",

@@ -20,7 +20,7 @@ from influence.engine.forward import lay_out, suits_channels_last, with_layout
 from influence.engine.sharing.shared_forward import SharedForward, share
 from influence.metrics.metric import Prediction
 from influence.metrics.registry import find_metrics
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.mutes.registry import parse_mutes
 from influence.plan.conditions import Condition
 from influence.plan.plan import Plan
@@ -72,7 +72,7 @@ def _reading(subject: Subject, source: Source) -> None:
         pass
 
 
-def shared_path(case: Case, subject: Subject) -> tuple[SharedForward, Callable[..., Signals]]:
+def shared_path(case: Case, subject: Subject) -> tuple[SharedForward, Callable[..., BatchInputs]]:
     """Return the shared path of a case, and what turns the inputs of a batch into its signals."""
     conditions = conditions_of(case, subject)
     modalities = {modality.name: modality for modality in subject.network.inputs}
@@ -81,12 +81,12 @@ def shared_path(case: Case, subject: Subject) -> tuple[SharedForward, Callable[.
     layout = suits_channels_last(module, torch.device(subject.device), mixed=False)
     lay_out(module, channels_last=layout)
 
-    def signals(inputs: dict[str, Tensor]) -> Signals:
+    def signals(inputs: dict[str, Tensor]) -> BatchInputs:
         count = len(next(iter(inputs.values())))
         moved = _on_device({name: inputs[name] for name in modalities}, subject.device)
         clean = {name: with_layout(x, channels_last=layout) for name, x in moved.items()}
         following = {name: x[0] for name, x in clean.items()}
-        return Signals(clean, np.arange(count), modalities, mutes, following)
+        return BatchInputs(clean, np.arange(count), modalities, mutes, following)
 
     path = share(subject.checkpoint, signals(subject.memory[0][0]).head(2), conditions)
     return path, signals

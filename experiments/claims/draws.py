@@ -14,13 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from influence.analysis.pairing import match_samples
 from influence.display.notation import display_of
 from influence.metrics.registry import METRICS
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.setups import FULL
 from influence.statistics.bootstrap import Resampling
-from influence.statistics.rows import RowKey, Rows
+from influence.statistics.rows import RowKey, Rows, match_samples
 
 __all__ = ["CROSS", "SPLITS", "Quantity", "Score", "draw_scores"]
 

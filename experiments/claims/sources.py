@@ -19,14 +19,14 @@ from experiments.figures.published import DEPTH, NETWORKS, PUBLISHED, SEMANTIC
 from experiments.sweep.measuring import test_file
 from experiments.sweep.study import Condition, Design, Sweep
 from experiments.training.inputs import input_network
-from influence.analysis.pairing import match_samples
 from influence.display.notation import display_of
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.metrics.registry import METRICS
+from influence.results.run import read_rows
 from influence.results.tables import read_table
 from influence.statistics.bootstrap import Resampling
-from influence.statistics.rows import Rows, read_rows
+from influence.statistics.rows import Rows, match_samples
 
 __all__ = [
     "PRIMARY",

@@ -13,7 +13,7 @@ from influence.display.tables.arrangement import records
 from influence.display.tables.comparison import comparison_table
 from influence.display.tables.performance import performance_table
 from influence.errors import InfluenceError
-from influence.metrics.sets import SETS
+from influence.metrics.registry import SETS
 from influence.plan.conditions import NO_MUTE
 from influence.results.tables import read_table
 

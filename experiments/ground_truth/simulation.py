@@ -18,13 +18,12 @@ from influence.data.dataset import Field
 from influence.data.derangement import pair_up, random_order
 from influence.metrics.metric import Metric, Prediction
 from influence.metrics.registry import find_metrics
-from influence.mutes.mute import Signal
+from influence.mutes.mute import SiteTensor
 from influence.mutes.registry import parse_mute
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.setups import choose_setups
 from influence.statistics.bootstrap import Resampling
-from influence.statistics.rows import RowKey, Rows
-from influence.statistics.sums import Sums
+from influence.statistics.rows import RowKey, Rows, Sums
 
 __all__ = ["CHUNK", "Simulated", "Simulation", "key_of"]
 
@@ -151,7 +150,9 @@ class Simulation:
         replace = parse_mute(self.mute).replace
         return {
             m.name: replace(
-                Signal(clean[m.name], m, np.arange(len(partners)), clean[m.name][partners], seed)
+                SiteTensor(
+                    clean[m.name], m, np.arange(len(partners)), clean[m.name][partners], seed
+                )
             )
             for m in self.world.network().inputs
         }

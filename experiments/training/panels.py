@@ -17,8 +17,8 @@ from influence.display.plots.maps import draw_maps
 from influence.display.plots.style import FORMATS, save_figure
 from influence.errors import InfluenceError
 from influence.network.checkpoints import load_checkpoint
-from influence.results.extremes import extreme_samples
 from influence.results.run import read_run
+from influence.results.selection import extreme_samples
 from influence.samples.maps import Effect
 from influence.samples.rerun import open_rerun
 

@@ -1,46 +1,53 @@
-"""Comparison of two networks, or of two runs: is omega, or the performance, different?
+"""Comparison of two networks, or of two runs: does omega, or the performance, differ?
 
-Both are measured on the same samples, so the differences are paired: one draw of the bootstrap
-serves both sides, and the test swaps the rows of the two networks in random samples.
+Both are measured on the same samples, so the differences are paired: each draw of the bootstrap
+serves both networks, and the test swaps the rows of the two networks in random samples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from influence.analysis.pairing import Pair, Side, draw_pair
+from influence.analysis.omega import (
+    Cell,
+    Quantities,
+    Subject,
+    adjust_p_values,
+    list_cells,
+    make_table,
+)
 from influence.analysis.stored_run import (
     find_data_hash,
     find_resampling,
     find_subjects,
     tabled_conditions,
 )
-from influence.analysis.subject import Cell, Subject, list_cells
 from influence.errors import InfluenceError, unknown
 from influence.metrics.registry import Wanted
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.setups import FULL
 from influence.results.run import Run
-from influence.statistics.bootstrap import Resampling, holm
-from influence.statistics.sums import full_key
+from influence.statistics.bootstrap import Resampling
+from influence.statistics.rows import RowKey, Rows, Sums, full_key, match_samples
 
-__all__ = ["COMPARISON_COLUMNS", "compare", "data_notes"]
+__all__ = ["COMPARISON_COLUMNS", "PairedSums", "compare", "data_notes", "draw_pair"]
 
 COMPARISON_COLUMNS = (
     "quantity", "network_a", "seed_a", "network_b", "seed_b", "dataset", "mute", "source",
     "target", "metric", "level", "higher_is_better", "unit", "a", "b", "difference", "low", "high",
     "confidence", "p_value", "p_holm", "n",
 )  # fmt: skip
-"""`quantity` is omega, or performance with nothing muted; `a` and `b` are its two values, and
-`difference` is a minus b, turned so that positive means that A is better, or is helped more."""
+"""`quantity` is omega, or performance with nothing muted; `a` and `b` are the values of the two
+networks, and `difference` is a minus b, oriented so that positive means that A is better, or that
+the source helps A more."""
 
 Array = NDArray[np.float64]
+SumsByKey = Mapping[RowKey, Array]
 
 
 def compare(
@@ -51,7 +58,12 @@ def compare(
     metrics: Sequence[Wanted] = (),
     resampling: Resampling | None = None,
 ) -> pd.DataFrame:
-    """Compare networks of two runs, or of one, on the same samples.
+    """Compare omega and performance of networks of two runs, or of one, on the same samples.
+
+    A difference between two tables may be due to the samples alone; here it has an interval and a
+    test. Intervals come from the paired bootstrap. The null hypothesis of the test is that the two
+    networks are exchangeable on each sample. Holm's adjustment runs over all tests of a pair of
+    networks, a quantity and a mute, at level ``all`` and separately at the finer levels.
 
     Parameters
     ----------
@@ -59,26 +71,24 @@ def compare(
         Runs with their rows: as `measure` returns them, or read with ``rows=True``. Without
         `run_b`, networks of `run_a` are compared with each other.
     pairs
-        Which network of A with which of B, by the names of `Run.rows`. By default those of one
-        name, or the only one of each.
+        The networks to compare, one of A and one of B each, by the names of `Run.rows`. By default
+        those of the same name, or the only one of each run.
     metrics
-        Only these: names, or ``module:name`` or records of a user's own; by default all.
+        The metrics to compare: names of the library's metrics, ``module:name`` of others, or
+        records; by default all.
     resampling
-        The draws; by default as many, from the same seed, as `run_a` was measured with.
+        The draws; by default the same number, from the same seed, as `run_a` was measured with.
 
     Returns
     -------
     DataFrame
-        One row for each pair and omega, and each pair and performance with nothing muted, that
-        both have, with the columns `COMPARISON_COLUMNS`. Intervals are of the paired bootstrap.
-        The null hypothesis of the test is that the two networks are exchangeable on each sample;
-        Holm's adjustment runs over what a pair has of one quantity and mute, at level ``all`` and
-        below it.
+        With the columns `COMPARISON_COLUMNS`: for each pair of networks one row for each omega, and
+        for each performance with nothing muted, that both networks have.
 
     Raises
     ------
     InfluenceError
-        If the samples are not the same, or what was measured has nothing in common.
+        If the samples differ, or the runs have no metric of an output under a mute in common.
 
     Examples
     --------
@@ -103,13 +113,13 @@ def compare(
     one_run, run_b = run_b is None, run_b or run_a
     if one_run and not pairs:
         raise InfluenceError(
-            f"expected two runs, or pairs of the networks of one: {', '.join(run_a.rows)}. Say "
-            "which with which, such as --pair A=B"
+            f"expected two runs, or pairs of the networks of one: {', '.join(run_a.rows)}. Name "
+            "the pairs, such as pairs=[('A', 'B')]"
         )
     subjects_a, subjects_b = find_subjects(run_a, metrics), find_subjects(run_b, metrics)
     resampling = resampling or find_resampling(run_a)
     frames = [
-        _tabulate(
+        _compare_pair(
             pair := draw_pair(run_a.rows[a], run_b.rows[b], resampling),
             subjects_a[a],
             subjects_b[b],
@@ -121,13 +131,14 @@ def compare(
     table = pd.concat(frames, ignore_index=True)
     if table.empty:
         raise InfluenceError(
-            "the two runs have no metric of an output under a mute in common. Measure both alike"
+            "expected two runs that have a metric of an output under a mute in common, got none. "
+            "Measure both with the same metrics and mutes"
         )
     return table
 
 
 def data_notes(run_a: Run, run_b: Run) -> list[str]:
-    """Say so if two runs were measured on evaluation files that are not the same to the byte."""
+    """Return a note if the evaluation files of two runs are not the same to the byte."""
     hashes = [find_data_hash(run) for run in (run_a, run_b)]
     if hashes[0] == hashes[1] or not all(hashes):
         return []
@@ -146,48 +157,111 @@ def _choose(run_a: Run, run_b: Run, pairs: Sequence[tuple[str, str]]) -> list[tu
     if len(run_a.rows) == len(run_b.rows) == 1:
         return [(next(iter(run_a.rows)), next(iter(run_b.rows)))]
     raise InfluenceError(
-        f"no network of {', '.join(run_a.rows)} is called as one of {', '.join(run_b.rows)}. Say "
-        "which with which, such as --pair A=B"
+        f"expected networks of one name in both runs, got {', '.join(run_a.rows)} in the first and "
+        f"{', '.join(run_b.rows)} in the second. Name the pairs, such as pairs=[('A', 'B')]"
     )
 
 
-def _tabulate(
-    pair: Pair, a: Subject, b: Subject, conditions: Sequence[Condition], resampling: Resampling
-) -> pd.DataFrame:
-    ways = [pair.observed(), pair.resampled(), pair.swapped()]
-    shared = _shared(a, b)
-    records = []
-    for condition in conditions:
-        for cell in list_cells(pair.first, shared, condition, "all"):
-            metric = cell.metric
-            if condition.setup == FULL and not metric.needs_truth:
-                continue  # nothing muted changes nothing
-            sides = [_quantity(cell, side) for side in pair.observed()]
-            difference, drawn, swapped = (
-                metric.oriented(_quantity(cell, first) - _quantity(cell, second))
-                for first, second in ways
+@dataclass(frozen=True)
+class PairedSums:
+    """The sums of two networks over the same samples, from the same draws.
+
+    Parameters
+    ----------
+    first, second
+        The sums of each network.
+    swaps
+        Rows of the second minus rows of the first, summed over the samples that each sign flip
+        swaps, (draws, k) for each key.
+    """
+
+    first: Sums
+    second: Sums
+    swaps: SumsByKey
+
+    def observed(self) -> tuple[SumsByKey, SumsByKey]:
+        """Return the sums of both over all samples, (k,) for each key."""
+        return self.first.totals, self.second.totals
+
+    def resampled(self) -> tuple[SumsByKey, SumsByKey]:
+        """Return the sums of both in every draw of the bootstrap, (draws, k) for each key."""
+        return self.first.drawn, self.second.drawn
+
+    def swapped(self) -> tuple[SumsByKey, SumsByKey]:
+        """Return the sums of both after swapping them in random samples, (draws, k) for each key.
+
+        Under the hypothesis that the networks are exchangeable on each sample, jointly under all
+        conditions, these are as likely as the observed ones.
+        """
+        return (
+            {key: self.first.totals[key] + swap for key, swap in self.swaps.items()},
+            {key: self.second.totals[key] - swap for key, swap in self.swaps.items()},
+        )
+
+
+def draw_pair(rows_a: Rows, rows_b: Rows, resampling: Resampling) -> PairedSums:
+    """Add up the rows that two networks share, with one site muted or none, in the same draws.
+
+    Raises
+    ------
+    InfluenceError
+        If the samples are not the same, or rows are not of the same length.
+    """
+    rows_b = match_samples(rows_b, rows_a)
+    keys = [key for key in rows_a.values
+            if key in rows_b.values and len(key.condition.setup) < 2]  # fmt: skip
+    for key in keys:
+        found = [rows.values[key].shape[1] for rows in (rows_a, rows_b)]
+        if found[0] != found[1]:
+            raise InfluenceError(
+                f"{key}: the first network has rows of {found[0]} numbers and the second of "
+                f"{found[1]}. Compare networks of the same classes"
             )
-            low, high = resampling.interval(drawn, pair.first.groups)
-            p_values = resampling.p_value(difference, swapped, pair.first.groups)
-            for i, level in enumerate(cell.levels):
-                records.append(
-                    _names(a, b, cell, level)
-                    | {
-                        "unit": a.unit(cell.key.output, metric),
-                        "a": _shown(cell, sides[0])[i],
-                        "b": _shown(cell, sides[1])[i],
-                        "difference": difference[i],
-                        "low": low[i],
-                        "high": high[i],
-                        "confidence": resampling.confidence,
-                        "p_value": p_values[i],
-                        "n": pair.first.n,
-                    }
-                )
-    frame = pd.DataFrame(records, columns=list(COMPARISON_COLUMNS))
-    family = [frame["quantity"], frame["mute"], frame["level"] == "all"]
-    p_holm = frame.groupby(family, sort=False)["p_value"].transform(lambda p: holm(p.tolist()))
-    return frame.assign(p_holm=p_holm)
+    first, second = (
+        replace(rows, values={key: rows.values[key] for key in keys}) for rows in (rows_a, rows_b)
+    )
+    return PairedSums(
+        resampling.sums(first),
+        resampling.sums(second),
+        resampling.exchange(
+            {key: (first.values[key], second.values[key]) for key in keys}, rows_a.drawn_together
+        ),
+    )
+
+
+def _compare_pair(
+    pair: PairedSums,
+    a: Subject,
+    b: Subject,
+    conditions: Sequence[Condition],
+    resampling: Resampling,
+) -> pd.DataFrame:
+    shared = _shared(a, b)
+    groups = pair.first.groups
+    sides = [pair.observed(), pair.resampled(), pair.swapped()]
+
+    def found() -> Iterator[tuple[Cell, Quantities]]:
+        for cell in list_cells(pair.first, shared, conditions):
+            unmuted = cell.key.condition.setup == FULL
+            if unmuted and cell.compares_with_full:
+                continue  # no change with nothing muted
+            value_a, value_b = (_quantity(cell, side) for side in pair.observed())
+            if not unmuted:
+                value_a, value_b = cell.metric.oriented(value_a), cell.metric.oriented(value_b)
+            difference, drawn, swapped = (
+                cell.metric.oriented(_quantity(cell, first) - _quantity(cell, second))
+                for first, second in sides
+            )
+            low, high = resampling.interval(drawn, groups)
+            p_value = resampling.p_value(difference, swapped, groups)
+            names = {"quantity": "performance" if unmuted else "omega"}
+            values = {"a": value_a, "b": value_b, "difference": difference}
+            yield cell, names | values | {"low": low, "high": high, "p_value": p_value}
+
+    networks = {"network_a": a.network, "seed_a": a.seed, "network_b": b.network, "seed_b": b.seed}
+    about = networks | {"confidence": resampling.confidence, "n": pair.first.n}
+    table = make_table(found(), shared, COMPARISON_COLUMNS, **about)
+    return adjust_p_values(table, ("quantity", "mute"))
 
 
 def _shared(a: Subject, b: Subject) -> Subject:
@@ -207,31 +281,8 @@ def _shared(a: Subject, b: Subject) -> Subject:
     return replace(a, metrics=both)
 
 
-def _quantity(cell: Cell, side: Side) -> Array:
+def _quantity(cell: Cell, sums: SumsByKey) -> Array:
     """Return omega, or the performance where nothing is muted, before it is oriented."""
-    own = cell.values(side[cell.key])
+    value = cell.values(sums[cell.key])
     muted = cell.key.condition.setup != FULL
-    return cell.values(side[full_key(cell.key)]) - own if muted else own
-
-
-def _shown(cell: Cell, quantity: Array) -> Array:
-    """Return an omega positive for help, and a performance in its own direction."""
-    return quantity if cell.key.condition.setup == FULL else cell.metric.oriented(quantity)
-
-
-def _names(a: Subject, b: Subject, cell: Cell, level: str) -> dict[str, Any]:
-    condition = cell.key.condition
-    return {
-        "quantity": "omega" if condition.setup else "performance",
-        "network_a": a.network,
-        "seed_a": a.seed,
-        "network_b": b.network,
-        "seed_b": b.seed,
-        "dataset": a.dataset,
-        "mute": condition.mute,
-        "source": "+".join(condition.setup),
-        "target": cell.key.output,
-        "metric": cell.metric.name,
-        "level": level,
-        "higher_is_better": cell.metric.higher_is_better,
-    }
+    return cell.values(sums[full_key(cell.key)]) - value if muted else value

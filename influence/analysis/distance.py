@@ -1,8 +1,9 @@
-"""Distance: how far the features of a muted input lie from the data, where modalities meet.
+"""Distance: how far the features of a muted input are from those of the data, inside the network.
 
-A network may react to the mute itself and not to the missing information (Jain et al., Missingness
-Bias in Model Debugging, ICLR 2022; Hase et al., The Out-of-Distribution Problem in Explainability,
-NeurIPS 2021). Influence under a mute whose features lie far from the clean ones is suspect.
+A network may react to the mute itself rather than to the missing information (Jain et al.,
+Missingness Bias in Model Debugging, ICLR 2022; Hase et al., The Out-of-Distribution Problem in
+Explainability, NeurIPS 2021). Influence under a mute whose features lie far from the clean ones is
+therefore suspect. Features are compared at the places where modalities meet.
 """
 
 from __future__ import annotations
@@ -14,51 +15,55 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from influence.analysis.subject import Subject
+from influence.analysis.omega import Subject
 from influence.plan.conditions import Condition
 from influence.results.tables import DISTANCE_COLUMNS
 from influence.statistics.features import FEATURES, MARK
-from influence.statistics.rows import RowKey
-from influence.statistics.sums import full_key
+from influence.statistics.rows import RowKey, full_key
 
 __all__ = ["THRESHOLD", "distance_frame", "distance_of"]
 
 Array = NDArray[np.float64]
 
 THRESHOLD = 3.0
-"""A muted input further from the data than this is warned of: three times as far as data are."""
+"""A greater distance gets a warning: the features are three times as far away as those of data."""
 
 FEWEST = 8
-"""Of fewer samples no spread is estimated."""
+"""With fewer samples no distance is computed."""
 
 FLOOR = 0.05
-"""The least deviation of a channel, in units of their median: some are dead in the data."""
+"""The smallest deviation of a channel, in units of their median: some are constant in the data."""
 
 
 def distance_frame(
     features: Mapping[RowKey, Array], subject: Subject, threshold: float = THRESHOLD
 ) -> pd.DataFrame:
-    """Tabulate the distance of every mute of every single site, at every place that depends on it.
+    """Tabulate the distance under every mute of one site, at every place that depends on the site.
 
     Parameters
     ----------
     features
-        One row a sample for every condition and place; see `influence.statistics.features`.
+        The features (samples, channels) of every condition and place; see
+        `influence.statistics.features`.
     subject
-        What they are about.
+        The network and data that they are of.
     threshold
-        A greater distance is warned of.
+        The distance above which the table has a warning.
+
+    Returns
+    -------
+    DataFrame
+        With the columns `DISTANCE_COLUMNS`.
     """
     records = []
-    for key, source, clean, muted in _pairs(features):
-        distance, outside = distance_of(
-            clean, muted, trained=_trained(features, key.output, subject.missing)
-        )
+    for key, clean, muted in _sides(features):
+        trained = _trained(features, key.output, subject.missing)
+        distance, outside = distance_of(clean, muted, trained=trained)
         records.append(
             subject.identity()
             | {
                 "mute": key.condition.mute,
-                "source": source,
+                "source": "+".join(key.condition.setup),
                 "place": key.output.removeprefix(MARK),
                 "distance": distance,
                 "outside": outside,
@@ -70,22 +75,22 @@ def distance_frame(
     return pd.DataFrame(records, columns=list(DISTANCE_COLUMNS))
 
 
-def _pairs(features: Mapping[RowKey, Array]) -> Iterator[tuple[RowKey, str, Array, Array]]:
-    """List the conditions that mute one site, with clean and muted features of the same samples."""
+def _sides(features: Mapping[RowKey, Array]) -> Iterator[tuple[RowKey, Array, Array]]:
+    """List the keys that mute one site, with clean and muted features of the same samples."""
     for key, muted in features.items():
         if len(key.condition.setup) != 1 or full_key(key) not in features:
             continue
         clean = features[full_key(key)]
-        known = np.isfinite(clean).all(1) & np.isfinite(muted).all(1)
-        # A place before which the muted site does not flow says nothing about it.
-        if known.sum() >= FEWEST and not np.array_equal(clean[known], muted[known]):
-            yield key, next(iter(key.condition.setup)), clean[known], muted[known]
+        finite = np.isfinite(clean).all(1) & np.isfinite(muted).all(1)
+        # Where features are equal, the place does not depend on the muted site.
+        if finite.sum() >= FEWEST and not np.array_equal(clean[finite], muted[finite]):
+            yield key, clean[finite], muted[finite]
 
 
 def _trained(
     features: Mapping[RowKey, Array], place: str, missing: Mapping[str, str]
 ) -> list[Array]:
-    """Return the features of what the network saw in training where an input was missing."""
+    """Return the features of the mutes that stood for missing inputs in training."""
     keys = [
         RowKey(Condition(mute, frozenset({site})), place, FEATURES)
         for site, mute in missing.items()
@@ -99,25 +104,24 @@ def distance_of(
 ) -> tuple[float, float]:
     """Measure how far muted features lie from clean ones.
 
-    The distance is the root mean square of the Mahalanobis distance from the clean mean, over that
-    of clean features: 1 means as far as the data themselves are. The covariance is shrunk towards
+    The distance is the root mean square of the Mahalanobis distance from the clean mean, divided by
+    that of clean features; 1 means as far as the data themselves. The covariance is shrunk towards
     equal, uncorrelated channels (Chen, Wiesel, Eldar and Hero, Shrinkage Algorithms for MMSE
-    Covariance Estimation, 2010, eq. 23). Mean and covariance come from every other sample and are
-    applied to the rest, and the other way round, so that clean and muted features are both new to
-    them.
+    Covariance Estimation, 2010, eq. 23). Mean and covariance are estimated from every second sample
+    and applied to the others, and vice versa, so that both clean and muted features are unseen.
 
     Parameters
     ----------
     clean, muted
         Features (samples, channels) of the same samples.
     trained
-        Features of whatever else the network was trained on, such as a missing input: each sample
-        counts by its distance from the nearest of these and of the clean features.
+        Features of other inputs that the network was trained on, such as a missing input. Of each
+        sample the smallest of the distances from these and from the clean features counts.
 
     Returns
     -------
     tuple
-        The distance, and the share of the channels of muted features that lie outside the range of
+        The distance, and the share of the channels of muted features that are outside the range of
         the clean ones.
 
     Examples
@@ -130,58 +134,60 @@ def distance_of(
     """
     squares, outside = 0.0, 0
     for start in (0, 1):
-        known = [
-            _Known.of(values[start::2], values[1 - start :: 2]) for values in (clean, *trained)
+        references = [
+            _Reference.fit(values[start::2], values[1 - start :: 2]) for values in (clean, *trained)
         ]
         rest = muted[1 - start :: 2]
-        squares += np.min([of.square(rest) for of in known], axis=0).sum()
-        outside += np.logical_and.reduce([of.outside(rest) for of in known]).sum()
+        squares += np.min([one.square(rest) for one in references], axis=0).sum()
+        outside += np.logical_and.reduce([one.outside(rest) for one in references]).sum()
     return float(np.sqrt(squares / len(muted))), float(outside / muted.size)
 
 
 @dataclass(frozen=True)
-class _Known:
-    """Features that a network knows: their mean, scale, covariance, range, and own distance."""
+class _Reference:
+    """Features to measure from: mean, scale, inverse covariance, range, typical distance."""
 
     mean: Array
     scale: Array
     inverse: Array
     low: Array
     high: Array
-    own: float = 1.0
+    typical: float = 1.0
 
     @classmethod
-    def of(cls, fitted: Array, rest: Array) -> _Known:
-        """Fit to some features, and find out how far the rest of them are."""
+    def fit(cls, fitted: Array, rest: Array) -> _Reference:
+        """Fit to some features, and compute the typical squared distance from the rest."""
         mean, deviation = fitted.mean(0), fitted.std(0)
-        scale = np.maximum(deviation, FLOOR * _typical(deviation))
+        scale = np.maximum(deviation, FLOOR * _median(deviation))
         covariance = shrunk_covariance((fitted - mean) / scale)
         inverse = np.asarray(np.linalg.inv(covariance), dtype=np.float64)
         found = cls(mean, scale, inverse, fitted.min(0), fitted.max(0))
-        return replace(found, own=float(found.square(rest).mean()))
+        return replace(found, typical=float(found.square(rest).mean()))
 
     def square(self, values: Array) -> Array:
-        """Return the squared distance of each sample, in units of that of the known features."""
+        """Return the squared distance of each sample, in units of the typical one."""
         apart = (values - self.mean) / self.scale
         found: Array = np.einsum("ij,jk,ik->i", apart, self.inverse, apart)
-        if self.own == 0:  # they never change: whatever differs is beyond measure
+        if self.typical == 0:  # constant features: whatever differs is infinitely far away
             return np.where(found == 0, 1.0, np.inf)
-        return found / self.own
+        return found / self.typical
 
     def outside(self, values: Array) -> NDArray[np.bool_]:
-        """Say which channels of which samples are outside the range of the known features."""
+        """Return which channels of which samples are outside the range, bool, as `values`."""
         return (values < self.low) | (values > self.high)
 
 
-def _typical(deviations: Array) -> float:
-    alive = deviations[deviations > 0]
-    return float(np.median(alive)) if len(alive) else 1.0
+def _median(deviations: Array) -> float:
+    positive = deviations[deviations > 0]
+    return float(np.median(positive)) if len(positive) else 1.0
 
 
 def shrunk_covariance(centred: Array) -> Array:
     """Estimate a covariance from centred rows (samples, channels), shrunk to be invertible.
 
-    >>> shrunk_covariance(np.array([[1.0, 1.0], [-1.0, -1.0]])).tolist()  # two samples: all of it
+    Examples
+    --------
+    >>> shrunk_covariance(np.array([[1.0, 1.0], [-1.0, -1.0]])).tolist()  # fully, of two samples
     [[1.0, 0.0], [0.0, 1.0]]
     """
     n, channels = centred.shape
@@ -191,6 +197,6 @@ def shrunk_covariance(centred: Array) -> Array:
     numerator = (1 - 2 / channels) * square + np.trace(sample) ** 2
     denominator = (n + 1 - 2 / channels) * (square - np.trace(sample) ** 2 / channels)
     weight = 1.0 if denominator <= 0 else min(1.0, numerator / denominator)
-    weight = max(weight, 1e-6)  # dead channels leave a covariance without an inverse
+    weight = max(weight, 1e-6)  # with constant channels the sample covariance has no inverse
     shrunk: Array = (1 - weight) * sample + weight * level * np.eye(channels)
     return shrunk if level > 0 else np.eye(channels)

@@ -1,8 +1,8 @@
-"""Estimates: the omegas of runs, and how far they would vary on other samples.
+"""Estimates: the omegas of runs, with their standard errors and covariances over samples.
 
-The standard error comes from the bootstrap draws where a run keeps its rows. Of a table alone it
-is found back from the ends of the interval, as if the draws were normal and each sample its own
-group; what two estimates have in common is then unknown.
+The standard error is that of the bootstrap draws if a run has its rows. From a table alone it is
+computed from the ends of the interval, assuming normal draws and independent samples; covariances
+are then unknown.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from influence.analysis.pairing import match_samples
+from influence.analysis.omega import Subject, list_cells, make_table
 from influence.analysis.stored_run import find_resampling, find_subjects, tabled_conditions
-from influence.analysis.subject import Subject, influence_record, list_cells
 from influence.metrics.registry import Wanted
 from influence.results.run import Run, read_run
 from influence.results.selection import named
 from influence.results.tables import read_tables
 from influence.statistics.bootstrap import Resampling
-from influence.statistics.rows import Rows
+from influence.statistics.rows import Rows, match_samples
 
 __all__ = ["CELL", "Estimates", "estimate_runs", "estimate_table", "read_estimates"]
 
@@ -42,49 +41,51 @@ ROWS, INTERVALS = "rows", "intervals"
 
 @dataclass(frozen=True)
 class Estimates:
-    """Omegas, one row each, and their draws.
+    """Omegas, their standard errors and their draws.
 
     Parameters
     ----------
     cells
-        Frame with the columns `CELL`, `omega`, `standard_error`, `confidence`, `n`, `units` (how
-        many independent samples or groups there are) and `basis`: `rows` or `intervals`.
+        A frame with a row for each omega and the columns `CELL`, `omega`, `standard_error`,
+        `confidence`, `n`, `units` (the number of independent samples or groups) and `basis`
+        (`rows` or `intervals`).
     drawn
-        The omegas in every draw of the bootstrap, (draws, cells); `None` if there are no rows.
-        Those of networks of one name on one data set share their draws.
+        The omegas in every draw of the bootstrap, (draws, cells); `None` without rows. Networks of
+        one name on one data set share their draws.
     """
 
     cells: pd.DataFrame
     drawn: Array | None = None
 
-    def covariance(self, places: Sequence[int]) -> Array:
-        """Return the covariance, over sets of samples, of some cells: (cells, cells).
+    def covariance(self, indices: Sequence[int]) -> Array:
+        """Return the covariance (cells, cells) of some cells over sets of samples.
 
-        Without draws, what varies is taken to be all in common: correlations are one, or nothing
-        that differs between the cells is put down to the samples.
+        Without draws all correlations are taken to be one, so that no difference between the cells
+        is attributed to the samples.
         """
-        errors = self.cells["standard_error"].to_numpy(np.float64)[list(places)]
+        errors = self.cells["standard_error"].to_numpy(np.float64)[list(indices)]
         if self.drawn is None:
             return np.outer(errors, errors)
-        drawn = self.drawn[:, list(places)]
+        drawn = self.drawn[:, list(indices)]
         drawn = drawn[np.isfinite(drawn).all(axis=1)]
-        units = int(self.cells["units"].iloc[places[0]])
+        units = int(self.cells["units"].iloc[indices[0]])
         if units < 2 or len(drawn) < 2:
-            return np.full((len(places), len(places)), np.nan)
+            return np.full((len(indices), len(indices)), np.nan)
         return np.atleast_2d(np.cov(drawn, rowvar=False)) * units / (units - 1)
 
 
 def read_estimates(
     directories: Iterable[str | os.PathLike[str]], metrics: Sequence[Wanted] = ()
 ) -> Estimates:
-    """Read the estimates of run directories: from their rows, if all keep them.
+    """Read the estimates of run directories: from their rows if all have them, else from tables.
 
     Parameters
     ----------
     directories
-        Of runs, or of a report that keeps only their tables.
+        Directories of runs, or of a report that has only their tables.
     metrics
-        Only these: names, or ``module:name`` of a user's own; by default all.
+        The metrics to keep: names, or ``module:name`` of metrics that are not the library's; by
+        default all.
 
     Raises
     ------
@@ -99,15 +100,15 @@ def read_estimates(
 
 
 def estimate_table(influence: pd.DataFrame) -> Estimates:
-    """Find standard errors back from the intervals of a table.
+    """Compute standard errors from the intervals of a table.
 
     An interval reaches t standard errors to each side, with t the quantile of Student's
-    distribution at n - 1 degrees of freedom (see `influence.statistics.bootstrap`).
+    distribution with n - 1 degrees of freedom (see `influence.statistics.bootstrap`).
 
     Parameters
     ----------
     influence
-        Frame with the columns of `influence.csv`.
+        A frame with the columns of `influence.csv`.
 
     Examples
     --------
@@ -126,14 +127,14 @@ def estimate_table(influence: pd.DataFrame) -> Estimates:
 
 
 def estimate_runs(runs: Sequence[Run], metrics: Sequence[Wanted] = ()) -> Estimates:
-    """Draw the omegas of runs anew from their rows.
+    """Compute standard errors and draws of the omegas of runs from their rows.
 
     Parameters
     ----------
     runs
-        With their rows. Networks of one name on one data set have to have the same samples.
+        Runs with their rows. Networks of one name on one data set must have the same samples.
     metrics
-        Only these: names, ``module:name`` or records; by default all.
+        The metrics to keep: names, ``module:name`` or records; by default all.
 
     Raises
     ------
@@ -157,20 +158,14 @@ def _draw(
 ) -> tuple[pd.DataFrame, Array]:
     """Return the cells of one network, and their omegas in every draw, (draws, cells)."""
     sums = resampling.sums(rows)
-    records, drawn = [], [np.empty((resampling.draws, 0))]
-    for condition in tabled_conditions(run, sums.conditions()):
-        for cell in list_cells(sums, subject, condition, "all"):
-            omega, draws = (
-                cell.metric.oriented(cell.values(full) - cell.values(muted))
-                for full, muted in (sums.observed(cell.key), sums.resampled(cell.key))
-            )
-            drawn.append(draws)
-            for level, value in zip(cell.levels, omega, strict=True):
-                named_so = influence_record(subject, condition, cell.key.output, cell.metric, level)
-                records.append(named_so | {"omega": value})
-    together = np.concatenate(drawn, axis=1)
+    found = []
+    for cell in list_cells(sums, subject, tabled_conditions(run, sums.conditions())):
+        omega, drawn = (cell.gain(*side(cell.key)) for side in (sums.observed, sums.resampled))
+        found.append((cell, omega, drawn))
+    together = np.concatenate([np.empty((resampling.draws, 0)), *(d for _, _, d in found)], axis=1)
     spread = pd.DataFrame(np.where(np.isfinite(together), together, np.nan)).std().to_numpy()
-    cells = pd.DataFrame(records, columns=[*CELL, "omega"]).assign(
+    omegas = ((cell, {"omega": omega}) for cell, omega, _ in found)
+    cells = make_table(omegas, subject, [*CELL, "omega"]).assign(
         standard_error=spread * np.sqrt(sums.groups / (sums.groups - 1))
         if sums.groups > 1
         else np.nan,

@@ -1,37 +1,32 @@
-"""Interactions: what sites are worth alone, together and on top of each other.
+"""Interactions: how much sites contribute alone, together, and in addition to each other.
 
-The value of a coalition is the oriented metric with its sites present and all others muted, so
-every quantity of `influence.statistics.coalitions` is had from setups that were run, with an
-interval from the draws that those of omega come from: leave-one-out is omega itself.
+The value of a coalition is the oriented metric with its sites present and all others muted. Every
+quantity of `influence.statistics.coalitions` is computed from the setups that were run, with an
+interval from the same draws as that of omega; leave-one-out is omega itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from influence.analysis.subject import Subject, list_cells, muting_one
+from influence.analysis.omega import Cell, Quantities, Subject, list_cells, make_table, muting_one
 from influence.errors import InfluenceError
-from influence.metrics.metric import Metric
-from influence.metrics.stateful import StatefulMetric
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.setups import FULL, arcs, seat
 from influence.results.tables import INTERACTIONS_COLUMNS
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.coalitions import Coalition, Quantity, combine, exact, of_circle, shares
-from influence.statistics.rows import RowKey
-from influence.statistics.sums import Sums
+from influence.statistics.rows import RowKey, Sums
 
 __all__ = [
     "Game",
     "explain_games",
     "find_games",
-    "interaction_record",
     "interactions_frame",
     "muted_sites",
 ]
@@ -41,16 +36,16 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Game:
-    """The coalitions of sites under one mute, and the quantities that follow from their values.
+    """The coalitions of sites that were run under one mute, and the quantities to compute.
 
     Parameters
     ----------
     mute
-        What replaces the sites that are not in a coalition.
+        The mute of the sites that are not in a coalition.
     conditions
-        For each coalition the condition in which its sites are present, and no others.
+        For each coalition the condition in which exactly its sites are present.
     estimates
-        The quantities; where the coalitions are a sample, once for each circle.
+        The quantities; one list of them for each circle if the coalitions are a sample.
     """
 
     mute: str
@@ -62,9 +57,10 @@ class Game:
         return [key._replace(condition=condition) for condition in self.conditions.values()]
 
     def solve(self, values: Array, shares: Array | None = None) -> Array:
-        """Return quantities (quantities, draws, levels) from values (coalitions, draws, levels).
+        """Compute quantities (quantities, draws, levels) of values (coalitions, draws, levels).
 
-        Estimates count alike, or by their `shares` in each draw.
+        The mean over the estimates is weighted by their `shares` in each draw, (draws, estimates);
+        by default equally.
         """
         if shares is None:
             shares = np.full((values.shape[1], len(self.estimates)), 1 / len(self.estimates))
@@ -72,16 +68,16 @@ class Game:
 
 
 def find_games(conditions: Sequence[Condition], sites: Sequence[str], seed: int) -> list[Game]:
-    """List the games of the mutes under which every coalition that they need was run.
+    """List the mutes under which all coalitions were run, or a sample of them, with their games.
 
     Parameters
     ----------
     conditions
-        Those of a plan, or of the rows that came of it.
+        The conditions of a plan, or of the rows that were measured.
     sites
         The players.
     seed
-        Of the sample of coalitions, where not all were run.
+        The seed of the sample of coalitions, used where not all were run.
     """
     circles = seat(sites, seed)
     arcs_alone = dict.fromkeys(arc for circle in circles for arc in arcs(circle))
@@ -97,7 +93,12 @@ def find_games(conditions: Sequence[Condition], sites: Sequence[str], seed: int)
 
 
 def explain_games(conditions: Sequence[Condition], sites: Sequence[str], seed: int) -> list[str]:
-    """Say what the interactions of a plan leave out, and what they are estimated from.
+    """Write notes on the mutes without interactions, and on interactions that are estimated.
+
+    Parameters
+    ----------
+    conditions, sites, seed
+        As for `find_games`.
 
     Raises
     ------
@@ -115,9 +116,9 @@ def explain_games(conditions: Sequence[Condition], sites: Sequence[str], seed: i
     lacking = {c.mute: None for c in conditions if c.setup != FULL}.keys() - {g.mute for g in games}
     if not games:
         raise InfluenceError(
-            "interactions need the values of all coalitions, and of the mutes "
-            f"{', '.join(sorted(lacking))} none is defined for every site. Choose another, such as "
-            "zero, or name the sites that it is defined for"
+            "interactions need a mute that is defined for every site, and of the mutes "
+            f"{', '.join(sorted(lacking))} none is. Choose another, such as zero, or name only "
+            "sites that it is defined for"
         )
     notes = [
         f"mute {mute!r} is not defined for every site: it has no interactions"
@@ -126,8 +127,8 @@ def explain_games(conditions: Sequence[Condition], sites: Sequence[str], seed: i
     if len(games[0].estimates) > 1:
         notes.append(
             f"Shapley values and interactions of {len(sites)} sites are estimated from "
-            f"{len(games[0].conditions)} of {2 ** len(sites)} subsets; their intervals contain the "
-            f"choice of these ({len(games[0].estimates)} random circles) beside that of samples"
+            f"{len(games[0].conditions)} of {2 ** len(sites)} subsets; their intervals account for "
+            f"the choice of these ({len(games[0].estimates)} random circles) and of samples"
         )
     return notes
 
@@ -135,65 +136,54 @@ def explain_games(conditions: Sequence[Condition], sites: Sequence[str], seed: i
 def interactions_frame(
     sums: Sums, subject: Subject, resampling: Resampling, *, level: str = "all"
 ) -> pd.DataFrame:
-    """Tabulate what sites and pairs of sites are worth, for every mute, target, metric and level.
+    """Tabulate the quantities of sites and pairs for every mute, target, metric and level.
 
-    A mute without the setups that this needs is left out. Parameters are those of
-    `influence.analysis.omega.performance_frame`; the seed of `resampling` is that of the setups.
+    Mutes without the setups that this needs are left out.
+
+    Parameters
+    ----------
+    sums, subject, level
+        As for `influence.analysis.omega.performance_frame`.
+    resampling
+        The resampling that made the draws; its seed is that of the setups, too.
+
+    Returns
+    -------
+    DataFrame
+        With the columns `INTERACTIONS_COLUMNS`.
     """
-    records = []
-    sites = muted_sites(sums.conditions(), subject)
-    for game in find_games(sums.conditions(), sites, resampling.seed):
-        drawn_shares = shares(
-            len(game.estimates), resampling.draws, resampling.confidence,
-            resampling.stream(b"circles"),
-        )  # fmt: skip
-        for cell in list_cells(sums, subject, Condition(NO_MUTE, FULL), level):
-            keys = game.keys(cell.key)
-            totals = np.stack([cell.values(sums.totals[key]) for key in keys])
-            drawn = np.stack([cell.values(sums.drawn[key]) for key in keys])
-            values = game.solve(cell.metric.oriented(totals)[:, None])[:, 0]
-            solved = game.solve(cell.metric.oriented(drawn), drawn_shares)
-            low, high = resampling.interval(np.moveaxis(solved, 1, 0), sums.groups)
-            for q, quantity in enumerate(game.estimates[0]):
-                for i, name in enumerate(cell.levels):
-                    records.append(
-                        interaction_record(
-                            subject, game.mute, cell.key.output, cell.metric, name, quantity
-                        )
-                        | {
-                            "value": values[q, i],
-                            "low": low[q, i],
-                            "high": high[q, i],
-                            "confidence": resampling.confidence,
-                            "n": sums.n,
-                        }
+
+    def found() -> Iterator[tuple[Cell, Quantities]]:
+        sites = muted_sites(sums.conditions(), subject)
+        for game in find_games(sums.conditions(), sites, resampling.seed):
+            drawn_shares = shares(
+                len(game.estimates), sums.draws, resampling.confidence,
+                resampling.stream(b"circles"),
+            )  # fmt: skip
+            for cell in list_cells(sums, subject, [Condition(NO_MUTE, FULL)], level):
+                totals, drawn = (
+                    cell.metric.oriented(
+                        np.stack([cell.values(side[key]) for key in game.keys(cell.key)])
                     )
-    return pd.DataFrame(records, columns=list(INTERACTIONS_COLUMNS))
+                    for side in (sums.totals, sums.drawn)
+                )
+                values = game.solve(totals[:, None])[:, 0]
+                solved = game.solve(drawn, drawn_shares)
+                low, high = resampling.interval(np.moveaxis(solved, 1, 0), sums.groups)
+                for q, quantity in enumerate(game.estimates[0]):
+                    names = {"kind": quantity.kind, "players": "+".join(quantity.players)}
+                    ends = {"low": low[q], "high": high[q]}
+                    yield cell, {"mute": game.mute, "value": values[q]} | names | ends
+
+    confidence = resampling.confidence
+    return make_table(found(), subject, INTERACTIONS_COLUMNS, confidence=confidence, n=sums.n)
 
 
 def muted_sites(conditions: Sequence[Condition], subject: Subject) -> list[str]:
-    """List the sites that are muted alone, in the order in which they were seated on circles.
+    """List the sites that are muted alone, in the order of the network's modalities.
 
-    Conditions may come in another one: a mute need not be defined for all sites.
+    The circles of `find_games` depend on this order. That of the conditions may be another, for
+    not every mute is defined for all sites.
     """
     muted = {site for c in muting_one(conditions) for site in c.setup}
     return [site for site in subject.modalities if site in muted]
-
-
-def interaction_record(
-    subject: Subject,
-    mute: str,
-    output: str,
-    metric: Metric | StatefulMetric,
-    level: str,
-    of: Quantity,
-) -> dict[str, Any]:
-    """Return what names a row of the interactions."""
-    return subject.identity() | {
-        "mute": mute,
-        "target": output,
-        "metric": metric.name,
-        "level": level,
-        "kind": of.kind,
-        "players": "+".join(of.players),
-    }

@@ -1,71 +1,251 @@
-"""Omega: what an output loses when a source is muted (arXiv 1702.08009, eqs. 2 and 3).
+"""Omega: how much an output loses when a source is muted (arXiv 1702.08009, eqs. 2 and 3).
 
-omega(Y -> X') = A_X(f(X, Y)) - A_X(f(X)), turned so that positive always means that the source
+omega(Y -> X') = A_X(f(X, Y)) - A_X(f(X)), oriented so that positive always means that the source
 helps the target.
+
+Every table of metrics is made by one loop, `make_table`: it takes cells, each with the quantities
+that were computed for it, and makes one row for each level of a cell.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from influence.analysis.subject import (
-    Subject,
-    influence_record,
-    list_cells,
-    muting_one,
-    performance_record,
-)
-from influence.plan.conditions import NO_MUTE, Condition
-from influence.plan.setups import FULL
+from influence.metrics.metric import Metric
+from influence.metrics.stateful import StatefulMetric
+from influence.network.sites import is_edge
+from influence.plan.conditions import Condition
+from influence.plan.setups import setup_name
 from influence.results.tables import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS, SAMPLES_COLUMNS
 from influence.statistics.bootstrap import Resampling, holm
-from influence.statistics.rows import Rows
-from influence.statistics.sums import Sums
+from influence.statistics.rows import RowKey, Rows, Sums, full_key
 
 __all__ = [
-    "adjusted",
+    "Cell",
+    "Subject",
+    "adjust_p_values",
     "influence_frame",
+    "list_cells",
+    "make_table",
+    "muting_one",
     "performance_frame",
     "samples_frame",
 ]
+
+Array = NDArray[np.float64]
+
+Quantities = Mapping[str, Any]
+"""Quantities of a cell by the name of their column: an array has one value for each level of the
+cell, and anything else is the same at all levels."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The facts of one network and its data that the tables repeat: names, units and classes.
+
+    Parameters
+    ----------
+    network, seed, dataset
+        Names of the network and the data, and the seed of the training.
+    modalities
+        All sites: inputs and edges.
+    metrics
+        The metrics of each output that are computed from rows.
+    classes, units
+        For each output the names of its classes, and the unit of its ground truth.
+    checkpoint_sha256
+        Hash of the network's checkpoint.
+    missing
+        For each input that was missing in part of the training, the mute that took its place.
+    stateful
+        The metrics of each output that keep their own state.
+    """
+
+    network: str
+    seed: int | None
+    dataset: str
+    modalities: tuple[str, ...]
+    metrics: Mapping[str, Sequence[Metric]]
+    classes: Mapping[str, Sequence[str]]
+    units: Mapping[str, str]
+    checkpoint_sha256: str = ""
+    missing: Mapping[str, str] = dataclass_field(default_factory=dict)
+    stateful: Mapping[str, Sequence[StatefulMetric]] = dataclass_field(default_factory=dict)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the first columns of every table."""
+        return {"network": self.network, "seed": self.seed, "dataset": self.dataset}
+
+    def scored(self) -> Iterator[tuple[str, Metric]]:
+        """List every output with each of its metrics that are computed from rows."""
+        for output, metrics in self.metrics.items():
+            for metric in metrics:
+                yield output, metric
+
+    def unit(self, output: str, metric: Metric | StatefulMetric) -> str:
+        """Return the unit of a metric of an output."""
+        truth = self.units.get(output, "")
+        return metric.unit.replace("{unit}", truth) if truth or "{" not in metric.unit else ""
+
+    def class_levels(self, output: str, count: int) -> list[str]:
+        """Return the levels of the first `count` classes of an output."""
+        classes = self.classes.get(output) or range(count)
+        return [f"class:{classes[i]}" for i in range(count)]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One metric of one output under one condition, at one level or more.
+
+    Parameters
+    ----------
+    key
+        The key of the sums that the metric is computed from.
+    metric
+        The metric.
+    levels
+        One level, or ``all`` and a level for each class.
+    """
+
+    key: RowKey
+    metric: Metric | StatefulMetric
+    levels: Sequence[str]
+
+    @property
+    def compares_with_full(self) -> bool:
+        """Whether the metric is the change of the prediction, which is zero with nothing muted."""
+        return isinstance(self.metric, Metric) and not self.metric.needs_truth
+
+    def values(self, sums: Array) -> Array:
+        """Return the metric (..., levels) of sums (..., k)."""
+        if isinstance(self.metric, StatefulMetric):
+            return sums  # the value itself, see `Sums.of_values`
+        whole = self.metric.formula(sums)[..., None]
+        if len(self.levels) == 1:
+            return whole
+        assert self.metric.per_class
+        return np.concatenate([whole, self.metric.per_class(sums)], axis=-1)
+
+    def gain(self, full: Array, muted: Array) -> Array:
+        """Return omega (..., levels) of the sums (..., k) of its two sides."""
+        return self.metric.oriented(self.values(full) - self.values(muted))
+
+    def names(self, subject: Subject) -> dict[str, Any]:
+        """Return the columns that identify a cell, for all tables together."""
+        condition, output = self.key.condition, self.key.output
+        source = "+".join(condition.setup)
+        return subject.identity() | {
+            "mute": condition.mute,
+            "setup": setup_name(condition.setup, subject.modalities),
+            "site": "edge" if is_edge(source) else "input",
+            "source": source,
+            "target": output,
+            "metric": self.metric.name,
+            "higher_is_better": self.metric.higher_is_better,
+            "unit": subject.unit(output, self.metric),
+            "checkpoint_sha256": subject.checkpoint_sha256,
+        }
+
+
+def list_cells(
+    sums: Sums, subject: Subject, conditions: Iterable[Condition], level: str = "all"
+) -> Iterator[Cell]:
+    """List the cells of some conditions: every metric, at all levels that its sums have.
+
+    Parameters
+    ----------
+    sums
+        The sums of rows; sums without draws hold the values of metrics that keep their own state.
+    subject
+        The metrics and classes.
+    conditions
+        Those to list.
+    level
+        The level of these sums. Only ``all`` is divided further, by class and by slice.
+    """
+    for condition in conditions:
+        if not sums.draws:
+            for output, stateful in subject.stateful.items():
+                for one in stateful:
+                    yield Cell(RowKey(condition, output, one.name), one, [level])
+            continue
+        for output, metric in subject.scored():
+            whole = RowKey(condition, output, metric.statistic.name)
+            if level != "all":
+                yield Cell(whole, metric, [level])
+                continue
+            count = metric.per_class(sums.totals[whole]).shape[-1] if metric.per_class else 0
+            yield Cell(whole, metric, ["all", *subject.class_levels(output, count)])
+            for finer in sums.slices(output, metric.statistic.name):
+                yield Cell(whole._replace(level=finer), metric, [finer])
+
+
+def make_table(
+    found: Iterable[tuple[Cell, Quantities]], subject: Subject, columns: Sequence[str], **same: Any
+) -> pd.DataFrame:
+    """Make a table with one row for each level of each cell.
+
+    Parameters
+    ----------
+    found
+        Cells, each with its quantities.
+    subject
+        What the cells are about.
+    columns
+        The columns of the table. Names and quantities that are not among them are left out.
+    **same
+        Columns that are the same in all rows.
+    """
+    records = []
+    for cell, quantities in found:
+        names = cell.names(subject) | same
+        for i, level in enumerate(cell.levels):
+            at_level = {
+                name: value[i] if isinstance(value, np.ndarray) else value
+                for name, value in quantities.items()
+            }
+            records.append(names | {"level": level} | at_level)
+    return pd.DataFrame(records, columns=list(columns))
 
 
 def performance_frame(
     sums: Sums, subject: Subject, resampling: Resampling, *, level: str = "all"
 ) -> pd.DataFrame:
-    """Tabulate every metric under every condition, with its interval.
+    """Tabulate the value of every metric under every condition, with its interval.
 
-    The full setup has one row a metric, with the mute ``none``.
+    The full setup has one row for each metric, with the mute ``none``.
 
     Parameters
     ----------
     sums
-        Of all samples, or of some of them.
+        The sums of all samples, or of some of them.
     subject
-        What they are about.
+        The network and data that they are of.
     resampling
-        How they were drawn.
+        The resampling that made the draws of the sums.
     level
-        What the samples are called where they are not all.
+        The name of these samples, if they are not all.
+
+    Returns
+    -------
+    DataFrame
+        With the columns `PERFORMANCE_COLUMNS`.
     """
-    records = []
-    for condition in sums.conditions():
-        for cell in list_cells(sums, subject, condition, level):
-            values = cell.values(sums.totals[cell.key])
+
+    def found() -> Iterator[tuple[Cell, Quantities]]:
+        for cell in list_cells(sums, subject, sums.conditions(), level):
             low, high = resampling.interval(cell.values(sums.drawn[cell.key]), sums.groups)
-            for i, name in enumerate(cell.levels):
-                records.append(
-                    performance_record(subject, condition, cell.key.output, cell.metric, name)
-                    | {
-                        "value": values[i],
-                        "low": low[i],
-                        "high": high[i],
-                        "confidence": resampling.confidence,
-                        "n": sums.n,
-                    }
-                )
-    return pd.DataFrame(records, columns=list(PERFORMANCE_COLUMNS))
+            yield cell, {"value": cell.values(sums.totals[cell.key]), "low": low, "high": high}
+
+    confidence = resampling.confidence
+    return make_table(found(), subject, PERFORMANCE_COLUMNS, confidence=confidence, n=sums.n)
 
 
 def influence_frame(
@@ -73,76 +253,79 @@ def influence_frame(
 ) -> pd.DataFrame:
     """Tabulate omega for every mute, source, target, metric and level.
 
-    Intervals come from the paired bootstrap, p-values from sign flips; see `adjusted` for Holm's
-    adjustment. Change metrics have none. Parameters are those of `performance_frame`.
+    Intervals come from the paired bootstrap and p-values from sign flips, which `adjust_p_values`
+    adjusts. Metrics of change have no p-value, for without a mute they are zero by definition.
+    Metrics that keep their own state have neither interval nor p-value.
+
+    Parameters
+    ----------
+    sums, subject, resampling, level
+        As for `performance_frame`.
+
+    Returns
+    -------
+    DataFrame
+        With the columns `INFLUENCE_COLUMNS`.
     """
-    records = []
-    for condition in muting_one(sums.conditions()):
-        for cell in list_cells(sums, subject, condition, level):
+
+    def found() -> Iterator[tuple[Cell, Quantities]]:
+        for cell in list_cells(sums, subject, muting_one(sums.conditions()), level):
             full, muted = (cell.values(side) for side in sums.observed(cell.key))
             omega, drawn, flipped = (
-                cell.metric.oriented(cell.values(f) - cell.values(m))
-                for f, m in (side(cell.key) for side in
-                             (sums.observed, sums.resampled, sums.swapped))
-            )  # fmt: skip
+                cell.gain(*sides(cell.key))
+                for sides in (sums.observed, sums.resampled, sums.swapped)
+            )
             low, high = resampling.interval(drawn, sums.groups)
-            p_values = resampling.p_value(omega, flipped, sums.groups)
-            if not cell.metric.needs_truth:  # the full side is zero by definition
-                p_values = np.full_like(p_values, np.nan)
-            for i, name in enumerate(cell.levels):
-                records.append(
-                    influence_record(subject, condition, cell.key.output, cell.metric, name)
-                    | {
-                        "full": full[i],
-                        "muted": muted[i],
-                        "omega": omega[i],
-                        "omega_low": low[i],
-                        "omega_high": high[i],
-                        "confidence": resampling.confidence,
-                        "p_value": p_values[i],
-                        "n": sums.n,
-                    }
-                )
-    return adjusted(pd.DataFrame(records, columns=list(INFLUENCE_COLUMNS)))
+            p_value = resampling.p_value(omega, flipped, sums.groups)
+            values = {"full": full, "muted": muted, "omega": omega}
+            ends = {"omega_low": low, "omega_high": high}
+            tested = {} if cell.compares_with_full else {"p_value": p_value}
+            yield cell, values | ends | tested
+
+    confidence = resampling.confidence
+    table = make_table(found(), subject, INFLUENCE_COLUMNS, confidence=confidence, n=sums.n)
+    return adjust_p_values(table)
 
 
-def adjusted(influence: pd.DataFrame) -> pd.DataFrame:
-    """Fill in Holm's adjustment of the p-values of one network.
+def adjust_p_values(influence: pd.DataFrame, kind: Sequence[str] = ("mute",)) -> pd.DataFrame:
+    """Fill in the column `p_holm`: the p-values of one network, adjusted by Holm's method.
 
-    It runs over all sources, targets and metrics of a mute, at level ``all`` and, as a family of
-    its own, over the finer levels.
+    A family of tests are all sources, targets and metrics at level ``all`` that are equal in the
+    columns `kind`; those at finer levels are another family.
     """
-    family = [influence["mute"], influence["level"] == "all"]
+    family = [*(influence[name] for name in kind), influence["level"] == "all"]
     p_holm = influence.groupby(family, sort=False)["p_value"].transform(lambda p: holm(p.tolist()))
     return influence.assign(p_holm=p_holm)
 
 
 def samples_frame(rows: Rows, subject: Subject) -> pd.DataFrame:
-    """Tabulate omega sample by sample: the metric of one sample alone, full and muted."""
-    frames = []
+    """Tabulate omega sample by sample: the metric of each sample alone, full and muted.
+
+    Parameters
+    ----------
+    rows
+        The rows of all samples.
+    subject
+        The network and data that they are of.
+
+    Returns
+    -------
+    DataFrame
+        With the columns `SAMPLES_COLUMNS`; without a row for metrics that keep their own state,
+        which have no value of a single sample.
+    """
+    columns, frames = list(SAMPLES_COLUMNS), []
     for condition in muting_one(rows.conditions()):
-        (source,) = condition.setup
         for output, metric in subject.scored():
-            statistic = metric.statistic.name
-            full = metric.formula(rows[Condition(NO_MUTE, FULL), output, statistic])
-            muted = metric.formula(rows[condition, output, statistic])
-            frames.append(
-                pd.DataFrame(
-                    subject.identity()
-                    | {
-                        "mute": condition.mute,
-                        "source": source,
-                        "target": output,
-                        "metric": metric.name,
-                        "id": list(rows.ids),
-                        "group": rows.groups,
-                        "full": full,
-                        "muted": muted,
-                        "omega": metric.oriented(full - muted),
-                    },
-                    columns=list(SAMPLES_COLUMNS),
-                )
-            )
-    if not frames:  # metrics that keep their own state have no value of one sample
-        return pd.DataFrame(columns=list(SAMPLES_COLUMNS))
-    return pd.concat(frames, ignore_index=True)
+            key = RowKey(condition, output, metric.statistic.name)
+            full, muted = (metric.formula(rows.values[side]) for side in (full_key(key), key))
+            omega = metric.oriented(full - muted)
+            names = Cell(key, metric, ["all"]).names(subject) | {"id": list(rows.ids)}
+            values = {"group": rows.groups, "full": full, "muted": muted, "omega": omega}
+            frames.append(pd.DataFrame(names | values, columns=columns))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def muting_one(conditions: Iterable[Condition]) -> list[Condition]:
+    """Return the conditions that mute one site."""
+    return [condition for condition in conditions if len(condition.setup) == 1]

@@ -1,16 +1,15 @@
-"""Power: the smallest omega that n samples can detect, and the n that an omega needs.
+"""Power: the smallest omega that n samples can detect, and the n that is needed for an omega.
 
-An estimate of omega from m samples is nearly normal, with the standard error sigma / sqrt(m); where
-samples are not independent (groups, the pairs of a shuffle), sigma is what it is for units of the
-same size. A two-sided test at level alpha then
-finds an omega with the probability `power` if
+An estimate of omega from m samples is nearly normal with the standard error sigma / sqrt(m). Where
+samples are not independent (groups, the pairs of a shuffle), sigma holds for units of the same
+size. A two-sided test at level alpha then detects an omega with the probability `power` if
 
     |omega| = (z(1 - alpha / 2) + z(power)) sigma / sqrt(m)
 
-with z the quantiles of the normal distribution; the chance to find it on the wrong side is left
-out (Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, ch. 2). Where few samples
-change and each by a whole number, as under `accuracy`, the sign-flip test moves in steps and finds
-an omega a little less often than stated.
+with z the quantiles of the normal distribution; the probability of a significant result with the
+wrong sign is neglected (Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, ch.
+2). Where few samples change, and each by a whole number, as for `accuracy`, the p-values of the
+sign-flip test are discrete, and its power is slightly lower.
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ POWER_COLUMNS = (
     *CELL, "omega", "standard_error", "units", "alpha", "power", "planned", "detectable", "wished",
     "needed", "basis", "n",
 )  # fmt: skip
-"""`units` is how many independent units the `n` samples formed: each its own, groups, or the pairs
-of a shuffle. `planned` samples detect the omega `detectable`; the omega `wished` needs the samples
-`needed`. Both are taken to form units of the same size."""
+"""`units` is the number of independent units that the `n` samples form: single samples, groups, or
+the pairs of a shuffle. `planned` samples detect the omega `detectable`; the omega `wished` needs
+`needed` samples. Both are assumed to form units of the same size."""
 
 
 def detectable_omega(
@@ -42,23 +41,28 @@ def detectable_omega(
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> NDArray[np.float64]:
-    """Return the smallest omega that samples detect.
+    """Compute the smallest omega that a number of samples detects.
 
     Parameters
     ----------
     standard_error
-        Of an omega that was measured.
+        The standard error of an omega that was measured.
     count
-        Samples that it was measured on.
+        The number of samples that it was measured on.
     planned
-        As many as the next measurement shall have; by default the same.
+        The number of samples of the next measurement; by default `count`.
     alpha, power
-        Level of the two-sided test, and probability to detect.
+        The level of the two-sided test, and the probability to detect the omega.
+
+    Returns
+    -------
+    array
+        The omega, in the unit of the standard error.
 
     Raises
     ------
     InfluenceError
-        If alpha or power is not a probability, or power not above alpha / 2.
+        If alpha or power is not a probability, or power is not above alpha / 2.
 
     Examples
     --------
@@ -77,9 +81,19 @@ def needed_samples(
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> NDArray[np.float64]:
-    """Return how many samples an omega needs: whole numbers, as floats.
+    """Compute the number of samples that are needed to detect an omega.
 
-    Parameters are those of `detectable_omega`; an omega of zero needs infinitely many.
+    Parameters
+    ----------
+    standard_error, count, alpha, power
+        As for `detectable_omega`.
+    omega
+        The omega to detect.
+
+    Returns
+    -------
+    array
+        Whole numbers, as floats; infinity for an omega of zero.
 
     Examples
     --------
@@ -99,29 +113,29 @@ def plan_samples(
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> pd.DataFrame:
-    """Say for every measured direction what can be detected, and what an omega needs.
+    """Compute for every measured omega what can be detected, and the samples that are needed.
 
     Parameters
     ----------
     estimates
-        From `influence.analysis.estimates`.
+        The measured omegas; see `influence.analysis.estimates`.
     planned
-        Samples of the next measurement; by default as many as measured.
+        The number of samples of the next measurement; by default that of the estimates.
     omega
-        An omega that is wished to be detected, in the unit of the file (0.01 is one point of mean
-        IoU); by default the one that was measured.
+        The omega to detect, in the unit of the table (0.01 is one point of mean IoU); by default
+        the one that was measured.
     alpha, power
-        Level of the two-sided test, and probability to detect.
+        The level of the two-sided test, and the probability to detect the omega.
 
     Returns
     -------
     DataFrame
-        With the columns `POWER_COLUMNS`, one row a direction, mute, metric and level.
+        With the columns `POWER_COLUMNS`, one row for each source, target, mute, metric and level.
 
     Raises
     ------
     InfluenceError
-        If alpha or power is not a probability, or `planned` less than two.
+        If alpha or power is not a probability, or `planned` is less than two.
 
     Examples
     --------
@@ -132,7 +146,7 @@ def plan_samples(
     (0.01401, 197)
     """
     if planned is not None and planned < 2:
-        raise InfluenceError(f"expected a plan of two samples or more, got {planned}")
+        raise InfluenceError(f"expected planned=2 or more, got {planned}")
     cells = estimates.cells
     error, count = cells["standard_error"], cells["n"]
     wished = cells["omega"] if omega is None else omega

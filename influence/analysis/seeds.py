@@ -1,14 +1,14 @@
-"""Seeds: what several trainings of one network say together.
+"""Seeds: the mean omega of several trainings of one network, with both sources of its variance.
 
-Two things make an omega uncertain: another training would give another network, and other samples
-another measurement. With seeds k = 1..K measured on the same samples, the model is
+An omega is uncertain for two reasons: another training gives another network, and other samples
+give another measurement. With seeds k = 1..K measured on the same samples, the model is
 
     omega_k = mu + t_k + s + e_k
 
-with a part t_k of the training, a part s of the samples that all seeds share, and a part e_k of
-the samples that seed k has alone. The bootstrap gives the covariance C of s + e_k between seeds;
-the variance between the omegas estimates Var(t) + Var(e) (Searle, Casella and McCulloch, Variance
-Components, 1992, ch. 3: the one-way random model).
+with an effect t_k of the training, an effect s of the samples that is common to all seeds, and an
+effect e_k of the samples on seed k alone. The bootstrap gives the covariance C of s + e_k between
+seeds; the variance between the omegas estimates Var(t) + Var(e) (Searle, Casella and McCulloch,
+Variance Components, 1992, ch. 3: the one-way random model).
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ SEEDS_COLUMNS = (
     "high", "confidence", "basis", "n",
 )  # fmt: skip
 """`omega` is the mean over the seeds and `seed_sd` the sample standard deviation between them.
-`training_variance` is the variance of one training, freed of what the samples add to it, and may
-come out below zero; `test_variance` is that of the mean, over sets of samples. `standard_error`,
-`low` and `high` are for the mean of all possible trainings on all possible samples."""
+`training_variance` is the estimated Var(t) of one training, which may be below zero;
+`test_variance` is the variance of the mean over sets of samples. `standard_error`, `low` and `high`
+are for the mean over all trainings and all samples."""
 
 Array = NDArray[np.float64]
 KEYS = [name for name in CELL if name != "seed"]
@@ -43,16 +43,16 @@ KEYS = [name for name in CELL if name != "seed"]
 def aggregate_seeds(estimates: Estimates) -> pd.DataFrame:
     """Aggregate the seeds of each network, for every mute, source, target, metric and level.
 
-    The total variance of the mean is training_variance / K + test_variance, a negative first part
-    taken as zero; the interval is that of Student's t, degrees of freedom after Satterthwaite
-    (Biometrics Bulletin 1946). One seed alone says nothing of training: what needs two is missing.
-    Where only intervals are known (`basis`), the test-set parts of all seeds are taken to be
-    shared, so that all that differs between seeds is put down to training.
+    The total variance of the mean is training_variance / K + test_variance, with a negative first
+    part replaced by zero. The interval is that of Student's t with degrees of freedom after
+    Satterthwaite (Biometrics Bulletin 1946). With one seed all columns that need two are NaN. If
+    only intervals are known (`basis`), the effects of the samples are assumed to be common to all
+    seeds, so that all variance between seeds is attributed to training.
 
     Parameters
     ----------
     estimates
-        From `influence.analysis.estimates`.
+        The omegas of all seeds; see `influence.analysis.estimates`.
 
     Returns
     -------
@@ -79,8 +79,9 @@ def aggregate_seeds(estimates: Estimates) -> pd.DataFrame:
     if (twice := cells.duplicated([*KEYS, "seed"])).any():
         first = cells[twice].iloc[0]
         raise InfluenceError(
-            f"two results for network {first['network']!r} with seed {first['seed']}. Give each "
-            "run once, and each training a seed of its own (influence.json)"
+            f"expected each seed once, got two results for network {first['network']!r} with seed "
+            f"{first['seed']}. Name each run once, and give each training another seed in "
+            "influence.json"
         )
     group = cells.groupby(KEYS, sort=False, dropna=False).ngroup().to_numpy()
     return pd.DataFrame(
@@ -89,18 +90,18 @@ def aggregate_seeds(estimates: Estimates) -> pd.DataFrame:
     )
 
 
-def _aggregate(estimates: Estimates, places: NDArray[np.intp]) -> dict[str, Any]:
-    defined = places[np.isfinite(estimates.cells["omega"].to_numpy(np.float64)[places])]
-    places = defined if len(defined) else places
-    own = estimates.cells.iloc[places]
-    first = own.iloc[0]
-    omegas = own["omega"].to_numpy(np.float64)
-    parts = _split(omegas, estimates.covariance(list(places)), int(first["units"]))
+def _aggregate(estimates: Estimates, indices: NDArray[np.intp]) -> dict[str, Any]:
+    defined = indices[np.isfinite(estimates.cells["omega"].to_numpy(np.float64)[indices])]
+    indices = defined if len(defined) else indices
+    cells = estimates.cells.iloc[indices]
+    first = cells.iloc[0]
+    omegas = cells["omega"].to_numpy(np.float64)
+    parts = _split(omegas, estimates.covariance(list(indices)), int(first["units"]))
     mean, error = omegas.mean(), np.sqrt(parts.total)
     reach = stats.t.ppf((1 + first["confidence"]) / 2, parts.freedom) * error
     return {
         **{name: first[name] for name in KEYS},
-        "seeds": len(places),
+        "seeds": len(indices),
         "omega": mean,
         "seed_sd": np.sqrt(parts.between),
         "training_variance": parts.training,
@@ -114,7 +115,7 @@ def _aggregate(estimates: Estimates, places: NDArray[np.intp]) -> dict[str, Any]
 
 @dataclass(frozen=True)
 class _Parts:
-    """Variances: between the omegas, of one training, of the mean by samples and in total."""
+    """Variances between the omegas, of one training, and of the mean: over samples and in total."""
 
     between: float
     training: float

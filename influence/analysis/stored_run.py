@@ -1,44 +1,70 @@
-"""Subjects of a run: what its rows are about, found again from its tables and its provenance."""
+"""Stored runs: the subjects and the resampling of a run, recovered from its tables and run.json.
+
+Whatever is computed from the rows of a run needs the metrics, names and units of its networks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
-from influence.analysis.omega import influence_frame
-from influence.analysis.subject import Subject
+from influence.analysis.omega import Subject, influence_frame
 from influence.errors import InfluenceError, unknown
 from influence.metrics.metric import Metric
 from influence.metrics.registry import METRICS, Wanted, find_metrics, find_stateful
 from influence.plan.conditions import Condition
 from influence.results.run import Run
+from influence.runtime.records import Record, read_record
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import Rows
 
 __all__ = ["find_data_hash", "find_resampling", "find_subjects", "tabled_conditions"]
 
-T = TypeVar("T")
-
 MOST_DRAWS = 10**6
-"""Nobody measures with more; a file that others wrote may say anything."""
+"""More draws are refused: a damaged file could ask for any amount of memory."""
+
+
+class NetworkRecord(Record, extra="ignore"):
+    """A network in ``run.json``, with its sites and the metrics of each output."""
+
+    name: str
+    seed: int | None
+    sites: list[str]
+    metrics: dict[str, list[str]]
+
+
+class DataRecord(Record, extra="ignore"):
+    """The data in ``run.json``."""
+
+    sha256: str | None
+
+
+class MeasuredRecord(Record, extra="ignore"):
+    """The part ``measured`` of ``run.json``, as far as results are computed from it."""
+
+    networks: list[NetworkRecord]
+    data: DataRecord
+    draws: int = Field(ge=1, le=MOST_DRAWS)
+    confidence: float = Field(gt=0, lt=1)
+    seed: int
 
 
 def find_subjects(run: Run, metrics: Sequence[Wanted] = ()) -> dict[str, Subject]:
-    """Say what the rows of each network of a run are about, by the names of `Run.rows`.
+    """Recover the subject of each network of a run, by the names of `Run.rows`.
 
-    What is computed from the rows has to be what the run's table says, or the two are not of one
-    run.
+    Every omega is computed again from the rows and compared with the run's table, so that files of
+    different runs are noticed.
 
     Parameters
     ----------
     run
         A run with its rows: as `measure` returns it, or from ``read_run(directory, rows=True)``.
     metrics
-        Only these: names, or ``module:name`` or records of a user's own; by default all of the
-        run, which then are to be the library's.
+        The metrics to keep: names of the library's metrics, ``module:name`` of others, or records.
+        By default all of the run, which then have to be the library's.
 
     Raises
     ------
@@ -50,15 +76,16 @@ def find_subjects(run: Run, metrics: Sequence[Wanted] = ()) -> dict[str, Subject
             "expected a run with its rows, got one without (a streamed run keeps none). Measure "
             "without streaming, or read it by read_run(directory, rows=True)"
         )
-    networks = _facts(lambda: run.info["measured"]["networks"])
+    networks = _read(run).networks
     if len(networks) != len(run.rows):
         raise InfluenceError(
-            f"run.json tells of {len(networks)} networks and rows.h5 of {len(run.rows)}. Copy the "
+            f"run.json names {len(networks)} networks and rows.h5 has {len(run.rows)}. Copy the "
             "files of one run"
         )
     known = _known(metrics)
     subjects = {
-        key: _subject(key, facts, run, known) for key, facts in zip(run.rows, networks, strict=True)
+        key: _subject(key, network, run, known)
+        for key, network in zip(run.rows, networks, strict=True)
     }
     found = {metric.name for subject in subjects.values() for _, metric in subject.scored()}
     if lost := [name for name in known if metrics and name not in found]:
@@ -69,23 +96,15 @@ def find_subjects(run: Run, metrics: Sequence[Wanted] = ()) -> dict[str, Subject
 
 
 def find_resampling(run: Run) -> Resampling:
-    """Return the resampling by which a run's intervals were computed.
+    """Return the resampling that a run's intervals were computed by.
 
     Raises
     ------
     InfluenceError
-        If its provenance does not tell.
+        If run.json does not contain it, or contains values that no run can have.
     """
-    measured = _facts(lambda: run.info["measured"])
-    if _facts(lambda: int(measured["draws"])) > MOST_DRAWS:
-        raise InfluenceError(
-            f"run.json: expected {MOST_DRAWS} draws at most, got {measured['draws']}. Measure again"
-        )
-    return _facts(
-        lambda: Resampling(
-            int(measured["draws"]), float(measured["confidence"]), int(measured["seed"])
-        )
-    )
+    measured = _read(run)
+    return Resampling(measured.draws, measured.confidence, measured.seed)
 
 
 def find_data_hash(run: Run) -> str:
@@ -94,28 +113,23 @@ def find_data_hash(run: Run) -> str:
     Raises
     ------
     InfluenceError
-        If its provenance does not tell.
+        If run.json does not contain it.
     """
-    return _facts(lambda: str(run.info["measured"]["data"]["sha256"] or ""))
+    return _read(run).data.sha256 or ""
 
 
 def tabled_conditions(run: Run, found: Iterable[Condition]) -> list[Condition]:
-    """List those of some conditions that mute one site, in the order of a run's table."""
+    """Return those of some conditions that mute one site, in the order of a run's table."""
     order = run.influence[["mute", "source"]].drop_duplicates().itertuples(index=False)
     known = set(found)
     muted = [Condition(str(mute), frozenset({str(source)})) for mute, source in order]
     return [condition for condition in muted if condition in known]
 
 
-def _facts(take: Callable[[], T]) -> T:
-    """Take something out of run.json, which may hold anything."""
-    try:
-        return take()
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InfluenceError(
-            f"run.json: expected what influence measure writes, got {type(error).__name__}: "
-            f"{error}. Measure again"
-        ) from error
+def _read(run: Run) -> MeasuredRecord:
+    """Read what was measured from run.json, which may hold anything."""
+    content = run.info.get("measured")
+    return read_record(MeasuredRecord, content, "run.json: measured", "Measure again")
 
 
 def _known(metrics: Sequence[Wanted]) -> Mapping[str, Metric]:
@@ -124,51 +138,51 @@ def _known(metrics: Sequence[Wanted]) -> Mapping[str, Metric]:
         return METRICS
     if stateful := find_stateful(metrics):
         raise InfluenceError(
-            f"metric {stateful[0].name!r} keeps its own state and leaves no rows, so nothing can "
-            "be computed from them. Name metrics that add up over samples"
+            f"metric {stateful[0].name!r} keeps its own state and no rows, so it cannot be "
+            "computed from rows. Name metrics that add up over samples"
         )
     return {metric.name: metric for metric in find_metrics(metrics)}
 
 
-def _subject(key: str, facts: Any, run: Run, known: Mapping[str, Metric]) -> Subject:
-    network, seed, scored = _facts(
-        lambda: (str(facts["name"]), facts["seed"], dict(facts["metrics"]))
-    )
-    if key not in (network, f"{network}-seed{seed}"):
+def _subject(key: str, network: NetworkRecord, run: Run, known: Mapping[str, Metric]) -> Subject:
+    name, seed = network.name, network.seed
+    if key not in (name, f"{name}-seed{seed}"):
         raise InfluenceError(
-            f"rows.h5 holds network {key!r} where run.json tells of {network!r}. Copy the files of "
-            "one run"
+            f"rows.h5 holds network {key!r} where run.json names {name!r}. Copy the files of one "
+            "run"
         )
-    own = _of(run.influence, network, seed)
-    if own.empty:
+    table = _of(run.influence, name, seed)
+    if table.empty:
         raise InfluenceError(
-            f"influence.csv has no row of network {network!r} with seed {seed}, of which run.json "
-            "tells. Copy the files of one run"
+            f"influence.csv has no row of network {name!r} with seed {seed}, which run.json names. "
+            "Copy the files of one run"
         )
-    metrics = {output: tuple(_pick(names, known, network)) for output, names in scored.items()}
-    classes = own[own["level"].str.startswith("class:")].groupby("target", sort=False)["level"]
+    classes = table[table["level"].str.startswith("class:")].groupby("target", sort=False)["level"]
     return Subject(
-        network=network,
+        network=name,
         seed=seed,
-        dataset=str(own["dataset"].iloc[0]),
-        modalities=_facts(lambda: tuple(map(str, facts["sites"]))),
-        metrics=metrics,
+        dataset=str(table["dataset"].iloc[0]),
+        modalities=tuple(network.sites),
+        metrics={output: _pick(names, known, name) for output, names in network.metrics.items()},
         classes={
             str(output): [level.removeprefix("class:") for level in levels.unique()]
             for output, levels in classes
         },
-        units={output: _unit(own[own["target"] == output], known) for output in metrics},
-        checkpoint_sha256=str(own["checkpoint_sha256"].iloc[0]),
+        units={
+            output: _unit(table[table["target"] == output], known) for output in network.metrics
+        },
+        checkpoint_sha256=str(table["checkpoint_sha256"].iloc[0]),
     )
 
 
-def _pick(names: Any, known: Mapping[str, Metric], network: str) -> list[Metric]:
-    if known is METRICS and (own := [name for name in names if name not in known]):
+def _pick(names: Sequence[str], known: Mapping[str, Metric], network: str) -> list[Metric]:
+    foreign = [name for name in names if name not in known]
+    if known is METRICS and foreign:
+        library = [name for name in names if name in known] or ["rms"]
         raise InfluenceError(
-            f"metric {own[0]!r} of network {network!r} is not one of the library's, and cannot be "
-            f"computed from rows unless it can be imported. Give it as --metric module:{own[0]}, "
-            "or name the metrics to use, such as --metric "
-            + ",".join([name for name in names if name in known] or ["rms"])
+            f"metric {foreign[0]!r} of network {network!r} is not one of the library's, so it has "
+            f"to be imported. Give metrics=['module:{foreign[0]}'] with the name of its module, or "
+            f"name the metrics to use, such as metrics={library}"
         )
     return [known[name] for name in names if name in known]
 
@@ -183,7 +197,7 @@ def _unit(rows: pd.DataFrame, known: Mapping[str, Metric]) -> str:
 
 
 def _check(rows: Rows, subject: Subject, influence: pd.DataFrame) -> None:
-    """Compute every omega of the table from the rows, and compare."""
+    """Compute every omega from the rows, and compare it with that of the table."""
     once = Resampling(draws=1)
     found = influence_frame(once.sums(rows), subject, once)
     keys = ["mute", "source", "target", "metric", "level"]
@@ -201,7 +215,7 @@ def _check(rows: Rows, subject: Subject, influence: pd.DataFrame) -> None:
         )
 
 
-def _of(frame: pd.DataFrame, network: str, seed: Any) -> pd.DataFrame:
+def _of(frame: pd.DataFrame, network: str, seed: int | None) -> pd.DataFrame:
     """Return the rows of one network and seed."""
-    own = frame[frame["network"] == network]
-    return own[own["seed"].isna() if seed is None else own["seed"] == seed]
+    named = frame[frame["network"] == network]
+    return named[named["seed"].isna() if seed is None else named["seed"] == seed]

@@ -45,6 +45,7 @@ def optimal(
     """
     from influence.mutes.optimal import learn_optimal
     from influence.network.checkpoints import check_refill, load_checkpoint, refill_checkpoint
+    from influence.runtime.execution import Execution
 
     if out:
         check_refill(checkpoint, out)
@@ -53,11 +54,9 @@ def optimal(
         options.read_data(data),
         sites=site or None,
         steps=steps,
-        batch_size=batch_size,
         seed=seed,
         limit=limit,
-        device=device,
-        workers=workers,
+        execution=Execution(device, batch_size, workers),
         progress=True,
     )
     for name, constant in found.items():

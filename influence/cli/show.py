@@ -23,8 +23,7 @@ FREE = 128
 
 
 def _metric_lines() -> list[str]:
-    from influence.metrics.registry import METRICS
-    from influence.metrics.sets import SETS
+    from influence.metrics.registry import METRICS, SETS
 
     lines = [
         f"{m.name:28s} {'higher' if m.higher_is_better else 'lower':6s} is better"
@@ -108,8 +107,9 @@ def _computation_lines(net: JointNetwork, shapes: Mapping[str, tuple[int, ...]])
     import numpy as np
     import torch
 
-    from influence.engine.sharing.costs import count_costs, meetings
-    from influence.mutes.batch_inputs import Signals
+    from influence.engine.sharing.costs import count_costs
+    from influence.engine.sharing.tapped_graph import meetings
+    from influence.mutes.mute import BatchInputs
     from influence.mutes.registry import MUTES
     from influence.plan.conditions import NO_MUTE, Condition
     from influence.plan.setups import FULL, choose_setups
@@ -118,7 +118,7 @@ def _computation_lines(net: JointNetwork, shapes: Mapping[str, tuple[int, ...]])
         return ["  computation: name an evaluation file with --data for the shapes of the inputs"]
     known = {m.name: m for m in net.inputs}
     clean = {name: torch.zeros(2, *shape) for name, shape in shapes.items()}
-    signals = Signals(clean, np.arange(2), known, {"zero": MUTES["zero"]})
+    signals = BatchInputs(clean, np.arange(2), known, {"zero": MUTES["zero"]})
     sizes = ", ".join(f"{name} {_product(shape)}" for name, shape in shapes.items())
     try:
         setups = choose_setups(list(known), list(known)) if len(known) > 1 else [FULL]

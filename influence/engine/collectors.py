@@ -21,9 +21,8 @@ from influence.errors import InfluenceError
 from influence.runtime.execution import Session
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.features import FEATURES
-from influence.statistics.rows import RowKey, Rows
+from influence.statistics.rows import RowKey, Rows, Sums
 from influence.statistics.running_sums import RunningSums
-from influence.statistics.sums import Sums
 
 __all__ = ["BatchRows", "Collected", "Collector", "Features", "RowCollector", "SumCollector"]
 
@@ -66,7 +65,7 @@ class Collector(Protocol[Kept_co]):
     def add(self, number: int, batch: Batch, rows: BatchRows) -> None:
         """Take in the rows of a batch; `rows` is used up."""
 
-    def close(self, keys: Sequence[Sequence[RowKey]]) -> list[Collected[Kept_co]]:
+    def close(self, keys: Sequence[Sequence[RowKey]]) -> Sequence[Collected[Kept_co]]:
         """Return what all processes kept of each network; `keys` are of its rows and features."""
 
 

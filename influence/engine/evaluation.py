@@ -24,8 +24,7 @@ from influence.runtime.execution import Execution, Session
 from influence.runtime.processes import Json
 from influence.runtime.shards import ShardStore
 from influence.statistics.features import feature_keys
-from influence.statistics.rows import RowKey, Rows, StatefulValues
-from influence.statistics.sums import Sums
+from influence.statistics.rows import RowKey, Rows, StatefulValues, Sums
 
 __all__ = ["Evaluation", "evaluate", "try_out"]
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from influence.engine.sharing.shared_forward import SharedForward
 from influence.engine.taps import Tapped, tap_network
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.sites import edges_of, site_of
 from influence.plan.conditions import Condition
@@ -38,7 +38,7 @@ Outputs = Iterator[tuple[Condition, dict[str, Tensor]]]
 class Forward(Protocol):
     """Yields the outputs of one batch under one condition after the other."""
 
-    def __call__(self, signals: Signals) -> Outputs: ...
+    def __call__(self, signals: BatchInputs) -> Outputs: ...
     def compile(self) -> None: ...
 
 
@@ -72,7 +72,7 @@ class PlainForward:
         """Compile the network."""
         self.network.module.compile()
 
-    def __call__(self, signals: Signals) -> Outputs:
+    def __call__(self, signals: BatchInputs) -> Outputs:
         """Run the network on what each condition shows it."""
         run = self._tapped or tap_network(self.network, signals, self.edges, self.meeting)
         self._tapped = run
@@ -87,7 +87,7 @@ class PlainForward:
     def _outputs(
         self,
         run: Tapped,
-        signals: Signals,
+        signals: BatchInputs,
         condition: Condition,
         clean: dict[str, Tensor],
         following: Mapping[str, Tensor],
@@ -135,7 +135,7 @@ class TriedForward:
         self.shared.compile()
         self.plain.compile()
 
-    def __call__(self, signals: Signals) -> Outputs:
+    def __call__(self, signals: BatchInputs) -> Outputs:
         """Run all conditions."""
         if self.shared.holds(signals):
             return self.shared(signals)

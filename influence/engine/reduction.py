@@ -212,7 +212,7 @@ class BatchReduction:
                 yield RowKey(condition, name, statistic.name), statistic.update(prediction)
             for cut in self.cuts.get(name, ()):
                 part = replace(
-                    prediction, target=cut.target, places=cut.places, known=cut.known
+                    prediction, target=cut.target, pixels=cut.pixels, truth_cache=cut.truth_cache
                 )  # values stay, and what was computed from them alone
                 for statistic in statistics:
                     yield RowKey(condition, name, statistic.name, cut.level), statistic.update(part)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -25,7 +25,7 @@ from influence.engine.reduction import Reduction
 from influence.engine.sharing.shared_forward import SharedForward, share
 from influence.engine.taps import Tapped, tap_network
 from influence.engine.trial import Trial, trial_size, try_network
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork, Modality
 from influence.network.sites import check_samples_first
 from influence.plan.plan import Plan
@@ -35,7 +35,7 @@ from influence.statistics.rows import RowKey, StatefulValues
 __all__ = ["Runner"]
 
 Array = NDArray[np.float64]
-Precision = partial[AbstractContextManager[object]]
+Precision = Callable[[], AbstractContextManager[object]]
 
 
 class Runner:
@@ -80,7 +80,7 @@ class Runner:
         self.dtype = next((w.dtype for w in weights if w.dtype in known), torch.float32)
         amp = AMP[execution.amp]
         self.precision: Precision = (
-            partial(torch.autocast, self.device.type, dtype=amp) if amp else partial(nullcontext)
+            partial(torch.autocast, self.device.type, dtype=amp) if amp else nullcontext
         )
         self.plain = PlainForward(network, self.conditions, self.precision, meeting=plan.meeting)
         self.forward: Forward = self.plain
@@ -173,7 +173,7 @@ class Runner:
         lay_out(self.network.module, channels_last=channels_last)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
 
-    def _signals(self, batch: Batch, follower: Mapping[str, Tensor] | None) -> Signals:
+    def _signals(self, batch: Batch, follower: Mapping[str, Tensor] | None) -> BatchInputs:
         clean = {}
         for modality in self.network.inputs:
             values = batch.inputs[modality.name].to(self.device, self.dtype, non_blocking=True)
@@ -181,7 +181,7 @@ class Runner:
             clean[modality.name] = (
                 values.contiguous(memory_format=self.memory_format) if maps else values
             )
-        return Signals(
+        return BatchInputs(
             clean,
             batch.indices,
             self.modalities,

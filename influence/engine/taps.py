@@ -9,7 +9,7 @@ from torch import Tensor
 
 from influence.engine.sharing.tapped_graph import tap_graph
 from influence.errors import InfluenceError
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.programs.program import Program
 from influence.network.sites import check_modules, check_samples_first, pool_channels, tapped
@@ -23,7 +23,7 @@ Tapped = Callable[[Mapping[str, Tensor | None], Mapping[str, Tensor]], tuple[Ten
 
 
 def tap_network(
-    network: JointNetwork, signals: Signals, edges: Mapping[str, str], meeting: str
+    network: JointNetwork, signals: BatchInputs, edges: Mapping[str, str], meeting: str
 ) -> Tapped:
     """Return a function that runs a network, and reads and replaces the tensors on its edges.
 
@@ -51,7 +51,7 @@ def tap_network(
     --------
     >>> import numpy as np, torch
     >>> net = JointNetwork(torch.nn.Sequential(torch.nn.Identity()), inputs=["x"], outputs=["y"])
-    >>> signals = Signals({"x": torch.ones(2, 1)}, np.arange(2), {}, {})
+    >>> signals = BatchInputs({"x": torch.ones(2, 1)}, np.arange(2), {}, {})
     >>> run = tap_network(net, signals, {"edge:0": "0"}, "off")
     >>> outputs, seen = run(signals.clean, {"edge:0": torch.zeros(2, 1)})
     >>> outputs["y"].tolist(), list(seen)

@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from influence.engine.forward import PlainForward
 from influence.engine.sharing.shared_forward import SharedForward, share
 from influence.errors import InfluenceError
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.programs.program import Program
 from influence.plan.conditions import Condition
@@ -71,7 +71,7 @@ class Trial:
 @torch.inference_mode()
 def try_network(
     network: JointNetwork,
-    signals: Signals,
+    signals: BatchInputs,
     conditions: Sequence[Condition],
     *,
     samples: int | None,
@@ -139,7 +139,7 @@ def trial_size(samples: int | None, batch: int, conditions: int) -> int:
     return max(2, min(batch, affordable))
 
 
-def _worth_tracing(plain: PlainForward, signals: Signals, samples: int | None) -> bool:
+def _worth_tracing(plain: PlainForward, signals: BatchInputs, samples: int | None) -> bool:
     if samples is None:
         return True
     try:
@@ -169,7 +169,7 @@ def _changes(first: Mapping[str, Tensor], again: Mapping[str, Tensor]) -> Iterat
             )
 
 
-def _difference(plain: PlainForward, shared: SharedForward, signals: Signals) -> str:
+def _difference(plain: PlainForward, shared: SharedForward, signals: BatchInputs) -> str:
     """Say which output differs between plain and shared passes by more than rounding; else "".
 
     Rounding depends on the number of samples that are run together. It is estimated by how much the
@@ -197,7 +197,7 @@ def _difference(plain: PlainForward, shared: SharedForward, signals: Signals) ->
 
 
 def _together(
-    plain: PlainForward, shared: SharedForward, signals: Signals
+    plain: PlainForward, shared: SharedForward, signals: BatchInputs
 ) -> Iterator[tuple[tuple[Condition, dict[str, Tensor]], tuple[Condition, dict[str, Tensor]]]]:
     """Run plain and shared passes; with nothing muted also on a single sample.
 

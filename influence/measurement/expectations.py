@@ -17,9 +17,8 @@ from influence.data.source import BatchStream
 from influence.engine.collectors import SumCollector
 from influence.engine.evaluation import Evaluation, evaluate
 from influence.errors import InfluenceError, unknown
-from influence.metrics.matching import match_metrics, match_stateful
 from influence.metrics.metric import Metric
-from influence.metrics.registry import Wanted
+from influence.metrics.registry import Wanted, match_metrics, match_stateful
 from influence.metrics.stateful import StatefulMetric
 from influence.network.joint_network import JointNetwork
 from influence.plan.conditions import NO_MUTE, Condition
@@ -27,8 +26,7 @@ from influence.plan.plan import Plan
 from influence.plan.setups import FULL
 from influence.runtime.execution import Execution, Session
 from influence.statistics.bootstrap import Resampling
-from influence.statistics.rows import RowKey
-from influence.statistics.sums import Sums
+from influence.statistics.rows import RowKey, Sums
 
 __all__ = [
     "CleanScores",

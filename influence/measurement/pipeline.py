@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from influence.data.source import BatchStream, Data, find_groups, open_data, reopen, sample_count
-from influence.engine.collectors import RowCollector, SumCollector
-from influence.engine.evaluation import Evaluation, evaluate
+from influence.engine.collectors import Collector, RowCollector, SumCollector
+from influence.engine.evaluation import evaluate
 from influence.errors import InfluenceError
 from influence.measurement.expectations import (
     CleanScores,
@@ -32,8 +32,7 @@ from influence.runtime.progress import progress_bar
 from influence.runtime.renames import moved_into_record
 from influence.runtime.shards import ShardStore
 from influence.statistics.bootstrap import Resampling
-from influence.statistics.rows import Rows
-from influence.statistics.sums import Sums
+from influence.statistics.rows import Rows, Sums
 
 __all__ = ["Checkpointing", "measure"]
 
@@ -103,8 +102,8 @@ def measure(
     metrics
         For each output to score, metrics by name, as records, by ``module:name``, or objects of
         torchmetrics; see `influence.metrics.registry.find_metrics`. A set of
-        `influence.metrics.sets`, such as ``hybridnet``, stands for its metrics. By default all
-        outputs, with `influence.metrics.registry.default_metrics`.
+        `influence.metrics.registry.SETS`, such as ``hybridnet``, stands for its metrics. By
+        default all outputs, with `influence.metrics.registry.default_metrics`.
     levels
         Slices for which every result is also computed, beside the classes: ``depth`` or
         ``depth=1,2,4`` (true depth, with the edges of its bins), ``region`` or ``region=3`` (pixels
@@ -229,17 +228,17 @@ def measure(
         task.with_notes(clean.notes.get(task.key, ())).with_constants(own, training_set)
         for task, own in zip(tasks, learned, strict=True)
     ]
+    collector: Collector[Rows | Sums] = SumCollector(resampling) if stream else RowCollector()
     start = time.monotonic()
     with progress_bar(count, show=shown) as advance:
-        session = Session(processes, shards, advance)
-        found: Sequence[Evaluation[Rows | Sums]] = evaluate(
+        found = evaluate(
             [task.network for task in tasks],
             dataset,
             [task.plan for task in tasks],
-            SumCollector(resampling) if stream else RowCollector(),
+            collector,
             execution=execution,
             limit=limit,
-            session=session,
+            session=Session(processes, shards, advance),
         )
     evaluated = time.monotonic()
     clean.check_length(found[0].n)
@@ -262,7 +261,7 @@ def measure(
     return Run(**tables, info=info, rows=rows)
 
 
-def _override(record: T, **given: object) -> T:
+def _override(record: T, **given: Any) -> T:
     """Return a record with the fields that are given, where they are not `None`."""
     return replace(record, **{name: value for name, value in given.items() if value is not None})
 

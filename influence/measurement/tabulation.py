@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import pandas as pd
 
 from influence.analysis.distance import distance_frame
 from influence.analysis.interactions import interactions_frame
-from influence.analysis.omega import adjusted, influence_frame, performance_frame, samples_frame
-from influence.analysis.stateful import influence_scores, interaction_scores, performance_scores
-from influence.analysis.subject import Subject
+from influence.analysis.omega import (
+    Subject,
+    adjust_p_values,
+    influence_frame,
+    performance_frame,
+    samples_frame,
+)
 from influence.engine.evaluation import Evaluation
 from influence.results.tables import COLUMNS, empty_table, typed
 from influence.statistics.bootstrap import Resampling, group_sums
-from influence.statistics.rows import Rows
-from influence.statistics.sums import Sums
+from influence.statistics.rows import Rows, Sums
 
 __all__ = ["tabulate"]
 
@@ -62,20 +64,14 @@ def _tabulate_one(
     interactions: bool,
 ) -> Frames:
     frames: Frames = defaultdict(list)
-    for level, sums in _levels(found.kept, groups, resampling):
+    for level, sums in _levels(found, groups, resampling):
         frames["influence"].append(influence_frame(sums, subject, resampling, level=level))
         frames["performance"].append(performance_frame(sums, subject, resampling, level=level))
         if interactions:
             frame = interactions_frame(sums, subject, resampling, level=level)
             frames["interactions"].append(frame)
     # The groups belong to the family of the finer levels.
-    frames["influence"] = [adjusted(_stack("influence", frames["influence"]))]
-    about: Any = {"n": found.n, "confidence": resampling.confidence}
-    frames["influence"].append(influence_scores(found.stateful, subject, **about))
-    frames["performance"].append(performance_scores(found.stateful, subject, **about))
-    if interactions:
-        about["seed"] = resampling.seed
-        frames["interactions"].append(interaction_scores(found.stateful, subject, **about))
+    frames["influence"] = [adjust_p_values(_stack("influence", frames["influence"]))]
     if isinstance(found.kept, Rows):
         frames["samples"].append(samples_frame(found.kept, subject))
     frames["distance"].append(distance_frame(found.features, subject))
@@ -83,14 +79,15 @@ def _tabulate_one(
 
 
 def _levels(
-    kept: Kept, groups: Sequence[str], resampling: Resampling
+    found: Evaluation[Kept], groups: Sequence[str], resampling: Resampling
 ) -> Iterator[tuple[str, Sums]]:
-    """Yield the sums of all samples, then those of each group."""
-    if isinstance(kept, Sums):
-        yield "all", kept
+    """Yield the sums of all samples, those of each group, and values that are not resampled."""
+    if isinstance(found.kept, Sums):
+        yield "all", found.kept
     else:
-        yield "all", resampling.sums(kept)
-        yield from group_sums(kept, groups, resampling)
+        yield "all", resampling.sums(found.kept)
+        yield from group_sums(found.kept, groups, resampling)
+    yield "all", Sums.of_values(found.stateful, found.n)
 
 
 def _stack(name: str, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

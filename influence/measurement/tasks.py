@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from influence.analysis.interactions import explain_games
-from influence.analysis.subject import Subject
+from influence.analysis.omega import Subject
 from influence.data.dataset import DataFacts, EvaluationSet
 from influence.errors import InfluenceError
 from influence.measurement.training import Constants, note_origins
-from influence.metrics.matching import expand_sets, match_metrics, match_stateful
-from influence.metrics.registry import Wanted
+from influence.metrics.registry import Wanted, expand_sets, match_metrics, match_stateful
 from influence.metrics.slices import match_slices, parse_levels
 from influence.mutes.optimal import with_optimal
 from influence.mutes.registry import choose_mutes

@@ -13,7 +13,7 @@ from typing import Any, cast
 from influence.data.dataset import EvaluationSet
 from influence.data.source import Data, open_data
 from influence.errors import InfluenceError
-from influence.mutes.optimal import learn_optimal
+from influence.mutes.optimal import LEARNING, learn_optimal
 from influence.mutes.registry import lacking_optimal
 from influence.network.joint_network import JointNetwork
 from influence.plan.plan import Plan
@@ -106,9 +106,13 @@ def _learn(
     if not sites:
         return {}
     found = learn_optimal(
-        network, data, sites=sites, device=execution.device, workers=execution.workers, seed=seed,
+        network,
+        data,
+        sites=sites,
+        seed=seed,
+        execution=LEARNING(device=execution.device, workers=execution.workers),
         progress=progress,
-    )  # fmt: skip
+    )
     return {site: list(constant) for site, constant in found.items()}
 
 

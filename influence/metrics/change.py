@@ -1,8 +1,9 @@
 """Change metrics: how far an output moves when an input is muted; they need no ground truth.
 
-A prediction is compared with the full one of the same samples, so the full value is zero, lower is
-better, and omega = muted - full is never negative: it says how much the output depends on the
-source, and not whether that helps. All places count, whatever the ground truth is.
+A prediction is compared with the full one, in which nothing is muted, of the same samples. So the
+full value is zero, lower is better, and omega = muted - full is never negative: it measures how
+much the output depends on the source, not whether that helps. All pixels count, with or without
+ground truth.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ __all__ = ["CHANGE_METRICS"]
 
 
 def _divergence(prediction: Prediction) -> Tensor:
-    """Sum over places the divergence of the muted from the full distribution, KL(full || muted)."""
+    """Sum over pixels the divergence of the muted from the full distribution, KL(full || muted)."""
     full, muted = (_log_probabilities(p) for p in (_full(prediction), prediction))
     found = torch.nn.functional.kl_div(muted, full, reduction="none", log_target=True)
-    return _rows(prediction, found.sum(1))
+    return _count_and_sum(prediction, found.sum(1))
 
 
 def _log_probabilities(prediction: Prediction) -> Tensor:
@@ -33,9 +34,9 @@ def _log_probabilities(prediction: Prediction) -> Tensor:
 
 
 def _changed_labels(prediction: Prediction) -> Tensor:
-    """Count the places where the greatest class is another."""
+    """Count the pixels where the predicted class changes."""
     _class_scores(prediction)
-    return _rows(prediction, (prediction.labels() != _full(prediction).labels()).double())
+    return _count_and_sum(prediction, (prediction.labels() != _full(prediction).labels()).double())
 
 
 def _class_scores(prediction: Prediction) -> Tensor:
@@ -54,38 +55,37 @@ def _relative_change(prediction: Prediction) -> Tensor:
     full, muted = _full(prediction).values.double(), prediction.values.double()
     positive = full > 0
     gap = (muted - full).abs() / torch.where(positive, full, 1.0)
-    return _rows(prediction, torch.where(positive, gap, 0.0), positive)
+    return _count_and_sum(prediction, torch.where(positive, gap, 0.0), positive)
 
 
 def _absolute_change(prediction: Prediction) -> Tensor:
     """Sum |muted - full|."""
     gap = prediction.values.double() - _full(prediction).values.double()
-    return _rows(prediction, gap.abs())
+    return _count_and_sum(prediction, gap.abs())
 
 
 def _full(prediction: Prediction) -> Prediction:
-    """Return the full prediction, which is compared with itself."""
+    """Return the full prediction; of the full prediction, itself."""
     return prediction.reference or prediction
 
 
-def _rows(prediction: Prediction, change: Tensor, counted: Tensor | None = None) -> Tensor:
-    """Count the places, and add up what changed there: (samples, 2)."""
+def _count_and_sum(prediction: Prediction, change: Tensor, counted: Tensor | None = None) -> Tensor:
+    """Count the elements of each sample and sum the change over them: float64, (samples, 2)."""
     counted = torch.ones_like(change, dtype=torch.bool) if counted is None else counted
-    if (places := prediction.places) is not None:
-        counted = counted & _spread(places, change, prediction.output.name)
-    change = torch.where(counted, change, 0.0)
-    columns = (counted.double(), change)
+    if (pixels := prediction.pixels) is not None:
+        counted = counted & _broadcast(pixels, change, prediction.output.name)
+    columns = (counted.double(), torch.where(counted, change, 0.0))
     return torch.stack([column.reshape(len(change), -1).sum(1) for column in columns], dim=1)
 
 
-def _spread(places: Tensor, change: Tensor, name: str) -> Tensor:
-    """Bring a mask of places (samples, height, width) to the axes of a change."""
-    if places.shape[1:] != change.shape[change.ndim - places.ndim + 1 :]:
+def _broadcast(pixels: Tensor, change: Tensor, name: str) -> Tensor:
+    """Insert axes into a mask (samples, height, width) so that it fits the axes of a change."""
+    if pixels.shape[1:] != change.shape[change.ndim - pixels.ndim + 1 :]:
         raise InfluenceError(
-            f"output {name!r} has places {tuple(change.shape[1:])}, and the ground truth that "
-            f"divides them into levels {tuple(places.shape[1:])}. Resize one to the other"
+            f"output {name!r} has the shape {tuple(change.shape[1:])}, and the ground truth that "
+            f"divides it into levels {tuple(pixels.shape[1:])}. Resize one to the other"
         )
-    return places.reshape(len(places), *(1,) * (change.ndim - places.ndim), *places.shape[1:])
+    return pixels.reshape(len(pixels), *(1,) * (change.ndim - pixels.ndim), *pixels.shape[1:])
 
 
 def _mean(sums: Array) -> Array:

@@ -1,8 +1,7 @@
-"""The decorator: a user's own metric is a function of two tensors.
+"""The decorator `influence.metric`: a user's metric, written as a function of two tensors.
 
-What such a function returns is averaged over the places that have ground truth, pooled over the
-data set, so that it adds up over samples and is resampled as exactly as the metrics that come with
-the library.
+What the function returns is averaged over the elements with ground truth, pooled over the data set.
+Sums and counts are additive over samples, so the metric is resampled as exactly as the library's.
 """
 
 from __future__ import annotations
@@ -24,36 +23,38 @@ SampleFunction = Callable[[Tensor, Tensor], Tensor]
 def metric(
     *, higher_is_better: bool, unit: str = "", name: str = ""
 ) -> Callable[[SampleFunction], Metric]:
-    """Make a metric of a function of prediction and target.
+    """Make a metric from a function of prediction and target.
 
-    The function gets two tensors with samples first: the prediction as the network gives it, in
-    the shape of the target where all that differs are axes of length one; and the target, with -1
-    (labels) or NaN (values) where there is no ground truth. Real values come in float64. It must
-    not write into them. It returns a number or a bool for each place, or for each sample:
+    The function gets two tensors, samples first: the prediction, in the shape of the target if only
+    axes of length one differ; and the target, with -1 (labels) or NaN (values) where there is no
+    ground truth. Real values are float64. The function must not change them. It returns numbers or
+    bools in one of these shapes:
 
-    - a place is an element of the target, or one beside its channels: a target (samples, channels,
-      height, width) allows a result (samples, height, width);
-    - what it returns at a place without ground truth is not looked at, whatever it is; a number a
-      sample has to leave such places out itself.
+    - that of the target, one for each element;
+    - that of the target without the channel axis: (samples, height, width) for a target (samples,
+      channels, height, width); a pixel counts if all its channels have ground truth;
+    - (samples,), one for each sample; then the function itself has to leave out what has no ground
+      truth. In the other shapes, values without ground truth are ignored, NaN too.
 
     Parameters
     ----------
     higher_is_better
-        The direction.
+        Whether a higher value is a better one.
     unit
         Unit of the value; ``{unit}`` stands for the unit of the ground truth.
     name
-        As in the tables; by default that of the function.
+        As in the tables; by default the name of the function.
 
     Returns
     -------
     Callable
-        The decorator, which gives a `Metric`: the mean over the places with ground truth.
+        The decorator. It returns a `Metric`: the mean over everything that has ground truth.
 
     Raises
     ------
     InfluenceError
-        If there is no name; and when measuring, if the function fails, or returns something else.
+        If there is no valid name; and when measuring, if the function fails or returns anything
+        else.
 
     Examples
     --------
@@ -64,19 +65,19 @@ def metric(
     >>> from influence.network.joint_network import Output
     >>> target = torch.tensor([[1.0, 2.0, 3.0, torch.nan]])
     >>> prediction = Prediction(torch.zeros(1, 4) + 2.2, target, Output("y"), Field((4,), False))
-    >>> within.statistic.update(prediction).tolist()  # places with ground truth, their sum
+    >>> within.statistic.update(prediction).tolist()  # number of elements with truth, their sum
     [[3.0, 1.0]]
     """
 
     def decorate(function: SampleFunction) -> Metric:
-        known = name or getattr(function, "__name__", "")
-        if not known or not known.isprintable() or {"/", "@"} & {*known}:
+        title = name or getattr(function, "__name__", "")
+        if not title or not title.isprintable() or {"/", "@"} & {*title}:
             raise InfluenceError(
-                f"expected a metric with a printable name without '/' and '@', got {known!r}. Give "
+                f"expected a metric with a printable name without '/' and '@', got {title!r}. Give "
                 "one: influence.metric(name=..., higher_is_better=...)"
             )
-        statistic = Statistic(f"mean:{known}", _Mean(known, function), lambda rows: rows[..., 0])
-        return Metric(known, statistic, lambda s: ratio(s[..., 1], s[..., 0]), higher_is_better,
+        statistic = Statistic(f"mean:{title}", _Mean(title, function), lambda rows: rows[..., 0])
+        return Metric(title, statistic, lambda s: ratio(s[..., 1], s[..., 0]), higher_is_better,
                       unit)  # fmt: skip
 
     return decorate
@@ -84,20 +85,20 @@ def metric(
 
 @dataclass(frozen=True)
 class _Mean:
-    """Counts the places with ground truth, and adds up what a function returns there."""
+    """Counts the elements with ground truth and sums what a function returns there."""
 
     name: str
     function: SampleFunction
 
     def __call__(self, prediction: Prediction) -> Tensor:
         found = self._score(prediction)
-        valid = _places(found, prediction.valid())
+        valid = _counted(found, prediction.valid())
         if valid is None:
-            expected = "a number for each place or each sample"
+            expected = "a number for each element or each sample"
             raise self._error(prediction, expected, f"the shape {tuple(found.shape)}")
-        counted = torch.where(valid, found.double(), 0.0).reshape(len(valid), -1)
-        places = valid.reshape(len(valid), -1)
-        return torch.stack([places.sum(1).double(), counted.sum(1)], dim=1)
+        scores = torch.where(valid, found.double(), 0.0).reshape(len(valid), -1)
+        counts = valid.reshape(len(valid), -1).sum(1).double()
+        return torch.stack([counts, scores.sum(1)], dim=1)
 
     def _score(self, prediction: Prediction) -> Tensor:
         values, target = prediction.aligned(), prediction.target
@@ -107,7 +108,7 @@ class _Mean:
             found: object = self.function(values, target)
         except InfluenceError:
             raise
-        except Exception as error:  # whatever a user's function does
+        except Exception as error:  # a user's function may raise anything
             fault = f"{type(error).__name__}: {error}"
             raise self._error(prediction, "a tensor", fault) from error
         if not isinstance(found, Tensor):
@@ -116,14 +117,14 @@ class _Mean:
 
     def _error(self, prediction: Prediction, expected: str, got: str) -> InfluenceError:
         return InfluenceError(
-            f"metric {self.name!r} of output {prediction.output.name!r}: of a prediction of shape "
+            f"metric {self.name!r} of output {prediction.output.name!r}: for a prediction of shape "
             f"{tuple(prediction.aligned().shape)} and a target of shape "
             f"{tuple(prediction.target.shape)}, samples first, expected {expected}, got {got}"
         )
 
 
-def _places(found: Tensor, valid: Tensor) -> Tensor | None:
-    """Say what counts of a result, if it has a shape that it may have."""
+def _counted(found: Tensor, valid: Tensor) -> Tensor | None:
+    """Return which elements of a result count; `None` if its shape is not one of those allowed."""
     if found.shape == valid.shape:
         return valid
     if found.shape == valid.shape[:1]:

@@ -1,8 +1,8 @@
-"""Metrics of labels: segmentation of pixels and classification of samples alike.
+"""Metrics of labels: of segmentation, and of classification, where a sample is one pixel.
 
 IoU, pixel and class accuracy follow the evaluation of fully convolutional networks (Long,
-Shelhamer and Darrell, CVPR 2015): counts over the whole data set, classes that occur neither in
-the truth nor in the prediction left out of the mean.
+Shelhamer and Darrell, CVPR 2015): pixels are counted over the whole data set, and classes that
+occur neither in the truth nor in the prediction are left out of the mean.
 """
 
 from __future__ import annotations
@@ -14,26 +14,19 @@ from torch import Tensor
 from influence.errors import InfluenceError
 from influence.metrics.metric import Array, Metric, Prediction, Statistic, ratio
 
-__all__ = [
-    "ACCURACY",
-    "CLASS_ACCURACY",
-    "CROSS_ENTROPY",
-    "MEAN_IOU",
-    "PIXEL_ACCURACY",
-    "PIXEL_ACCURACY_WITHOUT_OTHER",
-]
+__all__ = ["LABEL_METRICS"]
 
 OTHER = "other"
-"""The name of the class that holds what has no class of its own."""
+"""The name of the class for everything that belongs to no other class."""
 
 
 def _checked_target(prediction: Prediction) -> Tensor:
-    """Return the labels with -1 where there is none, after checking shape and range."""
+    """Check shape and range of the labels; return them with -1 where there is no ground truth."""
     values, target, name = prediction.values, prediction.target, prediction.output.name
     if values.ndim < 2 or values.shape[:1] + values.shape[2:] != target.shape:
         raise InfluenceError(
             f"output {name!r}: the network gives shape {tuple(values.shape[1:])} a sample and the "
-            f"ground truth has {tuple(target.shape[1:])}; expected (classes, ...) beside (...). "
+            f"ground truth has {tuple(target.shape[1:])}; expected (classes, ...) and (...). "
             "Resize one to the other, or score the output with other metrics"
         )
     if target.is_floating_point():
@@ -57,18 +50,18 @@ def _checked_target(prediction: Prediction) -> Tensor:
 
 
 def _class_counts(prediction: Prediction) -> Tensor:
-    """Count, per sample and class: correct places, places in the truth, places predicted."""
+    """Count, per sample and class: correct, true and predicted pixels, (samples, 3 * classes)."""
     target = _checked_target(prediction)
     samples, classes = prediction.values.shape[:2]
     truth = target.reshape(samples, -1)
     guess = prediction.labels().reshape(samples, -1)
-    # Places without truth are counted in a class of their own, which is then dropped.
-    seen, occurring = prediction.of_truth(
+    # Pixels without ground truth are counted in one more class, which is then dropped.
+    labelled, occurring = prediction.of_truth(
         "occurring classes",
         lambda: (truth >= 0, _count(torch.where(truth >= 0, truth, classes), classes)),
     )
-    correct = _count(torch.where(seen & (truth == guess), truth, classes), classes)
-    predicted = _count(torch.where(seen, guess, classes), classes)
+    correct = _count(torch.where(labelled & (truth == guess), truth, classes), classes)
+    predicted = _count(torch.where(labelled, guess, classes), classes)
     return torch.cat([correct, occurring, predicted], dim=1)
 
 
@@ -107,12 +100,15 @@ def _overall(sums: Array) -> Array:
 CLASS_COUNTS = Statistic("class_counts", _class_counts, valid=lambda rows: _split(rows)[1].sum(-1))
 
 
-def _places_without_other(prediction: Prediction) -> Tensor:
-    """Count, per sample, places whose true class is not 'other': right, all; and labelled ones."""
+def _without_other(prediction: Prediction) -> Tensor:
+    """Count, per sample, correct and all pixels whose true class is not 'other', and labelled ones.
+
+    The shape is (samples, 3).
+    """
     target, other = _checked_target(prediction), _index_of_other(prediction)
-    counted = prediction.of_truth("places without other", lambda: (target >= 0) & (target != other))
-    right = counted & (prediction.labels() == target)
-    columns = (right, counted, target >= 0)
+    counted = prediction.of_truth("without other", lambda: (target >= 0) & (target != other))
+    correct = counted & (prediction.labels() == target)
+    columns = (correct, counted, target >= 0)
     return torch.stack([c.reshape(len(c), -1).sum(1).double() for c in columns], dim=1)
 
 
@@ -130,36 +126,40 @@ def _index_of_other(prediction: Prediction) -> int:
 
 
 def _likelihood(prediction: Prediction) -> Tensor:
-    """Sum the negative log likelihood of the truth, in nats, and the places, per sample."""
+    """Sum the negative log likelihood of the truth, in nats, and count pixels: (samples, 2)."""
     target = _checked_target(prediction)
     values = prediction.values.double()
     if prediction.output.kind == "probabilities":
         logs = values.clamp(min=1e-12).log()
     else:
         logs = values.log_softmax(dim=1)
-    scored = target >= 0
+    labelled = target >= 0
     picked = logs.gather(1, target.clamp(min=0).unsqueeze(1)).squeeze(1)
-    loss = torch.where(scored, -picked, torch.zeros_like(picked)).reshape(len(target), -1)
-    return torch.stack([loss.sum(1), scored.reshape(len(target), -1).sum(1).double()], dim=1)
+    loss = torch.where(labelled, -picked, torch.zeros_like(picked)).reshape(len(target), -1)
+    return torch.stack([loss.sum(1), labelled.reshape(len(target), -1).sum(1).double()], dim=1)
 
 
 MEAN_IOU = Metric("mean_iou", CLASS_COUNTS, lambda s: _nanmean(_iou(s)), True, "", per_class=_iou)
-PIXEL_ACCURACY = Metric("pixel_accuracy", CLASS_COUNTS, _overall, True)
-PIXEL_ACCURACY_WITHOUT_OTHER = Metric(
-    "pixel_accuracy_without_other",
-    # A sample that is all 'other' has a ground truth, but no value of its own.
-    Statistic("places_without_other", _places_without_other, valid=lambda rows: rows[..., 2]),
-    lambda s: ratio(s[..., 0], s[..., 1]),
-    True,
-)
-CLASS_ACCURACY = Metric(
-    "class_accuracy", CLASS_COUNTS, lambda s: _nanmean(_recall(s)), True, "", per_class=_recall
-)
-ACCURACY = Metric("accuracy", CLASS_COUNTS, _overall, True)
-CROSS_ENTROPY = Metric(
-    "cross_entropy",
-    Statistic("likelihood", _likelihood, valid=lambda rows: rows[..., 1]),
-    lambda s: ratio(s[..., 0], s[..., 1]),
-    False,
-    "nat",
+
+LABEL_METRICS = (
+    MEAN_IOU,
+    Metric("pixel_accuracy", CLASS_COUNTS, _overall, True),
+    Metric(
+        "pixel_accuracy_without_other",
+        # A sample in which all is 'other' has ground truth, though the metric is undefined for it.
+        Statistic("places_without_other", _without_other, valid=lambda rows: rows[..., 2]),
+        lambda s: ratio(s[..., 0], s[..., 1]),
+        True,
+    ),
+    Metric(
+        "class_accuracy", CLASS_COUNTS, lambda s: _nanmean(_recall(s)), True, "", per_class=_recall
+    ),
+    Metric("accuracy", CLASS_COUNTS, _overall, True),
+    Metric(
+        "cross_entropy",
+        Statistic("likelihood", _likelihood, valid=lambda rows: rows[..., 1]),
+        lambda s: ratio(s[..., 0], s[..., 1]),
+        False,
+        "nat",
+    ),
 )

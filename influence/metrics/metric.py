@@ -1,7 +1,8 @@
-"""A metric: a statistic that adds up over samples, and a formula on the sum.
+"""Metrics: a statistic that is added up over samples, and a formula applied to the sum.
 
-Whatever adds up can be resampled exactly: a bootstrap draw of a metric of the whole data set (mean
-IoU is not a mean over images) is its formula on weighted sums of rows, without another network run.
+A sum over samples can be resampled exactly. Mean IoU, for example, is not a mean over images, but
+a formula of class counts, which are summed over images. So its bootstrap interval needs weighted
+sums of the counts of each sample, and no further run of the network.
 """
 
 from __future__ import annotations
@@ -26,64 +27,72 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Prediction:
-    """One output for a batch, beside its ground truth.
+    """One output of the network for a batch, with its ground truth: what a metric is computed from.
 
     Parameters
     ----------
     values
-        What the network returned, samples first, on its device.
+        What the network returned, samples first, on the network's device.
     target
-        Ground truth, samples first: labels with -1, or values with NaN, where there is none.
+        Ground truth, samples first, on the same device. Elements without ground truth are -1 in
+        integer labels and NaN in real values.
     output, field
-        The facts of the output and of its ground truth.
-    known
-        What was computed from the ground truth alone, for all predictions that share it.
-    computed
-        What was computed from the values alone, for all truths that they are compared with.
+        The declarations of the output and of its ground truth: kind, classes, unit, range.
+    truth_cache
+        Results of `of_truth`, shared by all predictions that are compared with this target.
+    value_cache
+        Results of `of_values`, shared by all targets that these values are compared with.
     reference
-        The full prediction of the same samples, where a statistic compares with it; `None` for
-        that one itself.
-    places
-        The places of the slice that is scored, bool, (samples, height, width); `None` for all.
-        The target has no ground truth elsewhere.
+        The prediction with nothing muted for the same samples, for statistics that compare with
+        it; `None` if this is that prediction.
+    pixels
+        The pixels of the slice to score, bool, (samples, height, width); `None` for all. The
+        target has no ground truth at other pixels.
     """
 
     values: Tensor
     target: Tensor
     output: Output
     field: Field
-    known: dict[str, Any] = dataclass_field(default_factory=dict)
-    computed: dict[str, Any] = dataclass_field(default_factory=dict)
+    truth_cache: dict[str, Any] = dataclass_field(default_factory=dict)
+    value_cache: dict[str, Any] = dataclass_field(default_factory=dict)
     reference: Prediction | None = None
-    places: Tensor | None = None
+    pixels: Tensor | None = None
 
     def of_truth(self, name: str, compute: Callable[[], T]) -> T:
-        """Compute something from the ground truth, once for a batch."""
-        if name not in self.known:
-            self.known[name] = compute()
-        found: T = self.known[name]
+        """Return what `compute` makes of the ground truth, computed once for a batch.
+
+        The same ground truth is compared with the predictions under every condition.
+        """
+        if name not in self.truth_cache:
+            self.truth_cache[name] = compute()
+        found: T = self.truth_cache[name]
         return found
 
     def of_values(self, name: str, compute: Callable[[], T]) -> T:
-        """Compute something from the values, once for all slices."""
-        if name not in self.computed:
-            self.computed[name] = compute()
-        found: T = self.computed[name]
+        """Return what `compute` makes of the values, computed once for all slices."""
+        if name not in self.value_cache:
+            self.value_cache[name] = compute()
+        found: T = self.value_cache[name]
         return found
 
     def labels(self) -> Tensor:
-        """Return the class of the greatest value at each place, the first of equal ones."""
+        """Return the predicted class of each element: the first of those with the greatest value.
+
+        Classes are axis 1 of the values, so the shape is (samples, ...).
+        """
         # On the CPU several times as fast as argmax, with the same index.
         return self.of_values("labels", lambda: self.values.max(dim=1).indices)
 
     def valid(self) -> Tensor:
-        """Say which places have ground truth: bool, in the shape of the target."""
+        """Return whether each element has ground truth: bool, in the shape of the target."""
         return self.of_truth("valid", lambda: _valid(self.target, self.field))
 
     def aligned(self) -> Tensor:
-        """Return the values in the shape of the target, if all that differs are axes of length one.
+        """Return the values in the shape of the target, where only axes of length one differ.
 
-        Real values are clamped to the range of the truth, where its field has one.
+        Otherwise the shape stays. Real values are clamped to the range of the ground truth, where
+        one is declared.
         """
         values, target = self.values, self.target
         if target.is_floating_point() and self.field.range is not None:
@@ -104,19 +113,24 @@ def _valid(target: Tensor, field: Field) -> Tensor:
 
 @dataclass(frozen=True)
 class Statistic:
-    """What several metrics share: one row of numbers a sample, which add up over samples.
+    """The numbers of one sample from which metrics are computed after summing over samples.
+
+    Metrics with the same statistic, such as mean IoU and pixel accuracy with their class counts,
+    share its computation.
 
     Parameters
     ----------
     name
-        Its name in ``rows.h5``.
+        Under which the numbers are stored in ``rows.h5``.
     update
-        `Prediction` of a batch -> float64 tensor (samples, k) on the same device.
+        `Prediction` of a batch -> float64 tensor (samples, k) on the same device. What a metric
+        needs must be a sum over samples of these k columns.
     valid
-        Rows (samples, k) -> how many places of each sample were scored.
+        Rows (..., k) -> the number of elements of each sample that were scored (...). A sample for
+        which it is zero is refused as one without ground truth.
     against
-        What a prediction is compared with: the ``truth``, or the ``full`` prediction, which is at
-        hand as `Prediction.reference`.
+        What the prediction is compared with: ``"truth"``, or ``"full"`` for the prediction with
+        nothing muted, available as `Prediction.reference`.
     """
 
     name: str
@@ -127,22 +141,47 @@ class Statistic:
 
 @dataclass(frozen=True)
 class Metric:
-    """A statistic, a formula on its sum, a direction and a unit.
+    """A score of one output over a data set.
+
+    For a metric that is a mean over pixels, write a function under `influence.metric`; for one that
+    keeps a state and cannot be resampled, see `influence.metrics.stateful.StatefulMetric`.
 
     Parameters
     ----------
     name
         As in the tables.
     statistic
-        What is added up over samples.
+        What is summed over samples.
     formula
-        Sums (..., k) -> values (...); a value that is not defined is NaN.
+        Sums of the statistic (..., k) -> values (...). NaN stands for a value that is not defined.
+        The leading axes are bootstrap draws, so the formula must work along the last axis.
     higher_is_better
-        The direction.
+        Whether a higher value is a better one.
     unit
         Unit of the value; ``{unit}`` stands for the unit of the ground truth.
     per_class
-        Sums (..., k) -> values (..., classes), where the metric splits by class.
+        Sums (..., k) -> values (..., classes), for metrics that have a value for each class.
+
+    Examples
+    --------
+    The root of the mean squared error, written anew: count and sum of squares of each sample, and
+    the root of their ratio.
+
+    >>> import torch
+    >>> def count_and_squares(prediction: Prediction) -> Tensor:
+    ...     error = torch.where(prediction.valid(), prediction.aligned() - prediction.target, 0.0)
+    ...     columns = [prediction.valid().double(), error.double().square()]
+    ...     return torch.stack([x.flatten(1).sum(1) for x in columns], dim=1)
+    >>> squares = Statistic("squares", count_and_squares, valid=lambda rows: rows[..., 0])
+    >>> root = Metric("rmse", squares, lambda s: np.sqrt(ratio(s[..., 1], s[..., 0])),
+    ...               higher_is_better=False, unit="{unit}")
+    >>> target = torch.tensor([[0.0, torch.nan], [0.0, 0.0]])
+    >>> prediction = Prediction(torch.full((2, 2), 3.0), target, Output("y"), Field((2,), False))
+    >>> rows = root.statistic.update(prediction).numpy()
+    >>> rows.tolist()
+    [[1.0, 9.0], [2.0, 18.0]]
+    >>> root.formula(rows.sum(0)).item()
+    3.0
     """
 
     name: str
@@ -154,11 +193,11 @@ class Metric:
 
     @property
     def needs_truth(self) -> bool:
-        """Whether it compares with the ground truth, and not with the full prediction."""
+        """Whether predictions are compared with ground truth, not with the full prediction."""
         return self.statistic.against == "truth"
 
     def oriented(self, gain: Array) -> Array:
-        """Turn a difference of values so that positive means better."""
+        """Return a difference of values with the sign for which positive means better."""
         return gain if self.higher_is_better else 0.0 - gain  # no negative zero
 
 

@@ -1,72 +1,118 @@
-"""The metric suite: what is available by name, and what an output is scored with by default."""
+"""The registry of metrics: by name, as sets of a publication, and for the outputs of a network."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
 
-from influence.data.dataset import Field
+from influence.data.dataset import DataFacts, Field
 from influence.errors import InfluenceError, unknown
 from influence.metrics.change import CHANGE_METRICS
-from influence.metrics.labels import (
-    ACCURACY,
-    CLASS_ACCURACY,
-    CROSS_ENTROPY,
-    MEAN_IOU,
-    PIXEL_ACCURACY,
-    PIXEL_ACCURACY_WITHOUT_OTHER,
-)
-from influence.metrics.metric import Metric, Prediction, Statistic
-from influence.metrics.sets import SETS
+from influence.metrics.labels import LABEL_METRICS
+from influence.metrics.metric import Metric
 from influence.metrics.stateful import Accumulator, StatefulMetric, is_accumulator, make_stateful
 from influence.metrics.values import DEPTH_METRICS, ERROR_METRICS
-from influence.network.joint_network import Output
+from influence.network.joint_network import JointNetwork, Output
 from influence.runtime.factories import is_factory, make
 
 __all__ = [
     "METRICS",
-    "Metric",
-    "Prediction",
-    "StatefulMetric",
-    "Statistic",
+    "SETS",
+    "MetricSet",
     "Wanted",
     "default_metrics",
+    "expand_sets",
     "find_metrics",
     "find_stateful",
+    "match_metrics",
+    "match_stateful",
+    "spell_out",
 ]
 
 Wanted = str | Metric | StatefulMetric | Accumulator
-"""What a user may ask for: a name, ``module:name``, a record, or a metric of torchmetrics."""
+"""How a metric is asked for: by name, as ``module:name``, or as an object."""
+
+Part = Literal["labels", "values"]
+W = TypeVar("W")
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
-    for metric in (
-        *DEPTH_METRICS,
-        MEAN_IOU,
-        PIXEL_ACCURACY,
-        PIXEL_ACCURACY_WITHOUT_OTHER,
-        CLASS_ACCURACY,
-        ACCURACY,
-        CROSS_ENTROPY,
-        *ERROR_METRICS,
-        *CHANGE_METRICS,
-    )
+    for metric in (*DEPTH_METRICS, *LABEL_METRICS, *ERROR_METRICS, *CHANGE_METRICS)
 }
+"""The library's metrics by name."""
+
+FORMS = (
+    "a metric: a name, a function under @influence.metric(higher_is_better=...), a Metric, or an "
+    "object with update, compute and reset, as of torchmetrics"
+)
+
+
+@dataclass(frozen=True)
+class MetricSet:
+    """The metrics of a publication, each with the name printed there, in printed order.
+
+    Parameters
+    ----------
+    source
+        The publication.
+    labels, values
+        Metrics of label maps, and of depth maps: metric -> printed name, empty for a metric that
+        is not printed.
+    """
+
+    source: str
+    labels: Mapping[str, str]
+    values: Mapping[str, str]
+
+    def names(self, part: Part | None = None) -> list[str]:
+        """List the metrics for labels or for values, by default both."""
+        parts = {"labels": self.labels, "values": self.values}
+        return [name for key, names in parts.items() if part in (None, key) for name in names]
+
+
+SETS: Mapping[str, MetricSet] = {
+    "hybridnet": MetricSet(
+        "HybridNet (Sánchez-Escobedo, Lin, Casas, Pardàs), Tables 1 and 2",
+        labels={"pixel_accuracy": "G", "class_accuracy": "C", "mean_iou": "IoUclass"},
+        values={
+            "delta_1": "gamma<1.25",
+            "delta_2": "gamma<1.25^2",
+            "delta_3": "gamma<1.25^3",
+            "abs_rel": "ARD",
+            "sqr_rel": "SRD",
+            "rms": "RMSE-linear",
+            "rms_log": "RMSE-log",
+            # Our reading: the root of the scale-invariant error D of Eigen et al. (2014), Eqn 1.
+            # Over pooled pixels D is at most the square of RMSE-log, and the printed value is more.
+            # Means over images could exceed it: DepthNet's code has D, of logs times 1.79581.
+            "si_log": "SIE",
+        },
+    ),
+    "arora": MetricSet(
+        "Arora, Patil, Nguyen, whose accuracy counts the class 'other'",
+        labels={"pixel_accuracy": "validation accuracy", "pixel_accuracy_without_other": ""},
+        values={},
+    ),
+}
+"""The sets by name; a set's name stands for all of its metrics."""
 
 
 def find_metrics(wanted: Iterable[Wanted]) -> list[Metric]:
-    """Look up the metrics that add up over samples; see `find_stateful` for the others.
+    """Look up metrics, leaving out the stateful ones, which `find_stateful` returns.
 
     Parameters
     ----------
     wanted
-        Names, records, or ``module:name`` of a user's own: a record (such as a function under
-        `influence.metric`), an object with ``update``, ``compute`` and ``reset`` (as of
-        torchmetrics), or what makes one of these without arguments.
+        Names of `METRICS`, `Metric` records (such as `influence.metric` makes), objects with
+        ``update``, ``compute`` and ``reset`` (as of torchmetrics), or ``module:name`` of one of
+        these or of a factory that returns one.
 
     Raises
     ------
     InfluenceError
-        If a name is unknown, something is no metric, two have one name, or there is none.
+        If a name is unknown, an object is no metric, two metrics share a name, or `wanted` is
+        empty.
 
     Examples
     --------
@@ -77,7 +123,7 @@ def find_metrics(wanted: Iterable[Wanted]) -> list[Metric]:
 
 
 def find_stateful(wanted: Iterable[Wanted]) -> list[StatefulMetric]:
-    """Look up the metrics that keep their own state; arguments as for `find_metrics`.
+    """Look up the stateful metrics; arguments as for `find_metrics`.
 
     >>> find_stateful(["rms"])
     []
@@ -117,25 +163,78 @@ def _look_up_one(wanted: object) -> Metric | StatefulMetric:
     return metric
 
 
-FORMS = (
-    "a metric: a name, a function under @influence.metric(higher_is_better=...), a Metric, or an "
-    "object with update, compute and reset, as of torchmetrics"
-)
-
-
 def _make(text: str) -> object:
     try:
         return make(text)
     except InfluenceError as error:
-        raise InfluenceError(f"{error}. There has to be {FORMS}") from error
+        raise InfluenceError(f"{error}. Expected {FORMS}") from error
+
+
+def spell_out(wanted: Iterable[W], part: Part | None = None) -> list[W | str]:
+    """Replace the names of sets by those of their metrics, except metrics that are named anyway.
+
+    Parameters
+    ----------
+    wanted
+        Names of metrics and of sets; anything else is passed on.
+    part
+        Take only the metrics of labels or of values; `None` for both.
+
+    Examples
+    --------
+    >>> spell_out(["rms", "hybridnet", "arora"], "labels")[1:]
+    ['pixel_accuracy', 'class_accuracy', 'mean_iou', 'pixel_accuracy_without_other']
+    """
+    asked = list(wanted)
+    named: set[str] = {metric for metric in asked if isinstance(metric, str)}
+    found: list[W | str] = []
+    for metric in asked:
+        if isinstance(metric, str) and metric in SETS:
+            found += [name for name in SETS[metric].names(part) if name not in named]
+            named.update(SETS[metric].names(part))
+        else:
+            found.append(metric)
+    return found
+
+
+def expand_sets(
+    network: JointNetwork, data: DataFacts, wanted: Mapping[str, Sequence[Wanted]] | None
+) -> dict[str, list[Wanted]] | None:
+    """Replace the names of sets, such as ``hybridnet``, by the metrics that fit each output.
+
+    These are the set's metrics of labels for class scores and for outputs whose ground truth is
+    integer, and its metrics of values for any other. Parameters are those of `match_metrics`.
+
+    Raises
+    ------
+    InfluenceError
+        If a set has no metric that fits an output.
+    """
+    outputs = {o.name: o for o in network.outputs}
+    found: dict[str, list[Wanted]] = {}
+    for name, metrics in (wanted or {}).items():
+        part = _part(outputs.get(name, Output(name)), data.targets.get(name))
+        for metric in metrics:
+            if isinstance(metric, str) and metric in SETS and not SETS[metric].names(part):
+                raise InfluenceError(
+                    f"output {name!r} holds {part}, and the set {metric!r} has no metric for them. "
+                    "Name another set or metric: influence show metrics"
+                )
+        found[name] = spell_out(metrics, part)
+    return found or None
+
+
+def _part(output: Output, truth: Field | None) -> Part:
+    integer = output.kind != "depth" and truth is not None and truth.integer
+    return "labels" if integer or output.kind in ("probabilities", "logits") else "values"
 
 
 def default_metrics(output: Output, target: Field | None) -> list[Metric]:
     """Choose the metrics of an output from its kind and its ground truth.
 
-    Depth gets the measures of the paper's Table I; label maps mean IoU and pixel accuracy; labels
-    of whole samples accuracy and cross entropy; anything else squared and absolute error. An output
-    without ground truth, `None`, gets change metrics.
+    Depth gets the measures of Table I of arXiv 1702.08009; label maps mean IoU and pixel accuracy;
+    labels of whole samples accuracy and cross entropy; anything else squared and absolute error.
+    An output without ground truth (`target` is `None`) gets change metrics.
 
     >>> [m.name for m in default_metrics(Output("s", "logits"), Field((4, 4), integer=True))]
     ['mean_iou', 'pixel_accuracy']
@@ -153,3 +252,96 @@ def default_metrics(output: Output, target: Field | None) -> list[Metric]:
     else:
         names = "mse mae"
     return find_metrics(names.split())
+
+
+def match_metrics(
+    network: JointNetwork, data: DataFacts, wanted: Mapping[str, Sequence[Wanted]] | None
+) -> dict[str, tuple[Metric, ...]]:
+    """Check that network and data fit together, and look up the metrics of each output.
+
+    Stateful metrics are left out, see `match_stateful`; an output that has only such gets an empty
+    tuple.
+
+    Parameters
+    ----------
+    network, data
+        The network to measure and the data to measure it on.
+    wanted
+        Output -> metrics as for `find_metrics`; `None` for all outputs with `default_metrics`.
+
+    Raises
+    ------
+    InfluenceError
+        If the network's inputs, outputs or classes differ from those of the data, or a metric needs
+        ground truth that the data do not hold.
+    """
+    _check_inputs(network, data)
+    outputs = {o.name: o for o in network.outputs}
+    for name in wanted or ():
+        if name not in outputs:
+            raise unknown("output", name, outputs)
+    metrics: dict[str, tuple[Metric, ...]] = {}
+    for name in wanted or outputs:
+        truth = data.targets.get(name)
+        found = find_metrics(wanted[name]) if wanted else default_metrics(outputs[name], truth)
+        metrics[name] = tuple(found)
+        if truth is None:
+            stateful = find_stateful(wanted[name]) if wanted else []
+            needing = [m.name for m in found if m.needs_truth] + [m.name for m in stateful]
+            if needing:
+                raise _without_truth(network, data, name, needing[0])
+        else:
+            _check_classes(network, data, outputs[name], truth)
+    return metrics
+
+
+def _check_inputs(network: JointNetwork, data: DataFacts) -> None:
+    for modality in network.inputs:
+        if modality.name not in data.inputs:
+            raise InfluenceError(
+                f"network {network.name!r} takes the inputs "
+                f"{[m.name for m in network.inputs]}, but {data.source} holds "
+                f"{sorted(data.inputs)}: {modality.name!r} is missing. Rename one or the other"
+            )
+        found, declared = data.inputs[modality.name].shape, modality.shape
+        if declared is not None and not (
+            len(found) == len(declared)
+            and all(d is None or d == f for d, f in zip(declared, found, strict=True))
+        ):
+            shown = tuple("any" if d is None else d for d in declared)
+            raise InfluenceError(
+                f"{data.source}: inputs/{modality.name} has shape {found} a sample, network "
+                f"{network.name!r} expects {shown}. Write the file in that shape, or export the "
+                "network with the shapes it is to be used on"
+            )
+
+
+def _check_classes(network: JointNetwork, data: DataFacts, output: Output, truth: Field) -> None:
+    predicted, labelled = output.classes, truth.classes
+    if not (predicted and labelled):
+        return
+    if [c.casefold() for c in predicted] != [c.casefold() for c in labelled]:
+        raise InfluenceError(
+            f"{data.source}: targets/{output.name} has the classes {', '.join(labelled)}, network "
+            f"{network.name!r} predicts {', '.join(predicted)}. Bring the labels into the "
+            "network's order"
+        )
+
+
+def _without_truth(
+    network: JointNetwork, data: DataFacts, output: str, metric: str
+) -> InfluenceError:
+    free = ", ".join(m.name for m in METRICS.values() if not m.needs_truth)
+    return InfluenceError(
+        f"network {network.name!r} predicts {output!r}, but {data.source} holds ground truth for "
+        f"{sorted(data.targets)}, and {metric!r} needs it. Rename it, or score only the outputs "
+        f"that have ground truth: metrics={{output: [name, ...]}}. Without ground truth: {free}"
+    )
+
+
+def match_stateful(
+    wanted: Mapping[str, Sequence[Wanted]] | None,
+) -> dict[str, tuple[StatefulMetric, ...]]:
+    """Look up the stateful metrics of each output; outputs without any are left out."""
+    found = {name: tuple(find_stateful(metrics)) for name, metrics in (wanted or {}).items()}
+    return {name: stateful for name, stateful in found.items() if stateful}

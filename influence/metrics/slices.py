@@ -1,7 +1,7 @@
-"""Slices: the places of an output divided by a ground truth, such as by how far away they are.
+"""Slices: groups of the pixels of an output, formed by ground truth, such as by true depth.
 
-A slice is scored by the same statistics as the whole, on a truth that is ignored outside the slice,
-so its rows add up over samples as those of the whole do.
+A slice is scored by the same statistics as the whole, with a ground truth from which the pixels
+outside the slice are removed. So its rows are summed and resampled like those of the whole.
 """
 
 from __future__ import annotations
@@ -34,16 +34,22 @@ __all__ = [
     "parse_levels",
 ]
 
-
 METRES = ("m", "")
-"""The units of depth for which there are edges by default."""
+"""The units of depth for which the default edges are meant."""
 
 
 @dataclass(frozen=True)
 class Slicing:
-    """A division of the places of an output, and the ground truth that it follows.
+    """A rule that divides pixels, with the ground truth to which it is applied.
 
-    `range` bounds what is valid of that.
+    Parameters
+    ----------
+    source
+        The name of the ground truth.
+    division
+        The rule.
+    range
+        The valid range of the ground truth; pixels with real values outside it are in no slice.
     """
 
     source: str
@@ -51,7 +57,7 @@ class Slicing:
     range: tuple[float, float] | None = None
 
     def masks(self, truth: Tensor) -> dict[str, Tensor]:
-        """Return the places of each part, bool, (samples, height, width)."""
+        """Return the pixels of each slice: level -> bool, (samples, height, width)."""
         found = truth.reshape(len(truth), *truth.shape[-2:])
         if self.range is not None and found.is_floating_point():
             low, high = self.range
@@ -62,25 +68,31 @@ class Slicing:
 def match_slices(
     network: JointNetwork, data: DataFacts, divisions: Sequence[Division], outputs: Sequence[str]
 ) -> dict[str, tuple[Slicing, ...]]:
-    """Find the ground truth by which each output is divided.
+    """Choose the ground truth by which each output is divided.
 
-    Depth is that of an output of kind ``depth``, or a ground truth of that name; regions are those
-    of a label map. An output is divided by its own ground truth if it is such a map, else by the
-    first that has maps of the same size as its own; others are not divided.
+    `DepthBins` need a depth map: the ground truth of an output of kind ``depth``, or one of the
+    name ``depth``. `Regions` need a label map. An output is divided by its own ground truth if that
+    is such a map, else by the first such map of the same size as its ground truth. Outputs for
+    which there is none are not divided.
 
     Parameters
     ----------
     network, data
-        What is measured, and on what.
+        The network to measure and the data to measure it on.
     divisions
         As from `parse_levels`.
     outputs
-        Those that are scored.
+        The outputs to score.
+
+    Returns
+    -------
+    dict
+        Output -> its slicings, without outputs that are not divided.
 
     Raises
     ------
     InfluenceError
-        If no output can be divided, or the depth has a unit for which edges have to be given.
+        If no output can be divided, or the depth has a unit for which there are no default edges.
     """
     found: dict[str, list[Slicing]] = {name: [] for name in outputs}
     for division in divisions:
@@ -90,12 +102,12 @@ def match_slices(
             own_first = sorted(sources, key=lambda source: source != name)
             fitting = [s for s in own_first if _map_size(data.targets[s]) == size is not None]
             found[name] += [Slicing(s, division, data.targets[s].range) for s in fitting[:1]]
-        if not any(s.division == division for own in found.values() for s in own):
+        if not any(s.division == division for slicings in found.values() for s in slicings):
             what = "depth maps" if isinstance(division, DepthBins) else "label maps"
             shapes = {name: field.shape for name, field in data.targets.items()}
             raise InfluenceError(
                 f"level {division.name!r} needs {what} among the ground truth, of the same size as "
-                f"that of an output that is scored; {data.source} holds {shapes}. Leave it out"
+                f"the ground truth of a scored output; {data.source} holds {shapes}. Leave it out"
             )
     return {name: tuple(slicings) for name, slicings in found.items() if slicings}
 
@@ -110,8 +122,8 @@ def _sources(division: Division, network: JointNetwork, data: DataFacts) -> list
         for name in found:
             if (unit := data.targets[name].unit) not in METRES:
                 raise InfluenceError(
-                    f"{data.source}: targets/{name} is in {unit!r}; edges are known for metres "
-                    "only. Name them, such as depth=1000,2000,4000"
+                    f"{data.source}: targets/{name} is in {unit!r}; default edges are in metres. "
+                    "Give edges, such as levels='depth=1000,2000,4000'"
                 )
     return found
 
@@ -121,7 +133,7 @@ def _holds_labels(field: Field) -> bool:
 
 
 def _map_size(field: Field) -> tuple[int, ...] | None:
-    """Return the height and width of a truth's places; all axes of labels are places."""
+    """Return height and width of a map; real values may have channels, labels may not."""
     rest = math.prod(field.shape[:-2]) if _holds_labels(field) else 1
     return field.shape[-2:] if rest == 1 < len(field.shape) else None
 
@@ -133,64 +145,71 @@ class Cut:
     Parameters
     ----------
     level
-        Its name.
+        The name of the slice.
     target
-        The ground truth, ignored outside the slice.
-    places
-        Those of the slice, bool, (samples, height, width).
-    known
-        What was computed from this truth alone; that of another slice is another.
+        The ground truth of the output, removed outside the slice: -1 in labels, NaN in values.
+    pixels
+        The pixels of the slice, bool, (samples, height, width).
+    truth_cache
+        As in `influence.metrics.metric.Prediction`, for this target.
     """
 
     level: str
     target: Tensor
-    places: Tensor
-    known: dict[str, Any] = dataclass_field(default_factory=dict)
+    pixels: Tensor
+    truth_cache: dict[str, Any] = dataclass_field(default_factory=dict)
 
 
 def cut_truth(
     slicings: Mapping[str, Sequence[Slicing]], truth: Mapping[str, Tensor]
 ) -> dict[str, list[Cut]]:
-    """Cut the ground truth of each output in one batch.
+    """Cut the ground truth of each output in one batch into its slices.
+
+    Parameters
+    ----------
+    slicings
+        As from `match_slices`.
+    truth
+        Name -> ground truth of the batch, of the outputs and of the slicings' sources.
 
     Raises
     ------
     InfluenceError
-        If maps that go together have not the same size in this batch.
+        If an output and the ground truth that divides it have maps of different size.
     """
-    wanted = dict.fromkeys(s for own in slicings.values() for s in own)
-    masks = {slicing: slicing.masks(truth[slicing.source]) for slicing in wanted}
+    distinct = dict.fromkeys(s for of_output in slicings.values() for s in of_output)
+    masks = {slicing: slicing.masks(truth[slicing.source]) for slicing in distinct}
     return {
         name: [
-            Cut(level, _within(truth[name], places, name, s.source), places)
-            for s in own
-            for level, places in masks[s].items()
+            Cut(level, _within(truth[name], pixels, name, s.source), pixels)
+            for s in of_output
+            for level, pixels in masks[s].items()
         ]
-        for name, own in slicings.items()
+        for name, of_output in slicings.items()
     }
 
 
-def _within(target: Tensor, places: Tensor, name: str, source: str) -> Tensor:
-    if target.shape[-2:] != places.shape[-2:]:
+def _within(target: Tensor, pixels: Tensor, name: str, source: str) -> Tensor:
+    if target.shape[-2:] != pixels.shape[-2:]:
         raise InfluenceError(
             f"targets/{name} has maps of {tuple(target.shape[-2:])} in a batch in which "
-            f"targets/{source} has {tuple(places.shape[-2:])}: they cannot be divided alike. Give "
-            "both one size"
+            f"targets/{source}, by which it is divided, has {tuple(pixels.shape[-2:])}. Give both "
+            "the same size"
         )
-    between = (1,) * (target.ndim - places.ndim)
-    inside = places.reshape(len(places), *between, *places.shape[1:])
+    between = (1,) * (target.ndim - pixels.ndim)
+    inside = pixels.reshape(len(pixels), *between, *pixels.shape[1:])
     return torch.where(inside, target, torch.nan if target.is_floating_point() else -1)
 
 
 @dataclass(frozen=True)
 class DepthBins:
-    """Places by their true depth: ``depth:<low>-<high>`` holds low <= depth < high.
+    """Pixels by their true depth: level ``depth:<low>-<high>`` holds low <= depth < high.
 
     Parameters
     ----------
     edges
-        Between the bins, in the unit of the depth; the first bin starts at 0, and the last has no
-        end. Places without a positive depth are in none.
+        The edges between bins, increasing, in the unit of the depth. The first bin starts at 0, and
+        the last has no upper edge. Pixels without a positive depth are in no bin.
 
     Examples
     --------
@@ -214,27 +233,27 @@ class DepthBins:
         return f"depth={','.join(f'{edge:g}' for edge in self.edges)}"
 
     def levels(self) -> list[str]:
-        """Name the bins, the nearest first."""
+        """List the names of the bins, the nearest first."""
         return [f"depth:{low:g}-{high:g}" for low, high in self._bins()]
 
     def _bins(self) -> list[tuple[float, float]]:
         return list(pairwise((0.0, *self.edges, math.inf)))
 
     def masks(self, truth: Tensor) -> dict[str, Tensor]:
-        """Return the places of each bin, bool, for a depth map (samples, height, width)."""
-        places = [(truth >= low) & (truth < high) & (truth > 0) for low, high in self._bins()]
-        return dict(zip(self.levels(), places, strict=True))
+        """Return the pixels of each bin, bool, for a depth map (samples, height, width)."""
+        pixels = [(truth >= low) & (truth < high) & (truth > 0) for low, high in self._bins()]
+        return dict(zip(self.levels(), pixels, strict=True))
 
 
 @dataclass(frozen=True)
 class Regions:
-    """Places near a border between two labels, ``region:border``, and others, ``region:interior``.
+    """Pixels near a border between labels, ``region:border``, and others, ``region:interior``.
 
     Parameters
     ----------
     radius
-        A place is near a border if another label lies at most so many pixels away, in a square
-        around it. Places without a label are in neither, and make no border.
+        A pixel is near a border if the square of 2 * `radius` + 1 pixels around it holds another
+        label. Pixels without a label are in neither region and form no border.
 
     Examples
     --------
@@ -254,19 +273,19 @@ class Regions:
         return f"region={self.radius}"
 
     def levels(self) -> list[str]:
-        """Name both."""
+        """List the names of the two regions."""
         return ["region:border", "region:interior"]
 
     def masks(self, truth: Tensor) -> dict[str, Tensor]:
-        """Return the places of both, bool, for a label map (samples, height, width)."""
-        seen, labels = truth >= 0, truth.float()
-        highest = self._highest(torch.where(seen, labels, -torch.inf))
-        lowest = -self._highest(torch.where(seen, -labels, -torch.inf))
-        border = seen & (highest != lowest)
-        return dict(zip(self.levels(), (border, seen & ~border), strict=True))
+        """Return the pixels of both regions, bool, for a label map (samples, height, width)."""
+        labelled, labels = truth >= 0, truth.float()
+        highest = self._highest(torch.where(labelled, labels, -torch.inf))
+        lowest = -self._highest(torch.where(labelled, -labels, -torch.inf))
+        border = labelled & (highest != lowest)
+        return dict(zip(self.levels(), (border, labelled & ~border), strict=True))
 
     def _highest(self, maps: Tensor) -> Tensor:
-        around = min(self.radius, max(maps.shape[1:]))  # farther away there is nothing
+        around = min(self.radius, max(maps.shape[1:]))  # a map holds no pixels farther away
         width = 2 * around + 1
         rows = max_pool2d(maps.unsqueeze(1), (1, width), stride=1, padding=(0, around))
         return max_pool2d(rows, (width, 1), stride=1, padding=(around, 0)).squeeze(1)
@@ -277,31 +296,39 @@ Division = DepthBins | Regions
 
 @dataclass(frozen=True)
 class Levels:
-    """What was asked for below ``all``: divisions of the places, and whether samples by group."""
+    """The levels to report beside ``all``.
+
+    Parameters
+    ----------
+    divisions
+        The rules by which pixels are divided.
+    by_group
+        Whether samples are also divided by their group.
+    """
 
     divisions: tuple[Division, ...] = ()
     by_group: bool = False
 
     def __iter__(self) -> Iterator[str]:
-        """Yield what was asked for, in the form of `parse_levels`."""
+        """Yield the levels as `parse_levels` reads them."""
         yield from map(str, self.divisions)
         if self.by_group:
             yield "group"
 
 
 def parse_levels(wanted: str | Sequence[str]) -> Levels:
-    """Read what results are to be divided by.
+    """Parse the levels by which results are to be divided.
 
     Parameters
     ----------
     wanted
-        ``depth`` or ``depth=1,2,4`` with its edges, ``region`` or ``region=3`` with its radius in
-        pixels, ``group``; several in a sequence, or joined by commas.
+        ``depth``, or ``depth=1,2,4`` with edges; ``region``, or ``region=3`` with a radius in
+        pixels; ``group``. Several come in a sequence, or joined by commas.
 
     Raises
     ------
     InfluenceError
-        If one is unknown, comes twice, or has edges or a radius that it cannot have.
+        If one is unknown or named twice, or has invalid edges or an invalid radius.
 
     Examples
     --------

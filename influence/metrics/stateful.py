@@ -1,7 +1,7 @@
-"""Metrics that keep their own state from batch to batch, such as those of torchmetrics.
+"""Stateful metrics: objects that update a state batch by batch, such as those of torchmetrics.
 
-Nothing is known of what its state adds up to, so it cannot be resampled: it gives a value, and
-neither an interval nor a p-value.
+Such a state is not a sum over samples that the library could weight anew, so it cannot be
+resampled: a stateful metric has a value, but neither an interval nor a p-value.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from influence.errors import InfluenceError
@@ -21,7 +23,7 @@ __all__ = ["Accumulator", "StatefulMetric", "is_accumulator", "make_stateful"]
 
 
 class Accumulator(Protocol):
-    """What `torchmetrics.Metric` offers; ``higher_is_better`` is looked for, too."""
+    """The methods of `torchmetrics.Metric` that are used; its ``higher_is_better`` is read too."""
 
     def update(self, *args: Any, **kwargs: Any) -> Any: ...
     def compute(self) -> Any: ...
@@ -32,18 +34,20 @@ class Accumulator(Protocol):
 class StatefulMetric:
     """An accumulator with a name, a direction and a unit.
 
-    Each condition has a clone of its own, which gets the prediction and the target of one batch
-    after the other: as they are, or, where places of a batch have no ground truth, those that have
-    one, (places, classes) beside (places,).
+    The accumulator is cloned for each condition. A clone's ``update`` gets the prediction and the
+    target of one batch after the other. They are passed as they are if every element has ground
+    truth; otherwise only the elements that have it are passed, in the shapes (elements, classes) or
+    (elements,) and (elements,).
 
     Parameters
     ----------
     name
         As in the tables.
     accumulator
-        Such as a `torchmetrics.Metric`; its own state is left as it is.
+        An object with ``update``, ``compute`` and ``reset``, such as a `torchmetrics.Metric`. Its
+        state is left unchanged.
     higher_is_better
-        The direction.
+        Whether a higher value is a better one.
     unit
         Unit of the value; ``{unit}`` stands for the unit of the ground truth.
     """
@@ -54,7 +58,7 @@ class StatefulMetric:
     unit: str = ""
 
     def fresh(self, device: torch.device) -> StatefulMetric:
-        """Return a clone that has seen nothing, on a device."""
+        """Return a clone with its state reset, on a device."""
         clone = copy.deepcopy(self.accumulator)
         if isinstance(clone, torch.nn.Module):
             clone.to(device)
@@ -62,14 +66,14 @@ class StatefulMetric:
         return replace(self, accumulator=clone)
 
     def update(self, prediction: Prediction) -> None:
-        """Take in a batch.
+        """Add a batch to the state.
 
         Raises
         ------
         InfluenceError
-            If the accumulator fails on it.
+            If the accumulator fails on the batch.
         """
-        values, target = self._shown(prediction)
+        values, target = self._with_truth(prediction)
         if not len(target):
             return
         self._call(lambda: self.accumulator.update(values, target), (
@@ -77,8 +81,8 @@ class StatefulMetric:
             f"{tuple(target.shape)} ({target.dtype})"
         ))  # fmt: skip
 
-    def _shown(self, prediction: Prediction) -> tuple[Tensor, Tensor]:
-        """Return prediction and target, without places that have no ground truth."""
+    def _with_truth(self, prediction: Prediction) -> tuple[Tensor, Tensor]:
+        """Return prediction and target, without elements that have no ground truth."""
         values, target, valid = prediction.aligned(), prediction.target, prediction.valid()
         if prediction.of_truth("all valid", lambda: bool(valid.all())):
             return values, target
@@ -86,22 +90,22 @@ class StatefulMetric:
             values = values.movedim(1, -1)
         if values.shape[: target.ndim] != target.shape:
             raise InfluenceError(
-                f"metric {self.name!r}: some places have no ground truth, and cannot be dropped "
-                f"from a prediction of shape {tuple(prediction.values.shape)} beside a target of "
+                f"metric {self.name!r}: some elements have no ground truth, and cannot be dropped "
+                f"from a prediction of shape {tuple(prediction.values.shape)} and a target of "
                 f"shape {tuple(target.shape)}; expected the same shape, or (samples, classes, ...) "
-                "beside (samples, ...)"
+                "and (samples, ...)"
             )
         return values[valid], target[valid]
 
     def value(self) -> float:
-        """Return the value of all batches so far.
+        """Return the value over all batches so far.
 
         Raises
         ------
         InfluenceError
-            If it is not one number.
+            If the accumulator fails, or its value is not one number.
         """
-        found = self._call(self.accumulator.compute, "what it has seen")
+        found = self._call(self.accumulator.compute, "all batches")
         try:
             return float(found)
         except (TypeError, ValueError, RuntimeError) as error:
@@ -110,22 +114,22 @@ class StatefulMetric:
                 "average, as with average='macro'"
             ) from error
 
-    def _call(self, act: Callable[[], Any], seen: str) -> Any:
+    def _call(self, method: Callable[[], Any], data: str) -> Any:
         try:
             with torch.inference_mode():
-                return act()
-        except Exception as error:  # whatever a user's metric does
+                return method()
+        except Exception as error:  # a user's metric may raise anything
             raise InfluenceError(
-                f"metric {self.name!r} failed on {seen}: {type(error).__name__}: {error}"
+                f"metric {self.name!r} failed on {data}: {type(error).__name__}: {error}"
             ) from error
 
-    def oriented(self, gain: float) -> float:
-        """Turn a difference of values so that positive means better."""
+    def oriented(self, gain: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return differences of values with the sign for which positive means better."""
         return gain if self.higher_is_better else 0.0 - gain  # no negative zero
 
 
 def is_accumulator(value: object) -> bool:
-    """Say whether something keeps a state batch by batch, as a `torchmetrics.Metric` does.
+    """Return whether an object has the methods of an `Accumulator`, as torchmetrics' have.
 
     >>> is_accumulator("rms")
     False
@@ -135,18 +139,18 @@ def is_accumulator(value: object) -> bool:
 
 
 def make_stateful(accumulator: Accumulator) -> StatefulMetric:
-    """Give an accumulator the name of its class and the direction that it tells.
+    """Make a stateful metric, named after the accumulator's class, with its ``higher_is_better``.
 
     Raises
     ------
     InfluenceError
-        If it tells none.
+        If ``higher_is_better`` is missing or `None`.
     """
     name = type(accumulator).__name__
     higher = getattr(accumulator, "higher_is_better", None)
     if higher is None:
         raise InfluenceError(
-            f"metric {name!r} does not say whether higher is better. Say so: "
+            f"metric {name!r} does not say whether higher is better. Pass it as "
             f"influence.metrics.stateful.StatefulMetric({name!r}, metric, higher_is_better=True)"
         )
     return StatefulMetric(name, accumulator, bool(higher))

@@ -1,9 +1,10 @@
 """Metrics of real-valued outputs: depth maps, and anything else that is compared by difference.
 
 Depth metrics are those of Eigen, Puhrsch and Fergus (NIPS 2014), pooled over all valid pixels of
-the data set. `sqr_rel` divides by the true depth, which is what the tables of arXiv 1702.08009
-hold; what its text prints (the square of the true depth) is `sqr_rel_normalised`. `si_log` is the
-root of their scale-invariant error D (Eqn 1), in which each sample loses a mean of its own.
+the data set. `sqr_rel` divides by the true depth, as the numbers in the tables of arXiv 1702.08009
+do; `sqr_rel_normalised` divides by its square, as the formula in the text there does. `si_log` is
+the root of their scale-invariant error D (Eqn 1), with the mean log ratio subtracted in each
+sample.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ SMALLEST_DEPTH = 1e-3
 """Depths are clamped to at least this before they are scored, in the unit of the file."""
 
 
-def _pair(prediction: Prediction, *, positive: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-    """Return prediction, truth and validity as float64, float64, bool, shape (samples, places).
+def _checked(prediction: Prediction, *, positive: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    """Return prediction, truth and validity as float64, float64, bool, shape (samples, pixels).
 
-    Where there is no truth, both are 1, so that whatever measures their difference adds nothing.
-    With `positive`, only a positive truth counts, and predictions are clamped to be positive.
+    Without ground truth both are 1, so that their difference and log ratio are zero. With
+    `positive`, only a positive truth counts, and predictions are clamped to be positive.
     """
     values, target, name = prediction.values, prediction.target, prediction.output.name
     # A channel axis of length one on either side means the same map.
@@ -64,14 +65,14 @@ def _checked_truth(target: Tensor, field: Field, *, positive: bool) -> tuple[Ten
 
 def _depth_errors(prediction: Prediction) -> Tensor:
     """Sum over valid pixels the terms of every depth metric; columns as in `COLUMNS`."""
-    guess, truth, valid = _pair(prediction, positive=True)
+    guess, truth, valid = _checked(prediction, positive=True)
     error = (guess - truth).abs()
     relative, proportion = error / truth, guess / truth
     logs = proportion.log()
-    # exp of |log ratio| would lose the strict comparison at the border.
+    # Not exp(|log ratio|), whose rounding would break the strict comparison at the threshold.
     worst = torch.where(valid, torch.maximum(proportion, truth / guess), torch.inf)
     pixels, log_sum, log_square = valid.sum(1).double(), logs.sum(1), logs.square().sum(1)
-    # The scale-invariant error removes each sample's own mean, so it is finished per sample.
+    # The scale-invariant error subtracts each sample's mean, so it is completed per sample.
     centred = log_square - log_sum.square() / pixels.clamp(min=1)
     return torch.stack(
         [
@@ -99,10 +100,10 @@ DEPTH_ERRORS = Statistic("depth_errors", _depth_errors, valid=lambda rows: rows[
 def _depth_metric(
     name: str, column: str, *, root: bool = False, higher_is_better: bool = False, unit: str = ""
 ) -> Metric:
-    place = COLUMNS.index(column)
+    index = COLUMNS.index(column)
 
     def formula(sums: Array) -> Array:
-        mean = ratio(sums[..., place], sums[..., 0])
+        mean = ratio(sums[..., index], sums[..., 0])
         return np.sqrt(mean) if root else mean
 
     return Metric(name, DEPTH_ERRORS, formula, higher_is_better, unit)
@@ -123,14 +124,14 @@ DEPTH_METRICS = (
 
 
 def _errors(prediction: Prediction) -> Tensor:
-    """Sum over valid places: ones, squared error, absolute error."""
-    guess, truth, valid = _pair(prediction)
+    """Sum over valid pixels: ones, squared error, absolute error."""
+    guess, truth, valid = _checked(prediction)
     error = guess - truth
     return torch.stack([valid.sum(1).double(), error.square().sum(1), error.abs().sum(1)], dim=1)
 
 
 def _peak_errors(prediction: Prediction) -> Tensor:
-    """Sum over valid places: ones, squared error, squared peak, which is the width of the range."""
+    """Sum over valid pixels: ones, squared error, squared peak (the width of the range)."""
     if prediction.field.range is None:
         raise InfluenceError(
             f"targets/{prediction.output.name}: psnr needs the dataset's attribute 'range' = (low, "
@@ -145,7 +146,7 @@ ERRORS = Statistic("errors", _errors, valid=lambda rows: rows[..., 0])
 
 
 def _psnr(sums: Array) -> Array:
-    # A perfect prediction has an infinite ratio, a sample without truth none (0 / 0).
+    # Infinite for a perfect prediction, NaN (0 / 0) without ground truth.
     with np.errstate(divide="ignore", invalid="ignore"):
         return 10 * np.log10(sums[..., 2] / sums[..., 1])
 

@@ -1,4 +1,4 @@
-"""Descent: constants in the place of inputs, moved towards less loss by gradients."""
+"""Descent: constants that replace inputs, moved by gradients towards less loss."""
 
 from __future__ import annotations
 
@@ -10,84 +10,146 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from influence.data.dataset import Batch, EvaluationSet, Field
+from influence.data.dataset import Batch, DataFacts, EvaluationSet, Field
 from influence.data.loader import load_batches
 from influence.errors import InfluenceError
-from influence.mutes.losses import Losses
-from influence.mutes.mute import Signal
+from influence.metrics.metric import Prediction
+from influence.metrics.registry import METRICS, match_metrics
+from influence.mutes.mute import SiteTensor
 from influence.mutes.registry import MUTES
-from influence.network.joint_network import JointNetwork, Modality
+from influence.network.joint_network import JointNetwork, Modality, Output
 
-__all__ = [
-    "Constant",
-    "Descent",
-    "list_candidates",
-]
-
+__all__ = ["Constant", "Descent", "Losses", "choose_loss", "list_candidates"]
 
 CHECKS = 5
-"""So often the constants that gradients have led to are compared with the best."""
+"""How often, in one descent, the constants are compared with the best so far."""
 
-NOTHING = 1e-9
-"""A loss that is so small a part of that under a bad constant is no measure for others."""
+NEGLIGIBLE = 1e-9
+"""A loss below this part of the loss under the worst constant is not used as a scale."""
 
-Shown = tuple[str, Tensor] | None
-"""An input and the constant in its place; `None` with nothing muted."""
+RATE = 0.1
+"""Adam's first step, in standard deviations of the input, or in logits; it falls to zero."""
+
+SMALLEST = 1e-6
+"""The least probability in a constant, before its probabilities are made to sum to one."""
+
+COLUMNS = {"cross_entropy": (0, 1), "rms": (5, 0), "mse": (1, 0)}
+"""The columns of a metric's statistic that hold the sum of the loss and the number of pixels."""
+
+Replacement = tuple[str, Tensor] | None
+"""An input and the constant that replaces it; `None` if nothing is muted."""
 
 
+def choose_loss(output: Output, target: Field) -> str:
+    """Return the name of the metric from whose statistic the loss of an output is computed.
+
+    It is a mean over pixels: cross entropy for labels, squared error for values. For depth it is
+    that of `rms`, which leaves out pixels whose true depth is not positive.
+
+    >>> choose_loss(Output("y", "logits"), Field((), integer=True))
+    'cross_entropy'
+    """
+    if output.kind == "depth":
+        return "rms"
+    return "cross_entropy" if target.integer and target.scale is None else "mse"
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The losses of a network's outputs, in a form that gradients can follow.
+
+    Parameters
+    ----------
+    outputs
+        The outputs that have ground truth, by name.
+    fields
+        The facts of their ground truth.
+    """
+
+    outputs: Mapping[str, Output]
+    fields: Mapping[str, Field]
+
+    @classmethod
+    def of(cls, network: JointNetwork, data: DataFacts) -> Losses:
+        """Take the outputs for which a data set holds ground truth.
+
+        Raises
+        ------
+        InfluenceError
+            If there is none, or network and data do not fit together.
+        """
+        outputs = {o.name: o for o in network.outputs if o.name in data.targets}
+        if not outputs:
+            raise InfluenceError(
+                f"network {network.name!r} predicts {[o.name for o in network.outputs]}, but "
+                f"{data.source} holds ground truth for {sorted(data.targets)}. Rename one or the "
+                "other"
+            )
+        wanted = {name: [choose_loss(o, data.targets[name])] for name, o in outputs.items()}
+        match_metrics(network, data, wanted)
+        return cls(outputs, {name: data.targets[name] for name in outputs})
+
+    def __call__(
+        self, predicted: Mapping[str, Tensor], targets: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Return for each output the sum of its loss and the number of pixels, float64 (2,)."""
+        found = {}
+        for name, output in self.outputs.items():
+            values, metric = predicted[name], choose_loss(output, self.fields[name])
+            values = values if values.is_floating_point() else values.double()
+            prediction = Prediction(values, targets[name], output, self.fields[name])
+            rows = METRICS[metric].statistic.update(prediction)
+            found[name] = rows[:, list(COLUMNS[metric])].sum(0)
+        return found
+
+
+@dataclass
 class Descent:
-    """A network, its losses on training data, and the samples on which constants are compared.
+    """The search for the constants of a network's inputs on training data.
 
     Parameters
     ----------
     network
         In evaluation mode, on `device`.
     data, losses
-        Training data, and the losses of the outputs there.
+        Training data, and the losses of the outputs on them.
     held
-        Batches of the samples on which constants are compared.
+        Batches of indices of the samples on which constants are compared.
     device, workers
-        Where to compute, and how many processes read ahead.
+        The device to compute on, and the number of processes that read ahead.
     """
 
-    def __init__(
-        self,
-        network: JointNetwork,
-        data: EvaluationSet,
-        losses: Losses,
-        held: Sequence[NDArray[np.int64]],
-        *,
-        device: torch.device,
-        workers: int = 0,
-    ) -> None:
-        self.network, self.data, self.losses, self.held = network, data, losses, held
-        self.device, self.workers = device, workers
-        self.scales: dict[str, float] = {}
+    network: JointNetwork
+    data: EvaluationSet
+    losses: Losses
+    held: Sequence[NDArray[np.int64]]
+    device: torch.device
+    workers: int = 0
+    scales: dict[str, float] = field(default_factory=dict, init=False)
 
     def begin(self, facts: Sequence[Modality]) -> list[Constant]:
-        """Start for each input from the best of its candidates, and scale the losses.
+        """Start for each input from the best of its candidates, and set the scales of the losses.
 
-        Each output's loss is divided by what it is with nothing muted. A network that makes no
-        error there would make that infinite: its loss under the worst candidate is taken instead.
+        The loss of each output is divided by its loss with nothing muted. For a network without
+        errors that would be zero, so its loss under the worst candidate is taken instead.
 
         Parameters
         ----------
         facts
-            The inputs, with mean and deviation.
+            The inputs, with mean and standard deviation.
 
         Raises
         ------
         InfluenceError
             If the network returns NaN or infinity.
         """
-        tried = [
-            (modality, name, candidate.to(self.device))
-            for modality in facts
-            for name, candidate in list_candidates(
-                modality, self.data.inputs[modality.name]
-            ).items()
-        ]
-        full, *muted = self._compare([None, *((m.name, c) for m, _, c in tried)])
+        fields = self.data.inputs
+        candidates = {
+            m.name: {n: c.to(self.device) for n, c in list_candidates(m, fields[m.name]).items()}
+            for m in facts
+        }
+        flat = [(site, c) for site, found in candidates.items() for c in found.values()]
+        full, *muted = self._compare([None, *flat])
         self.scales = {name: _scale(loss, [m[name] for m in muted]) for name, loss in full.items()}
         if not np.isfinite(list(full.values())).all():
             raise InfluenceError(
@@ -95,19 +157,19 @@ class Descent:
                 f"{self.data.source}: with nothing muted its losses are {full}. Look for NaN in "
                 "the inputs"
             )
-        totals = [self._total(loss) for loss in muted]
-        constants = []
-        for modality in facts:
-            own = {n: (t, c) for (m, n, c), t in zip(tried, totals, strict=True) if m is modality}
-            loss, start = min(own.values(), key=lambda pair: np.nan_to_num(pair[0], nan=np.inf))
-            if not np.isfinite(loss):
-                raise InfluenceError(
-                    f"network {self.network.name!r} returned NaN or infinity on {self.data.source} "
-                    f"for each of {', '.join(own)} in the place of {modality.name!r}"
-                )
-            flat = len({t for t, _ in own.values()}) == 1
-            constants.append(Constant(modality, start, loss, flat=flat))
-        return constants
+        totals = iter([self._total(losses) for losses in muted])
+        return [self._best(m, [(next(totals), n, c) for n, c in candidates[m.name].items()])
+                for m in facts]  # fmt: skip
+
+    def _best(self, modality: Modality, tried: Sequence[tuple[float, str, Tensor]]) -> Constant:
+        names = [name for _, name, _ in tried]
+        loss, _, start = min(tried, key=lambda one: np.nan_to_num(one[0], nan=np.inf))
+        if not np.isfinite(loss):
+            raise InfluenceError(
+                f"network {self.network.name!r} returned NaN or infinity on {self.data.source} "
+                f"when {modality.name!r} was replaced by each of {', '.join(names)}"
+            )
+        return Constant(modality, start, loss, flat=len({total for total, *_ in tried}) == 1)
 
     def run(
         self,
@@ -115,7 +177,16 @@ class Descent:
         batches: Sequence[NDArray[np.int64]],
         advance: Callable[[int], None],
     ) -> None:
-        """Move every constant, each by itself, a step a batch, and keep the best of each.
+        """Move every constant, each by itself, one step a batch, and keep the best of each.
+
+        Parameters
+        ----------
+        constants
+            As from `begin`; changed in place.
+        batches
+            Indices of the samples of each step.
+        advance
+            Called after each step with the number of its samples.
 
         Raises
         ------
@@ -133,7 +204,7 @@ class Descent:
     def _step(self, constant: Constant, batch: Batch, *, rate: float) -> None:
         name = constant.modality.name
         sums = self._sums(batch, (name, constant.value()))
-        means = {n: total / places.clamp(min=1) for n, (total, places) in sums.items()}
+        means = {n: total / pixels.clamp(min=1) for n, (total, pixels) in sums.items()}
         loss = torch.stack([mean / self.scales[n] for n, mean in means.items()]).sum()
         if not constant.step(loss, rate) and not constant.flat:
             raise InfluenceError(
@@ -144,32 +215,33 @@ class Descent:
 
     def _check(self, constants: Sequence[Constant]) -> None:
         with torch.no_grad():
-            values = [constant.value() for constant in constants]
-        shown = [(c.modality.name, value) for c, value in zip(constants, values, strict=True)]
-        for constant, value, losses in zip(constants, values, self._compare(shown), strict=True):
-            constant.consider(value, self._total(losses))
+            tried = [(constant.modality.name, constant.value()) for constant in constants]
+        losses = self._compare(tried)
+        for constant, (_, value), loss in zip(constants, tried, losses, strict=True):
+            constant.consider(value, self._total(loss))
 
-    def _compare(self, shown: Sequence[Shown]) -> list[dict[str, float]]:
-        """Return the mean losses on the held samples under several constants, by one read."""
-        sums: list[dict[str, Tensor]] = [{} for _ in shown]
+    def _compare(self, replacements: Sequence[Replacement]) -> list[dict[str, float]]:
+        """Return the mean losses on the held samples under each replacement, reading them once."""
+        sums: list[dict[str, Tensor]] = [{} for _ in replacements]
         with torch.no_grad():
             for batch in load_batches(self.data, self.held, workers=self.workers):
-                for own, one in zip(sums, shown, strict=True):
-                    for name, pair in self._sums(batch, one).items():
-                        own[name] = own.get(name, 0.0) + pair
+                for total, replacement in zip(sums, replacements, strict=True):
+                    for name, found in self._sums(batch, replacement).items():
+                        total[name] = total.get(name, 0.0) + found
         return [
-            {name: (total / places.clamp(min=1)).item() for name, (total, places) in own.items()}
-            for own in sums
+            {name: (loss / pixels.clamp(min=1)).item() for name, (loss, pixels) in total.items()}
+            for total in sums
         ]
 
-    def _sums(self, batch: Batch, shown: Shown) -> dict[str, Tensor]:
+    def _sums(self, batch: Batch, replacement: Replacement) -> dict[str, Tensor]:
         inputs = {
             m.name: batch.inputs[m.name].to(self.device, self.network.dtype)
             for m in self.network.inputs
         }
-        if shown:
-            inputs[shown[0]] = _filled(shown[1], inputs[shown[0]])
-        targets = {name: batch.targets[name].to(self.device) for name in self.losses.names}
+        if replacement:
+            site, constant = replacement
+            inputs[site] = _filled(constant, inputs[site])
+        targets = {name: batch.targets[name].to(self.device) for name in self.losses.outputs}
         return self.losses(self.network(inputs), targets)
 
     def _total(self, losses: Mapping[str, float]) -> float:
@@ -178,7 +250,7 @@ class Descent:
 
 def _scale(full: float, muted: Sequence[float]) -> float:
     worst = max((loss for loss in muted if np.isfinite(loss)), default=0.0)
-    return full if full > NOTHING * worst else worst or 1.0
+    return full if full > NEGLIGIBLE * worst else worst or 1.0
 
 
 def _filled(constant: Tensor, like: Tensor) -> Tensor:
@@ -188,26 +260,19 @@ def _filled(constant: Tensor, like: Tensor) -> Tensor:
     return constant.to(like.dtype).reshape(shape).expand_as(like).clone()
 
 
-RATE = 0.1
-"""Adam's first step, in standard deviations of the input, or in logits; it falls to zero."""
-
-SMALLEST = 1e-6
-"""Probabilities are at least this large, before they are made to sum to one."""
-
-
 def list_candidates(modality: Modality, data: Field) -> dict[str, Tensor]:
-    """Return what the constant mutes put in the place of an input, as float64 (channels,).
+    """Return the constants by which mutes replace an input: name -> float64 (channels,).
 
-    A constant of probabilities is a distribution, so that zero is none of them there.
+    A constant of probabilities has to be a distribution, so zero is not among its candidates.
 
     >>> facts = Modality("x", "probabilities", mean=(0.25, 0.75))
     >>> {name: c.tolist() for name, c in list_candidates(facts, Field((2,), False)).items()}
     {'mean': [0.25, 0.75], 'uniform': [0.5, 0.5]}
     """
     like = torch.zeros(1, *(data.shape or (1,))[:1], dtype=torch.float64)
-    signal = Signal(like, modality, np.zeros(1, dtype=np.int64))
+    site = SiteTensor(like, modality, np.zeros(1, dtype=np.int64))
     names = ["mean", "uniform"] if modality.kind == "probabilities" else ["zero", "mean", "uniform"]
-    found = {n: MUTES[n].replace(signal)[0] for n in names if MUTES[n].applies_to(modality)}
+    found = {n: MUTES[n].replace(site)[0] for n in names if MUTES[n].applies_to(modality)}
     if modality.kind == "probabilities":
         clamped = {n: c.clamp(min=SMALLEST) for n, c in found.items()}
         return {n: c / c.sum() for n, c in clamped.items()}
@@ -216,21 +281,22 @@ def list_candidates(modality: Modality, data: Field) -> dict[str, Tensor]:
 
 @dataclass
 class Constant:
-    """The constant of one input while it is sought.
+    """The constant of one input during the search.
 
-    It is `start` + `scale` * `free`; of probabilities the softmax of log `start` + `free`; and
-    depth is reflected at zero.
+    The searched variable is `free`, float64 (channels,), zero at the start. The constant is `start`
+    + std * `free`; for depth its absolute value, so that it is not negative; for probabilities
+    softmax(log `start` + `free`), so that it is a distribution.
 
     Parameters
     ----------
     modality
-        Which input, with its `std`.
+        The facts of the input, with `std`.
     start
         Where the search begins, float64 (channels,).
     loss
-        The loss there, and then at `best`.
+        The loss at `start`; later the loss at `best`, the best constant so far.
     flat
-        Whether the loss seems not to depend on the constant, so that there is no gradient.
+        Whether all candidates have the same loss, so that a gradient is not expected.
     """
 
     modality: Modality
@@ -249,25 +315,31 @@ class Constant:
         self._adam = torch.optim.Adam([self.free], lr=RATE)
 
     def value(self) -> Tensor:
-        """Return where the search is, as a function of what it moves."""
+        """Return the current constant as a function of `free`, float64 (channels,)."""
         if self.modality.kind == "probabilities":
             return (self.start.log() + self.free).softmax(0)
         moved = self.start + self.scale * self.free
         return moved.abs() if self.modality.kind == "depth" else moved
 
     def step(self, loss: Tensor, rate: float) -> bool:
-        """Go a step against the gradient; `rate` falls from one to zero. False if there is none."""
+        """Take one step of Adam, with a step size that falls as `rate` falls from one to zero.
+
+        Returns
+        -------
+        bool
+            Whether `loss` has a gradient with respect to `free`.
+        """
         known = loss.requires_grad
         (gradient,) = torch.autograd.grad(loss, [self.free], allow_unused=True) if known else [None]
         if gradient is None:
             return False
-        if gradient.isfinite().all():  # a root or a logarithm may have none at some places
+        if gradient.isfinite().all():  # that of a root or a logarithm may be infinite
             self.free.grad = gradient
             self._adam.param_groups[0]["lr"] = RATE * rate
             self._adam.step()
         return True
 
     def consider(self, value: Tensor, loss: float) -> None:
-        """Take a value for the best if its loss is less."""
+        """Keep a value as the best if its loss is less."""
         if loss < self.loss:
             self.best, self.loss = value.detach(), loss

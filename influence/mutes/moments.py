@@ -1,4 +1,4 @@
-"""Moments: the per-channel mean and deviation of an input, and where they were found."""
+"""Moments: the mean and standard deviation of an input, a channel, which some mutes are made of."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from influence.network.sites import is_edge
 __all__ = ["lacking_moments", "measure_moments", "with_moments"]
 
 Moments = Mapping[str, Mapping[str, Sequence[float]]]
-"""For each site its ``mean`` and ``std``, one number a channel."""
+"""Site -> its ``mean`` and ``std``, one number a channel each."""
 
 
 def lacking_moments(
     network: JointNetwork, data: DataFacts, mutes: Sequence[Mute], sites: Sequence[str]
 ) -> set[str]:
-    """Find the sites whose moments a mute needs, and neither checkpoint nor data know."""
+    """Return the sites whose moments a mute needs and neither network nor data hold.
+
+    These are the sites that `measure_moments` has to measure. Parameters are those of
+    `with_moments`.
+    """
     modalities = {m.name: m for m in network.inputs}
     return {
         site
@@ -39,21 +43,31 @@ def with_moments(
     sites: Sequence[str],
     measured: Moments,
 ) -> tuple[dict[str, Modality], list[str]]:
-    """Fill in the moments that the mutes need and the network's facts lack.
+    """Fill in the moments that the mutes need.
 
-    Each comes from the checkpoint's facts, else from the evaluation file's attribute ``mean`` or
-    ``std``, else from what `measure_moments` found.
+    Each is taken from the network's facts, else from the evaluation file's attribute ``mean`` or
+    ``std``, else from the result of `measure_moments`.
+
+    Parameters
+    ----------
+    network, data
+        The network and the data to measure it on.
+    mutes, sites
+        The mutes, and the sites that they replace.
+    measured
+        As from `measure_moments`, for the sites that `lacking_moments` returns.
 
     Returns
     -------
     tuple
-        The modalities by name, and one note a site that says where its moments came from.
+        The modalities by name, and one note for each moment of each site that says where it comes
+        from.
     """
     modalities = {m.name: m for m in network.inputs}
     notes = []
     for site in sites:
         if is_edge(site):
-            continue  # its moments are measured where the network runs
+            continue  # the moments of an edge are measured as the network runs
         facts = modalities[site]
         chosen: dict[str, Sequence[float] | None] = {"mean": facts.mean, "std": facts.std}
         for need in _needs(mutes):
@@ -76,9 +90,18 @@ def _needs(mutes: Sequence[Mute]) -> list[str]:
 def measure_moments(
     data: EvaluationSet, sites: Sequence[str], count: int
 ) -> dict[str, dict[str, list[float]]]:
-    """Average sites over the first samples and all places, per channel, leaving NaN out.
+    """Compute mean and standard deviation of inputs, per channel, in a pass over the data.
 
-    This is a preliminary pass over the data; none is made if there are no sites.
+    No pass is made if there are no sites.
+
+    Parameters
+    ----------
+    data
+        The samples.
+    sites
+        The inputs.
+    count
+        Use the first `count` samples. Values that are NaN or infinite are left out.
     """
     sums = {site: np.zeros((3, 1)) for site in sites}
     for index in range(count if sites else 0):
@@ -90,8 +113,8 @@ def measure_moments(
             values = np.where(known, values, 0.0)
             sums[site] = sums[site] + [known.sum(1), values.sum(1), np.square(values).sum(1)]
     found = {}
-    for site, (places, total, square) in sums.items():
-        known = np.maximum(places, 1)
+    for site, (pixels, total, square) in sums.items():
+        known = np.maximum(pixels, 1)
         mean = total / known
         std = np.sqrt(np.maximum(square / known - np.square(mean), 0.0))
         found[site] = {"mean": mean.tolist(), "std": std.tolist()}

@@ -1,15 +1,14 @@
-"""Mutes: what replaces a site's tensor when its information is taken away.
+"""Mutes: operators that replace the tensor of a site, so that its information is lost.
 
 The paper says only that an input channel is muted (arXiv 1702.08009, Sec. III-D); ``zero`` is its
-most natural reading. Every mute builds a new tensor and never multiplies the old one, so that a
-NaN in a muted input cannot leak.
+most natural reading. Every mute builds a new tensor and never multiplies the old one, so that a NaN
+in a muted input cannot reach the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from zlib import crc32
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,27 +19,24 @@ from influence.errors import InfluenceError
 from influence.network.joint_network import Modality
 from influence.network.sites import is_edge
 
-__all__ = [
-    "Mute",
-    "Signal",
-]
+__all__ = ["BatchInputs", "Mute", "SiteTensor"]
 
 
 @dataclass(frozen=True)
-class Signal:
-    """One site's clean tensor for a batch, and what a mute may need to replace it.
+class SiteTensor:
+    """The tensor of one site for a batch, with everything that a mute may need to replace it.
 
     Parameters
     ----------
     values
         The clean tensor, shape (samples, channels, ...).
     modality
-        The facts of the site; `mean`, `std` and `optimal` are filled in for the mutes that need
-        them.
+        The facts of the site. `mean`, `std` and `optimal` are filled in for mutes that need them.
     indices
-        Positions of the samples in the set, for random streams.
+        Positions of the samples in the data set, int64 (samples,), from which random streams
+        derive.
     partners
-        The tensor of another sample for each of these, for `shuffle`.
+        The tensor of another sample in place of each, for mutes that need ``partners``.
     seed
         The run's seed.
     """
@@ -57,7 +53,7 @@ class Signal:
         Raises
         ------
         InfluenceError
-            If there are neither one number nor as many as channels.
+            If the number of numbers is neither one nor that of the channels.
         """
         numbers = getattr(self.modality, fact)
         assert numbers is not None, "the engine fills in what a mute needs"
@@ -75,28 +71,28 @@ class Signal:
 
 @dataclass(frozen=True)
 class Mute:
-    """An operator that replaces a site's tensor.
+    """An operator that replaces the tensor of a site.
 
     Parameters
     ----------
     name
-        Its name in tables and on the command line.
+        The name in tables and on the command line.
     replace
-        Builds the replacement, of the same shape, from a `Signal`.
+        `SiteTensor` -> a new tensor of the same shape, which the network may change in place.
     summary
-        One line for people.
+        A one-line description.
     kinds
-        The kinds of input for which it is defined; empty for all.
+        The kinds of input for which the mute is defined; empty for all.
     needs
-        What the engine must fill in: ``mean``, ``std``, ``optimal`` or ``partners``.
+        What has to be filled in before: ``mean``, ``std``, ``optimal`` or ``partners``.
     constant
-        Whether every sample is replaced by the same.
+        Whether the replacement is the same for every sample.
     absent
-        Whether the network gets `None` in place of a tensor, so that nothing is built.
+        Whether the network gets `None` instead of a tensor, so that `replace` is not called.
     """
 
     name: str
-    replace: Callable[[Signal], Tensor]
+    replace: Callable[[SiteTensor], Tensor]
     summary: str
     kinds: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
@@ -104,66 +100,148 @@ class Mute:
     absent: bool = False
 
     def applies_to(self, modality: Modality) -> bool:
-        """Say whether the mute is defined for a site: an input of some kind, or an edge."""
+        """Return whether the mute is defined for a site, which is an input or an edge."""
         if self.absent:
             return not is_edge(modality.name)
         return not self.kinds or modality.kind in self.kinds
 
     @property
     def scope(self) -> str:
-        """Say for which inputs the mute is defined."""
+        """The inputs for which the mute is defined, in words."""
         return "inputs" + (f" of kind {' or '.join(sorted(self.kinds))}" if self.kinds else "")
 
 
-def _zero(signal: Signal) -> Tensor:
-    return torch.zeros_like(signal.values)
+@dataclass(frozen=True)
+class BatchInputs:
+    """The inputs of one batch, from which the muted ones are made.
 
+    Under `shuffle` a sample gets the inputs of its partner. Batches are cut from a cyclic order in
+    which the partner of a sample is the next one, so the partner of a batch's last sample is
+    the first sample of the next batch, here called the follower.
 
-def _fact(name: str) -> Callable[[Signal], Tensor]:
-    def replace(signal: Signal) -> Tensor:
-        # A network may call view() on its input or change it in place.
-        return signal.per_channel(name).clone(memory_format=torch.contiguous_format)
+    Parameters
+    ----------
+    clean
+        Modality -> tensor, samples first, in the order of the network's inputs.
+    indices
+        Positions of the samples in the data set, int64 (samples,).
+    modalities
+        The facts of the inputs and of points of edges, with the moments that the mutes need.
+    mutes
+        The mutes by name.
+    follower
+        The inputs of the follower, without an axis of samples; needed for `shuffle` alone.
+    seed
+        The run's seed.
+    partners
+        Positions in the batch of the samples' partners without the last one's, which is the
+        follower, int64 (samples - 1,); `None` if each sample's partner is the next one.
 
-    return replace
+    Examples
+    --------
+    >>> from influence.mutes.registry import MUTES
+    >>> clean = {"x": torch.ones(2, 1), "y": torch.ones(2, 1)}
+    >>> facts = {name: Modality(name) for name in clean}
+    >>> inputs = BatchInputs(clean, np.arange(2), facts, MUTES)
+    >>> inputs.muted("x", "zero").tolist()
+    [[0.0], [0.0]]
+    """
 
+    clean: Mapping[str, Tensor]
+    indices: NDArray[np.int64]
+    modalities: Mapping[str, Modality]
+    mutes: Mapping[str, Mute]
+    follower: Mapping[str, Tensor] | None = None
+    seed: int = 0
+    partners: NDArray[np.int64] | None = None
 
-def _uniform(signal: Signal) -> Tensor:
-    probability = 1.0 / signal.values.shape[1] if signal.modality.kind == "probabilities" else 0.0
-    return torch.full_like(signal.values, probability)
+    def __len__(self) -> int:
+        return len(self.indices)
 
+    def muted(self, site: str, mute: str) -> Tensor:
+        """Return the tensor by which a mute replaces an input."""
+        follower = None if self.follower is None else self.follower[site].unsqueeze(0)
+        return self.replaced(site, mute, self.clean[site], follower)
 
-def _shuffle(signal: Signal) -> Tensor:
-    assert signal.partners is not None, "the engine fills in the partners"
-    return signal.partners
+    def replaced(self, point: str, mute: str, values: Tensor, follower: Tensor | None) -> Tensor:
+        """Return the tensor by which a mute replaces a tensor of the network.
 
+        Parameters
+        ----------
+        point
+            The name of the tensor: an input, or a point of an edge.
+        mute
+            The name of the mute.
+        values
+            The clean tensor, samples first.
+        follower
+            The clean tensor of the follower, shape (1, ...); needed for `shuffle` alone.
 
-def _noise(signal: Signal) -> Tensor:
-    shape = signal.values.shape[1:]
-    stream = crc32(f"noise {signal.modality.name}".encode())
-    draws = np.stack(
-        [
-            np.random.Generator(np.random.Philox([signal.seed, stream, int(i)])).standard_normal(
-                shape, dtype=np.float32
+        Raises
+        ------
+        InfluenceError
+            If the first axis of the tensor is not that of the samples, or it holds integers and the
+            mute is made from a mean.
+        """
+        if values.ndim == 0 or len(values) != len(self):
+            raise InfluenceError(
+                f"{point}: expected a tensor with the {len(self)} samples first, got the shape "
+                f"{tuple(values.shape)}. Name a module before or after it, whose output has them "
+                "first"
             )
-            for i in signal.indices
-        ]
-    )
-    noise = torch.from_numpy(draws).to(signal.values)
-    noise = signal.per_channel("mean") + noise * signal.per_channel("std")
-    if signal.modality.kind == "depth":
-        return noise.clamp(min=0)
-    if signal.modality.kind == "probabilities":
-        noise = noise.clamp(min=1e-6)
-        return noise / noise.sum(dim=1, keepdim=True)
-    return noise
+        if self.mutes[mute].needs & {"mean", "std"} and not values.is_floating_point():
+            raise InfluenceError(
+                f"{point}: holds {values.dtype}, for which a mean is no valid value. Take the mute "
+                "zero or shuffle"
+            )
+        partners = None if follower is None else self.of_partners(values, follower.to(values))
+        facts = self.modalities.get(point) or Modality(point)
+        site = SiteTensor(values, facts, self.indices, partners, self.seed)
+        return self.mutes[mute].replace(site)
 
+    def of_partners(self, values: Tensor, follower: Tensor, axis: int = 0) -> Tensor:
+        """Return the values of each sample's partner; samples are along `axis`."""
+        if self.partners is None:
+            rest = values.narrow(axis, 1, len(self) - 1)
+        else:
+            rest = values.index_select(axis, torch.from_numpy(self.partners).to(values.device))
+        return torch.cat([rest, follower], dim=axis)
 
-def _absent(signal: Signal) -> Tensor:
-    raise AssertionError(f"the engine passes None in the place of {signal.modality.name!r}")
+    def shown(self, setup: frozenset[str], mute: str) -> dict[str, Tensor | None]:
+        """Return the network's inputs with those of `setup` muted.
 
+        All are copies, which the network may change in place.
+        """
 
-def _constant(value: float) -> Mute:
-    def replace(signal: Signal) -> Tensor:
-        return torch.full_like(signal.values, value)
+        def muted(name: str) -> Tensor | None:
+            return None if self.mutes[mute].absent else self.muted(name, mute)
 
-    return Mute(f"constant:{value:g}", replace, f"the value {value:g} everywhere", constant=True)
+        return {
+            name: muted(name) if name in setup else values.clone()
+            for name, values in self.clean.items()
+        }
+
+    def next_sample(self) -> BatchInputs:
+        """Return the follower as a batch of one sample."""
+        assert self.follower is not None, "the engine fills it in where a mute needs it"
+        clean = {
+            name: self.follower[name].to(values).unsqueeze(0) for name, values in self.clean.items()
+        }
+        return replace(self, clean=clean, indices=self.indices[:1], follower=None, partners=None)
+
+    def head(self, count: int) -> BatchInputs:
+        """Return the first `count` samples; the samples are repeated if there are fewer."""
+        take = np.arange(count) % min(count, len(self))
+        follower, partners = self.follower, None
+        if self.partners is not None and count <= len(self):
+            partners = self.partners[: count - 1]
+        if follower is not None and count < len(self):
+            last = count if self.partners is None else int(self.partners[count - 1])
+            follower = {name: x[last] for name, x in self.clean.items()}
+        return replace(
+            self,
+            clean={n: x[torch.from_numpy(take).to(x.device)] for n, x in self.clean.items()},
+            indices=self.indices[take],
+            follower=follower,
+            partners=partners,
+        )

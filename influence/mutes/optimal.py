@@ -1,8 +1,8 @@
 """Optimal constants: for each input the constant that hurts the network least.
 
-Optimal ablation (Li and Janson, NeurIPS 2024, arXiv 2409.09951): of all constants in the place of
-an input, the one for which the expected loss is least. What the network loses even then is what it
-knew from the input; what it loses more under another constant is what that constant spoils.
+Optimal ablation (Li and Janson, NeurIPS 2024, arXiv 2409.09951): an input is replaced by the
+constant for which the expected loss is least. The loss that remains is due to the missing
+information; the additional loss under any other constant is due to that constant being unusual.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from zlib import crc32
 
 import numpy as np
@@ -21,63 +22,111 @@ from torch import nn
 from influence.data.dataset import EvaluationSet
 from influence.data.source import Data, open_data, sample_count
 from influence.errors import InfluenceError
-from influence.mutes.descent import Descent
-from influence.mutes.losses import Losses
+from influence.mutes.descent import Descent, Losses
 from influence.mutes.moments import lacking_moments, measure_moments, with_moments
 from influence.mutes.registry import MUTES
 from influence.network.joint_network import JointNetwork, Modality
 from influence.network.sites import select_sites
-from influence.runtime.execution import choose_device
+from influence.runtime.execution import Execution, choose_device
 from influence.runtime.progress import progress_bar
+from influence.runtime.renames import moved_into_record
 
 __all__ = ["learn_optimal", "with_optimal"]
 
 HELD = 128
-"""So many samples, always the same, tell which constant is the best."""
+"""The number of samples, the same throughout, on which constants are compared."""
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How the samples of each step are drawn.
+
+    Parameters
+    ----------
+    steps, batch_size
+        The number of steps, and of samples in each.
+    seed
+        The seed of the random stream.
+
+    Raises
+    ------
+    InfluenceError
+        If there are less than 0 steps or less than 1 sample in each.
+    """
+
+    steps: int
+    batch_size: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.steps < 0 or self.batch_size < 1:
+            raise InfluenceError(
+                "expected 0 steps or more and a batch of 1 or more, got "
+                f"steps={self.steps} and batch_size={self.batch_size}"
+            )
+
+    def draw(self, count: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
+        """Draw from `count` samples: batches of the held samples, and the batches of all steps.
+
+        All samples occur in the steps equally often, up to one.
+        """
+        stream = np.random.Generator(np.random.Philox([self.seed, crc32(b"optimal")]))
+        held = np.sort(stream.permutation(count)[:HELD])
+        size = min(self.batch_size, count)
+        rounds = [stream.permutation(count) for _ in range(-(-self.steps * size // count))]
+        order = np.concatenate([*rounds, np.empty(0, np.int64)])[: self.steps * size]
+        return _cut(held, self.batch_size), _cut(order, size)
+
+
+LEARNING = partial(Execution, batch_size=8)
+"""How networks are run by default: in small batches, for the gradient needs all activations."""
+
+
+@moved_into_record("execution", ("batch_size", "device", "workers"), LEARNING)
 def learn_optimal(
     network: JointNetwork,
     data: Data,
     *,
     sites: Sequence[str] | None = None,
     steps: int = 200,
-    batch_size: int = 8,
     seed: int = 0,
     limit: int | None = None,
-    device: str = "auto",
-    workers: int = 0,
+    execution: Execution | None = None,
     progress: bool = False,
 ) -> dict[str, tuple[float, ...]]:
     """Learn for each input the constant, one number a channel, that hurts the network least.
 
-    The network stays as it is; Adam moves the constant of one input while the others are shown. The
-    loss is the sum over outputs of cross entropy (labels) or squared error (values), each divided
-    by what it is with nothing muted. Adam starts from the best of zero, the mean and, for
-    probabilities and logits, the uniform input; what is returned is the best of these and of what
-    Adam came to, by the loss on 128 samples drawn from the data. Probabilities stay a distribution,
-    for which zero is no candidate, and depth stays above zero.
+    The network is not changed. Adam moves the constant of one input while the other inputs are
+    shown. The loss is the sum over outputs of cross entropy (labels) or squared error (values),
+    each divided by its value with nothing muted. Adam starts from the best of zero, the mean and,
+    for probabilities and logits, the uniform input; the constant with the least loss of these and
+    of those that Adam reached is returned, by the loss on 128 samples drawn from the data.
+    Constants of probabilities are distributions, so zero is not tried, and those of depth are not
+    negative.
 
     Parameters
     ----------
     network
-        A module or an exported program, through which gradients can pass.
+        A module or an exported program through which gradients can pass.
     data
         Training data: the path of an evaluation file, a set, or an iterable of batches ``(inputs,
         targets)``. Outputs without ground truth there do not count.
     sites
         The inputs; all by default.
-    steps, batch_size, seed
-        Of Adam; a smaller batch takes less memory, as the gradient needs all activations.
+    steps, seed
+        The number of Adam's steps, and the seed by which their samples are drawn.
     limit
         Use only the first samples.
-    device, workers, progress
-        Where to compute, how many processes read ahead, and whether to show how far it is.
+    execution
+        The device to compute on, the number of samples in each step (8 by default; the gradient
+        needs all activations, so a smaller batch takes less memory), and the number of workers.
+    progress
+        Whether to show a progress bar.
 
     Returns
     -------
     dict
-        Input -> constant.
+        Input -> constant, one number a channel, in the unit of the input.
 
     Raises
     ------
@@ -96,20 +145,15 @@ def learn_optimal(
     >>> round(found["x"][0], 3)  # the mean, in closed form
     3.0
     """
-    opened = open_data(data)
+    opened, execution = open_data(data), execution or LEARNING()
     chosen = select_sites(sites, [m.name for m in network.inputs])
-    if steps < 0 or batch_size < 1:
-        raise InfluenceError(
-            f"expected 0 steps or more and a batch of 1 or more, got {steps} and {batch_size}"
-        )
-    count = sample_count(opened, limit)
-    stream = np.random.Generator(np.random.Philox([seed, crc32(b"optimal")]))
-    held = _cut(np.sort(stream.permutation(count)[:HELD]), batch_size)
-    batches = _draw(stream, count, steps, batch_size)
-    place, losses = choose_device(device), Losses.of(network, opened)
+    sampling, count = Sampling(steps, execution.batch_size, seed), sample_count(opened, limit)
+    held, batches = sampling.draw(count)
+    losses = Losses.of(network, opened)
     facts = _with_moments(network, opened, chosen, count)
-    with _frozen(network.to(place).module):
-        descent = Descent(network, opened, losses, held, device=place, workers=workers)
+    device = choose_device(execution.device)
+    descent = Descent(network, opened, losses, held, device, execution.workers)
+    with _frozen(network.to(descent.device).module):
         constants = descent.begin(facts)
         with progress_bar(sum(map(len, batches)), show=progress) as advance:
             descent.run(constants, batches, advance)
@@ -122,7 +166,7 @@ def with_optimal(network: JointNetwork, constants: Mapping[str, Sequence[float]]
     Parameters
     ----------
     network
-        Its module is shared.
+        Its module is shared, and its facts are left unchanged.
     constants
         Input -> constant, as `learn_optimal` returns them.
 
@@ -143,7 +187,7 @@ def with_optimal(network: JointNetwork, constants: Mapping[str, Sequence[float]]
 def _with_moments(
     network: JointNetwork, data: EvaluationSet, sites: Sequence[str], count: int
 ) -> list[Modality]:
-    """Return the facts of the sites with mean and deviation filled in."""
+    """Return the facts of the sites with mean and standard deviation filled in."""
     mutes = [MUTES["mean"], MUTES["noise"]]
     lacking = sorted(lacking_moments(network, data, mutes, sites))
     measured = measure_moments(data, lacking, count)
@@ -155,18 +199,9 @@ def _cut(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
     return [order[i : i + size] for i in range(0, len(order), size)]
 
 
-def _draw(
-    stream: np.random.Generator, count: int, steps: int, batch_size: int
-) -> list[NDArray[np.int64]]:
-    """Draw the batches of all steps, each sample as often as the others."""
-    size = min(batch_size, count)
-    rounds = [stream.permutation(count) for _ in range(-(-steps * size // count))]
-    return _cut(np.concatenate([*rounds, np.empty(0, np.int64)])[: steps * size], size)
-
-
 @contextmanager
 def _frozen(module: nn.Module) -> Iterator[None]:
-    """Let no weight ask for a gradient, which would cost memory."""
+    """Compute no gradients of weights in this context, which would cost memory."""
     weights = [w for w in module.parameters() if w.requires_grad]
     for weight in weights:
         weight.requires_grad_(False)

@@ -1,24 +1,74 @@
-"""influence/mutes/registry.py."""
+"""The registry of mutes: the library's mutes, by name, and the choice of those that a run uses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from zlib import crc32
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from influence.errors import InfluenceError, unknown
-from influence.mutes.mute import Mute, _absent, _constant, _fact, _noise, _shuffle, _uniform, _zero
+from influence.mutes.mute import Mute, SiteTensor
 from influence.network.joint_network import JointNetwork, Modality
 from influence.network.sites import is_edge
 
-__all__ = [
-    "MUTES",
-    "PANEL",
-    "choose_mutes",
-    "lacking_optimal",
-    "parse_mute",
-    "parse_mutes",
-]
+__all__ = ["MUTES", "PANEL", "choose_mutes", "lacking_optimal", "parse_mute", "parse_mutes"]
+
+
+def _zero(site: SiteTensor) -> Tensor:
+    return torch.zeros_like(site.values)
+
+
+def _fact(name: str) -> Callable[[SiteTensor], Tensor]:
+    def replace(site: SiteTensor) -> Tensor:
+        # A network may call view() on its input or change it in place.
+        return site.per_channel(name).clone(memory_format=torch.contiguous_format)
+
+    return replace
+
+
+def _uniform(site: SiteTensor) -> Tensor:
+    probability = 1.0 / site.values.shape[1] if site.modality.kind == "probabilities" else 0.0
+    return torch.full_like(site.values, probability)
+
+
+def _shuffle(site: SiteTensor) -> Tensor:
+    assert site.partners is not None, "the engine fills in the partners"
+    return site.partners
+
+
+def _noise(site: SiteTensor) -> Tensor:
+    shape = site.values.shape[1:]
+    stream = crc32(f"noise {site.modality.name}".encode())
+    draws = np.stack(
+        [
+            np.random.Generator(np.random.Philox([site.seed, stream, int(i)])).standard_normal(
+                shape, dtype=np.float32
+            )
+            for i in site.indices
+        ]
+    )
+    noise = torch.from_numpy(draws).to(site.values)
+    noise = site.per_channel("mean") + noise * site.per_channel("std")
+    if site.modality.kind == "depth":
+        return noise.clamp(min=0)
+    if site.modality.kind == "probabilities":
+        noise = noise.clamp(min=1e-6)
+        return noise / noise.sum(dim=1, keepdim=True)
+    return noise
+
+
+def _absent(site: SiteTensor) -> Tensor:
+    raise AssertionError(f"the engine passes None instead of {site.modality.name!r}")
+
+
+def _constant(value: float) -> Mute:
+    def replace(site: SiteTensor) -> Tensor:
+        return torch.full_like(site.values, value)
+
+    return Mute(f"constant:{value:g}", replace, f"the value {value:g} everywhere", constant=True)
 
 
 MUTES: dict[str, Mute] = {
@@ -89,11 +139,11 @@ MUTES: dict[str, Mute] = {
 """The mutes by name; ``constant:VALUE`` is made by `parse_mute`."""
 
 PANEL = ("zero", "mean", "uniform", "shuffle", "noise", "optimal")
-"""The mutes that ``panel`` stands for: a verdict that holds under all of them is no artefact."""
+"""The mutes that ``panel`` stands for; a result that holds under all is no artefact of one."""
 
 
 def parse_mute(text: str) -> Mute:
-    """Look a mute up by name, or make ``constant:VALUE``.
+    """Look up a mute by name, or make ``constant:VALUE``.
 
     Raises
     ------
@@ -102,8 +152,8 @@ def parse_mute(text: str) -> Mute:
 
     Examples
     --------
-    >>> signal = Signal(torch.ones(1, 2), Modality("x"), np.array([0]))
-    >>> parse_mute("constant:0.5").replace(signal).tolist()
+    >>> site = SiteTensor(torch.ones(1, 2), Modality("x"), np.array([0]))
+    >>> parse_mute("constant:0.5").replace(site).tolist()
     [[0.5, 0.5]]
     """
     name, _, value = text.partition(":")
@@ -121,8 +171,15 @@ def parse_mute(text: str) -> Mute:
 
 
 def parse_mutes(names: Iterable[str]) -> list[Mute]:
-    """Look several mutes up; each may be named once, and ``panel`` stands for all of `PANEL`.
+    """Look up several mutes; ``panel`` stands for all of `PANEL`.
 
+    Raises
+    ------
+    InfluenceError
+        If there are none, a mute is unknown or named twice, or there are several kinds of shuffle.
+
+    Examples
+    --------
     >>> [m.name for m in parse_mutes(["zero", "mean"])]
     ['zero', 'mean']
     >>> [m.name for m in parse_mutes(["mean", "panel"])]
@@ -136,16 +193,16 @@ def parse_mutes(names: Iterable[str]) -> list[Mute]:
     kinds = [mute.name for mute in mutes if "partners" in mute.needs]
     if len(kinds) > 1:
         raise InfluenceError(
-            f"expected one kind of shuffle in a run, got {' and '.join(kinds)}: each reads samples "
-            "in an order of its own. Measure one run for each"
+            f"expected one kind of shuffle in a run, got {' and '.join(kinds)}, which read the "
+            "samples in different orders. Measure one run for each"
         )
     return mutes
 
 
 def _expanded(names: Sequence[str]) -> list[str]:
-    """Put the panel's mutes in its place, without those that are named beside it.
+    """Replace ``panel`` by its mutes, without those that are named beside it.
 
-    Another kind of shuffle takes the place of the panel's.
+    Another kind of shuffle replaces the panel's.
     """
     beside = {name.partition(":")[0] if name in MUTES else name for name in names}
     panel = [name for name in PANEL if name not in beside]
@@ -155,27 +212,27 @@ def _expanded(names: Sequence[str]) -> list[str]:
 def choose_mutes(
     names: Sequence[str], network: JointNetwork, sites: Sequence[str], *, training: bool = False
 ) -> tuple[tuple[Mute, ...], tuple[str, ...]]:
-    """Look mutes up, and leave out what ``panel`` stands for and the network has no use for.
+    """Look up mutes, without those of ``panel`` that are not defined for the network.
 
     Parameters
     ----------
     names
-        As for `influence.mutes.registry.parse_mutes`. A mute that is named itself is never left
-        out.
+        As for `parse_mutes`. A mute that is named itself is never left out.
     network, sites
-        What is muted where.
+        The network, and its sites to mute.
     training
-        Whether there are data from which to learn what the mute ``optimal`` needs.
+        Whether there are training data from which the constants of ``optimal`` can be learned.
 
     Returns
     -------
     tuple
-        The mutes, and one note a mute that was left out.
+        The mutes, and one note for each mute that was left out.
 
     Raises
     ------
     InfluenceError
-        If ``optimal`` is named, and neither the network's facts nor training data give it.
+        If ``optimal`` is named, but neither the network's facts nor training data provide its
+        constants.
 
     Examples
     --------
@@ -191,7 +248,7 @@ def choose_mutes(
     for mute in parse_mutes(names):
         reason = _undefined(mute, network, sites, training=training)
         if not reason or (mute.name in names and "optimal" not in mute.needs):
-            chosen.append(mute)  # a plan refuses what is named and not defined
+            chosen.append(mute)  # a plan refuses a named mute that is not defined
         elif mute.name in names:
             raise InfluenceError(f"network {network.name!r}: mute {mute.name!r}: {reason}")
         else:
@@ -206,18 +263,17 @@ def lacking_optimal(network: JointNetwork, sites: Sequence[str]) -> list[str]:
 
 
 def _undefined(mute: Mute, network: JointNetwork, sites: Sequence[str], *, training: bool) -> str:
-    """Say why a mute cannot be used, if it cannot."""
+    """Return why a mute cannot be used; empty if it can."""
     known = {m.name: m for m in network.inputs}
     if not any(mute.applies_to(known.get(site, Modality(site))) for site in sites):
         return f"it is for {mute.scope}"
     if "optimal" not in mute.needs:
         return ""
     if edges := [site for site in sites if is_edge(site)]:
-        return f"it is for inputs, and {', '.join(edges)} is none"
+        return f"it is for inputs, not for edges such as {edges[0]}"
     if not training and (lacking := lacking_optimal(network, sites)):
         return (
             f"the facts hold no optimal constant of {', '.join(lacking)}. Give training data to "
-            "learn it from (training=..., --train FILE), or write it into the checkpoint "
-            "(influence optimal)"
+            "learn it from, training=..., or write it into the checkpoint (influence optimal)"
         )
     return ""

@@ -1,10 +1,15 @@
-"""Results: the columns of the tables, and the run directory that holds them."""
+"""Run: the results of a measurement, and the directory that holds them.
+
+The directory has one file for each table (`influence.results.tables`), ``rows.h5`` with the rows
+that they are computed from, and ``run.json`` with versions, hashes and arguments.
+"""
 
 from __future__ import annotations
 
 import gzip
 import json
 import os
+import re
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -13,24 +18,34 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+import h5py
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from influence.errors import InfluenceError
+from influence.plan.conditions import NO_MUTE, Condition
+from influence.plan.setups import FULL
 from influence.results.tables import COLUMNS, FILES, empty_table, read_table
-from influence.runtime.files import replace_on_success
-from influence.statistics.rows import Rows, read_rows, write_rows
+from influence.runtime.files import replace_on_success, write_hdf5
+from influence.statistics.rows import RowKey, Rows, full_key
 
 __all__ = [
     "Run",
     "check_free",
     "check_writable",
+    "read_rows",
     "read_run",
+    "write_rows",
 ]
+
+MOST_PACKED = 2048
+"""Arrays larger than this times their size in the file are refused; gzip reaches about 1030."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a measurement found.
+    """The results of a measurement.
 
     Parameters
     ----------
@@ -38,14 +53,14 @@ class Run:
         Data frames with the columns `INFLUENCE_COLUMNS`, `PERFORMANCE_COLUMNS`, `SAMPLES_COLUMNS`;
         a streamed run has no samples.
     info
-        Versions, device, seeds, hashes, arguments, notes, seconds: what ``run.json`` holds.
+        The contents of ``run.json``: versions, device, seeds, hashes, arguments, notes, seconds.
     interactions
-        A data frame with the columns `INTERACTIONS_COLUMNS`; empty where they were not asked for.
+        A data frame with the columns `INTERACTIONS_COLUMNS`; empty if they were not asked for.
     distance
         A data frame with the columns `DISTANCE_COLUMNS`: how far muted inputs lie from the data;
-        empty where no place was found at which to measure it.
+        empty if the network has no place at which to measure it.
     rows
-        Sufficient statistics by network; empty for a run that was read without them.
+        The rows of each network, by its name; empty for a run that was read without them.
 
     Notes
     -----
@@ -114,8 +129,8 @@ def check_free(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> No
     if not (directory / "run.json").exists():
         if found := [f"{n}.csv" for n in COLUMNS if (directory / f"{n}.csv").exists()]:
             raise InfluenceError(
-                f"{directory} holds {', '.join(found)} and no run.json that says of what. Choose "
-                "another output directory, or remove them"
+                f"{directory} holds {', '.join(found)} and no run.json that says what they are of. "
+                "Choose another output directory, or remove them"
             )
         return
     earlier = _read_info(directory)
@@ -131,12 +146,14 @@ def check_free(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> No
 
 
 def check_writable(directory: str | os.PathLike[str]) -> None:
-    """Make a directory if there is none, and try to write there.
+    """Make a directory if there is none, and check that files can be written there.
+
+    It is called before measuring, so that hours of computing are not lost.
 
     Raises
     ------
     InfluenceError
-        If that fails, which is better known before hours of computing than after.
+        If the directory cannot be made or written to.
     """
     directory = Path(directory)
     try:
@@ -149,35 +166,35 @@ def check_writable(directory: str | os.PathLike[str]) -> None:
 
 
 def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
-    """Read a run directory that `measure` wrote, or a folder that keeps its tables alone.
+    """Read a run directory that `measure` wrote, or a folder that holds only its tables.
 
     Parameters
     ----------
     directory
-        Where the run is. Without ``run.json`` its `info` is empty, and so are the tables that are
-        not there, but for `influence` and `performance`, which every run has. The samples may be
-        missing where ``rows.h5`` is, too: a report keeps neither.
+        The directory. Without ``run.json`` the run's `info` is empty, and so are tables that are
+        missing, except `influence` and `performance`, which every run has. The samples may be
+        missing if ``rows.h5`` is, too: a report keeps neither.
     rows
-        Read the sufficient statistics, too; a streamed run has none, and neither has a folder
-        without ``run.json``.
+        Whether to read the rows, too. A streamed run has none, and neither has a folder without
+        ``run.json``.
 
     Returns
     -------
     Run
-        Its frames have the same types as those of `measure`: see there.
+        With the same types of columns as those that `measure` returns; see `Run`.
 
     Raises
     ------
     InfluenceError
-        If a file is missing or is not what the design says.
+        If a file is missing, damaged, or not what `measure` writes.
 
     Examples
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> row = dict.fromkeys(INFLUENCE_COLUMNS, 1) | {"network": "a", "higher_is_better": True}
+    >>> row = dict.fromkeys(COLUMNS["influence"], 1) | {"network": "a", "higher_is_better": True}
     >>> pd.DataFrame([row | {"seed": None}]).to_csv(folder / "influence.csv", index=False)
-    >>> row = dict.fromkeys(PERFORMANCE_COLUMNS, 1) | {"network": "a", "higher_is_better": True}
+    >>> row = dict.fromkeys(COLUMNS["performance"], 1) | {"network": "a", "higher_is_better": True}
     >>> pd.DataFrame([row]).to_csv(folder / "performance.csv", index=False)
     >>> read_run(folder).influence[["network", "seed", "omega", "n"]].dtypes.astype(str).to_list()
     ['str', 'Int64', 'float64', 'int64']
@@ -195,13 +212,11 @@ def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
         and info.get("samples", True),
         "interactions": bool(measured.get("interactions")),
     }
-    tables = {name: _read_if(directory, name, needed=needed.get(name, False)) for name in COLUMNS}
+    tables = {
+        name: read_table(path, name) if needed.get(name) or path.exists() else empty_table(name)
+        for name, path in ((name, directory / file) for name, file in FILES.items())
+    }
     return Run(**tables, info=info, rows=read_rows(directory / "rows.h5") if rows else {})
-
-
-def _read_if(directory: Path, name: str, *, needed: bool) -> pd.DataFrame:
-    path = directory / FILES[name]
-    return read_table(path, name) if needed or path.exists() else empty_table(name)
 
 
 def _read_info(directory: Path) -> dict[str, Any]:
@@ -215,3 +230,118 @@ def _read_info(directory: Path) -> dict[str, Any]:
     if not isinstance(info, dict) or not isinstance(info.get("measured", {}), dict):
         raise InfluenceError(f"{directory}/run.json: expected a JSON object, 'measured' another")
     return info
+
+
+def write_rows(path: str | os.PathLike[str], rows: Mapping[str, Rows]) -> None:
+    """Write the rows of several networks of the same samples to one HDF5 file.
+
+    The group ``rows/<position>`` is a network, named by its attribute ``network``. It contains the
+    arrays ``<condition>/<output>/<statistic>``, or ``<statistic>@<level>`` for a slice. The
+    datasets ``ids``, ``groups`` and ``units`` describe the samples.
+    """
+    with write_hdf5(path) as file:
+        for position, (network, found) in enumerate(rows.items()):
+            # A network's name may be any text, so it is not made a path.
+            group = file.create_group(f"rows/{position}")
+            group.attrs["network"] = network
+            for key, values in found.values.items():
+                group.create_dataset(
+                    str(key),
+                    data=values,
+                    compression="gzip",
+                    shuffle=True,
+                    track_times=False,
+                )
+        file.attrs["statistics"] = "one row a sample, float64; see influence.metrics.registry"
+        first = next(iter(rows.values()))
+        file.create_dataset("ids", data=list(first.ids), dtype=h5py.string_dtype())
+        file.create_dataset("groups", data=first.groups)
+        if first.units is not None:
+            file.create_dataset("units", data=first.units)
+
+
+def read_rows(path: str | os.PathLike[str]) -> dict[str, Rows]:
+    """Read what `write_rows` wrote: the rows of every network, by the network's name.
+
+    Raises
+    ------
+    InfluenceError
+        If the file is missing, damaged, or not what `write_rows` writes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = os.path.join(tempfile.mkdtemp(), "rows.h5")
+    >>> key = RowKey(Condition(NO_MUTE, FULL), "total", "errors")
+    >>> write_rows(file, {"net": Rows(["a", "b"], np.arange(2), {key: np.ones((2, 3))})})
+    >>> read_rows(file)["net"].values[key].tolist()
+    [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
+    """
+    try:
+        with h5py.File(path) as file:
+            ids, groups, units = _read_samples(file)
+            found = [_read_network(file[f"rows/{i}"], len(ids)) for i in range(len(file["rows"]))]
+            if len({network for network, _ in found}) < len(found):
+                raise ValueError("two networks of one name")
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        raise InfluenceError(
+            f"{os.fspath(path)}: expected the rows that influence measure writes beside its tables "
+            f"(a streamed run keeps none), got {error}. Measure again, or copy the file again"
+        ) from error
+    return {network: Rows(ids, groups, values, units=units) for network, values in found}
+
+
+def _read_samples(
+    file: h5py.File,
+) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64] | None]:
+    ids = file["ids"].asstr()[...]
+    groups = _read_numbers(file, "groups", ids.shape)
+    units = _read_numbers(file, "units", ids.shape) if "units" in file else None
+    return ids.tolist(), groups, units
+
+
+def _read_numbers(file: h5py.File, name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    numbers = file[name][...]
+    if len(shape) != 1 or numbers.shape != shape or not len(numbers):
+        raise ValueError(f"ids of shape {shape} beside {name} of shape {numbers.shape}")
+    found = np.unique(numbers)
+    if not np.array_equal(found, np.arange(len(found))):
+        raise ValueError(f"{name} that are not numbered 0, 1, ...")
+    return np.asarray(numbers, dtype=np.int64)
+
+
+def _read_network(group: h5py.Group, samples: int) -> tuple[str, dict[RowKey, NDArray[np.float64]]]:
+    datasets: dict[str, h5py.Dataset] = {}
+
+    def keep(name: str, found: Any) -> None:
+        if isinstance(found, h5py.Dataset):
+            datasets[name] = found
+
+    group.visititems(keep)
+    values = {_parse(name): _checked(found, samples) for name, found in datasets.items()}
+    for key, rows in values.items():
+        full = values.get(full_key(key))
+        if full is None or full.shape != rows.shape:
+            raise ValueError(f"{key} without rows of the same shape with nothing muted")
+    return str(group.attrs["network"]), values
+
+
+def _parse(name: str) -> RowKey:
+    """Return the key whose text `name` is."""
+    found = re.fullmatch(r"(full|([^(/]+)\(([^/]+)\))/([^/]+)/([^/@]+)(?:@(.+))?", name)
+    if not found:
+        raise ValueError(f"rows under the name {name!r}")
+    _, mute, sites, output, statistic, level = found.groups()
+    setup = frozenset(sites.split("+")) if sites else FULL
+    return RowKey(Condition(mute or NO_MUTE, setup), output, statistic, level or "all")
+
+
+def _checked(dataset: h5py.Dataset, samples: int) -> NDArray[np.float64]:
+    if dataset.dtype != np.float64 or dataset.shape != (samples, *dataset.shape[1:2]):
+        raise ValueError(f"{dataset.name} of type {dataset.dtype} and shape {dataset.shape}")
+    if dataset.nbytes > MOST_PACKED * dataset.id.get_storage_size():
+        raise ValueError(f"{dataset.name} of {dataset.nbytes} bytes, which the file does not hold")
+    values: NDArray[np.float64] = dataset[...]
+    if values.ndim != 2 or not np.isfinite(values).all():
+        raise ValueError(f"{dataset.name} with rows that are not finite numbers")
+    return values

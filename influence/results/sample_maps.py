@@ -1,4 +1,4 @@
-"""Sample maps: where in a sample a source helps and where it hurts, and the file of such maps."""
+"""Sample maps: at which pixels of a sample a source helps or hurts, and the file of such maps."""
 
 from __future__ import annotations
 
@@ -18,31 +18,29 @@ __all__ = ["SampleMaps", "write_maps"]
 
 @dataclass(frozen=True)
 class SampleMaps:
-    """One output of some samples, with nothing muted and with one source muted.
+    """The predictions of one output for some samples, with nothing muted and with one source muted.
 
     Parameters
     ----------
     network, source, target, mute
-        What was run: the network, what was muted and by what, and the output.
+        Names of the network, the muted site, the output and the mute.
     ids
         The names of the n samples.
     truth, full, muted
-        Ground truth, -1 (labels) or NaN (values) where there is none; the prediction with nothing
-        muted; that with the source muted. Shape (n, ...), that of the target.
+        The ground truth, which is -1 (labels) or NaN (values) at pixels without one; the prediction
+        with nothing muted; and the prediction with the source muted. All of shape (n, ...).
     classes
-        The names of the labels, as far as they are known.
+        The names of the labels; empty if they have none.
     unit
-        Of the values.
+        The unit of the values.
     pictures
-        What the samples look like, (n, height, width) or (n, height, width, 3), if anything is
-        known of it.
+        Images of the samples to show beside the maps, (n, height, width) or (n, height, width, 3).
     pictured
-        What the pictures show.
+        The name of the input or image that the pictures show.
     given
-        What the network was given of the target: the input of its name, in the form of the truth,
-        if it has one.
+        The input of the same name as the target, in the form of the truth, if there is one.
     facts
-        What else has to be known to make the same maps again, for the file.
+        Further attributes for the file, so that the same maps can be made again.
 
     Examples
     --------
@@ -74,10 +72,10 @@ class SampleMaps:
 
     @property
     def gain(self) -> NDArray[np.float64]:
-        """Where the source helps, above zero, and where it hurts, below; NaN without truth.
+        """The gain by the source at each pixel: positive where it helps, NaN without truth.
 
-        Of labels, 1 where only the prediction with nothing muted is right, -1 where only the muted
-        one is. Of values, by how much the absolute error is smaller with nothing muted.
+        For labels it is 1 where only the prediction with nothing muted is right, and -1 where only
+        the muted one is. For values it is the decrease of the absolute error.
         """
         gain: NDArray[np.float64]
         if self.of_labels:
@@ -89,7 +87,7 @@ class SampleMaps:
 
     @property
     def omega(self) -> NDArray[np.float64]:
-        """The mean of each map: omega of the pixel accuracy, or of the mean absolute error."""
+        """The mean gain of each sample: omega of pixel accuracy, or of the mean absolute error."""
         omega: NDArray[np.float64] = np.nanmean(self.gain.reshape(len(self.ids), -1), axis=1)
         return omega
 
@@ -97,8 +95,8 @@ class SampleMaps:
 def write_maps(path: str | os.PathLike[str], maps: SampleMaps) -> None:
     """Write maps to an HDF5 file, which appears whole or not at all.
 
-    It holds `ids`, `truth`, `full`, `muted`, `gain`, `omega` and, where they are known, `pictures`
-    and `given`, samples first; its attributes say what was run.
+    Its datasets, samples first, are `ids`, `truth`, `full`, `muted`, `gain`, `omega` and, if there
+    are any, `pictures` and `given`; the names and facts are its attributes.
 
     Raises
     ------
@@ -117,8 +115,8 @@ def write_maps(path: str | os.PathLike[str], maps: SampleMaps) -> None:
     """
     arrays = {name: getattr(maps, name) for name in ("truth", "full", "muted", "gain", "omega")}
     for name in ("pictures", "given"):
-        if (known := getattr(maps, name)) is not None:
-            arrays[name] = known
+        if (array := getattr(maps, name)) is not None:
+            arrays[name] = array
     with write_hdf5(path) as file:
         file.attrs["format"] = "influence-maps"
         for name in ("network", "source", "target", "mute", "unit", "pictured"):

@@ -1,21 +1,36 @@
-"""Selections from frames of results: by name, by level, the headline metrics, nothing muted."""
+"""Selections of rows of result tables: by name and level, of one metric, of extreme samples."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 import pandas as pd
 
-from influence.errors import unknown
+from influence.errors import InfluenceError, unknown
 
-__all__ = ["at_level", "choose", "headline", "named", "nothing_muted", "scored_by"]
+__all__ = [
+    "SIDES",
+    "at_level",
+    "choose",
+    "extreme_samples",
+    "headline",
+    "named",
+    "nothing_muted",
+    "scored_by",
+]
+
+DIRECTION = ["network", "seed", "dataset", "mute", "source", "target", "metric"]
+
+SIDES = {"helped": 1, "hurt": -1}
+"""Name of a side -> the sign of omega of its samples."""
 
 HEADLINE_METRICS = ("mean_iou", "sqr_rel")  # those of Fig. 7 of arXiv 1702.08009
 
 
 def named(frame: pd.DataFrame, column: str, names: Sequence[str]) -> pd.DataFrame:
-    """Return the rows with one of `names` in `column`; all rows if there are no names.
+    """Return the rows with one of `names` in `column`; all rows if `names` is empty.
 
     Raises
     ------
@@ -39,7 +54,7 @@ def at_level(frame: pd.DataFrame, pattern: str) -> pd.DataFrame:
     Raises
     ------
     InfluenceError
-        If there is none.
+        If no level matches.
 
     Examples
     --------
@@ -54,8 +69,10 @@ def at_level(frame: pd.DataFrame, pattern: str) -> pd.DataFrame:
 
 
 def headline(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of one metric per target: that of the paper, or else the first.
+    """Return the rows of one metric for each target: that of the paper, or else the first.
 
+    Examples
+    --------
     >>> frame = pd.DataFrame({"target": ["a", "a", "b"], "metric": ["rms", "sqr_rel", "psnr"]})
     >>> headline(frame)["metric"].tolist()
     ['sqr_rel', 'psnr']
@@ -69,21 +86,25 @@ def headline(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def scored_by(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of some metrics; those of `headline` if none is named."""
+    """Return the rows of some metrics; those of `headline` if `metrics` is empty."""
     return named(frame, "metric", metrics) if metrics else headline(frame)
 
 
 def choose(
     frame: pd.DataFrame, *, metric: Sequence[str] = (), mute: Sequence[str] = (), level: str = "all"
 ) -> pd.DataFrame:
-    """Return the rows that a table or a plot is asked for.
+    """Return the rows of some metrics, mutes and levels, for a table or a plot.
 
     Parameters
     ----------
-    frame : with the columns mute, target, metric and level.
-    metric : names; by default one per target, as from `headline`.
-    mute : names; all by default.
-    level : one, or a pattern; see `at_level`.
+    frame
+        A frame with the columns mute, target, metric and level.
+    metric
+        Names of metrics; by default one for each target, as from `headline`.
+    mute
+        Names of mutes; by default all.
+    level
+        A level or a pattern; see `at_level`.
 
     Raises
     ------
@@ -102,9 +123,9 @@ def choose(
 
 
 def nothing_muted(performance: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the fullest setup of each network, once, whatever the mute.
+    """Return the rows of the full setup of each network, once, whatever the mute.
 
-    A setup names the sites that are present, so the one that mutes nothing names the most.
+    A setup names the sites that are present, so the full one names the most.
     """
     present = performance["setup"].map(lambda setup: 0 if setup == "none" else setup.count("+") + 1)
     run = [performance[column] for column in ("network", "dataset")]
@@ -112,3 +133,71 @@ def nothing_muted(performance: pd.DataFrame) -> pd.DataFrame:
     return full.drop_duplicates(
         ["network", "seed", "dataset", "setup", "target", "metric", "level"]
     )
+
+
+def extreme_samples(
+    samples: pd.DataFrame,
+    *,
+    network: Sequence[str] = (),
+    source: Sequence[str] = (),
+    target: Sequence[str] = (),
+    metric: Sequence[str] = (),
+    mute: Sequence[str] = (),
+    top: int = 10,
+) -> pd.DataFrame:
+    """Find the samples that each source helps and hurts most.
+
+    They show what a source is used for. A sample is helped if omega of this sample alone is above
+    zero, and hurt if it is below. Samples whose metric is not defined are neither.
+
+    Parameters
+    ----------
+    samples
+        A frame with the columns of ``samples.csv.gz``, of one run or of several.
+    network, source, target, mute
+        Names; by default all.
+    metric
+        Names of metrics; by default one for each target: mean IoU, the squared relative error, or
+        else the first in the file.
+    top
+        The number of samples on each side.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `samples`, `side` (`helped` or `hurt`) and `rank` (1, 2, ...), for one
+        direction after the other, the most extreme samples first.
+
+    Raises
+    ------
+    InfluenceError
+        If a name is unknown, or `top` is below 1.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({
+    ...     "network": "a", "seed": 0, "dataset": "d", "mute": "zero", "source": "x",
+    ...     "target": "y", "metric": "mse", "id": ["p", "q", "r", "s"], "omega": [1, -2, 3, 0]})
+    >>> extreme_samples(frame, top=1)[["id", "side", "rank", "omega"]].values.tolist()
+    [['r', 'helped', 1, 3], ['q', 'hurt', 1, -2]]
+    """
+    if top < 1:
+        raise InfluenceError(f"expected top=1 or more, got {top}")
+    wanted = {"network": network, "source": source, "target": target, "mute": mute}
+    chosen = samples
+    for column, names in wanted.items():
+        chosen = named(chosen, column, names)
+    chosen = scored_by(chosen, metric)
+    chosen = chosen.assign(direction=_groups(chosen).ngroup())
+    sides = []
+    for name, sign in SIDES.items():
+        side = chosen[chosen["omega"] * sign > 0]
+        side = side.sort_values("omega", ascending=sign < 0, kind="stable")
+        side = side.assign(side=name, rank=_groups(side).cumcount() + 1)
+        sides.append(side[side["rank"] <= top])
+    found = pd.concat(sides).sort_values(["direction", "side", "rank"], kind="stable")
+    return found.drop(columns="direction").reset_index(drop=True)
+
+
+def _groups(frame: pd.DataFrame) -> Any:
+    return frame.groupby(DIRECTION, sort=False, dropna=False)

@@ -1,4 +1,4 @@
-"""The types of columns: what each name in the tables of a run holds, whatever table it is in."""
+"""Tables of a run: their columns, the type of each column, and the files that hold them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 
 TEXT = ("network", "dataset", "mute", "site", "source", "target", "metric", "level", "unit",
         "setup", "id", "kind", "players", "place", "checkpoint_sha256")  # fmt: skip
-"""Names and hashes; empty where there is none."""
+"""Names and hashes; empty if there is none."""
 
 FLAGS = ("higher_is_better", "warning")
 
@@ -42,8 +42,10 @@ LABELS = ("seed",)
 
 
 def dtype_of(column: str) -> str:
-    """Return the pandas type of a column: text, true or false, whole or real numbers.
+    """Return the pandas type of a column, which is the same in every table.
 
+    Examples
+    --------
     >>> [dtype_of(name) for name in ("network", "seed", "n", "higher_is_better", "omega")]
     ['str', 'Int64', 'int64', 'bool', 'float64']
     """
@@ -52,12 +54,12 @@ def dtype_of(column: str) -> str:
 
 
 def typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give every column the type of its name.
+    """Convert every column of a frame to its type; see `dtype_of`.
 
     Raises
     ------
     InfluenceError
-        If a column holds something else, such as no number where there has to be one.
+        If a column has values that cannot be converted.
 
     Examples
     --------
@@ -73,7 +75,7 @@ def _typed(cells: pd.Series) -> pd.Series:
     try:
         if dtype == "str":
             cells = cells.fillna("")
-        elif dtype == "int64":  # which would cut off what stands behind the point
+        elif dtype == "int64":  # whose conversion would truncate fractions; that of Int64 fails
             cells = cells.astype("Int64")
         return cells.astype(pandas_dtype(dtype))
     except (TypeError, ValueError, OverflowError) as error:
@@ -123,8 +125,10 @@ FILES = {name: f"{name}.csv" for name in COLUMNS} | {"samples": "samples.csv.gz"
 
 
 def empty_table(name: str) -> pd.DataFrame:
-    """Return a table with its columns and without rows.
+    """Return a table without rows.
 
+    Examples
+    --------
     >>> empty_table("interactions").columns[-1]
     'n'
     """
@@ -132,12 +136,12 @@ def empty_table(name: str) -> pd.DataFrame:
 
 
 def read_table(path: Path, name: str) -> pd.DataFrame:
-    """Read one file that has the columns of a table, such as `influence`, with their types.
+    """Read the file of one table, such as `influence`, with the types of its columns.
 
     Raises
     ------
     InfluenceError
-        If the file is missing, has other columns, holds no row, or text where numbers belong.
+        If the file is missing, has other columns or no row, or has text in a column of numbers.
     """
     columns = COLUMNS[name]
     remedy = "Write the table again with influence measure"
@@ -179,40 +183,35 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
         raise InfluenceError(f"{path}: {error}") from error
 
 
-PACKED = {"samples": "samples.csv.gz"}
-"""Table -> its file, where that is compressed."""
-
-
 def read_tables(
     runs: Iterable[str | os.PathLike[str]], name: str, *, optional: bool = False
 ) -> pd.DataFrame:
-    """Read one table of run directories, such as `influence`, into one frame.
+    """Read one table of several run directories into one frame.
 
     Parameters
     ----------
     runs
         The directories.
     name
-        Of the table's file, without its suffix.
+        The name of the table, such as `influence`.
     optional
-        Pass over runs without this file; the frame is empty if none has it.
+        Whether to skip runs without this file; the frame is empty if no run has it.
 
     Raises
     ------
     InfluenceError
-        If a file is missing, has other columns, holds no row, or text where numbers belong.
+        If a file cannot be read; see `read_table`.
 
     Examples
     --------
     >>> import tempfile
     >>> run = Path(tempfile.mkdtemp())
-    >>> from influence.results.tables import PERFORMANCE_COLUMNS
     >>> row = dict.fromkeys(PERFORMANCE_COLUMNS, 0) | {"network": "a", "higher_is_better": True}
     >>> pd.DataFrame([row]).to_csv(run / "performance.csv", index=False)
     >>> read_tables([run], "performance")[["network", "value"]].to_dict("records")
     [{'network': 'a', 'value': 0.0}]
     """
-    paths = [Path(run) / PACKED.get(name, f"{name}.csv") for run in runs]
+    paths = [Path(run) / FILES[name] for run in runs]
     if optional:
         paths = [path for path in paths if path.exists()]
     frames = [read_table(path, name) for path in paths]

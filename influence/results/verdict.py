@@ -1,7 +1,7 @@
-"""The verdict of a panel of mutes: does the sign of an omega depend on what replaced the input?
+"""The verdict of several mutes: does the sign of an omega depend on what replaced the input?
 
-A muted input is off the data, and each mute is off in its own way (Jain et al., ICLR 2022; Hase et
-al., NeurIPS 2021). What all mutes agree on is not an artefact of one of them.
+Every mute gives inputs that differ from the data, and each in another way (Jain et al., ICLR 2022;
+Hase et al., NeurIPS 2021). A sign on which all mutes agree is not an artefact of one of them.
 """
 
 from __future__ import annotations
@@ -36,24 +36,27 @@ VERDICT_COLUMNS = (*DIRECTION, "mutes", "smallest", "largest", *SIDES, "verdict"
 
 
 def verdicts(influence: pd.DataFrame, *, level: str = "all") -> pd.DataFrame:
-    """Judge each direction by all its mutes: one row per network, source, target, metric, level.
+    """Judge whether omega has the same sign under all mutes.
 
-    The sign is stable if the interval of every mute excludes zero on the same side; omega is not
-    distinguishable from zero if that of none does; otherwise the sign is unstable. An omega
-    without an interval excludes nothing. Where no omega has an interval and a p-value there is no
-    verdict: metrics that keep their own state have none, and how much outputs change is never below
-    zero, whatever the source.
+    The sign is stable if the intervals of all mutes exclude zero on the same side; omega is not
+    distinguishable from zero if the interval of none does; otherwise the sign is unstable. An omega
+    without an interval does not exclude zero. If no omega has an interval and a p-value, there is
+    no verdict: metrics that keep their own state have neither, and metrics of change, which are
+    never below zero, have no p-value.
 
     Parameters
     ----------
-    influence : frame with the columns of `influence.csv`, of one run or of several.
-    level : `all`, a slice such as `class:floor`, or a pattern such as `*`.
+    influence
+        A frame with the columns of `influence.csv`, of one run or of several.
+    level
+        The level ``all``, a slice such as ``class:floor``, or a pattern such as ``*``.
 
     Returns
     -------
     DataFrame
-        With the columns `VERDICT_COLUMNS`. `smallest` and `largest` are omegas; `mutes`, and its
-        parts `helps`, `hurts` and `undecided`, name mutes, joined by a comma.
+        With the columns `VERDICT_COLUMNS`, one row for each network, source, target, metric and
+        level. `smallest` and `largest` are omegas. `mutes` names the mutes, joined by commas; each
+        of them is also in one of `helps`, `hurts` and `undecided`.
 
     Raises
     ------
@@ -75,9 +78,9 @@ def verdicts(influence: pd.DataFrame, *, level: str = "all") -> pd.DataFrame:
     if (twice := chosen.duplicated([*DIRECTION, "mute"])).any():
         first = chosen[twice].iloc[0]
         raise InfluenceError(
-            f"two results for network {first['network']!r}, {first['source']} → "
-            f"{first['target']}, mute {first['mute']!r}. Give each run once, and each network a "
-            "name of its own (influence.json)"
+            f"expected each result once, got two results for network {first['network']!r}, "
+            f"{first['source']} → {first['target']}, mute {first['mute']!r}. Name each run once, "
+            "and give each network another name in influence.json"
         )
     sides = [chosen["omega_low"] > 0, chosen["omega_high"] < 0]
     tested = chosen["omega_low"].notna()
@@ -85,41 +88,43 @@ def verdicts(influence: pd.DataFrame, *, level: str = "all") -> pd.DataFrame:
         tested &= chosen["p_value"].notna()
     chosen = chosen.assign(side=np.select(sides, ["helps", "hurts"], "undecided"), tested=tested)
     grouped = chosen.groupby(list(DIRECTION), sort=False, dropna=False)
-    judged = pd.DataFrame([_judge(key, own) for key, own in grouped], columns=list(VERDICT_COLUMNS))
+    judged = pd.DataFrame([_judge(key, rows) for key, rows in grouped], columns=[*VERDICT_COLUMNS])
     return judged.astype({"seed": chosen["seed"].dtype})  # which may be missing
 
 
-def _judge(key: Hashable, own: pd.DataFrame) -> dict[str, Any]:
+def _judge(key: Hashable, rows: pd.DataFrame) -> dict[str, Any]:
     assert isinstance(key, tuple)
-    said = {side: ", ".join(own.loc[own["side"] == side, "mute"]) for side in SIDES}
-    if not own["tested"].any():
-        verdict, said = UNTESTED, dict.fromkeys(SIDES, "")
-    elif own["side"].nunique() > 1:
+    mutes = {side: ", ".join(rows.loc[rows["side"] == side, "mute"]) for side in SIDES}
+    if not rows["tested"].any():
+        verdict, mutes = UNTESTED, dict.fromkeys(SIDES, "")
+    elif rows["side"].nunique() > 1:
         verdict = UNSTABLE
     else:
-        verdict = INDISTINGUISHABLE if said["undecided"] else STABLE
+        verdict = INDISTINGUISHABLE if mutes["undecided"] else STABLE
     return {
         **dict(zip(DIRECTION, key, strict=True)),
-        "mutes": ", ".join(own["mute"]),
-        "smallest": own["omega"].min(),
-        "largest": own["omega"].max(),
-        **said,
+        "mutes": ", ".join(rows["mute"]),
+        "smallest": rows["omega"].min(),
+        "largest": rows["omega"].max(),
+        **mutes,
         "verdict": verdict,
     }
 
 
 def in_words(judged: Any) -> str:
-    """Say a row of `verdicts` on one line, with the mutes on each side where they differ.
+    """Write a row of `verdicts` on one line, with the mutes of each side if they differ.
 
+    Examples
+    --------
     >>> from types import SimpleNamespace
     >>> in_words(SimpleNamespace(verdict=STABLE, helps="zero, mean", hurts="", undecided=""))
     'stable sign: helps'
     >>> in_words(SimpleNamespace(verdict=UNSTABLE, helps="zero", hurts="", undecided="mean"))
     'unstable sign: + zero; 0 mean'
     """
-    said = {side: getattr(judged, side) for side in SIDES if getattr(judged, side)}
+    found = {side: getattr(judged, side) for side in SIDES if getattr(judged, side)}
     if judged.verdict == STABLE:
-        return f"{STABLE}: {next(iter(said))}"
+        return f"{STABLE}: {next(iter(found))}"
     if judged.verdict == UNSTABLE:
-        return f"{UNSTABLE}: " + "; ".join(f"{SIDES[side]} {mutes}" for side, mutes in said.items())
+        return f"{UNSTABLE}: " + "; ".join(f"{SIDES[s]} {mutes}" for s, mutes in found.items())
     return str(judged.verdict)

@@ -57,7 +57,7 @@ def moved_into_record(
                     f"expected {', '.join(old)} in {keyword}=..., got both. Give the record alone"
                 )
             fields = ", ".join(f"{name}={value!r}" for name, value in old.items())
-            name = getattr(record, "__name__", "record")
+            name = getattr(getattr(record, "func", record), "__name__", "record")  # of a partial
             warnings.warn(
                 f"{', '.join(old)}: give {keyword}={name}({fields}); as keywords they will be "
                 "removed in the next version",
@@ -65,7 +65,7 @@ def moved_into_record(
                 stacklevel=2,
             )
             given[keyword] = record(**old)
-            return function(*args, **given)  # type: ignore[arg-type]
+            return function(*args, **given)
 
         return accept
 

@@ -23,9 +23,8 @@ from influence.engine.evaluation import try_out
 from influence.engine.preparation import make_runners
 from influence.engine.schedule import Schedule, choose_batches, order_samples
 from influence.errors import InfluenceError
-from influence.metrics.matching import match_metrics
 from influence.metrics.metric import Metric, Prediction, Statistic
-from influence.metrics.registry import METRICS
+from influence.metrics.registry import METRICS, match_metrics
 from influence.mutes.registry import choose_mutes
 from influence.network.joint_network import JointNetwork
 from influence.network.sites import select_sites

@@ -19,10 +19,9 @@ from influence.display.gallery.folder import Gallery
 from influence.errors import InfluenceError
 from influence.mutes.optimal import with_optimal
 from influence.network.joint_network import JointNetwork
-from influence.results.extremes import extreme_samples
 from influence.results.run import Run, read_run
 from influence.results.sample_maps import SampleMaps
-from influence.results.selection import named
+from influence.results.selection import extreme_samples, named
 from influence.runtime.records import Record, read_record
 from influence.samples.maps import Effect, map_samples
 
@@ -174,7 +173,7 @@ def map_extremes(
         As for `influence.samples.maps.map_samples`.
     metric
         The metric whose omega chooses samples; by default one of the target, see
-        `influence.results.extremes.extreme_samples`.
+        `influence.results.selection.extreme_samples`.
     top
         How many helped and how many hurt samples.
 
@@ -240,7 +239,7 @@ def gather_gallery(
         The mute that replaced sources; by default `shuffle` if the run has it, or else its first.
     metric
         The metrics whose omega chooses samples; by default one for each target, see
-        `influence.results.extremes.extreme_samples`.
+        `influence.results.selection.extreme_samples`.
     top
         How many helped and how many hurt samples of each source and target.
     own

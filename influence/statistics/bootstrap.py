@@ -1,7 +1,7 @@
-"""Paired bootstrap and sign-flip test on rows: an interval is ``weights @ rows``.
+"""Paired bootstrap and sign-flip test on rows: a draw of a metric is its formula on weighted sums.
 
-Samples are drawn with replacement, or whole units where samples are not independent: groups, and
-the pairs that exchange their inputs under a shuffle. Both sides of an omega use the same draw. The
+Samples are drawn with replacement. Where they are not independent, whole units are: groups, and the
+pairs that exchange their inputs under a shuffle. Both sides of an omega use the same draw. The
 interval takes the percentiles that give a mean of normal data its t interval (Hesterberg, The
 American Statistician 2015, the expanded percentile interval); plain percentiles are too narrow for
 few samples.
@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from scipy import sparse, stats
 
 from influence.errors import InfluenceError
-from influence.statistics.rows import Rows
-from influence.statistics.sums import Pair, Sums, full_key
+from influence.statistics.rows import Rows, Sides, Sums, full_key
 
 __all__ = [
     "Resampling",
@@ -35,24 +34,31 @@ Array = NDArray[np.float64]
 K = TypeVar("K")
 
 BLOCK = 2**21
-"""How many weights are held at a time."""
+"""The number of weights that are held in memory at a time."""
 
 FEWEST = 100
-"""Of fewer sign flips the variance is not taken."""
+"""With fewer sign flips their variance is not estimated."""
 
 
 @dataclass(frozen=True)
 class Resampling:
-    """How intervals and p-values are computed; every network, mute and metric shares the draws.
+    """The bootstrap and the sign flips that intervals and p-values are computed by.
+
+    All networks, mutes and metrics use the same draws, so that their differences are paired.
 
     Parameters
     ----------
     draws
-        Bootstrap draws, and sign flips.
+        The number of bootstrap draws, and of sign flips.
     confidence
-        Of the intervals, such as 0.95.
+        The coverage of the intervals, such as 0.95.
     seed
-        Of the draws.
+        The seed of the draws.
+
+    Raises
+    ------
+    InfluenceError
+        If there is no draw, or the confidence is not between 0 and 1.
 
     Examples
     --------
@@ -79,10 +85,10 @@ class Resampling:
             )
 
     def sums(self, rows: Rows) -> Sums:
-        """Add up the rows, and add them up again for every draw and every sign flip.
+        """Add up the rows over all samples, over every draw and over every sign flip.
 
-        Never all draws of all samples are held: beside the rows and their sums this needs memory
-        for a block of draws, and for one statistic's rows.
+        The weights of the draws are made in blocks. Beside the rows and their sums this needs
+        memory for one block, and for the rows of one statistic.
         """
         units = rows.drawn_together
         count = int(units.max()) + 1
@@ -104,8 +110,8 @@ class Resampling:
             groups=count,
         )
 
-    def exchange(self, pairs: Mapping[K, Pair], groups: NDArray[np.int64]) -> dict[K, Array]:
-        """Add up second minus first over the samples that a sign flip swaps: (draws, k) for each.
+    def exchange(self, pairs: Mapping[K, Sides], groups: NDArray[np.int64]) -> dict[K, Array]:
+        """Add up the second minus the first side over the samples that each sign flip swaps.
 
         Parameters
         ----------
@@ -113,7 +119,12 @@ class Resampling:
             Rows (samples, k) of two sides that are exchangeable under the null hypothesis.
         groups
             For each sample the number of its group; groups are swapped as a whole. The flips are
-            the same on every call with as many groups.
+            the same on every call with the same number of groups.
+
+        Returns
+        -------
+        dict
+            The sums, (draws, k) for each key.
         """
         count = int(groups.max()) + 1
         sides = {key: [_add_up(rows, groups) for rows in pair] for key, pair in pairs.items()}
@@ -124,21 +135,21 @@ class Resampling:
         return found
 
     def _weights(self, count: int) -> Iterator[tuple[slice, Array]]:
-        """Yield some draws at a time, and how often each group is in them."""
+        """Yield blocks of draws, with the number of times that each group is in each draw."""
         stream, evenly = self.stream(b"bootstrap"), np.full(count, 1 / count)
         for block in self._blocks(count):
             some = block.stop - block.start
             yield block, stream.multinomial(count, evenly, size=some).astype(np.float64)
 
     def _flips(self, count: int) -> Iterator[tuple[slice, Array]]:
-        """Yield some draws at a time, with 1 where a group's full and muted rows are swapped."""
+        """Yield blocks of flips, with 1 where the two sides of a group are swapped."""
         stream = self.stream(b"flips")
         for block in self._blocks(count):
             some = block.stop - block.start
             yield block, stream.integers(0, 2, size=(some, count)).astype(np.float64)
 
     def stream(self, purpose: bytes) -> np.random.Generator:
-        """Return the random numbers for one purpose, the same on every call."""
+        """Return the generator of random numbers for one purpose, the same on every call."""
         return np.random.Generator(np.random.Philox([self.seed, crc32(purpose)]))
 
     def _blocks(self, count: int) -> Iterator[slice]:
@@ -147,10 +158,10 @@ class Resampling:
             yield slice(start, min(start + step, self.draws))
 
     def interval(self, drawn: Array, groups: int) -> tuple[Array, Array]:
-        """Return the ends of the intervals of values (...) from their draws (draws, ...).
+        """Return the ends of the intervals (...) of values from their draws (draws, ...).
 
-        Draws that are NaN are left out. One sample or group says nothing of the spread between
-        them: both ends are NaN.
+        Draws that are NaN are left out. With fewer than two independent `groups` the spread between
+        them is unknown, and both ends are NaN.
         """
         if groups < 2:
             return np.full(drawn.shape[1:], np.nan), np.full(drawn.shape[1:], np.nan)
@@ -160,11 +171,12 @@ class Resampling:
         return low, high
 
     def p_value(self, observed: Array, flipped: Array, groups: int) -> Array:
-        """Two-sided p-values of omegas (...) among their sign flips (draws, ...).
+        """Return two-sided p-values (...) of omegas (...) from their sign flips (draws, ...).
 
-        The observed omega is itself counted in; flips that are NaN are left out. Where no flip
-        reaches it, counting says no more than 1 / (1 + draws), which Holm's adjustment over many
-        tests would take for what it is not; there `_tail` bounds the p-value.
+        A p-value is the share of the flips, and of the observation itself, that are at least as
+        large as the observation; flips that are NaN are left out. If no flip is, the share is
+        1 / (1 + draws) however small the p-value, and Holm's adjustment over many tests would
+        reject none; then the p-value is bounded by `_tail`.
         """
         # Equal values can differ in the last bits, depending on the order of summation.
         reached = (np.abs(flipped) >= np.abs(observed) * (1 - 1e-9)).sum(0)
@@ -174,12 +186,12 @@ class Resampling:
 
 
 def _tail(observed: Array, flipped: Array, groups: int) -> Array:
-    """Bound the share of all sign flips that reach an omega, from the variance of some of them.
+    """Bound the share of all possible sign flips that reach an omega, from the variance of some.
 
     A sum with random signs exceeds z standard deviations, on either side, at most
     2 exp(-z^2 / 2) times (Hoeffding, Probability Inequalities for Sums of Bounded Random Variables,
-    1963, theorem 2), and z^2 is at most the number of its terms; of metrics that are no sums this
-    holds to first order. Of few flips the variance is not known: the bound is one.
+    1963, theorem 2), and z^2 is at most the number of its terms. For metrics that are not sums this
+    holds to first order. With too few flips to estimate the variance the bound is one.
     """
     known = np.isfinite(flipped)
     count = known.sum(0)
@@ -200,13 +212,13 @@ def _add_up(values: Array, groups: NDArray[np.int64]) -> Array:
 
 
 def _quantile(ordered: Array, last: NDArray[np.int64], share: float) -> Array:
-    """Interpolate linearly between values in order (draws, ...), of which some come last."""
-    place = share * last
-    below = np.floor(place).astype(np.int64)
+    """Interpolate linearly between ordered values (draws, ...); those after `last` are NaN."""
+    position = share * last
+    below = np.floor(position).astype(np.int64)
     ends = (below, np.minimum(below + 1, last))
     a, b = (np.take_along_axis(ordered, end[None], axis=0)[0] for end in ends)
-    with np.errstate(invalid="ignore"):  # between two infinities there is nothing to interpolate
-        between: Array = a + (b - a) * (place - below)
+    with np.errstate(invalid="ignore"):  # infinity less infinity, where both ends are infinite
+        between: Array = a + (b - a) * (position - below)
     return np.where(a == b, a, between)
 
 
@@ -217,8 +229,12 @@ def _expanded(confidence: float, count: int) -> tuple[float, float]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values of one family by Holm's step-down method; NaN stays NaN and does not count.
+    """Adjust the p-values of one family of tests by Holm's step-down method.
 
+    A p-value that is NaN stays NaN and does not count as a test.
+
+    Examples
+    --------
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
@@ -232,8 +248,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def rows_of_group(rows: Rows, number: int) -> Rows:
-    """Return the rows of the samples of one group, each sample by itself.
+    """Return the rows of the samples of one group, as independent samples.
 
+    Examples
+    --------
     >>> from influence.plan.conditions import Condition
     >>> from influence.statistics.rows import RowKey
     >>> key = RowKey(Condition("none", frozenset()), "total", "errors")
@@ -249,19 +267,19 @@ def rows_of_group(rows: Rows, number: int) -> Rows:
 def group_sums(
     rows: Rows, levels: Sequence[str], resampling: Resampling
 ) -> Iterator[tuple[str, Sums]]:
-    """Yield the level and the sums of each group, one after the other: they take memory.
+    """Yield the level and the sums of each group, one at a time to save memory.
 
-    Within a group the samples are drawn one by one, for it is the only group there is: an interval
-    says what other samples of this group would give, and one sample has none.
+    Within a group the samples are resampled as independent ones, so an interval is about other
+    samples of this group. A group of one sample has none.
 
     Parameters
     ----------
     rows
-        Of all samples.
+        The rows of all samples.
     levels
-        As from `name_groups`, for the groups in the order of their numbers.
+        The names of the groups in the order of their numbers, such as ``group:kitchen``.
     resampling
-        How they are drawn.
+        The draws.
     """
     for number, level in enumerate(levels):
         yield level, resampling.sums(rows_of_group(rows, number))

@@ -1,16 +1,17 @@
-r"""Coalitions: what single players and pairs are worth, from the values of sets of players.
+r"""Coalitions: the contributions of players and of pairs, from the values of sets of players.
 
-A player is a site, a coalition the sites that are present, v its value. Every quantity here is a
-weighted mean of discrete derivatives over contexts S, coalitions without the player i, or without
-the pair i, j:
+A player is a site, a coalition the set of sites that are present, and v its value. Every quantity
+here is a weighted mean of discrete derivatives over contexts S, which are coalitions without the
+player i, or without the pair i, j:
 
     D_i(S)  = v(S + i) - v(S)
     D_ij(S) = v(S + i + j) - v(S + i) - v(S + j) + v(S)
 
-leave-one-out is D_i of all others, add-one-in D_i of nobody. The Shapley value (Shapley, A value
-for n-person games, 1953) is the mean of D_i, and the Shapley interaction index (Grabisch and
-Roubens, 1999) that of D_ij, over contexts of which each size is as likely as any other, and among
-those of one size each. A positive interaction is synergy, a negative one redundancy.
+Leave-one-out is D_i in the context of all other players, add-one-in D_i in the empty context. The
+Shapley value (Shapley, A value for n-person games, 1953) is the mean of D_i, and the Shapley
+interaction index (Grabisch and Roubens, 1999) that of D_ij, over random contexts: all sizes are
+equally likely, and so are all contexts of one size. A positive interaction is synergy, a negative
+one redundancy.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ class Quantity:
     kind
         One of `KINDS`.
     players
-        The player, or the pair.
+        The player, or the two players of the pair.
     contexts
-        Coalitions without these players, and their weights, which sum to one.
+        Coalitions without these players, with their weights, which sum to one.
 
     Examples
     --------
@@ -61,7 +62,7 @@ class Quantity:
     contexts: Contexts
 
     def terms(self) -> Iterator[tuple[Coalition, float]]:
-        """List the coalitions whose values make up the quantity, and the factor of each."""
+        """List the coalitions whose values add up to the quantity, with the factor of each."""
         for context, weight in self.contexts.items():
             for joined in subsets(self.players):
                 sign = (-1) ** (len(self.players) - len(joined))
@@ -69,8 +70,10 @@ class Quantity:
 
 
 def subsets(players: Sequence[str]) -> list[Coalition]:
-    """List all coalitions, the small ones first.
+    """List all coalitions of some players, the small ones first.
 
+    Examples
+    --------
     >>> [sorted(coalition) for coalition in subsets(["x", "y"])]
     [[], ['x'], ['y'], ['x', 'y']]
     """
@@ -100,11 +103,11 @@ def exact(players: Sequence[str]) -> list[Quantity]:
 
 
 def of_circle(circle: Circle, players: Sequence[str]) -> list[Quantity]:
-    """List the same quantities in the same order, from the values of a circle's arcs alone.
+    """List the quantities of `exact`, estimated from the values of a circle's arcs alone.
 
-    Over random circles their means are those of `exact`. A player's contexts are the arcs that
-    end beside it, on either side, one of each size; a pair's the two arcs between the two, whose
-    size is as likely to be any as any other.
+    Their means over random circles are the exact ones. The contexts of a player are the arcs that
+    end beside it on either side, one of each size. Those of a pair are the two arcs between its
+    players; over random circles all their sizes are equally likely.
 
     Examples
     --------
@@ -114,10 +117,10 @@ def of_circle(circle: Circle, players: Sequence[str]) -> list[Quantity]:
     >>> used <= set(arcs(circle))
     True
     """
-    count, place = len(circle), {player: i for i, player in enumerate(circle)}
+    count, position = len(circle), {player: i for i, player in enumerate(circle)}
 
     def contexts(among: tuple[str, ...]) -> Contexts:
-        first, last = place[among[0]], place[among[-1]]
+        first, last = position[among[0]], position[among[-1]]
         if len(among) == 2:
             gap = (last - first) % count - 1
             sides = [run(circle, first + 1, gap), run(circle, last + 1, count - 2 - gap)]
@@ -147,20 +150,20 @@ def combine(
     values: Array,
     shares: Array,
 ) -> Array:
-    """Compute quantities in every draw and at every level, as a mean over several estimates.
+    """Compute quantities in every draw and at every level, as a weighted mean of estimates.
 
     Parameters
     ----------
     estimates
-        For each estimate the same quantities in the same order, such as `of_circle` for each
-        circle; `exact` is the only estimate that it needs.
+        For each estimate the same quantities in the same order: `of_circle` for each circle, or
+        `exact` alone.
     coalitions
-        Those whose values are known.
+        The coalitions that `values` belong to.
     values
-        Their values, (coalitions, draws, levels). What is not defined is NaN, and so is every
-        quantity that needs it, and no other.
+        The values of the coalitions, (coalitions, draws, levels). A value that is not defined is
+        NaN, and makes NaN those quantities alone that depend on it.
     shares
-        The share of each estimate in each draw, (draws, estimates); see `shares`.
+        The weight of each estimate in each draw, (draws, estimates); see `shares`.
 
     Returns
     -------
@@ -174,36 +177,46 @@ def combine(
     >>> combine([exact(["x", "y"])], coalitions, values, np.ones((1, 1))).ravel().tolist()
     [5.0, 6.0, 1.0, 2.0, 3.0, 4.0, 4.0]
     """
-    place = {coalition: i for i, coalition in enumerate(coalitions)}
+    position = {coalition: i for i, coalition in enumerate(coalitions)}
     flat = values.reshape(len(coalitions), -1)
     total = np.zeros((len(estimates[0]), *values.shape[1:]))
     with np.errstate(invalid="ignore"):  # infinity less infinity is not defined
         for quantities, share in zip(estimates, shares.T, strict=True):
-            found = _factors(quantities, place) @ flat
+            found = _factors(quantities, position) @ flat
             total += found.reshape(total.shape) * share[:, None]
     return total
 
 
-def _factors(quantities: Sequence[Quantity], place: Mapping[Coalition, int]) -> sparse.csr_array:
-    """Return the factors of coalitions in quantities: sparse, for zero times NaN would be NaN."""
-    entries = [(q, place[s], w) for q, own in enumerate(quantities) for s, w in own.terms()]
+def _factors(quantities: Sequence[Quantity], position: Mapping[Coalition, int]) -> sparse.csr_array:
+    """Return the factors (quantities, coalitions); sparse, for zero times NaN would be NaN."""
+    entries = [(q, position[s], w) for q, one in enumerate(quantities) for s, w in one.terms()]
     rows, columns, factors = zip(*entries, strict=True)
-    shape = (len(quantities), len(place))
+    shape = (len(quantities), len(position))
     return sparse.coo_array((factors, (rows, columns)), shape=shape).tocsr()
 
 
 def shares(count: int, draws: int, confidence: float, stream: np.random.Generator) -> Array:
-    """Draw how much each of several estimates counts in each draw of a bootstrap.
+    """Draw the weight of each of several estimates in each draw of a bootstrap.
 
-    Estimates are drawn with replacement, as samples are, so that an interval contains the choice of
-    estimates beside that of samples. Few estimates show too little of their spread: the shares are
-    spread out by what the variance of a resampled mean lacks, (count - 1) / count, and by the ratio
-    of the quantiles of Student's t and the normal distribution.
+    Estimates are drawn with replacement, like samples, so that an interval accounts for the choice
+    of estimates beside that of samples. The variance of a mean of resampled estimates is too small
+    by the factor (count - 1) / count, and percentiles are too narrow for few estimates. Therefore
+    the shares are spread around 1 / count by the root of the inverse factor, and by the ratio of
+    the quantiles of Student's t and the normal distribution.
+
+    Parameters
+    ----------
+    count
+        The number of estimates.
+    draws, confidence
+        As of `influence.statistics.bootstrap.Resampling`.
+    stream
+        The generator of random numbers.
 
     Returns
     -------
     array
-        Shares, (draws, count), which sum to one in each draw; one estimate has all of it.
+        Shares, (draws, count), which sum to one in each draw; all are one for a single estimate.
 
     Examples
     --------

@@ -1,37 +1,48 @@
-"""Rows: the sufficient statistics of every sample under every condition, and their file."""
+"""Rows: what metrics keep of every sample, and the sums of rows that all results come from.
+
+A metric of a whole data set is a formula on the sum of its rows. Values, intervals and p-values are
+therefore computed from rows and their sums, without running a network again.
+"""
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import h5py
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from influence.errors import InfluenceError
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.setups import FULL
-from influence.runtime.files import write_hdf5
 
 __all__ = [
     "RowKey",
     "Rows",
+    "Sides",
     "StatefulValues",
-    "read_rows",
-    "write_rows",
+    "Sums",
+    "full_key",
+    "list_conditions",
+    "match_samples",
 ]
+
+Array = NDArray[np.float64]
+
+Sides = tuple[Array, Array]
+"""Arrays of the two sides of a difference, such as the full and the muted one of an omega."""
 
 
 class RowKey(NamedTuple):
-    """What one array of rows belongs to.
+    """The condition, output, statistic and level that an array of rows belongs to.
 
-    The level is ``all``, or the slice of the places that were counted; see
+    The level is ``all``, or the name of the slice of pixels that were counted; see
     `influence.metrics.slices`.
 
+    Examples
+    --------
     >>> str(RowKey(Condition("none", frozenset()), "depth", "depth_errors", "depth:1-2"))
     'full/depth/depth_errors@depth:1-2'
     """
@@ -46,39 +57,19 @@ class RowKey(NamedTuple):
         return path if self.level == "all" else f"{path}@{self.level}"
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Everything right of the engine is computed from this.
+StatefulValues = Mapping[RowKey, float]
+"""Values of metrics that keep their own state; the metric's name stands for the statistic's."""
 
-    Parameters
-    ----------
-    ids
-        The samples' names.
-    groups
-        For each sample the number of its group, 0, 1, ...; each sample its own by default.
-    values
-        One float64 array (samples, k) for every condition, output and statistic.
-    units
-        For each sample the number of what it is drawn with, 0, 1, ...: its group, with those that a
-        shuffle ties to it (`influence.data.derangement.Derangement.units`); its group by default.
+
+def full_key(key: RowKey) -> RowKey:
+    """Return the key of the same rows with nothing muted.
+
+    Examples
+    --------
+    >>> str(full_key(RowKey(Condition("zero", frozenset({"x"})), "total", "errors")))
+    'full/total/errors'
     """
-
-    ids: Sequence[str]
-    groups: NDArray[np.int64]
-    values: Mapping[RowKey, NDArray[np.float64]]
-    units: NDArray[np.int64] | None = None
-
-    @property
-    def drawn_together(self) -> NDArray[np.int64]:
-        """For each sample the number of its unit: units are independent, samples need not be."""
-        return self.groups if self.units is None else self.units
-
-    def __getitem__(self, key: tuple[Condition, str, str]) -> NDArray[np.float64]:
-        return self.values[RowKey(*key)]
-
-    def conditions(self) -> list[Condition]:
-        """List the conditions that were run, the full one first."""
-        return list_conditions(self.values)
+    return key._replace(condition=Condition(NO_MUTE, FULL))
 
 
 def list_conditions(keys: Iterable[RowKey]) -> list[Condition]:
@@ -87,123 +78,184 @@ def list_conditions(keys: Iterable[RowKey]) -> list[Condition]:
     return sorted(found, key=lambda c: c.setup != FULL)
 
 
-def write_rows(path: str | os.PathLike[str], rows: Mapping[str, Rows]) -> None:
-    """Write the rows of several networks to one HDF5 file.
+@dataclass(frozen=True)
+class Rows:
+    """The rows of all samples of one network.
 
-    ``rows/<position>`` is a network, named by its attribute ``network``; below it lie
-    ``<condition>/<output>/<statistic>``, and ``<statistic>@<level>`` where slices were asked for.
+    Parameters
+    ----------
+    ids
+        The samples' names.
+    groups
+        For each sample the number of its group, 0, 1, ...; samples that are independent have a
+        group each.
+    values
+        One float64 array (samples, k) for every condition, output and statistic.
+    units
+        For each sample the number of the unit that it is resampled with, 0, 1, ...: its group,
+        joined with the groups whose inputs a shuffle exchanges with it
+        (`influence.data.derangement.Derangement.units`). By default the groups.
     """
-    with write_hdf5(path) as file:
-        for position, (network, found) in enumerate(rows.items()):
-            # A network's name comes from a file that others wrote: no path is made of it.
-            group = file.create_group(f"rows/{position}")
-            group.attrs["network"] = network
-            for key, values in found.values.items():
-                group.create_dataset(
-                    str(key),
-                    data=values,
-                    compression="gzip",
-                    shuffle=True,
-                    track_times=False,
-                )
-        file.attrs["statistics"] = "one row a sample, float64; see influence.metrics.registry"
-        first = next(iter(rows.values()))
-        file.create_dataset("ids", data=list(first.ids), dtype=h5py.string_dtype())
-        file.create_dataset("groups", data=first.groups)
-        if first.units is not None:
-            file.create_dataset("units", data=first.units)
+
+    ids: Sequence[str]
+    groups: NDArray[np.int64]
+    values: Mapping[RowKey, Array]
+    units: NDArray[np.int64] | None = None
+
+    @property
+    def drawn_together(self) -> NDArray[np.int64]:
+        """For each sample the number of its unit; units are independent of each other."""
+        return self.groups if self.units is None else self.units
+
+    def conditions(self) -> list[Condition]:
+        """List the conditions that were run, the full one first."""
+        return list_conditions(self.values)
 
 
-def read_rows(path: str | os.PathLike[str]) -> dict[str, Rows]:
-    """Read what `write_rows` wrote: the rows of every network, by the network's name.
+def match_samples(rows: Rows, like: Rows) -> Rows:
+    """Reorder the samples of `rows` to the order of the same samples in `like`.
+
+    Rows of two networks can be compared sample by sample, and resampled together, only in one
+    order.
+
+    Parameters
+    ----------
+    rows
+        The rows to reorder.
+    like
+        Rows of the same samples, whose order, groups and units the result has.
+
+    Returns
+    -------
+    Rows
+        The values of `rows`, with ids, groups and units of `like`.
 
     Raises
     ------
     InfluenceError
-        If the file is missing, damaged, or not what `write_rows` writes.
+        If the ids differ or are not unique, if the groups differ, or if under a shuffle that both
+        have samples exchange their inputs with different ones.
 
     Examples
     --------
-    >>> import tempfile
-    >>> file = os.path.join(tempfile.mkdtemp(), "rows.h5")
-    >>> key = RowKey(Condition(NO_MUTE, FULL), "total", "errors")
-    >>> write_rows(file, {"net": Rows(["a", "b"], np.arange(2), {key: np.ones((2, 3))})})
-    >>> read_rows(file)["net"].values[key].tolist()
-    [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
+    >>> key = RowKey(Condition("none", frozenset()), "y", "errors")
+    >>> rows = Rows(["b", "a"], np.arange(2), {key: np.array([[2.0], [1.0]])})
+    >>> match_samples(rows, Rows(["a", "b"], np.arange(2), {})).values[key].tolist()
+    [[1.0], [2.0]]
     """
-    try:
-        with h5py.File(path) as file:
-            ids, groups, units = _read_samples(file)
-            found = [_read_network(file[f"rows/{i}"], len(ids)) for i in range(len(file["rows"]))]
-            if len({network for network, _ in found}) < len(found):
-                raise ValueError("two networks of one name")
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+    position = {name: i for i, name in enumerate(rows.ids)}
+    common = len(position.keys() & set(like.ids))
+    if not len(rows.ids) == len(like.ids) == len(position) == common:
         raise InfluenceError(
-            f"{os.fspath(path)}: expected the rows that influence measure writes beside its tables "
-            f"(a streamed run keeps none), got {error}. Measure again, or copy the file again"
-        ) from error
-    return {network: Rows(ids, groups, values, units=units) for network, values in found}
+            f"expected the same samples on both sides, once each; {common} ids match, of "
+            f"{len(like.ids)} samples in the first run and {len(rows.ids)} in the second. Measure "
+            "both on one evaluation file"
+        )
+    order = np.array([position[name] for name in like.ids])
+    if _differ(rows.groups[order], like.groups):
+        raise InfluenceError(
+            "expected the same groups of samples in both runs, got different ones. Measure both on "
+            "one evaluation file"
+        )
+    shuffled = sorted(_shuffles(rows) & _shuffles(like))
+    if shuffled and _differ(rows.drawn_together[order], like.drawn_together):
+        raise InfluenceError(
+            f"under {shuffled[0]!r} samples exchange their inputs with different samples in the "
+            "two runs, so they cannot be resampled together. Measure both with the same seed"
+        )
+    values = {key: found[order] for key, found in rows.values.items()}
+    return Rows(like.ids, like.groups, values, like.units)
 
 
-def _read_samples(
-    file: h5py.File,
-) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64] | None]:
-    ids = file["ids"].asstr()[...]
-    groups = _read_numbers(file, "groups", ids.shape)
-    units = _read_numbers(file, "units", ids.shape) if "units" in file else None
-    return ids.tolist(), groups, units
+def _differ(labels: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
+    """Say whether two labellings divide the samples differently, whatever the labels are."""
+    return not np.array_equal(pd.factorize(labels)[0], pd.factorize(others)[0])
 
 
-def _read_numbers(file: h5py.File, name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    numbers = file[name][...]
-    if len(shape) != 1 or numbers.shape != shape or not len(numbers):
-        raise ValueError(f"ids of shape {shape} beside {name} of shape {numbers.shape}")
-    found = np.unique(numbers)
-    if not np.array_equal(found, np.arange(len(found))):
-        raise ValueError(f"{name} that are not numbered 0, 1, ...")
-    return np.asarray(numbers, dtype=np.int64)
+def _shuffles(rows: Rows) -> set[str]:
+    return {key.condition.mute for key in rows.values if key.condition.mute.startswith("shuffle")}
 
 
-def _read_network(group: h5py.Group, samples: int) -> tuple[str, dict[RowKey, NDArray[np.float64]]]:
-    datasets: dict[str, Any] = {}
-    group.visititems(lambda name, found: _keep(datasets, name, found))
-    values = {_parse(name): _checked(found, samples) for name, found in datasets.items()}
-    for key, rows in values.items():
-        full = values.get(key._replace(condition=Condition(NO_MUTE, FULL)))
-        if full is None or full.shape != rows.shape:
-            raise ValueError(f"{key} without rows of the same shape with nothing muted")
-    return str(group.attrs["network"]), values
+@dataclass(frozen=True)
+class Sums:
+    """Rows added up over a data set, and again for every draw of the bootstrap.
 
+    Values, intervals and p-values are computed from these sums alone. They come from the rows of
+    all samples (`influence.statistics.bootstrap.Resampling.sums`), or from a stream whose rows are
+    not kept (`influence.statistics.running_sums.RunningSums`).
 
-def _keep(datasets: dict[str, Any], name: str, found: Any) -> None:
-    if isinstance(found, h5py.Dataset):
-        datasets[name] = found
+    Parameters
+    ----------
+    totals
+        Rows summed over all samples, (k,), for every condition, output and statistic.
+    drawn
+        The same over the samples of each draw of the bootstrap, (draws, k).
+    exchanged
+        For every condition that mutes one site, muted row minus full row, summed over the samples
+        whose sign a draw flips, (draws, k). The flips are the same for all keys.
+    n
+        The number of samples.
+    groups
+        The number of independent units that they form; `n` where all samples are independent.
 
+    Examples
+    --------
+    >>> full, muted = (RowKey(Condition(m, frozenset(s)), "total", "errors")
+    ...                for m, s in (("none", ""), ("zero", "x")))
+    >>> totals = {full: np.array([4.0]), muted: np.array([9.0])}
+    >>> drawn = {key: np.array([total, total]) for key, total in totals.items()}
+    >>> sums = Sums(totals, drawn, {muted: np.array([[0.0], [2.0]])}, n=3, groups=3)
+    >>> [side.tolist() for side in sums.swapped(muted)]
+    [[[4.0], [6.0]], [[9.0], [7.0]]]
+    """
 
-def _parse(name: str) -> RowKey:
-    """Read a key as `RowKey` writes it."""
-    found = re.fullmatch(r"(full|([^(/]+)\(([^/]+)\))/([^/]+)/([^/@]+)(?:@(.+))?", name)
-    if not found:
-        raise ValueError(f"rows under the name {name!r}")
-    _, mute, sites, output, statistic, level = found.groups()
-    setup = frozenset(sites.split("+")) if sites else FULL
-    return RowKey(Condition(mute or NO_MUTE, setup), output, statistic, level or "all")
+    totals: Mapping[RowKey, Array]
+    drawn: Mapping[RowKey, Array]
+    exchanged: Mapping[RowKey, Array]
+    n: int
+    groups: int
 
+    @classmethod
+    def of_values(cls, values: StatefulValues, n: int) -> Sums:
+        """Hold values that cannot be resampled in the place of sums, (1,) each, without draws.
 
-MOST_PACKED = 2048
-"""No compressed array of ours takes less than its size over this; gzip reaches about 1030."""
+        The intervals and p-values of such values are NaN. `n` is the number of samples.
+        """
+        totals = {key: np.array([value]) for key, value in values.items()}
+        nothing = {key: np.empty((0, 1)) for key in values}
+        return cls(totals, nothing, nothing, n=n, groups=0)
 
+    @property
+    def draws(self) -> int:
+        """The number of draws; zero for values that cannot be resampled."""
+        return len(next(iter(self.drawn.values()), ()))
 
-def _checked(dataset: h5py.Dataset, samples: int) -> NDArray[np.float64]:
-    if dataset.dtype != np.float64 or dataset.shape != (samples, *dataset.shape[1:2]):
-        raise ValueError(f"{dataset.name} of type {dataset.dtype} and shape {dataset.shape}")
-    if dataset.nbytes > MOST_PACKED * dataset.id.get_storage_size():
-        raise ValueError(f"{dataset.name} of {dataset.nbytes} bytes, which the file does not hold")
-    values: NDArray[np.float64] = dataset[...]
-    if values.ndim != 2 or not np.isfinite(values).all():
-        raise ValueError(f"{dataset.name} with rows that are not finite numbers")
-    return values
+    def conditions(self) -> list[Condition]:
+        """List the conditions that were run, the full one first."""
+        return list_conditions(self.totals)
 
+    def slices(self, output: str, statistic: str) -> list[str]:
+        """List the levels below ``all`` at which a statistic of an output was added up."""
+        full = (Condition(NO_MUTE, FULL), output, statistic)
+        return [key.level for key in self.totals if key[:3] == full and key.level != "all"]
 
-StatefulValues = Mapping[RowKey, float]
-"""The value of each metric that keeps its own state, in the place of a statistic."""
+    def observed(self, muted: RowKey) -> Sides:
+        """Return the sums of full and muted rows, (k,) each."""
+        return self.totals[full_key(muted)], self.totals[muted]
+
+    def resampled(self, muted: RowKey) -> Sides:
+        """Return the sums of full and muted rows in every draw of the bootstrap, (draws, k) each.
+
+        Both sides use the same draw.
+        """
+        return self.drawn[full_key(muted)], self.drawn[muted]
+
+    def swapped(self, muted: RowKey) -> Sides:
+        """Return the sums of both sides after swapping them in random samples, (draws, k) each.
+
+        Under the hypothesis that muting makes no difference, the two rows of a sample are
+        exchangeable, and the swapped sums are as likely as the observed ones.
+        """
+        full, other = self.observed(muted)
+        change = self.exchanged[muted]
+        return full + change, other - change

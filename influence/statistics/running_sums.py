@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence.statistics.bootstrap import Resampling
-from influence.statistics.rows import RowKey
-from influence.statistics.sums import Sums, full_key
+from influence.statistics.rows import RowKey, Sums, full_key
 
 __all__ = ["RunningSums"]
 

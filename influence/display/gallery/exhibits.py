@@ -31,7 +31,7 @@ class Exhibit:
     Parameters
     ----------
     extremes
-        Rows of `influence.results.extremes.extreme_samples`.
+        Rows of `influence.results.selection.extreme_samples`.
     maps
         The maps of these samples, in the same order, with rows and columns of pixels.
     """

@@ -17,7 +17,7 @@ from influence.display.tables.arrangement import (
     write_headings,
 )
 from influence.errors import InfluenceError
-from influence.results.extremes import extreme_samples
+from influence.results.selection import extreme_samples
 
 __all__ = ["samples_table"]
 

@@ -1,4 +1,7 @@
-"""Observation: a run of a graph on a few samples, and what it shows of every node."""
+"""Aliasing: which results of a graph share memory, and which operators change a tensor in place.
+
+A value may be reused only if nobody changes it in place later, so both have to be known.
+"""
 
 from __future__ import annotations
 
@@ -14,53 +17,57 @@ from influence.engine.sharing.graph import overload
 from influence.errors import InfluenceError
 
 __all__ = [
-    "Lenders",
+    "Aliases",
     "Observation",
     "Shapes",
+    "aliases_of",
     "check_mutation",
-    "memory_of",
     "mutates",
     "observe",
     "out_of_place",
 ]
 
-
 Shapes = Mapping[fx.Node, tuple[int, ...]]
+
+Aliases = Mapping[fx.Node, Collection[fx.Node]]
+"""Node -> those of its arguments with which its result shares memory."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen of the nodes of a graph.
+    """The shapes and the shared memory of the nodes of a graph, seen by running it.
 
     Parameters
     ----------
     shapes
-        The shape of every tensor that a node gives, on each of the inputs.
-    lenders
-        For each node the arguments in whose memory its result lies, on one of the inputs at least.
+        The shape of each node's tensor, once for each list of inputs; nodes that return anything
+        else are left out.
+    aliases
+        The arguments with which a node's result shares memory for at least one list of inputs.
     """
 
     shapes: tuple[Shapes, ...]
-    lenders: Lenders
+    aliases: Aliases
 
 
 def observe(graph: fx.GraphModule, *inputs: Sequence[Tensor]) -> Observation:
-    """Run a graph on one list of inputs after the other.
+    """Run a graph on one list of inputs after the other, and record shapes and shared memory.
 
-    Operators say which of their results are views, but not all of them tell the truth: dropout
-    that is off returns its very argument. So the memory is looked at.
+    The schemas of operators declare which results are views, but not reliably: dropout that is
+    switched off returns its argument itself. So the addresses of the memory are compared.
 
     Parameters
     ----------
     graph
-        As from `joint_graph`.
+        As from `influence.engine.sharing.graph.joint_graph`.
     inputs
-        Each with one tensor a placeholder.
+        Lists with one tensor for each placeholder.
 
     Raises
     ------
     InfluenceError
-        If the graph changes a tensor in place that others see too; it is not run any further.
+        If the graph changes a tensor in place that other nodes read. It is raised before the change
+        is made.
 
     Examples
     --------
@@ -69,33 +76,33 @@ def observe(graph: fx.GraphModule, *inputs: Sequence[Tensor]) -> Observation:
     >>> y = graph.call_function(torch.ops.aten.dropout.default, (x, 0.5, False))
     >>> _ = graph.output((y,))
     >>> observation = observe(fx.GraphModule({}, graph), [torch.ones(2)])
-    >>> observation.shapes[0][y], observation.lenders[y]
+    >>> observation.shapes[0][y], observation.aliases[y]
     ((2,), {x})
     """
-    lenders: dict[fx.Node, set[fx.Node]] = {}
+    aliases: dict[fx.Node, set[fx.Node]] = {}
     shapes = []
     for tensors in inputs:
-        observer = _Observer(graph, lenders)
+        observer = _Observer(graph, aliases)
         observer.run(*tensors)
         shapes.append(observer.shapes)
-    return Observation(tuple(shapes), lenders)
+    return Observation(tuple(shapes), aliases)
 
 
 class _Observer(fx.Interpreter):
-    def __init__(self, graph: fx.GraphModule, lenders: dict[fx.Node, set[fx.Node]]) -> None:
+    def __init__(self, graph: fx.GraphModule, aliases: dict[fx.Node, set[fx.Node]]) -> None:
         super().__init__(graph)
-        self.lenders = lenders
+        self.aliases = aliases
         self.shapes: dict[fx.Node, tuple[int, ...]] = {}
 
     def run_node(self, n: fx.Node) -> Any:
         if mutates(n):
-            check_mutation(n, self.lenders)
+            check_mutation(n, self.aliases)
         result = super().run_node(n)
         if isinstance(result, Tensor):
             self.shapes[n] = tuple(result.shape)
-        places = _memory(result)
-        found = {arg for arg in n.all_input_nodes if places & _memory(self.env[arg])}
-        self.lenders.setdefault(n, set()).update(found)
+        memory = _memory(result)
+        found = {arg for arg in n.all_input_nodes if memory & _memory(self.env[arg])}
+        self.aliases.setdefault(n, set()).update(found)
         return result
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -104,55 +111,57 @@ class _Observer(fx.Interpreter):
         return super().call_function(target, args, kwargs)
 
     def _observed(self, graph: fx.GraphModule) -> Callable[..., Any]:
-        """Return a graph within the graph, as `torch.autocast` makes it, to be observed as well."""
-        return _Observer(graph, self.lenders).run
+        """Return a function that observes an inner graph, as `torch.autocast` makes one."""
+        return _Observer(graph, self.aliases).run
 
 
 def _memory(value: Any) -> set[int]:
+    """Return the addresses of the memory of all tensors in a value."""
     tensors = (leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor))
     return {tensor.untyped_storage().data_ptr() for tensor in tensors} - {0}
 
 
-Lenders = Mapping[fx.Node, Collection[fx.Node]]
-"""For each node the arguments in whose memory its result lies."""
+def aliases_of(node: fx.Node, aliases: Aliases) -> Iterator[fx.Node]:
+    """List the nodes before a node with which its result shares memory, itself first."""
+    pending, seen = [node], {node}
+    while pending:
+        found = pending.pop()
+        yield found
+        new = [n for n in aliases.get(found, ()) if n not in seen]
+        pending += new
+        seen.update(new)
 
 
 def mutates(node: fx.Node) -> bool:
-    """Say whether a node changes one of its arguments in place, as `relu_` does."""
+    """Return whether a node changes one of its arguments in place, as `relu_` does."""
     found = overload(node)
     return found is not None and found._schema.is_mutable
 
 
-def check_mutation(node: fx.Node, lenders: Lenders) -> None:
-    """Raise InfluenceError unless a change in place could as well be made on a copy.
+def check_mutation(node: fx.Node, aliases: Aliases) -> None:
+    """Check that a change in place could as well be made to a copy.
 
-    That is so if the changed tensor is the first argument, was made in this graph, and is looked
-    at by nobody else, neither directly nor through another tensor in the same memory.
+    This holds if the changed tensor is the first argument, was made in this graph, and has no other
+    user, neither directly nor through a tensor that shares its memory.
+
+    Raises
+    ------
+    InfluenceError
+        If it does not hold.
     """
     changed = node.args[0] if node.args else None
-    alone = isinstance(changed, fx.Node) and all(
+    unshared = isinstance(changed, fx.Node) and all(
         found.op == "call_function" and len(found.users) == 1
-        for found in memory_of(changed, lenders)
+        for found in aliases_of(changed, aliases)
     )
-    if not (alone and node.users):
+    if not (unshared and node.users):
         raise InfluenceError(
             f"it changes a tensor in place ({node.target}) that is used elsewhere too"
         )
 
 
-def memory_of(node: fx.Node, lenders: Lenders) -> Iterator[fx.Node]:
-    """List the nodes in whose memory the result of a node lies, itself first."""
-    pending, seen = [node], {node}
-    while pending:
-        found = pending.pop()
-        yield found
-        new = [n for n in lenders.get(found, ()) if n not in seen]
-        pending += new
-        seen.update(new)
-
-
 def out_of_place(node: fx.Node) -> Callable[..., Any]:
-    """Return the operator that gives the result of a mutating one as a new tensor.
+    """Return the operator that computes the result of a mutating one as a new tensor.
 
     Raises
     ------

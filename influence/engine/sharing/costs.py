@@ -1,8 +1,8 @@
-"""Costs: the FLOPs of a measurement, plain, shared, and the least that the graph allows."""
+"""Costs: the FLOPs of a measurement without sharing, with it, and the least the graph allows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,38 +10,31 @@ import torch
 from torch import fx
 from torch.utils.flop_counter import FlopCounterMode
 
-from influence.engine.sharing.graph import Dependence, find_dependence, joint_graph, meeting_points
+from influence.engine.sharing.graph import find_dependence, joint_graph
 from influence.engine.sharing.shared_forward import share
-from influence.engine.sharing.tapped_graph import modules_of, results_of, where
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork
-from influence.network.sites import PREFIX
 from influence.plan.conditions import Condition
 
-__all__ = [
-    "Costs",
-    "candidate_edges",
-    "count_costs",
-    "meetings",
-]
+__all__ = ["Costs", "count_costs"]
 
 
 @dataclass(frozen=True)
 class Costs:
-    """FLOPs, as torch counts them (matrix products, convolutions, attention).
+    """Numbers of FLOPs as torch counts them, of matrix products, convolutions and attention.
 
     Parameters
     ----------
     forward
         One forward pass of one sample.
     plain
-        All conditions of one sample, each by itself.
+        All conditions of one sample, by one forward pass each.
     shared, shared_batch, shared_once
-        All conditions of one sample on the shared path, and what it computes once a batch (the
-        sample that follows) and once a run (what never changes).
+        All conditions with shared work: for each sample, for each batch (the sample that follows
+        it) and for the whole run (values that are the same for every sample).
     least, least_once
-        The sum over the nodes of the graph of their distinct restrictions: nothing that computes
-        each value of the graph can do with less.
+        The least with which every distinct value of the graph can be computed, for each sample and
+        for the whole run. Values that are other samples' clean values are not counted as known.
     """
 
     forward: int
@@ -53,7 +46,7 @@ class Costs:
     least_once: int
 
     def of_run(self, samples: int, batch_size: int = 16) -> tuple[int, int, int]:
-        """Return the FLOPs of all samples: plain, shared, least."""
+        """Return the FLOPs of a run on a number of samples: plain, shared, least."""
         batches = -(-samples // batch_size)
         return (
             samples * self.plain,
@@ -63,14 +56,16 @@ class Costs:
 
 
 @torch.no_grad()
-def count_costs(network: JointNetwork, signals: Signals, conditions: Sequence[Condition]) -> Costs:
-    """Count the FLOPs of a network under all conditions.
+def count_costs(
+    network: JointNetwork, inputs: BatchInputs, conditions: Sequence[Condition]
+) -> Costs:
+    """Count the FLOPs of running a network under all conditions.
 
     Parameters
     ----------
     network
         In evaluation mode, on its device.
-    signals
+    inputs
         Two samples; only their shapes matter.
     conditions
         The full one first.
@@ -93,18 +88,18 @@ def count_costs(network: JointNetwork, signals: Signals, conditions: Sequence[Co
     ...         return self.x(x) + self.y(y)
     >>> net = JointNetwork(TwoLayers().eval(), inputs=("x", "y"), outputs=("total",))
     >>> clean = {"x": torch.ones(2, 3), "y": torch.ones(2, 4)}
-    >>> signals = Signals(clean, np.arange(2), {n: Modality(n) for n in clean}, MUTES)
+    >>> inputs = BatchInputs(clean, np.arange(2), {n: Modality(n) for n in clean}, MUTES)
     >>> full, no_x = Condition("none", frozenset()), Condition("zero", frozenset({"x"}))
-    >>> count_costs(net, signals, [full, no_x]).of_run(10)  # x by zeros once, not ten times
+    >>> count_costs(net, inputs, [full, no_x]).of_run(10)  # x by zeros once, not ten times
     (1400, 730, 730)
     """
-    one = signals.head(1)
+    one = inputs.head(1)
     forward = _flops(lambda: network(one.shown(frozenset(), "")))
-    shared = share(network, signals, conditions)
+    shared = share(network, inputs, conditions)
     first = _flops(lambda: list(shared(one)))
     single = _flops(lambda: list(shared(one)))
-    double = _flops(lambda: list(shared(signals.head(2))))
-    least, least_once = _least(network, signals, conditions)
+    double = _flops(lambda: list(shared(inputs.head(2))))
+    least, least_once = _least(network, inputs, conditions)
     return Costs(
         forward=forward,
         plain=forward * len(conditions),
@@ -123,11 +118,11 @@ def _flops(run: Callable[[], Any]) -> int:
 
 
 def _least(
-    network: JointNetwork, signals: Signals, conditions: Sequence[Condition]
+    network: JointNetwork, inputs: BatchInputs, conditions: Sequence[Condition]
 ) -> tuple[int, int]:
-    graph = joint_graph(network, signals.clean)
-    dependence = find_dependence(graph.graph, list(signals.clean))
-    constant = {name for name, mute in signals.mutes.items() if mute.constant}
+    graph = joint_graph(network, inputs.clean)
+    dependence = find_dependence(graph.graph, list(inputs.clean))
+    constant = {name for name, mute in inputs.mutes.items() if mute.constant}
     flops: dict[fx.Node, int] = {}
 
     class Counter(fx.Interpreter):
@@ -137,90 +132,14 @@ def _least(
             flops[n] = int(counter.get_total_flops())
             return result
 
-    Counter(graph).run(*(x.clone() for x in signals.head(1).clean.values()))
+    Counter(graph).run(*(x.clone() for x in inputs.head(1).clean.values()))
     each = once = 0
     for node, cost in flops.items():
-        fixed = [
-            _fixed(node, key, dependence, constant) for key in _keys(node, dependence, conditions)
-        ]
-        each += cost * fixed.count(False)
-        once += cost * fixed.count(True)
+        sites = dependence.inputs[node]
+        keys = {frozenset((site, c.mute) for site in c.setup & sites) for c in conditions}
+        if sites:  # the same for every sample where constants replace all that it depends on
+            fixed = sum({site for site, mute in key if mute in constant} == sites for key in keys)
+        else:
+            fixed = int(node not in dependence.sized)
+        each, once = each + cost * (len(keys) - fixed), once + cost * fixed
     return each, once
-
-
-def _keys(
-    node: fx.Node, dependence: Dependence, conditions: Sequence[Condition]
-) -> set[frozenset[tuple[str, str]]]:
-    inputs = dependence.inputs[node]
-    return {frozenset((site, c.mute) for site in c.setup & inputs) for c in conditions}
-
-
-def _fixed(
-    node: fx.Node,
-    key: frozenset[tuple[str, str]],
-    dependence: Dependence,
-    constant: set[str],
-) -> bool:
-    inputs = dependence.inputs[node]
-    if not inputs:
-        return node not in dependence.sized
-    return {site for site, mute in key if mute in constant} == inputs
-
-
-def meetings(network: JointNetwork, signals: Signals) -> Iterator[str]:
-    """Say where the modalities first meet, and which edges lead there, to be muted."""
-    graph = joint_graph(network, signals.clean).graph
-    dependence = find_dependence(graph, list(signals.clean))
-    for node, modalities in meeting_points(graph, dependence):
-        yield f"{' and '.join(modalities)} meet in {where(node)}"
-    for path, modalities, met in candidate_edges(graph, dependence):
-        yield f"--site {PREFIX}{path}: {' and '.join(modalities)} on the way to {met}"
-
-
-def candidate_edges(
-    graph: fx.Graph, dependence: Dependence
-) -> Iterator[tuple[str, list[str], str]]:
-    """List modules whose output is the last that depends on fewer modalities than what follows.
-
-    In a network of one modality these are its outermost modules.
-
-    Yields
-    ------
-    tuple
-        The path of the module, the modalities that its output depends on, and where they meet
-        others.
-    """
-    if not any(True for _ in meeting_points(graph, dependence)):
-        yield from _outermost(graph, dependence)
-        return
-    listed = set()
-    for node, _ in meeting_points(graph, dependence):
-        for argument in node.all_input_nodes:
-            found = _last_module(graph, argument, dependence)
-            if found and found[0] not in listed:
-                listed.add(found[0])
-                yield (*found, where(node))
-
-
-def _outermost(graph: fx.Graph, dependence: Dependence) -> Iterator[tuple[str, list[str], str]]:
-    paths = dict.fromkeys(modules_of(node)[0] for node in graph.nodes if modules_of(node))
-    for path in paths:
-        if leaving := [n for n in results_of(graph, path) if dependence.inputs[n]]:
-            yield path, sorted(dependence.inputs[leaving[0]]), "the output"
-
-
-def _last_module(
-    graph: fx.Graph, node: fx.Node, dependence: Dependence
-) -> tuple[str, list[str]] | None:
-    """Walk back to a module that gives this tensor, and depends on no other modality."""
-    while node.op == "call_function":
-        for path in modules_of(node):
-            within = [n for n in graph.nodes if path in modules_of(n)]
-            alone = all(dependence.inputs[n] <= dependence.inputs[node] for n in within)
-            if alone and node in results_of(graph, path):
-                return path, sorted(dependence.inputs[node])
-        before = [n for n in node.all_input_nodes if dependence.inputs[n]]
-        if len(before) != 1:
-            return None
-        (node,) = before
-    return None

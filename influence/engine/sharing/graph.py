@@ -1,4 +1,4 @@
-"""The graph of a joint network: one placeholder a modality, one result an output."""
+"""Graph: a joint network as a graph of operators, and the inputs that each node depends on."""
 
 from __future__ import annotations
 
@@ -25,33 +25,32 @@ __all__ = [
     "overload",
 ]
 
-
 _SIZES = frozenset(
     {"sym_is_contiguous", "sym_numel", "sym_size", "sym_storage_offset", "sym_stride"}
 )
-
+"""The operators that read the metadata of a tensor and not its values."""
 
 _GUARDS = "_guards_fn"
-"""How torch names the module that checks whether inputs fit what was traced."""
+"""Torch's name of the module that checks whether a trace is valid for some inputs."""
 
 
 def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.GraphModule:
-    """Return the network as a graph of operators, whatever its calling convention.
+    """Return a network as a graph of operators that takes and returns tensors in order.
 
-    An exported program has its graph; any other module is traced with `torch.export`.
+    An exported program holds its graph; any other module is traced with `torch.export`.
 
     Parameters
     ----------
     network
         In evaluation mode.
     examples
-        Inputs of two samples or more, on the network's device.
+        Modality -> tensor of two samples or more, on the network's device.
 
     Returns
     -------
     fx.GraphModule
-        It takes one tensor a modality and returns a tuple with one tensor an output, both in the
-        order of the network's facts. Weights are shared with the network.
+        Takes one tensor for each modality and returns a tuple with one tensor for each output, both
+        in the order of the network's facts. Weights are shared with the network.
 
     Raises
     ------
@@ -78,7 +77,7 @@ def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.Gra
     for node in found.graph.find_nodes(op="call_module", target=_GUARDS):
         found.graph.erase_node(node)
     for node in found.graph.nodes:
-        # Without the wrapper, in which the network is called 'module'.
+        # Paths without the wrapper, in which the network is called 'module'.
         stack = node.meta.get("nn_module_stack", {}).items()
         node.meta["nn_module_stack"] = {k: (path.partition(".")[2], t) for k, (path, t) in stack}
     graph = _rebuilt(found, found.graph, len(ordered))
@@ -87,15 +86,17 @@ def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.Gra
 
 
 def holds(graph: fx.GraphModule, inputs: Sequence[Tensor]) -> bool:
-    """Say whether a joint graph is what the network does with inputs of these shapes.
+    """Return whether a graph is valid for inputs of these shapes.
+
+    A trace records the operators that the network called for the examples. For a larger map, or
+    another number of samples, the network may call others.
 
     Parameters
     ----------
     graph
-        As from `joint_graph`. It is the way which the network took with the examples; a network
-        may take another one for a larger map, or for an odd number of samples.
+        As from `joint_graph`.
     inputs
-        One tensor a modality, in order.
+        One tensor for each modality, in order.
     """
     try:
         graph.meta["check"](inputs)
@@ -108,7 +109,7 @@ def _check_traced(
     guards: Callable[..., Any], shapes: Sequence[torch.Size], inputs: Sequence[Tensor]
 ) -> None:
     for shape, found in zip(shapes, inputs, strict=True):
-        # What torch traces holds for any length but 1, and it has no guard that says so.
+        # A trace of torch is not valid for axes of length 1, and it has no guard against them.
         assert len(shape) == found.ndim
         assert all(a == b or b > 1 for a, b in zip(shape[1:], found.shape[1:], strict=True))
     guards(*inputs)
@@ -155,7 +156,7 @@ def _rebuilt(
     *,
     joined: bool = False,
 ) -> fx.GraphModule:
-    """Copy a graph with `count` numbered placeholders, which it takes side by side if `joined`."""
+    """Copy a graph with `count` placeholders; if `joined`, they are concatenated as channels."""
     graph = fx.Graph()
     inputs = [graph.placeholder(f"input_{i + 1}") for i in range(count)]
     if joined:
@@ -176,26 +177,26 @@ def _rebuilt(
 
 
 def overload(node: fx.Node) -> torch._ops.OpOverload | None:
-    """Return the torch operator that a node calls, `None` for anything else."""
+    """Return the torch operator that a node calls; `None` for anything else."""
     return node.target if isinstance(node.target, torch._ops.OpOverload) else None
 
 
 def only_metadata(node: fx.Node) -> bool:
-    """Say whether a node looks at the size of a tensor and not at its values."""
+    """Return whether a node reads the size of a tensor and not its values."""
     found = overload(node)
     return found is not None and found._schema.name.removeprefix("aten::") in _SIZES
 
 
 @dataclass(frozen=True)
 class Dependence:
-    """What the values of the nodes of a graph depend on.
+    """The sites on which the values of a graph's nodes depend.
 
     Parameters
     ----------
     inputs
-        For each node the sites that its values depend on: modalities, and marked edges.
+        Node -> the modalities and marked edges on whose values it depends.
     sized
-        The nodes whose values depend on the size of an input, as that of `zeros(len(x))` does.
+        The nodes that depend on the size of an input, such as `zeros(len(x))`.
     """
 
     inputs: dict[fx.Node, frozenset[str]]
@@ -205,10 +206,10 @@ class Dependence:
 def find_dependence(
     graph: fx.Graph, modalities: Sequence[str], *, edges: bool = True
 ) -> Dependence:
-    """Follow the inputs through a graph.
+    """Find the inputs on which each node of a graph depends.
 
-    A node that only asks for a tensor's size depends on no value, unless the size itself comes
-    from values, as the number of those above zero does.
+    A node that only reads the size of a tensor depends on no value, unless that size itself depends
+    on values, such as the number of elements above zero.
 
     Parameters
     ----------
@@ -217,18 +218,18 @@ def find_dependence(
     modalities
         The names of its placeholders, in order.
     edges
-        Whether marked edges count as sites of their own.
+        Whether marked edges count as sites, like modalities.
     """
     names = iter(modalities)
     inputs: dict[fx.Node, frozenset[str]] = {}
     sized: set[fx.Node] = set()
-    counted: set[fx.Node] = set()  # whose size may depend on values
+    data_sized: set[fx.Node] = set()  # nodes whose size may depend on values
     for node in graph.nodes:
-        if _counts(node) or any(arg in counted for arg in node.all_input_nodes):
-            counted.add(node)
+        if _has_data_size(node) or any(arg in data_sized for arg in node.all_input_nodes):
+            data_sized.add(node)
         if node.op == "placeholder":
             inputs[node] = frozenset({next(names)})
-        elif only_metadata(node) and node not in counted:
+        elif only_metadata(node) and node not in data_sized:
             inputs[node] = frozenset()
         else:
             inputs[node] = frozenset().union(*(inputs[arg] for arg in node.all_input_nodes))
@@ -239,16 +240,16 @@ def find_dependence(
     return Dependence(inputs, frozenset(sized))
 
 
-def _counts(node: fx.Node) -> bool:
+def _has_data_size(node: fx.Node) -> bool:
     tags = {torch.Tag.dynamic_output_shape, torch.Tag.data_dependent_output}
     found = overload(node)
     return found is not None and not tags.isdisjoint(found.tags)
 
 
 def meeting_points(graph: fx.Graph, dependence: Dependence) -> Iterator[tuple[fx.Node, list[str]]]:
-    """List the nodes at which modalities first meet, with those that meet there.
+    """List the nodes at which modalities first meet, each with the modalities it depends on.
 
-    A node is listed if it depends on more modalities than any of its arguments.
+    These are the nodes that depend on more modalities than any of their arguments.
 
     Examples
     --------

@@ -1,19 +1,19 @@
-"""The shared path: all conditions of a batch, with every distinct piece of work done once."""
+"""The shared forward pass: all conditions of a batch, with every distinct value computed once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
 from influence.engine.sharing.graph import holds
-from influence.engine.sharing.stages import Stage, Stages, build_stages
+from influence.engine.sharing.stages import CLEAN, Stage, Stages, Value, build_stages
 from influence.engine.sharing.tapped_graph import tap_graph
-from influence.engine.sharing.values import CLEAN, Value
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.sites import edges_of
 from influence.plan.conditions import Condition
@@ -23,163 +23,146 @@ __all__ = ["SharedForward", "share"]
 Precision = Callable[[], AbstractContextManager[object]]
 
 
+@dataclass
 class SharedForward:
-    """Runs the stages of a network on one batch after the other.
+    """Runs a network on one batch after the other, each under all conditions.
 
     Parameters
     ----------
     graph
-        As from `joint_graph`.
+        As from `influence.engine.sharing.graph.joint_graph`.
     stages, conditions
-        As built for these conditions.
+        The stages, one for each of the conditions.
     outputs
         The names of the network's outputs and places, in order.
     precision
-        Makes the context in which the network runs.
+        Makes the context in which the network runs, such as `torch.autocast`.
     """
 
-    def __init__(
-        self,
-        graph: fx.GraphModule,
-        stages: Stages,
-        conditions: Sequence[Condition],
-        outputs: Sequence[str],
-        *,
-        precision: Precision = nullcontext,
-    ) -> None:
-        self.graph, self.stages = graph, stages
-        self.conditions, self.outputs = conditions, outputs
-        self.precision = precision
-        self._modules: list[Callable[..., Any]] = [stage.module for stage in stages.conditions]
+    graph: fx.GraphModule
+    stages: Stages
+    conditions: Sequence[Condition]
+    outputs: Sequence[str]
+    precision: Precision = nullcontext
+
+    def __post_init__(self) -> None:
+        self._modules: list[Callable[..., Any]] = [s.module for s in self.stages.conditions]
         self._fixed: dict[Value, Tensor] = {}
         self._fixed_for: list[torch.Size] = []
 
     def within(self, precision: Precision) -> SharedForward:
-        """Return the same network, run in another precision."""
-        return SharedForward(
-            self.graph, self.stages, self.conditions, self.outputs, precision=precision
-        )
+        """Return the same computation in another precision."""
+        return replace(self, precision=precision)
 
-    def holds(self, signals: Signals) -> bool:
-        """Say whether this is what the network does with samples of such a shape and number."""
-        return holds(self.graph, list(signals.clean.values()))
+    def holds(self, inputs: BatchInputs) -> bool:
+        """Return whether the graph is valid for the shapes and the number of these samples."""
+        return holds(self.graph, list(inputs.clean.values()))
 
     def compile(self) -> None:
-        """Compile every stage."""
+        """Compile every stage with `torch.compile`."""
         self._modules = [torch.compile(module) for module in self._modules]
 
-    def __call__(self, signals: Signals) -> Iterator[tuple[Condition, dict[str, Tensor]]]:
-        """Yield the outputs under one condition after the other."""
-        values: dict[Value, Tensor] = dict(self._fixed_values(signals))
-        following = self._following_values(signals)
+    def __call__(self, inputs: BatchInputs) -> Iterator[tuple[Condition, dict[str, Tensor]]]:
+        """Yield the outputs, by name, under one condition after the other."""
+        values = _BatchValues(self.stages, inputs, dict(self._fixed_values(inputs)), {})
+        if self.stages.following.gives:
+            values.following = self._alone(self.stages.following, inputs.next_sample())
         for number, condition in enumerate(self.conditions):
             # The outputs must not be held here while the next stage runs.
-            yield condition, self._run(number, values, following, signals)
+            yield condition, self._run(number, values)
 
-    def _run(
-        self,
-        number: int,
-        values: dict[Value, Tensor],
-        following: Mapping[Value, Tensor],
-        signals: Signals,
-    ) -> dict[str, Tensor]:
+    def _run(self, number: int, values: _BatchValues) -> dict[str, Tensor]:
         stage = self.stages.conditions[number]
-        taken = [self._taken(v, values, following, signals) for v in stage.takes]
+        taken = [values.take(value) for value in stage.takes]
         for value in stage.spare:
-            values.pop(value, None)
+            values.computed.pop(value, None)
         with self.precision():
-            outputs, gives = self._modules[number](len(signals), *taken)
-        values.update(zip(stage.gives, gives, strict=True))
+            outputs, gives = self._modules[number](len(values.inputs), *taken)
+        values.computed.update(zip(stage.gives, gives, strict=True))
         return dict(zip(self.outputs, outputs, strict=True))
 
-    def _taken(
-        self,
-        value: Value,
-        values: Mapping[Value, Tensor],
-        following: Mapping[Value, Tensor],
-        signals: Signals,
-    ) -> Tensor:
-        if value in self.stages.axes:
-            return self._of_next(value, values, following, signals)
-        if (point := self.stages.points.get(value)) is None:
-            return self._value(value, values, signals)
-        ((_, mute),) = value.muted
-        clean = Value(value.node, CLEAN)
-        return signals.replaced(point, mute, values[clean], following.get(clean))
-
-    def _of_next(
-        self,
-        value: Value,
-        values: Mapping[Value, Tensor],
-        following: Mapping[Value, Tensor],
-        signals: Signals,
-    ) -> Tensor:
-        """Return the clean value of the sample after each."""
-        axis, origin = self.stages.axes[value], Value(value.node, CLEAN)
-        clean = self._value(origin, values, signals)
-        return signals.moved(clean, following[origin], axis)
-
-    def _following_values(self, signals: Signals) -> dict[Value, Tensor]:
-        stage = self.stages.following
-        if not stage.gives:
-            return {}
-        return self._alone(stage, signals.next_sample())
-
-    def _fixed_values(self, signals: Signals) -> Mapping[Value, Tensor]:
-        shapes = [x.shape[1:] for x in signals.clean.values()]
+    def _fixed_values(self, inputs: BatchInputs) -> Mapping[Value, Tensor]:
+        shapes = [x.shape[1:] for x in inputs.clean.values()]
         if shapes != self._fixed_for:  # once, unless maps change their size between batches
-            self._fixed = self._alone(self.stages.fixed, signals.head(1))
+            self._fixed = self._alone(self.stages.fixed, inputs.head(1))
             self._fixed_for = shapes
         return self._fixed
 
-    def _alone(self, stage: Stage, sample: Signals) -> dict[Value, Tensor]:
+    def _alone(self, stage: Stage, sample: BatchInputs) -> dict[Value, Tensor]:
+        """Run a stage that takes nothing but inputs on one sample."""
+        values = _BatchValues(self.stages, sample, {}, {})
         with self.precision():
-            _, gives = stage.module(1, *(self._value(v, {}, sample) for v in stage.takes))
+            _, gives = stage.module(1, *map(values.at_hand, stage.takes))
         return dict(zip(stage.gives, gives, strict=True))
 
-    def _value(self, value: Value, values: Mapping[Value, Tensor], signals: Signals) -> Tensor:
-        if value in values:
-            return values[value]
+
+@dataclass
+class _BatchValues:
+    """The values of one batch that stages take.
+
+    Parameters
+    ----------
+    stages
+        The stages that take them.
+    inputs
+        The inputs of the batch, clean and muted.
+    computed
+        The values that earlier stages gave.
+    following
+        Clean values of the sample that follows the batch.
+    """
+
+    stages: Stages
+    inputs: BatchInputs
+    computed: dict[Value, Tensor]
+    following: Mapping[Value, Tensor]
+
+    def take(self, value: Value) -> Tensor:
+        """Return a value as a stage takes it, made from a clean one where it has to be."""
+        clean = Value(value.node, CLEAN)
+        if (axis := self.stages.axes.get(value)) is not None:
+            return self.inputs.of_partners(self.at_hand(clean), self.following[clean], axis)
+        if (point := self.stages.points.get(value)) is None:
+            return self.at_hand(value)
+        ((_, mute),) = value.muted
+        return self.inputs.replaced(point, mute, self.computed[clean], self.following.get(clean))
+
+    def at_hand(self, value: Value) -> Tensor:
+        """Return a value that a stage gave, or that of an input."""
+        if value in self.computed:
+            return self.computed[value]
         for site, mute in value.muted:
-            return signals.muted(site, mute)
-        return signals.clean[self.stages.inputs[value.node]]
+            return self.inputs.muted(site, mute)
+        return self.inputs.clean[self.stages.inputs[value.node]]
 
 
 def share(
     network: JointNetwork,
-    signals: Signals,
+    inputs: BatchInputs,
     conditions: Sequence[Condition],
     *,
     meeting: str = "off",
 ) -> SharedForward:
-    """Build the shared path of a network.
+    """Build the shared forward pass of a network; see `influence.engine.sharing`.
 
     Parameters
     ----------
     network
         In evaluation mode, on its device.
-    signals
+    inputs
         Two samples; only their shapes matter.
     conditions
         The full one first.
     meeting
-        Where features are looked at; see `influence.engine.sharing.tapped_graph.find_places`.
+        Where features are taken; see `influence.engine.sharing.tapped_graph.find_places`.
 
     Raises
     ------
     InfluenceError
-        If the network cannot be traced, or changes tensors in place in a way that cannot be shared.
+        If the network cannot be traced, or changes tensors in place that other operators read.
     """
     sites = sorted(set().union(*(condition.setup for condition in conditions)))
-    tapped = tap_graph(network, signals, edges_of(sites), meeting)
-    mutes = signals.mutes
-    stages = build_stages(
-        tapped.graph,
-        tapped.dependence,
-        conditions,
-        constant=[name for name, mute in mutes.items() if mute.constant],
-        following=[name for name, mute in mutes.items() if "partners" in mute.needs],
-        observed=tapped.observed,
-    )
+    tapped = tap_graph(network, inputs, edges_of(sites), meeting)
+    stages = build_stages(tapped, conditions, inputs.mutes)
     outputs = [*(o.name for o in network.outputs), *tapped.places]
     return SharedForward(tapped.graph, stages, conditions, outputs)

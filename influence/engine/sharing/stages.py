@@ -1,37 +1,55 @@
-"""Stages: the graph of a network, cut so that every distinct piece of work is done once.
+"""Stages: the graph of a network, cut into pieces so that every distinct value is computed once.
 
-Two conditions that agree on the mutes of the inputs that a node depends on share its value.
+A value is the result of a node under the mutes of the inputs that the node depends on. Conditions
+that agree on these mutes share it. If all these inputs are muted by constants, the value is the
+same for every sample; if all are muted by `shuffle`, it is the clean value of the partner sample.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import fx
 
-from influence.engine.sharing.aliasing import Observation, memory_of, mutates, out_of_place
-from influence.engine.sharing.graph import Dependence, overload
-from influence.engine.sharing.values import Value, Values
+from influence.engine.sharing.aliasing import aliases_of, mutates, out_of_place
+from influence.engine.sharing.graph import overload
+from influence.engine.sharing.tapped_graph import TappedGraph
+from influence.mutes.mute import Mute
+from influence.network.sites import is_edge
 from influence.plan.conditions import Condition
 
-__all__ = ["Stage", "Stages", "build_stages"]
+__all__ = ["CLEAN", "Key", "Stage", "Stages", "Value", "build_stages"]
+
+Key = frozenset[tuple[str, str]]
+"""The muted sites, each with its mute."""
+
+CLEAN: Key = frozenset()
+"""The key of a value that no mute changes."""
+
+
+class Value(NamedTuple):
+    """The result of a node when the sites in `muted`, all of which it depends on, are replaced."""
+
+    node: fx.Node
+    muted: Key
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A piece of the network's graph.
+    """A piece of the network's computation.
 
     Parameters
     ----------
     module
-        Called with the number of samples and the values in `takes`; returns the network's outputs,
-        then the values in `gives`, which later stages take.
+        Called with the number of samples and the values in `takes`. Returns two tuples: the
+        network's outputs, and the values in `gives`.
     takes, gives
-        What is passed in and out.
+        The values that are passed in, and those that are passed on to later stages.
     spare
-        What no later stage takes.
+        Values at hand that no later stage takes, so that their memory can be freed.
     """
 
     module: fx.GraphModule
@@ -42,23 +60,23 @@ class Stage:
 
 @dataclass(frozen=True)
 class Stages:
-    """A network under all conditions of a run.
+    """The computation of a network under all conditions of a run.
 
     Parameters
     ----------
     fixed
-        Everything that is the same for every sample; run once, on one sample.
+        Computes all values that are the same for every sample, on one sample, once a run.
     following
-        Clean values of the sample that follows the batch; run on every batch.
+        Computes clean values of the sample that follows the batch, once a batch.
     conditions
-        One stage a condition, in order, each run on every batch.
+        One stage for each condition, in order, each run once a batch.
     inputs
-        The modality of every placeholder.
+        Placeholder -> modality.
     axes
-        The values that stages take from the next sample, with their axis of samples; the clean
-        values of which they are made are what `following` gives for that sample.
+        The values that are the clean ones of the partner sample, with their axis of samples. They
+        are made from the clean values of the batch and those that `following` gives.
     points
-        The values that take the place of what flows along edges, with the names of the points.
+        The values by which mutes replace the tensors of edges, with the names of the points.
     """
 
     fixed: Stage
@@ -66,71 +84,138 @@ class Stages:
     conditions: tuple[Stage, ...]
     inputs: Mapping[fx.Node, str]
     axes: Mapping[Value, int]
-    points: Mapping[Value, str] = field(default_factory=dict)
+    points: Mapping[Value, str]
 
 
 def build_stages(
-    graph: fx.GraphModule,
-    dependence: Dependence,
-    conditions: Sequence[Condition],
-    *,
-    constant: Collection[str],
-    following: Collection[str],
-    observed: Observation,
+    tapped: TappedGraph, conditions: Sequence[Condition], mutes: Mapping[str, Mute]
 ) -> Stages:
-    """Cut a graph into one stage a condition and one for what never changes.
+    """Cut a graph into one stage for each condition, and two that run on a single sample.
 
     Parameters
     ----------
-    graph, dependence
-        As from `joint_graph` and `find_dependence`.
+    tapped
+        The graph, observed on one and on two samples.
     conditions
         The full one first.
-    constant
-        The names of the mutes that replace every sample by the same.
-    following
-        The names of those that replace every sample by the one after it.
-    observed
-        What was seen on one and on two samples.
+    mutes
+        The mutes of the conditions, by name.
 
     Raises
     ------
     InfluenceError
-        If an operator that changes a tensor in place has no variant that makes a new one.
+        If an operator changes a tensor in place that is reused, and torch has no variant of it that
+        makes a new tensor.
     """
-    values = Values(dependence, constant=constant, following=following, observed=observed)
-    return _Builder(graph, values).build(conditions)
+    return _Builder(tapped.graph, _Values(tapped, mutes)).build(conditions)
+
+
+class _Values:
+    """The values of a graph, and how each of them can be obtained."""
+
+    def __init__(self, tapped: TappedGraph, mutes: Mapping[str, Mute]) -> None:
+        self.dependence, self.observed = tapped.dependence, tapped.observed
+        self.constant = {name for name, mute in mutes.items() if mute.constant}
+        self.shuffling = {name for name, mute in mutes.items() if "partners" in mute.needs}
+
+    def under(self, node: fx.Node, condition: Condition) -> Value:
+        """Return the value of a node under a condition."""
+        return self.restricted(node, frozenset((site, condition.mute) for site in condition.setup))
+
+    def arguments(self, value: Value) -> list[Value]:
+        """List the values from which a value is computed."""
+        # A size depends on no input, so that its argument is the clean value, always at hand.
+        return [self.restricted(arg, value.muted) for arg in value.node.all_input_nodes]
+
+    def restricted(self, node: fx.Node, muted: Key) -> Value:
+        """Return the value of a node when some sites are muted, on not all of which it depends."""
+        inputs = self.dependence.inputs[node]
+        key = frozenset(pair for pair in muted if pair[0] in inputs)
+        # What replaces the tensor of an edge does not depend on the mutes before it.
+        return Value(node, _of_edge(node, key) or key)
+
+    def replaced(self, value: Value) -> bool:
+        """Return whether a value is what a mute puts in place of the tensor of an edge."""
+        return bool(_of_edge(*value))
+
+    def fixed(self, value: Value) -> bool:
+        """Return whether a value is the same for every sample: computed on one and expanded."""
+        node = value.node
+        if node.op == "get_attr" or node not in self.observed.shapes[0]:
+            return False
+        if not self.dependence.inputs[node]:
+            return node not in self.dependence.sized
+        return self._covered(value, self.constant) and self.axes(node) is not None
+
+    def axis(self, value: Value) -> int | None:
+        """Return the axis of samples of a value that is the partner's clean one; else `None`."""
+        if not self._covered(value, self.shuffling):
+            return None
+        axes = self.axes(value.node)
+        return axes[0] if axes and len(axes) == 1 else None
+
+    def origin(self, value: Value) -> Value:
+        """Return the clean value from which a value is made when it is taken, or the value itself.
+
+        A value of the partner is made from it, and so is what replaces the tensor of an edge.
+        """
+        made = self.replaced(value) or self.axis(value) is not None
+        return Value(value.node, CLEAN) if made else value
+
+    def _covered(self, value: Value, mutes: set[str]) -> bool:
+        """Return whether all inputs of a value, and no edge, are muted by some of the mutes."""
+        inputs = {site for site in self.dependence.inputs[value.node] if not is_edge(site)}
+        muted = {site for site, mute in value.muted if mute in mutes}
+        return bool(inputs) and muted == inputs and len(value.muted) == len(inputs)
+
+    def axes(self, node: fx.Node) -> list[int] | None:
+        """List the axes as long as there are samples; `None` if other lengths change with it."""
+        if node not in self.observed.shapes[0]:
+            return None
+        one, two = self.observed.shapes[0][node], self.observed.shapes[1][node]
+        axes = [i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b]
+        same = len(one) == len(two) and all((one[i], two[i]) == (1, 2) for i in axes)
+        return axes if same else None
+
+
+def _of_edge(node: fx.Node, muted: Key) -> Key:
+    """Return the mute of the edge that a node marks; empty if there is none."""
+    site, _ = node.meta.get("edge", ("", ""))
+    return frozenset(pair for pair in muted if pair[0] == site)
+
+
+class _Sweep(NamedTuple):
+    """What a stage computes, in the order of the graph, and what it takes from elsewhere."""
+
+    computed: list[Value]
+    taken: list[Value]
 
 
 @dataclass
 class _Builder:
     graph: fx.GraphModule
-    values: Values
+    values: _Values
     fixed: dict[Value, None] = field(default_factory=dict)
     """The fixed values that stages take, in the order in which they are found."""
     axes: dict[Value, int] = field(default_factory=dict)
-    """The values that stages take from the next sample, with their axis of samples."""
     points: dict[Value, str] = field(default_factory=dict)
-    """The values that stages take in the place of what flows along an edge."""
 
     def build(self, conditions: Sequence[Condition]) -> Stages:
         (results,) = (n.args[0] for n in self.graph.graph.nodes if n.op == "output")
         outputs = [[self.values.under(node, c) for node in results] for c in conditions]
         sweeps = self._sweep_all(outputs)
-        # A value of the next sample is made of the clean one when it is taken.
-        needs = [[self.values.origin(v) for v in taken] for _, taken in sweeps]
+        needs = [[self.values.origin(v) for v in sweep.taken] for sweep in sweeps]
         last = {v: number for number, needed in enumerate(needs) for v in needed}
         stages = []
-        for number, (computed, taken) in enumerate(sweeps):
-            gives = [v for v in computed if last.get(v, number) > number]
+        for number, sweep in enumerate(sweeps):
+            gives = [v for v in sweep.computed if last.get(v, number) > number]
             spare = [v for v in needs[number] if last[v] == number and not self.values.fixed(v)]
-            stages.append(self._stage(computed, taken, gives, outputs[number], tuple(spare)))
-        moved = [v for v in self.points if any(m in self.values.following for _, m in v.muted)]
+            stages.append(self._stage(sweep, gives, outputs[number], tuple(spare)))
+        moved = [v for v in self.points if any(m in self.values.shuffling for _, m in v.muted)]
         following = list(dict.fromkeys(map(self.values.origin, [*self.axes, *moved])))
         inputs = {
             node: next(iter(self.values.dependence.inputs[node]))
-            for node in self.graph.graph.nodes
-            if node.op == "placeholder"
+            for node in self.graph.graph.find_nodes(op="placeholder")
         }
         return Stages(
             self._alone(list(self.fixed)),
@@ -141,10 +226,8 @@ class _Builder:
             self.points,
         )
 
-    def _sweep_all(
-        self, outputs: Sequence[Sequence[Value]]
-    ) -> list[tuple[list[Value], list[Value]]]:
-        """Find what each stage computes and takes, and note what it takes from no other stage."""
+    def _sweep_all(self, outputs: Sequence[Sequence[Value]]) -> list[_Sweep]:
+        """Find what each stage computes and takes, and record what no earlier stage computes."""
         known: set[Value] = set()  # what an earlier stage computes
 
         def given(value: Value) -> bool:
@@ -153,28 +236,25 @@ class _Builder:
 
         sweeps = []
         for wanted in outputs:
-            computed, taken = self._sweep(wanted, given)
+            sweep = self._sweep(wanted, given)
             # Weights are at hand in every stage and are not passed on.
-            known.update(v for v in computed if v.node.op != "get_attr")
-            for value in taken:
+            known.update(v for v in sweep.computed if v.node.op != "get_attr")
+            for value in sweep.taken:
                 if self.values.replaced(value):
                     self.points[value] = value.node.meta["edge"][1]
                 elif self.values.fixed(value):
                     self.fixed[value] = None
                 elif (axis := self.values.axis(value)) is not None:
                     self.axes[value] = axis
-            sweeps.append((computed, taken))
+            sweeps.append(sweep)
         return sweeps
 
     def _alone(self, gives: list[Value]) -> Stage:
-        """Make a stage that is run on one sample and depends on no other stage."""
-        computed, taken = self._sweep(gives, lambda _: False)
-        return self._stage(computed, taken, gives, [], alone=True)
+        """Make a stage that runs on one sample, before all others."""
+        return self._stage(self._sweep(gives, lambda _: False), gives, [])
 
-    def _sweep(
-        self, wanted: Iterable[Value], given: Callable[[Value], bool]
-    ) -> tuple[list[Value], list[Value]]:
-        """Find what has to be computed for the wanted values, in order, and what is taken."""
+    def _sweep(self, wanted: Iterable[Value], given: Callable[[Value], bool]) -> _Sweep:
+        """Walk the graph back from the wanted values, as far as values are not given."""
         pending: dict[fx.Node, dict[Value, None]] = {}
         for value in wanted:
             pending.setdefault(value.node, {})[value] = None
@@ -187,50 +267,53 @@ class _Builder:
                 computed.append(value)
                 for argument in self.values.arguments(value):
                     pending.setdefault(argument.node, {})[argument] = None
-        return computed[::-1], taken[::-1]
+        return _Sweep(computed[::-1], taken[::-1])
 
     def _stage(
         self,
-        computed: list[Value],
-        taken: list[Value],
+        sweep: _Sweep,
         gives: list[Value],
         outputs: list[Value],
         spare: tuple[Value, ...] = (),
-        *,
-        alone: bool = False,
     ) -> Stage:
         graph = fx.Graph()
         count = graph.placeholder("count")
-        made = {v: graph.placeholder(f"value_{i}") for i, v in enumerate(taken)}
-        if not alone:
+        made = {v: graph.placeholder(f"value_{i}") for i, v in enumerate(sweep.taken)}
+        if outputs:  # a stage without outputs runs on one sample
             made |= {
-                v: self._expanded(graph, made[v], v, count) for v in taken if self.values.fixed(v)
+                v: self._expanded(graph, made[v], v, count)
+                for v in sweep.taken
+                if self.values.fixed(v)
             }
-        # What is passed on must not be changed, nor what came in.
-        own = set(computed).difference(gives)
-        for value in computed:
+        # Neither what is passed on nor what came in may be changed in place.
+        internal = set(sweep.computed).difference(gives)
+        for value in sweep.computed:
             arguments = {v.node: made[v] for v in self.values.arguments(value)}
             made[value] = graph.node_copy(value.node, arguments.__getitem__)
             if overload(value.node) is torch.ops.aten.view.default:
-                made[value].target = torch.ops.aten.reshape.default  # of what may be expanded
-            if mutates(value.node) and not self._in_place(value, own):
+                # An expanded tensor, which has strides of zero, cannot always be viewed.
+                made[value].target = torch.ops.aten.reshape.default
+            if mutates(value.node) and not self._in_place(value, internal):
                 made[value].target = out_of_place(value.node)
         graph.output((tuple(made[v] for v in outputs), tuple(made[v] for v in gives)))
-        return Stage(fx.GraphModule(self.graph, graph), tuple(taken), tuple(gives), spare)
+        return Stage(fx.GraphModule(self.graph, graph), tuple(sweep.taken), tuple(gives), spare)
 
-    def _in_place(self, value: Value, own: set[Value]) -> bool:
+    def _in_place(self, value: Value, internal: set[Value]) -> bool:
+        """Return whether a change in place reaches nothing but internal values with its key."""
         changed = value.node.args[0]
-        assert isinstance(changed, fx.Node), "what changes another argument is refused"
+        assert isinstance(changed, fx.Node), "a change of another argument is refused"
         inputs = self.values.dependence.inputs
-        # With other dependences one tensor would be changed under several keys.
+        # With other dependences, one tensor would be changed under several keys.
         return all(
-            inputs[node] == inputs[value.node] and self.values.restricted(node, value.muted) in own
-            for node in memory_of(changed, self.values.observed.lenders)
+            inputs[node] == inputs[value.node]
+            and self.values.restricted(node, value.muted) in internal
+            for node in aliases_of(changed, self.values.observed.aliases)
         )
 
     def _expanded(self, graph: fx.Graph, node: fx.Node, value: Value, count: fx.Node) -> fx.Node:
         axes = self.values.axes(value.node)
         if not axes:
             return node
-        sizes = [count if i in axes else -1 for i in range(self.values.rank(value.node))]
+        rank = len(self.values.observed.shapes[0][value.node])
+        sizes = [count if i in axes else -1 for i in range(rank)]
         return graph.call_function(torch.ops.aten.expand.default, (node, sizes))

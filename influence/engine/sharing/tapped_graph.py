@@ -1,8 +1,8 @@
-"""Tapped graph: a network's graph with its edges marked and its places looked at."""
+"""Tapped graph: a network's graph with its edges marked and its features as further outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,42 +18,42 @@ from influence.engine.sharing.graph import (
     overload,
 )
 from influence.errors import InfluenceError, unknown
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.programs.program import Program
-from influence.network.sites import check_fired, point_name, pool_channels
+from influence.network.sites import PREFIX, check_fired, point_name, pool_channels
 from influence.statistics.features import place_name
 
 __all__ = [
     "TappedGraph",
     "add_places",
+    "candidate_edges",
     "find_places",
     "mark_edges",
-    "modules_of",
+    "meetings",
     "results_of",
     "tap_graph",
-    "where",
 ]
 
 
 @dataclass(frozen=True)
 class TappedGraph:
-    """The graph of a network for some edges and places.
+    """The graph of a network with some edges marked and features at some places.
 
     Parameters
     ----------
     graph
-        It takes one tensor a modality, and returns one an output and then one a place.
+        Takes one tensor for each modality; returns one for each output, then one for each place.
     dependence, observed
-        Of its nodes.
+        The dependences of its nodes, and what running it on one and on two samples showed.
     places
-        The names of the places.
+        The names of the places: the points inside the network at which features are compared.
     """
 
     graph: fx.GraphModule
     dependence: Dependence
     observed: Observation
-    places: tuple[str, ...]
+    places: tuple[str, ...] = ()
 
     def run(
         self,
@@ -61,21 +61,21 @@ class TappedGraph:
         inputs: Mapping[str, Tensor | None],
         replaced: Mapping[str, Tensor],
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Run the network node by node.
+        """Run the network node by node, reading and replacing the tensors of its edges.
 
         Parameters
         ----------
         network
-            That of the graph.
+            The network of the graph.
         inputs
-            One tensor a modality.
+            Modality -> tensor.
         replaced
-            What takes the place of some points.
+            Point of an edge -> the tensor that replaces it.
 
         Returns
         -------
         tuple
-            The outputs and the features at the places, by name; and what each point held.
+            The outputs and the features at the places, by name; and the tensor at each point.
         """
         ordered = [inputs[m.name] for m in network.inputs]
         if isinstance(network.module, Program):
@@ -105,32 +105,32 @@ class _Tapping(fx.Interpreter):
 
 
 def tap_graph(
-    network: JointNetwork, signals: Signals, edges: Mapping[str, str], meeting: str
+    network: JointNetwork, inputs: BatchInputs, edges: Mapping[str, str], meeting: str
 ) -> TappedGraph:
-    """Build the graph of a network, with its edges marked and its places as further outputs.
+    """Build the graph of a network, with edges marked and features as further outputs.
 
     Parameters
     ----------
     network
         In evaluation mode, on its device.
-    signals
+    inputs
         Two samples; only their shapes matter.
     edges
         Site -> module path.
     meeting
-        See `influence.engine.sharing.tapped_graph.find_places`.
+        As for `find_places`.
 
     Raises
     ------
     InfluenceError
         If the network cannot be traced, has no such modules, or changes tensors in place that
-        others see too.
+        other operators read.
     """
     names = [m.name for m in network.inputs]
-    graph = joint_graph(network, {name: signals.clean[name] for name in names})
+    graph = joint_graph(network, {name: inputs.clean[name] for name in names})
     mark_edges(graph, edges)
     dependence = find_dependence(graph.graph, names)
-    one, two = ([x.clone() for x in signals.head(n).clean.values()] for n in (1, 2))
+    one, two = ([x.clone() for x in inputs.head(n).clean.values()] for n in (1, 2))
     observed = observe(graph, one, two)
     places = {
         name: node
@@ -139,20 +139,22 @@ def tap_graph(
     }
     if not places and meeting not in ("auto", "off"):
         raise InfluenceError(
-            f"{meeting}: returns no tensor with the samples first, of which a distance could be "
-            "measured. Name another module"
+            f"{meeting}: returns no tensor with the samples first, so that no distance can be "
+            "measured there. Name another module"
         )
     add_places(graph, places)
     return TappedGraph(graph, find_dependence(graph.graph, names), observed, tuple(places))
 
 
 MOST_PLACES = 8
+"""The number of meetings of modalities at which features are taken; further ones are left out."""
 
 
 def mark_edges(graph: fx.GraphModule, edges: Mapping[str, str]) -> None:
-    """Put a marker after every tensor that leaves one of some modules.
+    """Insert a marker after every tensor that leaves one of some modules.
 
-    A marker returns its argument; `node.meta["edge"]` holds the site and the name of the point.
+    A marker is a node that returns its argument. Its `meta["edge"]` holds the site and the name of
+    the point.
 
     Parameters
     ----------
@@ -164,7 +166,7 @@ def mark_edges(graph: fx.GraphModule, edges: Mapping[str, str]) -> None:
     Raises
     ------
     InfluenceError
-        If no tensor that an output depends on leaves a module.
+        If there is no such module, or no output depends on a tensor that it returns.
     """
     needed = _needed(graph.graph)
     for site, path in edges.items():
@@ -194,17 +196,17 @@ def _same(values: Tensor) -> Tensor:
 def find_places(
     graph: fx.Graph, dependence: Dependence, modalities: Sequence[str], meeting: str
 ) -> dict[str, fx.Node]:
-    """Find the tensors at which the distance of a muted input from the data is measured.
+    """Find the tensors at which features with and without muted inputs are compared.
 
     Parameters
     ----------
     graph, dependence
         As from `joint_graph`, with its edges marked, and `find_dependence`.
     modalities
-        The network's inputs.
+        The names of the network's inputs.
     meeting
         ``auto`` for the tensors in which modalities first meet and those of the edges, ``off`` for
-        none, or the path of a module whose output it is.
+        none, or the path of a module whose results are taken.
 
     Returns
     -------
@@ -220,14 +222,14 @@ def find_places(
     inputs = find_dependence(graph, modalities, edges=False)
     names: dict[str, fx.Node] = {}
     for node, _ in meeting_points(graph, inputs):
-        number = sum(where(node) == where(other) for other in names.values())
-        names[place_name(point_name(where(node), number))] = node
+        number = sum(_where(node) == _where(other) for other in names.values())
+        names[place_name(point_name(_where(node), number))] = node
     marked = {place_name(n.meta["edge"][1]): n for n in graph.nodes if "edge" in n.meta}
     return dict(list(names.items())[:MOST_PLACES]) | marked
 
 
 def add_places(graph: fx.GraphModule, places: Mapping[str, fx.Node]) -> None:
-    """Give a graph the features at some places as further outputs; see `pool_channels`."""
+    """Add the features at some places, from `pool_channels`, to a graph's outputs."""
     (output,) = graph.graph.find_nodes(op="output")
     features = []
     for node in places.values():
@@ -237,25 +239,25 @@ def add_places(graph: fx.GraphModule, places: Mapping[str, fx.Node]) -> None:
     graph.recompile()
 
 
-def modules_of(node: fx.Node) -> list[str]:
+def _modules_of(node: fx.Node) -> list[str]:
     """List the paths of the modules in which a node was called, outermost first."""
     stack = node.meta.get("nn_module_stack", {}).values()
     return [path for path, _ in stack if path and not path.startswith("_empty")]
 
 
-def where(node: fx.Node) -> str:
-    """Name the innermost module in which a node was called, and the operator that it calls."""
+def _where(node: fx.Node) -> str:
+    """Name a node by the innermost module in which it was called and its operator."""
     found = overload(node)
     name = found._schema.name.removeprefix("aten::") if found else str(node.target)
-    return f"{(modules_of(node) or ['network'])[-1]}.{name}"
+    return f"{(_modules_of(node) or ['network'])[-1]}.{name}"
 
 
 def _inside(node: fx.Node, path: str) -> bool:
-    return path in modules_of(node)
+    return path in _modules_of(node)
 
 
 def _paths(graph: fx.Graph) -> list[str]:
-    return list(dict.fromkeys(path for node in graph.nodes for path in modules_of(node)))
+    return list(dict.fromkeys(path for node in graph.nodes for path in _modules_of(node)))
 
 
 def results_of(graph: fx.Graph, path: str) -> list[fx.Node]:
@@ -278,3 +280,65 @@ def _needed(graph: fx.Graph) -> set[fx.Node]:
         found.update(new)
         pending += new
     return found
+
+
+def meetings(network: JointNetwork, inputs: BatchInputs) -> Iterator[str]:
+    """Describe, one a line, where modalities first meet and which edges lead there.
+
+    Parameters are those of `tap_graph`.
+    """
+    graph = joint_graph(network, inputs.clean).graph
+    dependence = find_dependence(graph, list(inputs.clean))
+    for node, modalities in meeting_points(graph, dependence):
+        yield f"{' and '.join(modalities)} meet in {_where(node)}"
+    for path, modalities, met in candidate_edges(graph, dependence):
+        yield f"site {PREFIX}{path}: {' and '.join(modalities)} on the way to {met}"
+
+
+def candidate_edges(
+    graph: fx.Graph, dependence: Dependence
+) -> Iterator[tuple[str, list[str], str]]:
+    """List the modules that are worth muting: the last before their modality meets another.
+
+    In a network of one modality these are its outermost modules.
+
+    Yields
+    ------
+    tuple
+        The path of the module, the modalities that its results depend on, and the node where they
+        meet others.
+    """
+    if not any(True for _ in meeting_points(graph, dependence)):
+        yield from _outermost(graph, dependence)
+        return
+    listed = set()
+    for node, _ in meeting_points(graph, dependence):
+        for argument in node.all_input_nodes:
+            found = _last_module(graph, argument, dependence)
+            if found and found[0] not in listed:
+                listed.add(found[0])
+                yield (*found, _where(node))
+
+
+def _outermost(graph: fx.Graph, dependence: Dependence) -> Iterator[tuple[str, list[str], str]]:
+    paths = dict.fromkeys(_modules_of(node)[0] for node in graph.nodes if _modules_of(node))
+    for path in paths:
+        if leaving := [n for n in results_of(graph, path) if dependence.inputs[n]]:
+            yield path, sorted(dependence.inputs[leaving[0]]), "the output"
+
+
+def _last_module(
+    graph: fx.Graph, node: fx.Node, dependence: Dependence
+) -> tuple[str, list[str]] | None:
+    """Walk back to a module that returns this tensor and depends on no other modality."""
+    while node.op == "call_function":
+        for path in _modules_of(node):
+            within = [n for n in graph.nodes if path in _modules_of(n)]
+            alone = all(dependence.inputs[n] <= dependence.inputs[node] for n in within)
+            if alone and node in results_of(graph, path):
+                return path, sorted(dependence.inputs[node])
+        before = [n for n in node.all_input_nodes if dependence.inputs[n]]
+        if len(before) != 1:
+            return None
+        (node,) = before
+    return None

@@ -22,7 +22,8 @@ from experiments.sweep.study import CONDITIONS, Member, Sweep
 from influence.errors import InfluenceError
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.setups import FULL
-from influence.statistics.rows import RowKey, Rows, write_rows
+from influence.results.run import write_rows
+from influence.statistics.rows import RowKey, Rows
 
 SAMPLES = 24
 SWEEP = Sweep()

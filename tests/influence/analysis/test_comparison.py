@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from influence.analysis.comparison import COMPARISON_COLUMNS, compare, data_notes
+from influence.analysis.comparison import COMPARISON_COLUMNS, compare, data_notes, draw_pair
 from influence.errors import InfluenceError
 from influence.metrics.registry import METRICS
 from influence.results.run import Run
 from influence.statistics.bootstrap import Resampling, holm
 from influence.statistics.rows import Rows
-from tests.runs_of_rows import Array, accuracy_rows, error_rows, run_of
+from tests.runs_of_rows import Array, accuracy_rows, depth_rows, error_rows, run_of
 
 N = 60
 NUMBERS = np.random.default_rng(1)
@@ -137,12 +137,12 @@ def test_groups_are_drawn_as_a_whole() -> None:
     assert found[columns].to_numpy() == pytest.approx(expected[columns].to_numpy())
 
 
-def test_networks_are_paired_by_name_or_as_told() -> None:
+def test_networks_are_paired_by_name_or_as_given() -> None:
     both = run_of({"a": rows_of(A), "b": rows_of(B)})
     names = compare(both, both)[["network_a", "network_b"]].drop_duplicates().to_numpy().tolist()
     assert names == [["a", "a"], ["b", "b"]]
-    told = compare(both, pairs=[("a", "b")])
-    assert told[["network_a", "network_b"]].drop_duplicates().to_numpy().tolist() == [["a", "b"]]
+    given = compare(both, pairs=[("a", "b")])
+    assert given[["network_a", "network_b"]].drop_duplicates().to_numpy().tolist() == [["a", "b"]]
     crossed = compare(both, RUN_B, pairs=[("a", "b")], metrics=["mse"])
     assert len(crossed) == 2
     with pytest.raises(InfluenceError, match="pairs of the networks of one: a, b"):
@@ -150,7 +150,7 @@ def test_networks_are_paired_by_name_or_as_told() -> None:
     with pytest.raises(InfluenceError, match="unknown network 'c'"):
         compare(both, RUN_B, pairs=[("a", "c")])
     other = run_of({k: both.rows[n] for k, n in (("c", "a"), ("d", "b"))})
-    with pytest.raises(InfluenceError, match="no network of a, b is called as one of c, d"):
+    with pytest.raises(InfluenceError, match="got a, b in the first and c, d in the second"):
         compare(both, other)
 
 
@@ -169,7 +169,7 @@ def test_what_cannot_be_compared_is_said() -> None:
         compare(RUN_A, replace(RUN_B, rows={}))
     right = (SAMPLE > 2).astype(float)
     other = run_of({"b": accuracy_rows(right, {("zero", "x"): 1 - right})}, ["accuracy"])
-    with pytest.raises(InfluenceError, match="have no metric of an output under a mute in common"):
+    with pytest.raises(InfluenceError, match="of an output under a mute in common, got none"):
         compare(RUN_A, other)
 
 
@@ -182,7 +182,7 @@ def test_a_metric_of_ones_own_has_to_be_given() -> None:
         for name in ("influence", "performance")
     }
     mine = replace(RUN_A, info=info, **tables)
-    with pytest.raises(InfluenceError, match="Give it as --metric module:mine"):
+    with pytest.raises(InfluenceError, match=r"Give metrics=\['module:mine'\]"):
         compare(mine, mine)
     assert set(compare(mine, mine, metrics=[own])["metric"]) == {"mine"}
     wrong = replace(METRICS["mae"], name="mine")
@@ -197,3 +197,73 @@ def test_other_data_under_the_same_ids_is_noted() -> None:
 
     assert data_notes(hashed("1"), hashed("1")) == data_notes(hashed(""), hashed("1")) == []
     assert "matched by their ids" in data_notes(hashed("1"), hashed("2"))[0]
+
+
+PAIR_FULL, PAIR_MUTED = np.random.default_rng(0).uniform(1, 2, (2, 12))
+ROWS = error_rows(
+    PAIR_FULL, {("zero", "x"): PAIR_MUTED}, groups=[0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+)
+
+
+def test_rows_of_other_lengths_are_refused() -> None:
+    short = replace(ROWS, values={key: v[:, :2] for key, v in ROWS.values.items()})
+    with pytest.raises(InfluenceError, match="rows of 3 numbers and the second of 2"):
+        draw_pair(ROWS, short, Resampling(draws=5))
+
+
+def test_swaps_exchange_whole_groups_and_all_conditions_at_once() -> None:
+    other = error_rows(2 * PAIR_FULL, {("zero", "x"): 3 * PAIR_MUTED}, groups=ROWS.groups.tolist())
+    pair = draw_pair(ROWS, other, Resampling(draws=300))
+    first, second = pair.swapped()
+    full, muted = ROWS.values
+    by_group = np.add.reduceat(ROWS.values[full], [0, 3, 6, 9])
+    by_group_muted = np.add.reduceat(ROWS.values[muted], [0, 3, 6, 9])
+    seen = set()
+    for a, b, m in zip(first[full], second[full], first[muted], strict=True):
+        flips = [
+            f
+            for f in np.ndindex(2, 2, 2, 2)
+            if np.isclose(a[1], (by_group[:, 1] * (1 + np.array(f))).sum())
+        ]
+        assert len(flips) == 1
+        assert m[1] == pytest.approx((by_group_muted[:, 1] * (1 + 2 * np.array(flips[0]))).sum())
+        assert a + b == pytest.approx(pair.first.totals[full] + pair.second.totals[full])
+        seen.add(flips[0])
+    assert len(seen) == 16
+
+
+def simulated(metric: str, performance: int, hard: Array, numbers: np.random.Generator) -> Rows:
+    """Draw a network whose omega is the same at both levels of performance."""
+    count = len(hard)
+    if metric == "accuracy":  # omega 0.2
+        right = (numbers.uniform(size=count) < (0.8, 0.6)[performance]).astype(float)
+        kept = numbers.uniform(size=count) < (0.75, 2 / 3)[performance]
+        return accuracy_rows(right, {("zero", "x"): right * kept})
+    if metric == "mse":  # omega 0.5
+        full = (1, 3)[performance] * hard + numbers.uniform(size=count)
+        return error_rows(full, {("zero", "x"): full + numbers.uniform(size=count)})
+    # rms of 1 and 2, or of 2 and 3: omega 1
+    one, two = hard * numbers.uniform(0.8, 1.2, (2, count))
+    return depth_rows((1, 4)[performance] * one, {("zero", "x"): (4, 9)[performance] * two})
+
+
+@pytest.mark.parametrize("metric", ["mse", "accuracy", "rms"])
+def test_intervals_cover_and_the_test_keeps_its_level(metric: str) -> None:
+    """Simulate the null that matters: the same omega in networks of other performance."""
+    numbers, resampling = np.random.default_rng(2), Resampling(draws=400)
+    formula = METRICS[metric].formula
+    covered, rejected = [], []
+    for _ in range(400):
+        hard = numbers.exponential(size=80)
+        first, second = (simulated(metric, i, hard, numbers) for i in (0, 1))
+        pair = draw_pair(first, second, resampling)
+        full, muted = pair.first.totals
+        difference, drawn, swapped = (
+            formula(a[muted]) - formula(a[full]) - (formula(b[muted]) - formula(b[full]))
+            for a, b in (pair.observed(), pair.resampled(), pair.swapped())
+        )
+        low, high = resampling.interval(drawn, 80)
+        covered.append(low <= 0 <= high)
+        rejected.append(resampling.p_value(difference, swapped, 80) < 0.05)
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.033)  # three standard errors
+    assert np.mean(rejected) <= 0.083

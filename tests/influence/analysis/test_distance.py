@@ -21,12 +21,13 @@ from influence.analysis.distance import (
     distance_of,
     shrunk_covariance,
 )
-from influence.analysis.subject import Subject
+from influence.analysis.omega import Subject
+from influence.engine.collectors import Features
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork
 from influence.plan.conditions import Condition
-from influence.statistics.features import Features, feature_keys
+from influence.statistics.features import feature_keys
 from influence.statistics.rows import RowKey
 
 SUBJECT = Subject("net", 0, "data", ("x", "y"), {}, {}, {})
@@ -170,10 +171,10 @@ def test_of_a_few_samples_nothing_is_said() -> None:
 def test_features_of_several_processes_come_in_order() -> None:
     (key,) = feature_keys([FULL], ["at:fuse.add"])
     values = np.random.default_rng(0).standard_normal((10, 3))
-    whole = Features(stride=2)
+    whole = Features(count=4096)  # which keeps every second sample
     for part in (range(4, 8), range(4), range(8, 10)):
-        one, indices = Features(stride=2), np.array(part)
-        rows = {key: values[indices[indices % 2 == 0]]}
+        one, indices = Features(count=4096), np.array(part)
+        rows = {key: values[indices]}
         one.take(indices, rows)
         assert not rows
         whole.merge(one.packed(), [key])

@@ -51,7 +51,7 @@ def test_a_table_alone_gives_nearly_the_same_errors() -> None:
     )
 
 
-def test_one_group_tells_nothing() -> None:
+def test_one_group_shows_nothing() -> None:
     rows = error_rows(FULL, {("zero", "x"): 2 * FULL}, groups=[0] * N)
     found = estimate_runs([run_of({"net": rows})])
     assert found.cells["standard_error"].isna().all()

@@ -218,7 +218,7 @@ def test_mute_that_is_not_defined_for_every_site_is_left_out(toy_file: Path) -> 
 def test_mutes_without_any_coalition_are_refused_before_measuring(
     toy_file: Path, reads: list[int]
 ) -> None:
-    with pytest.raises(InfluenceError, match="of the mutes uniform none is defined for every site"):
+    with pytest.raises(InfluenceError, match="for every site, and of the mutes uniform none is"):
         measure(toy(), toy_file, mutes=["uniform"], interactions=True)
     assert reads == []
 
@@ -280,7 +280,7 @@ def test_many_sites_are_sampled_and_their_intervals_cover_the_exact_values(
             assert inside.mean() > 0.9
 
 
-def test_sample_is_told_in_a_note(many: dict[str, Run]) -> None:
+def test_sample_is_reported_in_a_note(many: dict[str, Run]) -> None:
     notes = {kind: [note for note in run.info["notes"]["network"] if "estimated from" in note]
              for kind, run in many.items()}  # fmt: skip
     (note,) = notes["each"]

@@ -131,5 +131,5 @@ def test_pairs_of_a_shuffle_do_not_halve_the_samples_that_are_needed() -> None:
 
 
 def test_a_plan_of_one_sample_is_refused() -> None:
-    with pytest.raises(InfluenceError, match="a plan of two samples or more, got 1"):
+    with pytest.raises(InfluenceError, match="expected planned=2 or more, got 1"):
         plan_samples(estimate_runs([grouped(5)]), planned=1)

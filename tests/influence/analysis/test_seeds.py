@@ -110,7 +110,7 @@ def test_training_that_makes_no_difference_is_zero_on_average() -> None:
     assert 0.94 <= covered <= 0.99
 
 
-def test_one_seed_tells_nothing_of_training() -> None:
+def test_one_seed_shows_nothing_of_training() -> None:
     gains = simulated(np.random.default_rng(3), seeds=1)
     row = aggregate_seeds(estimate_runs([run(gains)])).iloc[0]
     assert row["seeds"] == 1

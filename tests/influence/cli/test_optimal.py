@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from influence.cli import main
 from influence.mutes.optimal import learn_optimal
 from influence.network.checkpoints import export_checkpoint, load_checkpoint
+from influence.runtime.execution import Execution
 from tests.toy import Toy, toy
 
 
@@ -32,8 +33,8 @@ def test_constants_are_learned_and_written(checkpoint: Path, toy_file: Path) -> 
                   "--batch-size", 5, "--limit", 10)  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "wrote " in result.stderr
-    expected = learn_optimal(load_checkpoint(checkpoint), toy_file, steps=20, seed=3, batch_size=5,
-                             limit=10)  # fmt: skip
+    expected = learn_optimal(load_checkpoint(checkpoint), toy_file, steps=20, seed=3, limit=10,
+                             execution=Execution(batch_size=5))  # fmt: skip
     found = {m.name: m.optimal for m in load_checkpoint(new).inputs}
     assert found == expected
     lines = dict(line.split(": ") for line in result.stdout.splitlines())

@@ -79,7 +79,7 @@ def test_edges_and_distances_are_those_of_the_cpu(toy_file: Path, checkpoint: Pa
 
 def test_constants_learned_are_those_of_the_cpu(toy_file: Path, checkpoint: Path) -> None:
     cpu, cuda = (
-        learn_optimal(load_checkpoint(checkpoint), toy_file, steps=30, device=device)
+        learn_optimal(load_checkpoint(checkpoint), toy_file, steps=30, execution=Execution(device))
         for device in ("cpu", "cuda")
     )
     for site, constant in cpu.items():

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from influence.analysis.omega import influence_frame, performance_frame
-from influence.analysis.subject import Subject
+from influence.analysis.omega import Subject, influence_frame, performance_frame
 from influence.engine.evaluation import Evaluation
 from influence.engine.trial import Trial
 from influence.measurement.tabulation import tabulate
@@ -16,8 +15,7 @@ from influence.metrics.registry import METRICS
 from influence.plan.conditions import Condition
 from influence.results.tables import COLUMNS
 from influence.statistics.bootstrap import Resampling, holm, rows_of_group
-from influence.statistics.rows import RowKey, Rows
-from influence.statistics.sums import Sums
+from influence.statistics.rows import RowKey, Rows, Sums
 
 RESAMPLING = Resampling(draws=50, seed=2)
 SETUPS = ("", "x", "z", "xz")

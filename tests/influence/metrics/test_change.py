@@ -28,14 +28,14 @@ NOTHING = Field((0,), integer=False)
 
 
 def change(
-    name: str, full: Any, muted: Any, kind: str = "other", places: Tensor | None = None
+    name: str, full: Any, muted: Any, kind: str = "other", pixels: Tensor | None = None
 ) -> np.ndarray:
     """Return the rows of a change metric."""
     full, muted = torch.as_tensor(full), torch.as_tensor(muted)
     target, output = torch.empty(len(full), 0), Output("y", kind)
     reference = Prediction(full, target, output, NOTHING)
     prediction = Prediction(
-        muted, target, output, NOTHING, reference=reference, places=places
+        muted, target, output, NOTHING, reference=reference, pixels=pixels
     )  # fmt: skip
     return METRICS[name].statistic.update(prediction).numpy()
 
@@ -96,18 +96,18 @@ def test_nothing_changes_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_slice_counts_its_places_alone(name: str) -> None:
+def test_slice_counts_its_pixels_alone(name: str) -> None:
     full, muted = np.abs(drawn())
-    places = torch.zeros(2, 3, 4, dtype=torch.bool)
-    places[:, 1, 2:] = True
-    found = change(name, full, muted, "logits", places)
+    pixels = torch.zeros(2, 3, 4, dtype=torch.bool)
+    pixels[:, 1, 2:] = True
+    found = change(name, full, muted, "logits", pixels)
     expected = change(name, full[:, :, 1:2, 2:], muted[:, :, 1:2, 2:], "logits")
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_slice_of_another_size_is_refused() -> None:
-    with pytest.raises(InfluenceError, match=r"'y' has places \(3, 4\), .* levels \(6, 8\)"):
-        change("changed_labels", *drawn(), places=torch.ones(2, 6, 8, dtype=torch.bool))
+    with pytest.raises(InfluenceError, match=r"'y' has the shape \(3, 4\), .* levels \(6, 8\)"):
+        change("changed_labels", *drawn(), pixels=torch.ones(2, 6, 8, dtype=torch.bool))
 
 
 @pytest.mark.parametrize("name", ["kl_divergence", "changed_labels"])

@@ -1,4 +1,4 @@
-"""A user's own metric: a mean over the places with ground truth, whatever stands elsewhere."""
+"""A user's own metric: a mean over the elements with ground truth, whatever the others hold."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.toy import rows_of, score, toy
 LOWER = metric(higher_is_better=False, name="own")
 
 
-def test_mean_over_the_places_with_truth() -> None:
+def test_mean_over_the_elements_with_truth() -> None:
     values = np.array([[1.0, 2.0, 3.0], [1.0, 1.0, 1.0]])
     target = np.array([[1.25, 4.0, np.nan], [np.nan, np.nan, 0.75]])
     assert rows_of(within, values, target).tolist() == [[2.0, 1.0], [1.0, 1.0]]
@@ -66,7 +66,7 @@ def test_number_a_sample() -> None:
     ]  # fmt: skip
 
 
-def test_place_beside_channels_counts_where_all_have_truth() -> None:
+def test_pixel_of_several_channels_counts_where_all_have_truth() -> None:
     def angle(prediction: Tensor, target: Tensor) -> Tensor:
         return torch.rad2deg((prediction * target).sum(1).clamp(-1, 1).acos())
 
@@ -82,7 +82,10 @@ def test_place_beside_channels_counts_where_all_have_truth() -> None:
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda p, t: (p - t).abs().mean(), r"expected a number for each place .* the shape \(\)"),
+        (
+            lambda p, t: (p - t).abs().mean(),
+            r"expected a number for each element .*shape \(\)",
+        ),
         (lambda p, t: p[:, :1], r"target of shape \(2, 3\).*got the shape \(2, 1\)"),
         (lambda p, t: 0.5, "expected a tensor, got float"),
         (lambda p, t: p @ t, "expected a tensor, got RuntimeError: "),
@@ -134,7 +137,7 @@ def test_number_a_sample_that_is_nan_names_the_sample(toy_file: Path) -> None:
         return (prediction - target).abs().mean(dim=(1, 2))  # some pixels have no truth
 
     with pytest.raises(
-        InfluenceError, match=r"'depth' is scored by \(mean:own\) is NaN .* '0' under full.*itself"
+        InfluenceError, match=r"'mean:own' of output 'depth' is NaN .* '0' under full.*itself"
     ):
         measure(toy(), toy_file, metrics={"depth": [LOWER(mean)]}, mutes=["zero"])
 

@@ -24,7 +24,7 @@ TABLE_3_CLASSES = ("Ground", "Vertical", "Ceiling", "Furniture", "Object")
 
 
 def drawn(seed: int, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and labels of 7 samples, a fifth of the places ignored."""
+    """Scores and labels of 7 samples, a fifth of the pixels ignored."""
     stream = np.random.default_rng(seed)
     labels = stream.integers(0, classes, (7, 4, 5))
     labels[stream.random(labels.shape) < 0.2] = -1
@@ -72,7 +72,7 @@ def test_mean_iou_reproduces_the_printed_means() -> None:
     assert printed
     for row in printed:
         iou = np.array([float(row[c]) for c in TABLE_3_CLASSES]) / 100
-        # With 1 place in the union of each class, all of them in the truth: correct = IoU.
+        # With 1 pixel in the union of each class, all of them in the truth: correct = IoU.
         sums = np.concatenate([iou, np.ones(5), iou])
         # The printed values are rounded at the third decimal, and so is their mean.
         assert 100 * MEAN_IOU.formula(sums) == pytest.approx(float(row["Mean IOU"]), abs=0.001)
@@ -84,7 +84,7 @@ def test_class_that_is_only_predicted_has_iou_zero_and_no_recall() -> None:
     assert score(CLASS_ACCURACY, values, [0, 0]) == 0.5  # class 1 has no truth
 
 
-def test_ignored_places_count_for_nothing() -> None:
+def test_ignored_pixels_count_for_nothing() -> None:
     values, labels = drawn(4)
     changed = np.where(labels[:, None] < 0, -values, values)
     for name in ("mean_iou", "class_accuracy", "cross_entropy", "pixel_accuracy_without_other"):
@@ -135,12 +135,12 @@ def test_a_sample_that_is_all_other_has_a_truth_and_no_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("classes", "told"), [((), "classes without names"), (("otherprop", "bed"), "otherprop, bed")]
+    ("classes", "found"), [((), "classes without names"), (("otherprop", "bed"), "otherprop, bed")]
 )
 def test_accuracy_without_other_needs_a_class_of_that_name(
-    classes: tuple[str, ...], told: str
+    classes: tuple[str, ...], found: str
 ) -> None:
-    with pytest.raises(InfluenceError, match=f"'y': .* needs a class 'other', got {told}. Name"):
+    with pytest.raises(InfluenceError, match=f"'y': .* needs a class 'other', got {found}. Name"):
         score(WITHOUT_OTHER, np.eye(2), [0, 1], classes=classes)
 
 

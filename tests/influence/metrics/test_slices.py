@@ -1,4 +1,4 @@
-"""Slices: what they follow, and that they are the metric of their places alone."""
+"""Slices: what they follow, and that they are the metric of their pixels alone."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_only_scored_outputs_with_truth_are_divided() -> None:
         ({"depth": DEPTH}, REGIONS, "level 'region' needs label maps"),
         ({"depth": Field((), False)}, BINS, "needs depth maps"),
         ({"depth": LABELS}, BINS, "needs depth maps"),
-        ({"depth": Field((5, 6), False, unit="mm")}, BINS, "in 'mm'; .* such as depth=1000,2000"),
+        ({"depth": Field((5, 6), False, unit="mm")}, BINS, "in 'mm'; .* levels='depth=1000,2000"),
     ],
 )
 def test_data_that_cannot_be_divided(
@@ -129,7 +129,7 @@ def test_truth_is_ignored_outside_the_slice_by_replacement() -> None:
     assert far.target.tolist() == [[[-1, -1], [-1, -1]]]  # 9 is out of range
     assert cuts["depth"][0].target.nan_to_num(0.0).tolist() == [[[0.5, 0.0], [0.0, 0.0]]]
     assert cuts["vectors"][0].target.isinf().int().tolist() == [[[[1, 0], [0, 0]]] * 2]
-    assert near.known is not far.known
+    assert near.truth_cache is not far.truth_cache
 
 
 def test_maps_that_change_their_size_apart_are_refused() -> None:
@@ -170,7 +170,7 @@ def divided(path: Path) -> Run:
 
 
 def masks() -> dict[str, np.ndarray]:
-    """Return the places of each level, derived anew."""
+    """Return the pixels of each level, derived anew."""
     targets = blocks()["targets"]
     depth, labels = targets["depth"], targets["semantic"].astype(np.int64)
     labels[labels == 255] = -1
@@ -198,10 +198,10 @@ def test_slice_is_the_metric_on_a_truth_that_holds_it_alone(
     divided: Run, tmp_path: Path, level: str
 ) -> None:
     """Measure the same network on a file whose truth was deleted elsewhere."""
-    arrays, places = blocks(), masks()[level]
-    assert places.any(axis=(1, 2)).all(), "each sample has a place, or it would be refused"
-    arrays["targets"]["depth"] = np.where(places, arrays["targets"]["depth"], np.nan)
-    arrays["targets"]["semantic"] = np.where(places, arrays["targets"]["semantic"], 255)
+    arrays, pixels = blocks(), masks()[level]
+    assert pixels.any(axis=(1, 2)).all(), "each sample has a pixel, or it would be refused"
+    arrays["targets"]["depth"] = np.where(pixels, arrays["targets"]["depth"], np.nan)
+    arrays["targets"]["semantic"] = np.where(pixels, arrays["targets"]["semantic"], 255)
     path = write_toy_file(tmp_path / "toy.h5", **arrays)
     names = {o: [m for m in own if m not in ("kl_divergence", "changed_labels", "absolute_change")]
              for o, own in METRICS.items()}  # fmt: skip
@@ -220,8 +220,8 @@ def test_slice_of_mean_iou_agrees_with_torchmetrics(divided: Run) -> None:
         shown = {n: torch.from_numpy(x) for n, x in arrays["inputs"].items()}
         _, full = module(**shown)
         _, muted = module(**shown | {"depth": 0 * shown["depth"]})
-    for level, places in masks().items():
-        labels = torch.from_numpy(np.where(places, arrays["targets"]["semantic"], 255)).long()
+    for level, pixels in masks().items():
+        labels = torch.from_numpy(np.where(pixels, arrays["targets"]["semantic"], 255)).long()
         values = [MulticlassJaccardIndex(3, ignore_index=255)(x, labels).item()
                   for x in (full, muted)]  # fmt: skip
         rows = at(divided, level)
@@ -229,22 +229,22 @@ def test_slice_of_mean_iou_agrees_with_torchmetrics(divided: Run) -> None:
         assert row[["full", "muted"]].to_numpy()[0] == pytest.approx(values, abs=1e-6)
 
 
-def test_changes_are_those_of_the_places_of_a_slice(divided: Run) -> None:
+def test_changes_are_those_of_the_pixels_of_a_slice(divided: Run) -> None:
     module = Toy().eval()
     with torch.inference_mode():
         shown = {n: torch.from_numpy(x) for n, x in blocks()["inputs"].items()}
         full, muted = module(**shown), module(**shown | {"depth": 0 * shown["depth"]})
     gap = (muted[0] - full[0]).abs().squeeze(1).numpy()
     moved = (muted[1].argmax(1) != full[1].argmax(1)).numpy()
-    for level, places in masks().items():
+    for level, pixels in masks().items():
         rows = at(divided, level)
         omega = rows[rows["source"] == "depth"].set_index("metric")["omega"]
-        assert omega["absolute_change"] == pytest.approx(gap[places].mean(), rel=1e-5)
-        assert omega["changed_labels"] == pytest.approx(moved[places].mean(), rel=1e-9)
+        assert omega["absolute_change"] == pytest.approx(gap[pixels].mean(), rel=1e-5)
+        assert omega["changed_labels"] == pytest.approx(moved[pixels].mean(), rel=1e-9)
 
 
 def test_counts_of_the_bins_add_up_to_the_whole(divided: Run) -> None:
-    """Every place with a depth is in one bin, and every label in one region."""
+    """Every pixel with a depth is in one bin, and every label in one region."""
     (rows,) = divided.rows.values()
     for output, statistic, prefix in (
         ("depth", "depth_errors", "depth:"), ("semantic", "class_counts", "region:")
@@ -298,14 +298,14 @@ def test_everything_else_stays_as_it_was(divided: Run, path: Path) -> None:
 
 
 def test_what_is_outside_may_be_anything(tmp_path: Path) -> None:
-    """A label map and a depth map that are valid in different places do not spoil each other."""
+    """A label map and a depth map that are valid in different pixels do not spoil each other."""
     arrays = toy_arrays()
     arrays["targets"]["depth"][:, :3] = np.nan
     found = run(write_toy_file(tmp_path / "toy.h5", **arrays)).influence
     assert found[["full", "muted", "omega"]].notna().all(axis=None)
 
 
-def test_level_that_no_place_has_is_not_defined(toy_file: Path) -> None:
+def test_level_that_no_pixel_has_is_not_defined(toy_file: Path) -> None:
     frame = run(toy_file, levels=["depth=100"]).influence
     empty = frame[frame["level"] == "depth:100-inf"]
     assert len(empty) == len(frame[frame["level"] == "all"])
@@ -350,7 +350,7 @@ def test_bins_hold_their_lower_edge() -> None:
     }
 
 
-def test_place_without_a_positive_depth_is_in_no_bin() -> None:
+def test_pixel_without_a_positive_depth_is_in_no_bin() -> None:
     depth = torch.tensor([[[torch.nan, 0.0, -1.0]]])
     assert not any(mask.any() for mask in DepthBins().masks(depth).values())
 

@@ -1,4 +1,4 @@
-"""Metrics of torchmetrics: a clone a condition, without the places that have no ground truth."""
+"""Metrics of torchmetrics: a clone a condition, without the elements that have no ground truth."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_all_is_passed_as_it_is_where_everything_has_truth() -> None:
     assert target is labels
 
 
-def test_places_without_truth_are_dropped() -> None:
+def test_elements_without_truth_are_dropped() -> None:
     stream = np.random.default_rng(0)
     values, labels = stream.normal(size=(2, 3, 4, 5)), stream.integers(-1, 3, (2, 4, 5))
     ((found, target),) = shown(values, labels)
@@ -79,8 +79,8 @@ def test_batch_without_any_truth_is_passed_over() -> None:
     assert shown([[1.0]], [[float("nan")]]) == []
 
 
-def test_shape_from_which_places_cannot_be_dropped() -> None:
-    with pytest.raises(InfluenceError, match=r"'Seen': some places .* of shape \(1, 3, 2\)"):
+def test_shape_from_which_elements_cannot_be_dropped() -> None:
+    with pytest.raises(InfluenceError, match=r"'Seen': some elements .* of shape \(1, 3, 2\)"):
         shown(torch.rand(1, 3, 2), torch.tensor([[0, -1, 2, 1]]))
 
 
@@ -98,9 +98,9 @@ def test_clones_are_fresh_and_leave_the_original_alone() -> None:
 def test_direction_and_name_come_from_the_metric() -> None:
     (metric,) = find_stateful([MulticlassJaccardIndex(3), "rms"])
     assert (metric.name, metric.higher_is_better) == ("MulticlassJaccardIndex", True)
-    assert metric.oriented(0.25) == 0.25
+    assert metric.oriented(np.array(0.25)) == 0.25
     (lower,) = find_stateful([MeanAbsoluteError()])
-    assert lower.oriented(0.25) == -0.25
+    assert lower.oriented(np.array(0.25)) == -0.25
 
 
 def test_metric_without_a_direction_is_refused_and_can_be_given_one() -> None:
@@ -121,7 +121,7 @@ def test_value_has_to_be_one_number() -> None:
         metric.value()
 
 
-def test_failing_metric_is_told_with_what_it_saw() -> None:
+def test_failing_metric_is_named_with_its_batch() -> None:
     metric = make_stateful(MulticlassJaccardIndex(3)).fresh(CPU)
     with pytest.raises(
         InfluenceError,

@@ -115,7 +115,7 @@ def test_prediction_of_no_depth_has_finite_logarithms() -> None:
         ("psnr", PeakSignalNoiseRatio(data_range=10.0)),
     ],
 )
-def test_agrees_with_torchmetrics_on_valid_places(name: str, reference: torch.nn.Module) -> None:
+def test_agrees_with_torchmetrics_on_valid_pixels(name: str, reference: torch.nn.Module) -> None:
     values, truth = drawn(4)
     valid = truth > 0
     truth = np.where(valid, truth, np.nan)
@@ -127,7 +127,7 @@ def test_agrees_with_torchmetrics_on_valid_places(name: str, reference: torch.nn
 
 @pytest.mark.parametrize("invalid", [np.nan, np.inf, 0.0, -1.0])
 @pytest.mark.parametrize("guess", [0.0, 1e30])
-def test_places_without_true_depth_count_for_nothing(invalid: float, guess: float) -> None:
+def test_pixels_without_true_depth_count_for_nothing(invalid: float, guess: float) -> None:
     rows = rows_of(METRICS["rms"], [[guess, 2.0]], [[invalid, 3.0]])
     np.testing.assert_array_equal(rows, rows_of(METRICS["rms"], [[2.0]], [[3.0]]))
 

@@ -45,12 +45,12 @@ def test_the_file_holds_it_all_and_is_the_same_again(tmp_path: Path) -> None:
         for name in ("truth", "full", "muted", "gain", "omega", "pictures"):
             np.testing.assert_array_equal(file[name][...], getattr(maps, name))
         assert [i.decode() for i in file["ids"]] == ["a", "b"]
-        told = {name: file.attrs[name] for name in ("network", "source", "target", "mute", "unit")}
-        assert told == {"network": "net", "source": "x", "target": "y", "mute": "mean", "unit": "m"}
+        kept = {name: file.attrs[name] for name in ("network", "source", "target", "mute", "unit")}
+        assert kept == {"network": "net", "source": "x", "target": "y", "mute": "mean", "unit": "m"}
         assert (file.attrs["metric"], file.attrs["seed"]) == ("mae", 7)
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InfluenceError, match="could not write"):
         write_maps(tmp_path / "file" / "maps.h5", values())

@@ -46,7 +46,7 @@ def test_cells_become_what_their_column_holds(
     ("column", "cells"),
     [("n", [1.0, None]), ("omega", ["a"]), ("seed", [0.5]), ("n", [6.5]), ("n", [float("inf")])],
 )
-def test_cells_of_another_kind_are_told(column: str, cells: list[object]) -> None:
+def test_cells_of_another_kind_are_refused(column: str, cells: list[object]) -> None:
     with pytest.raises(InfluenceError, match=f"expected .* in column '{column}'"):
         typed(pd.DataFrame({column: cells}))
 

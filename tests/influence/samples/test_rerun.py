@@ -149,7 +149,7 @@ def test_another_mute_metric_and_the_own_directions(
     [
         ({"mute": "mean"}, "unknown mute 'mean'"),
         ({"metric": ["rmse"]}, "unknown metric 'rmse'"),
-        ({"top": 0}, "expected one sample a side or more"),
+        ({"top": 0}, "expected top=1 or more"),
     ],
 )
 def test_unknown_names_are_reported(

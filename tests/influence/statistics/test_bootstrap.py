@@ -223,7 +223,7 @@ def test_senseless_options_are_refused(draws: int, confidence: float) -> None:
         Resampling(draws=draws, confidence=confidence)
 
 
-def test_one_group_tells_nothing_of_the_spread() -> None:
+def test_one_group_shows_nothing_of_the_spread() -> None:
     resampling = Resampling(draws=20)
     drawn = np.arange(40.0).reshape(20, 2)
     assert np.isnan(resampling.interval(drawn, 1)).all()

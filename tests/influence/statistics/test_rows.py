@@ -1,21 +1,23 @@
-"""Rows by condition, and the file that keeps them."""
+"""Rows, their order of samples, and their sums: both sides of an omega."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from influence.data.dataset import group_numbers
 from influence.errors import InfluenceError
-from influence.plan.conditions import NO_MUTE, Condition
-from influence.plan.setups import FULL
-from influence.statistics.rows import RowKey, Rows, read_rows, write_rows
+from influence.plan.conditions import Condition
+from influence.statistics.bootstrap import Resampling
+from influence.statistics.rows import RowKey, Rows, Sums, full_key, match_samples
+from tests.influence.statistics.test_bootstrap import FULL, LEFT, RIGHT, dense, rows_of
+from tests.runs_of_rows import error_rows
+
+ERRORS, MUTED = np.random.default_rng(0).uniform(1, 2, (2, 12))
+ROWS = error_rows(ERRORS, {("zero", "x"): MUTED}, groups=[0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3])
 
 
 def test_groups_are_numbered_as_they_appear() -> None:
@@ -23,141 +25,102 @@ def test_groups_are_numbered_as_they_appear() -> None:
     assert group_numbers(None, 3).tolist() == [0, 1, 2]
 
 
-def test_file_holds_every_array_under_its_names(tmp_path: Path) -> None:
-    full, muted = Condition(NO_MUTE, FULL), Condition("zero", frozenset({"x"}))
-    values = {RowKey(c, "y", "errors"): np.full((2, 3), i) for i, c in enumerate((muted, full))}
-    rows = Rows(["a", "b"], np.arange(2), values)
-    assert rows.conditions() == [full, muted]
-    assert rows[muted, "y", "errors"][0, 0] == 0
-    write_rows(tmp_path / "rows.h5", {"net/1": rows, "ids": rows})
-    with h5py.File(tmp_path / "rows.h5") as file:
-        assert [file[f"rows/{i}"].attrs["network"] for i in (0, 1)] == ["net/1", "ids"]
-        assert file["rows/0/full/y/errors"][0, 0] == 1
-        assert file["rows/1/zero(x)/y/errors"].shape == (2, 3)
-        assert file["ids"].asstr()[...].tolist() == ["a", "b"]
-        assert file["groups"][...].tolist() == [0, 1]
-
-
-CONDITIONS = (
-    Condition(NO_MUTE, FULL),
-    Condition("constant:1e+05", frozenset({"x"})),
-    Condition("shuffle:groups", frozenset({"x", "edge:scale1.depth"})),
-    Condition("zero", frozenset({"a (raw)"})),
-)
-LEVELS = ("all", "depth:0.5-2", "group:kitchen/2", "class:wall@left")
-
-
-def some_rows(seed: int = 0) -> Rows:
-    numbers = np.random.default_rng(seed)
-    keys = [RowKey(c, "y", "errors", level) for c in CONDITIONS for level in LEVELS]
+def reordered(rows: Rows, order: NDArray[np.int64]) -> Rows:
     return Rows(
-        ["b", "a", "ü"], np.array([0, 1, 0]), {key: numbers.normal(size=(3, 2)) for key in keys}
+        [rows.ids[i] for i in order],
+        rows.groups[order],
+        {key: values[order] for key, values in rows.values.items()},
     )
 
 
-def test_what_was_written_is_read_to_the_bit(tmp_path: Path) -> None:
-    written = {f"net/{i}": some_rows(i) for i in range(11)}  # as text, 10 comes before 2
-    write_rows(tmp_path / "rows.h5", written)
-    found = read_rows(tmp_path / "rows.h5")
-    assert list(found) == list(written)
-    for name, rows in written.items():
-        assert list(found[name].ids) == rows.ids
-        assert np.array_equal(found[name].groups, rows.groups)
-        assert found[name].values.keys() == rows.values.keys()
-        assert all(np.array_equal(found[name].values[k], v) for k, v in rows.values.items())
+def test_another_order_is_put_right() -> None:
+    found = match_samples(reordered(ROWS, np.random.default_rng(1).permutation(12)), ROWS)
+    assert list(found.ids) == list(ROWS.ids)
+    assert np.array_equal(found.groups, ROWS.groups)
+    assert all(np.array_equal(found.values[key], values) for key, values in ROWS.values.items())
 
 
-def test_units_are_written_where_there_are_any(tmp_path: Path) -> None:
-    for units in (None, np.array([0, 1, 1])):
-        rows = replace(some_rows(), units=units)
-        write_rows(tmp_path / "rows.h5", {"net": rows})
-        found = read_rows(tmp_path / "rows.h5")["net"]
-        assert np.array_equal(found.drawn_together, rows.groups if units is None else units)
-        assert np.array_equal(found.groups, rows.groups)
-
-
-def replaced(name: str, data: Any) -> Callable[[h5py.File], None]:
-    """Return what replaces a dataset of a file."""
-
-    def spoil(file: h5py.File) -> None:
-        del file[name]
-        file[name] = data
-
-    return spoil
-
-
-def removed(name: str) -> Callable[[h5py.File], None]:
-    """Return what removes something from a file."""
-    return lambda file: file.__delitem__(name)
-
-
-def bomb(file: h5py.File) -> None:
-    """Declare terabytes of rows that take no space."""
-    del file["rows/0/full/y/errors"]
-    file.create_dataset("rows/0/full/y/errors", (3, 2**38), np.float64, chunks=(1, 2**16))
-
-
-FULL_ROWS = "rows/0/full/y/errors"
+def test_groups_may_have_other_numbers() -> None:
+    other = replace(ROWS, groups=(ROWS.groups + 1) % 4)
+    assert np.array_equal(match_samples(other, ROWS).groups, ROWS.groups)
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("ids", "common"),
     [
-        (removed("ids"), "ids"),
-        (removed("groups"), "groups"),
-        (removed("rows"), "rows"),
-        (removed(FULL_ROWS), "without rows of the same shape with nothing muted"),
-        (replaced("ids", [1, 2, 3]), "expected the rows"),
-        (replaced("groups", [0, 0]), r"groups of shape \(2,\)"),
-        (replaced("groups", [0, 2, 0]), "groups that are not numbered"),
-        (lambda file: file.create_dataset("units", data=[0, 2, 2]), "units that are not numbered"),
-        (lambda file: file.create_dataset("units", data=[0, 1, 2**45]), "units that are not"),
-        (replaced("groups", [0, -1, 0]), "groups that are not numbered"),
-        (replaced(FULL_ROWS, np.ones((3, 5))), "without rows of the same shape"),
-        (replaced(FULL_ROWS, np.ones((2, 2))), r"shape \(2, 2\)"),
-        (replaced(FULL_ROWS, np.ones(3)), "not finite numbers"),
-        (replaced(FULL_ROWS, np.ones((3, 2), dtype=np.float32)), "type float32"),
-        (replaced(FULL_ROWS, np.array([["a", "b"]] * 3, dtype="S1")), "type "),
-        (replaced(FULL_ROWS, np.full((3, 2), np.nan)), "not finite numbers"),
-        (lambda file: file["rows/0"].move("full", "empty"), "rows under the name 'empty/y/errors"),
-        (lambda file: file["rows/0"].attrs.clear(), "network"),
-        (lambda file: file["rows"].move("0", "first"), "expected the rows"),
-        (lambda file: file.copy("rows/0", "rows/1"), "two networks of one name"),
-        (bomb, "which the file does not hold"),
+        ([f"t{i}" for i in range(12)], 0),
+        ([f"s{i + 3}" for i in range(12)], 9),
+        (["s0"] * 12, 1),
+        ([f"s{i}" for i in range(11)], 11),
     ],
 )
-def test_a_foreign_file_is_refused(
-    tmp_path: Path, spoil: Callable[[h5py.File], None], message: str
-) -> None:
-    path = tmp_path / "rows.h5"
-    write_rows(path, {"net": some_rows()})
-    with h5py.File(path, "a") as file:
-        spoil(file)
-    with pytest.raises(InfluenceError, match=message) as error:
-        read_rows(path)
-    assert str(path) in str(error.value)
+def test_other_samples_are_refused_with_the_number_that_match(ids: list[str], common: int) -> None:
+    rows = reordered(ROWS, np.arange(len(ids)))
+    message = f"{common} ids match, of 12 samples in the first run and {len(ids)} in the second"
+    with pytest.raises(InfluenceError, match=message):
+        match_samples(replace(rows, ids=ids), ROWS)
 
 
-def test_a_link_out_of_the_file_is_not_followed(tmp_path: Path) -> None:
-    write_rows(tmp_path / "other.h5", {"net": some_rows()})
-    write_rows(tmp_path / "rows.h5", {"net": some_rows()})
-    with h5py.File(tmp_path / "rows.h5", "a") as file:
-        del file[FULL_ROWS]
-        file[FULL_ROWS] = h5py.ExternalLink("other.h5", FULL_ROWS)
-    with pytest.raises(InfluenceError, match="without rows of the same shape with nothing muted"):
-        read_rows(tmp_path / "rows.h5")
+def test_other_exchanges_are_refused_where_both_runs_shuffle() -> None:
+    units = [np.repeat(np.arange(6), 2), np.tile(np.arange(6), 2)]
+    for mute, refused in (("shuffle", True), ("zero", False)):
+        one, other = (replace(error_rows(ERRORS, {(mute, "x"): MUTED}), units=u) for u in units)
+        moved = replace(reordered(one, np.arange(12)[::-1]), units=one.drawn_together[::-1])
+        assert np.array_equal(match_samples(moved, one).drawn_together, units[0])
+        if refused:
+            with pytest.raises(InfluenceError, match=r"exchange their inputs .* the same seed"):
+                match_samples(other, one)
+        else:
+            assert np.array_equal(match_samples(other, one).drawn_together, units[0])
 
 
-@pytest.mark.parametrize("length", [0, 100, 3000])
-def test_a_truncated_file_is_refused(tmp_path: Path, length: int) -> None:
-    path = tmp_path / "rows.h5"
-    write_rows(path, {"net": some_rows()})
-    assert path.stat().st_size > 3000
-    path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(InfluenceError, match="expected the rows that influence measure writes"):
-        read_rows(path)
+def test_other_groups_are_refused() -> None:
+    for groups in (np.arange(12), np.zeros(12, dtype=np.int64), np.tile(np.arange(4), 3)):
+        with pytest.raises(InfluenceError, match="the same groups of samples"):
+            match_samples(replace(ROWS, groups=groups), ROWS)
 
 
-def test_a_missing_file_says_that_streams_keep_none(tmp_path: Path) -> None:
-    with pytest.raises(InfluenceError, match="a streamed run keeps none"):
-        read_rows(tmp_path / "rows.h5")
+def test_sides_are_the_full_and_the_muted_one() -> None:
+    full, left, right = np.random.default_rng(0).normal(size=(3, 6, 3))
+    sums = Resampling(draws=7).sums(rows_of(full, left, right))
+    weights, flips = dense(np.arange(6), 7)
+    for key, muted in ((LEFT, left), (RIGHT, right)):
+        np.testing.assert_allclose(sums.observed(key), [full.sum(0), muted.sum(0)])
+        np.testing.assert_allclose(sums.resampled(key), [weights @ full, weights @ muted])
+        # Written out: in a flipped sample the two rows change places.
+        swapped = [
+            np.where(flip[:, None], b, a).sum(0)
+            for a, b in ((full, muted), (muted, full))
+            for flip in flips.astype(bool)
+        ]
+        np.testing.assert_allclose(np.concatenate(sums.swapped(key)), swapped)
+
+
+def test_sides_of_a_condition_that_changes_nothing_are_the_same() -> None:
+    full = np.random.default_rng(0).normal(size=(50, 3))
+    sums = Resampling(draws=9).sums(rows_of(full, full.copy(), groups=np.arange(50) % 11))
+    for sides in (sums.observed(LEFT), sums.resampled(LEFT), sums.swapped(LEFT)):
+        np.testing.assert_array_equal(sides[0], sides[1])
+
+
+def test_conditions_are_listed_with_the_full_one_first() -> None:
+    values = np.ones((3, 1))
+    rows = rows_of(values, values, values)
+    turned = {key: rows.values[key] for key in (RIGHT, LEFT, FULL)}
+    found = Resampling(draws=1).sums(Rows(rows.ids, rows.groups, turned))
+    assert found.conditions() == [FULL.condition, RIGHT.condition, LEFT.condition]
+
+
+def test_full_key_keeps_output_and_statistic() -> None:
+    both = RowKey(Condition("mean", frozenset({"left", "right"})), "z", "counts")
+    assert full_key(both) == RowKey(Condition("none", frozenset()), "z", "counts")
+
+
+def test_values_that_cannot_be_resampled_have_neither_interval_nor_p_value() -> None:
+    sums = Sums.of_values({FULL: 3.0, LEFT: 1.0}, n=6)
+    assert (sums.n, sums.draws) == (6, 0)
+    assert [side.tolist() for side in sums.observed(LEFT)] == [[3.0], [1.0]]
+    for ends in Resampling(draws=5).interval(sums.drawn[LEFT], sums.groups):
+        assert np.isnan(ends).tolist() == [True]
+    full, muted = sums.swapped(LEFT)
+    assert np.isnan(Resampling(draws=5).p_value(np.array([2.0]), full - muted, sums.groups)).all()

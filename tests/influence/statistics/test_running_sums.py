@@ -15,15 +15,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from influence.analysis.omega import influence_frame, performance_frame
-from influence.analysis.subject import Subject
+from influence.analysis.omega import Subject, influence_frame, performance_frame
 from influence.data.dataset import group_numbers
 from influence.metrics.registry import METRICS
 from influence.plan.conditions import Condition
 from influence.statistics.bootstrap import Resampling
-from influence.statistics.rows import RowKey, Rows
+from influence.statistics.rows import RowKey, Rows, Sums
 from influence.statistics.running_sums import RunningSums
-from influence.statistics.sums import Sums
 
 Array = NDArray[np.float64]
 Values = Mapping[RowKey, Array]

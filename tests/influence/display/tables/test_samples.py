@@ -8,7 +8,7 @@ import pytest
 from influence.display.table import format_table
 from influence.display.tables.samples import samples_table
 from influence.errors import InfluenceError
-from influence.results.extremes import extreme_samples
+from influence.results.selection import extreme_samples
 from tests.tables_of_runs import samples_frame
 
 

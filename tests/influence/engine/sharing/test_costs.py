@@ -1,4 +1,4 @@
-"""FLOPs counted by hand on a network of three layers, and where its inputs meet."""
+"""FLOPs counted by hand on a network of three layers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from influence.engine.sharing.costs import count_costs, meetings
-from influence.mutes.batch_inputs import Signals
+from influence.engine.sharing.costs import count_costs
+from influence.mutes.mute import BatchInputs
 from influence.mutes.registry import MUTES
 from influence.network.joint_network import JointNetwork, Modality
 from influence.plan.conditions import NO_MUTE, Condition
@@ -33,10 +33,10 @@ def network() -> JointNetwork:
 
 
 @pytest.fixture
-def signals() -> Signals:
+def inputs() -> BatchInputs:
     clean = {"x": torch.randn(2, 3), "y": torch.randn(2, 5)}
     follower = {name: x[0] for name, x in clean.items()}
-    return Signals(clean, np.arange(2), {n: Modality(n) for n in clean}, MUTES, follower)
+    return BatchInputs(clean, np.arange(2), {n: Modality(n) for n in clean}, MUTES, follower)
 
 
 def conditions(*mutes: str, setups: str = "ends") -> list[Condition]:
@@ -44,8 +44,8 @@ def conditions(*mutes: str, setups: str = "ends") -> list[Condition]:
     return [Condition(NO_MUTE, FULL), *(Condition(m, s) for m in mutes for s in muted)]
 
 
-def test_constants_are_computed_once_a_run(network: JointNetwork, signals: Signals) -> None:
-    costs = count_costs(network, signals, conditions("zero"))
+def test_constants_are_computed_once_a_run(network: JointNetwork, inputs: BatchInputs) -> None:
+    costs = count_costs(network, inputs, conditions("zero"))
     assert costs.forward == X + Y + HEAD
     assert costs.plain == 4 * (X + Y + HEAD)
     # Full, without x and without y need the head each; without both, nothing varies.
@@ -55,31 +55,21 @@ def test_constants_are_computed_once_a_run(network: JointNetwork, signals: Signa
     assert costs.of_run(100)[1] == 100 * (X + Y + 3 * HEAD) + X + Y + HEAD
 
 
-def test_noise_is_drawn_anew_for_every_sample(network: JointNetwork, signals: Signals) -> None:
-    known = {n: Modality(n, mean=(0.0,), std=(1.0,)) for n in signals.clean}
-    noisy = Signals(signals.clean, signals.indices, known, MUTES)
+def test_noise_is_drawn_anew_for_every_sample(network: JointNetwork, inputs: BatchInputs) -> None:
+    known = {n: Modality(n, mean=(0.0,), std=(1.0,)) for n in inputs.clean}
+    noisy = BatchInputs(inputs.clean, inputs.indices, known, MUTES)
     costs = count_costs(network, noisy, conditions("noise"))
     assert costs.shared == costs.least == 2 * (X + Y) + 4 * HEAD
     assert costs.shared_once == costs.least_once == 0
 
 
 def test_under_shuffle_a_batch_needs_one_sample_more(
-    network: JointNetwork, signals: Signals
+    network: JointNetwork, inputs: BatchInputs
 ) -> None:
-    costs = count_costs(network, signals, conditions("shuffle"))
+    costs = count_costs(network, inputs, conditions("shuffle"))
     assert costs.shared == X + Y + 3 * HEAD
     assert costs.shared_batch == X + Y + HEAD
     plain, shared, least = costs.of_run(33, batch_size=16)
     assert (plain, shared) == (33 * costs.plain, 33 * costs.shared + 3 * costs.shared_batch)
     # The shared path knows that a shuffled sample is another clean one; the graph does not.
     assert shared < least == 33 * (2 * (X + Y) + 4 * HEAD)
-
-
-def test_meeting_point_is_told_by_module_and_operator(
-    network: JointNetwork, signals: Signals
-) -> None:
-    assert list(meetings(network, signals)) == [
-        "x and y meet in network.cat",
-        "--site edge:x: x on the way to network.cat",
-        "--site edge:y: y on the way to network.cat",
-    ]

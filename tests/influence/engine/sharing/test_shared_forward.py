@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from influence.engine.sharing.shared_forward import SharedForward, share
 from influence.errors import InfluenceError
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.network.checkpoints import export_checkpoint, load_checkpoint
 from influence.network.joint_network import JointNetwork
 from influence.plan.conditions import Condition
@@ -46,9 +46,9 @@ def path_of_any_size(net: JointNetwork) -> SharedForward:
     return share(of_any_size(net), draw(net, 2, mutes=MUTES, seed=9), conditions(net, MUTES))
 
 
-def assert_as_plain(net: JointNetwork, shared: SharedForward, signals: Signals) -> None:
-    for condition, outputs in shared(signals):
-        plain = net(signals.shown(condition.setup, condition.mute))
+def assert_as_plain(net: JointNetwork, shared: SharedForward, inputs: BatchInputs) -> None:
+    for condition, outputs in shared(inputs):
+        plain = net(inputs.shown(condition.setup, condition.mute))
         assert outputs.keys() == plain.keys()
         for name, value in plain.items():
             torch.testing.assert_close(
@@ -66,11 +66,11 @@ def test_outputs_are_those_of_plain_passes(name: str, exported: bool, tmp_path: 
         loaded = load_checkpoint(tmp_path / "net.pt2")
     shared = share(loaded, draw(net, 2, mutes=MUTES, seed=9), conditions(net, MUTES))
     for seed, count in enumerate((5, 5, 3, 1, 1)):
-        signals = draw(net, count, mutes=MUTES, seed=seed)
-        before = {name: x.clone() for name, x in signals.clean.items()}
-        assert shared.holds(signals)
-        assert_as_plain(loaded, shared, signals)
-        assert all(torch.equal(before[name], x) for name, x in signals.clean.items())
+        inputs = draw(net, count, mutes=MUTES, seed=seed)
+        before = {name: x.clone() for name, x in inputs.clean.items()}
+        assert shared.holds(inputs)
+        assert_as_plain(loaded, shared, inputs)
+        assert all(torch.equal(before[name], x) for name, x in inputs.clean.items())
 
 
 @pytest.mark.parametrize("setups", ["each", "ends", "all"])
@@ -79,20 +79,20 @@ def test_outputs_are_those_of_plain_passes_for_any_choice(
     setups: str, mutes: tuple[str, ...]
 ) -> None:
     net = late_fusion(1, 2, 1)
-    signals = draw(net, 4, mutes=mutes)
-    assert_as_plain(net, shared_path(net, setups, mutes), signals)
+    inputs = draw(net, 4, mutes=mutes)
+    assert_as_plain(net, shared_path(net, setups, mutes), inputs)
 
 
 def test_double_precision_stays() -> None:
     net = late_fusion(1, 2)
     net.module.double()
-    signals = draw(net, 3, mutes=MUTES)
-    double = Signals(
-        {name: x.double() for name, x in signals.clean.items()},
-        signals.indices,
-        signals.modalities,
-        signals.mutes,
-        signals.follower,
+    inputs = draw(net, 3, mutes=MUTES)
+    double = BatchInputs(
+        {name: x.double() for name, x in inputs.clean.items()},
+        inputs.indices,
+        inputs.modalities,
+        inputs.mutes,
+        inputs.follower,
     )
     shared = share(net, double.head(2), conditions(net, MUTES))
     for condition, outputs in shared(double):
@@ -106,9 +106,9 @@ def test_maps_may_change_their_size_between_batches() -> None:
     shared = path_of_any_size(net)
     for height, width in ((5, 6), (8, 4), (5, 6)):
         shapes = {"x": (1, height, width), "y": (2, height, width)}
-        signals = draw(net, 3, mutes=MUTES, seed=height, shapes=shapes)
-        assert shared.holds(signals)
-        assert_as_plain(net, shared, signals)
+        inputs = draw(net, 3, mutes=MUTES, seed=height, shapes=shapes)
+        assert shared.holds(inputs)
+        assert_as_plain(net, shared, inputs)
 
 
 class Watch(TorchDispatchMode):
@@ -124,7 +124,7 @@ class Watch(TorchDispatchMode):
         return result
 
 
-def convolutions(shared: SharedForward, signals: Signals) -> dict[int, int]:
+def convolutions(shared: SharedForward, inputs: BatchInputs) -> dict[int, int]:
     """Count convolutions by the number of samples; an encoder has two, the head one more."""
     found: Counter[int] = Counter()
 
@@ -133,7 +133,7 @@ def convolutions(shared: SharedForward, signals: Signals) -> dict[int, int]:
             found[len(result)] += 1
 
     with Watch(count):
-        for _ in shared(signals):
+        for _ in shared(inputs):
             pass
     return dict(found)
 
@@ -141,41 +141,41 @@ def convolutions(shared: SharedForward, signals: Signals) -> dict[int, int]:
 def test_each_encoder_runs_once_a_batch_and_once_for_constants() -> None:
     net = late_fusion(1, 2)
     shared = shared_path(net, "ends", ("zero",))
-    signals = draw(net, 4, mutes=("zero",))
+    inputs = draw(net, 4, mutes=("zero",))
     # Clean encoders 2 + 2, heads for full, without x, without y; once a run all of a zero sample.
-    assert convolutions(shared, signals) == {4: 4 + 3, 1: 4 + 1}
-    assert convolutions(shared, signals) == {4: 4 + 3}
+    assert convolutions(shared, inputs) == {4: 4 + 3, 1: 4 + 1}
+    assert convolutions(shared, inputs) == {4: 4 + 3}
 
 
 def test_constant_mutes_add_only_heads() -> None:
     net = late_fusion(1, 2)
     mutes = ("zero", "mean", "constant:0.3")
     shared = shared_path(net, "ends", mutes)
-    signals = draw(net, 4, mutes=mutes)
-    assert convolutions(shared, signals) == {4: 4 + 1 + 2 * 3, 1: (4 + 1) * 3}
-    assert convolutions(shared, signals) == {4: 4 + 1 + 2 * 3}
+    inputs = draw(net, 4, mutes=mutes)
+    assert convolutions(shared, inputs) == {4: 4 + 1 + 2 * 3, 1: (4 + 1) * 3}
+    assert convolutions(shared, inputs) == {4: 4 + 1 + 2 * 3}
 
 
 def test_shuffle_takes_the_features_of_the_next_sample() -> None:
     net = late_fusion(1, 2)
     shared = shared_path(net, "ends", ("shuffle",))
-    signals = draw(net, 4, mutes=("shuffle",))
+    inputs = draw(net, 4, mutes=("shuffle",))
     for _ in range(2):  # the sample that follows a batch, in every batch
-        assert convolutions(shared, signals) == {4: 4 + 3, 1: 4 + 1}
+        assert convolutions(shared, inputs) == {4: 4 + 3, 1: 4 + 1}
 
 
 def test_noise_runs_each_encoder_once_more() -> None:
     net = late_fusion(1, 2)
     shared = shared_path(net, "all", ("noise",))
-    signals = draw(net, 4, mutes=("noise",))
-    assert convolutions(shared, signals) == {4: 4 + 4 + 4}
+    inputs = draw(net, 4, mutes=("noise",))
+    assert convolutions(shared, inputs) == {4: 4 + 4 + 4}
 
 
 def test_of_three_inputs_each_encoder_runs_once_for_all_eight_setups() -> None:
     net = late_fusion(1, 1, 1)
     shared = shared_path(net, "all", ("zero",))
-    signals = draw(net, 2, mutes=("zero",))
-    assert convolutions(shared, signals) == {2: 3 * 2 + 7, 1: 3 * 2 + 1}
+    inputs = draw(net, 2, mutes=("zero",))
+    assert convolutions(shared, inputs) == {2: 3 * 2 + 7, 1: 3 * 2 + 1}
 
 
 def test_only_the_affected_output_is_computed_again() -> None:
@@ -269,11 +269,11 @@ def test_changes_that_others_see_are_refused(
     forward: Callable[..., Any], parts: dict[str, Any]
 ) -> None:
     net = unshared(forward, **parts)
-    signals = draw(net, 2, mutes=MUTES)
-    before = {name: x.clone() for name, x in signals.clean.items()}
+    inputs = draw(net, 2, mutes=MUTES)
+    before = {name: x.clone() for name, x in inputs.clean.items()}
     with pytest.raises(InfluenceError, match=r"changes a tensor in place .* used elsewhere too"):
-        share(net, signals, conditions(net, MUTES))
-    assert all(torch.equal(before[name], x) for name, x in signals.clean.items())
+        share(net, inputs, conditions(net, MUTES))
+    assert all(torch.equal(before[name], x) for name, x in inputs.clean.items())
     assert not any(b.any() for b in net.module.buffers())  # nor was the network's state changed
 
 
@@ -330,10 +330,10 @@ def test_precision_is_that_of_the_context() -> None:
         return torch.autocast("cpu", dtype=torch.bfloat16)
 
     shared = shared_path(net).within(half)
-    signals = draw(net, 3, mutes=MUTES)
-    for condition, outputs in shared(signals):
+    inputs = draw(net, 3, mutes=MUTES)
+    for condition, outputs in shared(inputs):
         with half():
-            plain = net(signals.shown(condition.setup, condition.mute))
+            plain = net(inputs.shown(condition.setup, condition.mute))
         assert outputs["out"].dtype == torch.bfloat16
         torch.testing.assert_close(outputs["out"], plain["out"])
 

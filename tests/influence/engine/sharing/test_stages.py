@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import pytest
 import torch
 from torch import fx
 
-from influence.engine.sharing.aliasing import memory_of, observe, out_of_place
-from influence.engine.sharing.graph import find_dependence, meeting_points
+from influence.engine.sharing.aliasing import observe
+from influence.engine.sharing.graph import find_dependence
 from influence.engine.sharing.stages import Stage, Stages, build_stages
-from influence.errors import InfluenceError
+from influence.engine.sharing.tapped_graph import TappedGraph
+from influence.mutes.registry import MUTES
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.setups import FULL
-
-aten = torch.ops.aten
-
-
-class Sketch:
-    """A graph of the inputs x and y under construction."""
-
-    def __init__(self) -> None:
-        self.graph = fx.Graph()
-        self.x, self.y = (self.graph.placeholder(name) for name in "xy")
-
-    def call(self, target: Any, *args: Any) -> fx.Node:
-        return self.graph.call_function(target, args)
-
-    def module(self, *results: fx.Node) -> fx.GraphModule:
-        self.graph.output(results)
-        return fx.GraphModule({}, self.graph)
+from tests.influence.engine.sharing.zoo import Sketch, aten, late_sketch
 
 
 def conditions(mute: str) -> list[Condition]:
@@ -42,14 +25,7 @@ def conditions(mute: str) -> list[Condition]:
 def build(module: fx.GraphModule, found: Sequence[Condition]) -> Stages:
     one, two = ([torch.rand(n, 4) for _ in range(2)] for n in (1, 2))
     dependence = find_dependence(module.graph, ["x", "y"])
-    return build_stages(
-        module,
-        dependence,
-        found,
-        constant=["zero"],
-        following=["shuffle"],
-        observed=observe(module, one, two),
-    )
+    return build_stages(TappedGraph(module, dependence, observe(module, one, two)), found, MUTES)
 
 
 def calls(stage: Stage) -> list[str]:
@@ -59,14 +35,8 @@ def calls(stage: Stage) -> list[str]:
     return [target._schema.name.removeprefix("aten::") for target in targets]
 
 
-def late() -> fx.GraphModule:
-    sketch = Sketch()
-    features = sketch.call(aten.tanh.default, sketch.x), sketch.call(aten.sin.default, sketch.y)
-    return sketch.module(sketch.call(aten.mul.Tensor, *features))
-
-
 def test_constants_are_computed_in_the_fixed_stage_and_expanded() -> None:
-    stages = build(late(), conditions("zero"))
+    stages = build(late_sketch(), conditions("zero"))
     assert sorted(calls(stages.fixed)) == ["mul", "sin", "tanh"]
     assert [calls(stage) for stage in stages.conditions] == [
         ["tanh", "sin", "mul"],
@@ -78,7 +48,7 @@ def test_constants_are_computed_in_the_fixed_stage_and_expanded() -> None:
 
 
 def test_noise_is_computed_when_it_is_first_met() -> None:
-    stages = build(late(), conditions("noise"))
+    stages = build(late_sketch(), conditions("noise"))
     assert [calls(stage) for stage in stages.conditions] == [
         ["tanh", "sin", "mul"],
         ["tanh", "mul"],
@@ -95,7 +65,7 @@ def test_noise_is_computed_when_it_is_first_met() -> None:
 
 
 def test_shuffled_values_are_clean_ones_of_the_next_sample() -> None:
-    stages = build(late(), conditions("shuffle"))
+    stages = build(late_sketch(), conditions("shuffle"))
     assert [calls(stage) for stage in stages.conditions] == [
         ["tanh", "sin", "mul"], ["mul"], ["mul"], []
     ]  # fmt: skip
@@ -113,7 +83,7 @@ def test_value_without_an_axis_of_samples_is_not_moved() -> None:
     assert calls(stages.conditions[1]) == ["mean", "add"]
 
 
-def test_in_place_stays_only_where_nobody_else_sees_it() -> None:
+def test_in_place_stays_only_where_no_other_node_reads_it() -> None:
     sketch = Sketch()
     sine = sketch.call(aten.sin.default, sketch.x)
     halved = sketch.call(aten.mul_.Tensor, sine, 0.5)
@@ -144,57 +114,3 @@ def test_long_graphs_need_no_recursion() -> None:
         x = sketch.call(aten.add_.Tensor, x, 1.0)
     stages = build(sketch.module(sketch.call(aten.mul.Tensor, x, sketch.y)), conditions("zero"))
     assert [len(calls(stage)) for stage in stages.conditions] == [4001, 2, 2, 1]
-
-
-def test_dependence_follows_values_and_not_sizes() -> None:
-    sketch = Sketch()
-    size = sketch.call(aten.sym_size.int, sketch.x, 0)
-    zeros = sketch.call(aten.zeros.default, [size, 4])
-    above = sketch.call(aten.nonzero.default, sketch.x)
-    number = sketch.call(aten.sym_size.int, above, 0)
-    total = sketch.call(aten.add.Tensor, zeros, sketch.y)
-    module = sketch.module(total, number)
-    found = find_dependence(module.graph, ["x", "y"])
-    assert found.inputs[zeros] == found.inputs[size] == frozenset()
-    (output,) = module.graph.find_nodes(op="output")
-    assert {size, zeros, total, number, output} == found.sized
-    assert found.inputs[total] == {"y"}
-    assert found.inputs[number] == {"x"}  # how many are above zero depends on the values
-
-
-def test_modalities_meet_where_a_node_depends_on_more_than_its_arguments() -> None:
-    module = late()
-    dependence = find_dependence(module.graph, ["x", "y"])
-    assert [(n.name, m) for n, m in meeting_points(module.graph, dependence)] == [
-        ("mul_tensor", ["x", "y"])
-    ]
-
-
-def test_observation_sees_memory_that_operators_do_not_own_up_to() -> None:
-    sketch = Sketch()
-    dropped = sketch.call(aten.dropout.default, sketch.x, 0.5, False)
-    parts = sketch.call(aten.chunk.default, dropped, 2, 1)
-    copy = sketch.call(aten.clone.default, dropped)
-    module = sketch.module(parts, copy)
-    observation = observe(module, [torch.rand(2, 4), torch.rand(2, 4)])
-    assert list(memory_of(parts, observation.lenders)) == [parts, dropped, sketch.x]
-    assert list(memory_of(copy, observation.lenders)) == [copy]
-    assert observation.shapes[0][copy] == (2, 4)
-    assert parts not in observation.shapes[0]  # a list
-
-
-def test_refused_change_is_not_made() -> None:
-    sketch = Sketch()
-    dropped = sketch.call(aten.dropout.default, sketch.x, 0.5, False)
-    module = sketch.module(sketch.call(aten.add_.Tensor, dropped, 1.0))
-    x = torch.zeros(2, 4)
-    with pytest.raises(InfluenceError, match=r"aten\.add_\.Tensor"):
-        observe(module, [x, x])
-    assert not x.any()
-
-
-def test_operator_without_a_variant_out_of_place_is_named() -> None:
-    sketch = Sketch()
-    node = sketch.call(aten.__ior__.Tensor, sketch.x, sketch.y)
-    with pytest.raises(InfluenceError, match=r"__ior__.* no variant that leaves its input alone"):
-        out_of_place(node)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, fx, nn
 
-from influence.engine.sharing.costs import candidate_edges
 from influence.engine.sharing.graph import find_dependence, joint_graph
-from influence.engine.sharing.tapped_graph import find_places, mark_edges, results_of
+from influence.engine.sharing.tapped_graph import (
+    candidate_edges,
+    find_places,
+    mark_edges,
+    meetings,
+    results_of,
+)
 from influence.errors import InfluenceError
+from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.sites import pool_channels
 
@@ -29,10 +36,17 @@ class Fusion(nn.Module):
         return self.head(joint), joint.mean((2, 3)) + b.mean((2, 3))
 
 
+CLEAN = {name: torch.rand(2, 1, 4, 4) for name in ("x", "y")}
+
+
 @pytest.fixture
-def graph() -> fx.GraphModule:
-    net = JointNetwork(Fusion().eval(), inputs=("x", "y"), outputs=("map", "vector"))
-    return joint_graph(net, {name: torch.rand(2, 1, 4, 4) for name in ("x", "y")})
+def network() -> JointNetwork:
+    return JointNetwork(Fusion().eval(), inputs=("x", "y"), outputs=("map", "vector"))
+
+
+@pytest.fixture
+def graph(network: JointNetwork) -> fx.GraphModule:
+    return joint_graph(network, CLEAN)
 
 
 def test_what_leaves_a_module(graph: fx.GraphModule) -> None:
@@ -68,6 +82,14 @@ def test_a_marker_depends_on_its_edge(graph: fx.GraphModule) -> None:
 def test_candidates_are_the_last_modules_of_one_modality(graph: fx.GraphModule) -> None:
     found = list(candidate_edges(graph.graph, find_dependence(graph.graph, ["x", "y"])))
     assert found == [("x", ["x"], "network.cat"), ("y.deep", ["y"], "network.cat")]
+
+
+def test_meetings_are_named_by_module_and_operator(network: JointNetwork) -> None:
+    assert list(meetings(network, BatchInputs(CLEAN, np.arange(2), {}, {}))) == [
+        "x and y meet in network.cat",
+        "site edge:x: x on the way to network.cat",
+        "site edge:y.deep: y on the way to network.cat",
+    ]
 
 
 def test_candidates_of_a_network_with_one_input() -> None:

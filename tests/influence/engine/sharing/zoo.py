@@ -1,4 +1,4 @@
-"""Small joint networks of many kinds, and signals for them."""
+"""Small joint networks of many kinds, and batches of their inputs."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from influence.mutes.batch_inputs import Signals
+from influence.mutes.mute import BatchInputs
 from influence.mutes.registry import parse_mute
 from influence.network.joint_network import Call, JointNetwork, Modality
 from influence.plan.conditions import Condition
 from influence.plan.plan import Plan
 
 Shapes = Mapping[str, tuple[int, ...]]
+
+aten = torch.ops.aten
 
 
 class Forwarded(nn.Module):
@@ -254,7 +256,7 @@ def draw(
     mutes: Sequence[str],
     seed: int = 0,
     shapes: Shapes | None = None,
-) -> Signals:
+) -> BatchInputs:
     """Draw inputs between 0 and 1, of the network's shapes or of others."""
     stream = torch.Generator().manual_seed(seed)
     known = shapes or {m.name: tuple(n or 1 for n in m.shape or ()) for m in net.inputs}
@@ -264,10 +266,31 @@ def draw(
     )
     facts = {m.name: Modality(m.name, m.kind, mean=(0.5,), std=(0.3,)) for m in net.inputs}
     indices = np.arange(count) + 100 * seed
-    return Signals(clean, indices, facts, {m: parse_mute(m) for m in mutes}, follower)
+    return BatchInputs(clean, indices, facts, {m: parse_mute(m) for m in mutes}, follower)
 
 
 def conditions(net: JointNetwork, mutes: Sequence[str], setups: str = "all") -> list[Condition]:
     """List the conditions of a measurement, the full one first."""
     sites = tuple(m.name for m in net.inputs)
     return Plan(sites, tuple(map(parse_mute, mutes)), {}, setups=setups).conditions(net)
+
+
+class Sketch:
+    """A graph of the inputs x and y under construction."""
+
+    def __init__(self) -> None:
+        self.graph = fx.Graph()
+        self.x, self.y = (self.graph.placeholder(name) for name in "xy")
+
+    def call(self, target: Any, *args: Any) -> fx.Node:
+        return self.graph.call_function(target, args)
+
+    def module(self, *results: fx.Node) -> fx.GraphModule:
+        self.graph.output(results)
+        return fx.GraphModule({}, self.graph)
+
+
+def late_sketch() -> fx.GraphModule:
+    sketch = Sketch()
+    features = sketch.call(aten.tanh.default, sketch.x), sketch.call(aten.sin.default, sketch.y)
+    return sketch.module(sketch.call(aten.mul.Tensor, *features))
