@@ -15,7 +15,7 @@ from torch import Tensor
 
 from experiments.ground_truth.world import ANSWER, World
 from influence.data.dataset import Field
-from influence.data.derangement import cyclic_order, pair_up
+from influence.data.derangement import pair_up, random_order
 from influence.metrics.metric import Metric, Prediction
 from influence.metrics.registry import find_metrics
 from influence.mutes.mute import SiteTensor
@@ -118,7 +118,7 @@ class Simulation:
         for number in range(sets // CHUNK):
             resampling = Resampling(draws, seed=seed + number)
             stream = np.random.default_rng([seed, number])
-            derangement = pair_up(cyclic_order(len(ids), number), self.groups)
+            derangement = pair_up(random_order(len(ids), number), self.groups)
             units = derangement.units(self.groups) if self.mute == "shuffle" else None
             rows = self._rows(stream, derangement.follows)
             sums = resampling.sums(Rows(ids, self.groups, rows, units=units))

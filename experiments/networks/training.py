@@ -22,9 +22,8 @@ from experiments.training.configuration import (
 )
 from experiments.training.fitting import fit, load_weights
 from experiments.training.network_training import NetworkTraining
-from influence.network.hooks import check_modules
 from influence.network.joint_network import JointNetwork
-from influence.network.sites import edges_of
+from influence.network.sites import check_modules, edges_of
 
 __all__ = ["load_network", "pseudo_labels", "train_network", "training_labels"]
 

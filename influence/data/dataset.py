@@ -1,8 +1,8 @@
-"""Evaluation sets: samples of named inputs and targets, and how they are stacked."""
+"""Data sets: samples of named inputs and targets, and batches of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -20,18 +20,34 @@ __all__ = [
     "Field",
     "MemorySet",
     "Sample",
-    "check_pair",
+    "check_batch",
     "floating",
+    "group_numbers",
 ]
 
 
 @dataclass(frozen=True)
 class Field:
-    """One dataset of an evaluation set: the shape of a sample and its attributes.
+    """How one input or target of a data set is stored.
 
-    `scale` and `offset` decode quantised storage (``value = stored * scale + offset``); `ignore`
-    is the stored label or value that means 'no ground truth'; `range` bounds a valid ground truth,
-    and predictions are clamped to it before they are scored; `mean` and `std` are per channel.
+    Parameters
+    ----------
+    shape
+        Shape of one sample.
+    integer
+        Whether integers are stored. Without a `scale` these are labels.
+    unit
+        Physical unit, such as ``m``.
+    scale, offset
+        For quantised storage: ``value = stored * scale + offset``.
+    ignore
+        The stored label or value that means 'no ground truth'.
+    range
+        Least and greatest valid ground truth. Predictions are clamped to it before they are scored.
+    classes
+        The names of the classes, in the order of their labels.
+    mean, std
+        Mean and standard deviation of each channel over the training set.
     """
 
     shape: tuple[int, ...]
@@ -46,9 +62,9 @@ class Field:
     std: tuple[float, ...] | None = None
 
     def decode(self, stored: NDArray[Any] | np.generic) -> Tensor:
-        """Turn stored values into labels (int64, -1 = ignored) or values (NaN = ignored).
+        """Convert stored values to labels (int64, -1 = ignored) or values (NaN = ignored).
 
-        Values are float32, or float64 where they are stored so.
+        Values are float32, or float64 if float64 is stored.
 
         Examples
         --------
@@ -71,7 +87,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample, decoded: floating-point inputs; targets as `Field.decode` gives them."""
+    """One decoded sample: its index, floating-point inputs, and targets as of `Field.decode`."""
 
     index: int
     inputs: Mapping[str, Tensor]
@@ -80,11 +96,22 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """Several samples stacked, with their positions, names and groups in the set.
+    """Several samples, stacked.
 
-    `partners` says where in the batch the samples are whose inputs a shuffle mute shows in the
-    place of these, the last one's left out; `None` for the next one each. `tied` names for each
-    sample the first one of those that it exchanges its input with, where all are in the batch.
+    Parameters
+    ----------
+    indices
+        The indices of the samples in the data set.
+    inputs, targets
+        One tensor a name, samples first.
+    ids, groups
+        The names of the samples, and their groups if they have any.
+    partners
+        The positions in the batch of the samples whose inputs all samples but the last get under a
+        shuffle mute; `None` if it is the next one for each.
+    tied
+        For each sample the id of the first one on its cycle, for samples of a stream that exchange
+        their inputs inside a batch; see `influence.data.loader.exchange_in_pairs`.
     """
 
     indices: NDArray[np.int64]
@@ -97,7 +124,7 @@ class Batch:
 
     @classmethod
     def collate(cls, samples: Sequence[Sample]) -> Batch:
-        """Stack samples; the collate function of a data loader."""
+        """Stack samples."""
         stack = {
             part: {n: torch.stack([getattr(s, part)[n] for s in samples]) for n in names}
             for part, names in (("inputs", samples[0].inputs), ("targets", samples[0].targets))
@@ -107,7 +134,7 @@ class Batch:
 
     @classmethod
     def join(cls, one: Batch, other: Batch) -> Batch:
-        """Put the samples of two batches together; both have groups, or none."""
+        """Concatenate two batches that both have groups or both have none."""
         inputs, targets = (
             {n: torch.cat([x, second[n]]) for n, x in first.items()}
             for first, second in ((one.inputs, other.inputs), (one.targets, other.targets))
@@ -117,28 +144,26 @@ class Batch:
         return cls(indices, inputs, targets, [*one.ids, *other.ids], groups)
 
     def part(self, some: slice) -> Batch:
-        """Return some of the samples alone."""
-        return Batch(
-            self.indices[some],
-            {n: x[some] for n, x in self.inputs.items()},
-            {n: x[some] for n, x in self.targets.items()},
-            self.ids[some],
-            None if self.groups is None else self.groups[some],
-        )
+        """Return the batch of some of the samples, without partners."""
+        groups = None if self.groups is None else self.groups[some]
+        inputs, targets = self._apply(lambda x: x[some])
+        return Batch(self.indices[some], inputs, targets, self.ids[some], groups)
 
     def pin_memory(self) -> Batch:
-        """Return the batch in memory from which a GPU copies without waiting."""
-        inputs, targets = (
-            {n: x.pin_memory() for n, x in part.items()} for part in (self.inputs, self.targets)
-        )
+        """Return the batch in page-locked memory, from which copies to a GPU are asynchronous."""
+        inputs, targets = self._apply(Tensor.pin_memory)
         return replace(self, inputs=inputs, targets=targets)
+
+    def _apply(self, change: Callable[[Tensor], Tensor]) -> Iterator[dict[str, Tensor]]:
+        for part in (self.inputs, self.targets):
+            yield {name: change(x) for name, x in part.items()}
 
     def __len__(self) -> int:
         return len(self.indices)
 
 
 class DataFacts(Protocol):
-    """What is known of a data set without a look at its samples."""
+    """The facts of a data set: its name, origin and hash, and the fields of its samples."""
 
     @property
     def name(self) -> str: ...
@@ -153,7 +178,7 @@ class DataFacts(Protocol):
 
 
 class EvaluationSet(DataFacts, Protocol):
-    """What the engine needs of a data set: random access to decoded samples, and their names."""
+    """A data set with random access to decoded samples, and their ids and groups."""
 
     @property
     def ids(self) -> Sequence[str]: ...
@@ -166,7 +191,7 @@ class EvaluationSet(DataFacts, Protocol):
 
 @dataclass(frozen=True)
 class MemorySet:
-    """Samples that came from an iterable of batches, kept in memory.
+    """A data set in memory, collected from an iterable of batches.
 
     Labels below zero and values that are NaN mean 'no ground truth'.
 
@@ -187,7 +212,7 @@ class MemorySet:
 
     @classmethod
     def collect(cls, batches: Iterable[Any], *, name: str = "data") -> MemorySet:
-        """Read every batch once.
+        """Read every batch ``(inputs, targets)`` once.
 
         Raises
         ------
@@ -197,14 +222,10 @@ class MemorySet:
         """
         parts: dict[str, dict[str, list[Tensor]]] = {"inputs": {}, "targets": {}}
         for number, batch in enumerate(batches):
-            for part, tensors in zip(parts, check_pair(batch, number), strict=True):
-                if number and set(tensors) != set(parts[part]):
-                    raise InfluenceError(
-                        f"batch {number}: {part} are named {sorted(tensors)}, in the batches "
-                        f"before {sorted(parts[part])}"
-                    )
+            checked = check_batch(batch, number, list(parts.values()) if number else None)
+            for part, tensors in zip(parts.values(), checked, strict=True):
                 for n, x in tensors.items():
-                    parts[part].setdefault(n, []).append(x.detach().cpu())
+                    part.setdefault(n, []).append(x.detach().cpu())
         if not parts["inputs"]:
             raise InfluenceError("the data yielded no batch, expected one sample or more")
         try:
@@ -221,7 +242,7 @@ class MemorySet:
 
     @property
     def ids(self) -> list[str]:
-        """The positions of the samples, as names."""
+        """The indices of the samples, as texts."""
         return [str(i) for i in range(len(self))]
 
     def __len__(self) -> int:
@@ -245,13 +266,24 @@ def floating(values: Tensor) -> Tensor:
     return values if values.dtype == torch.float64 else values.float()
 
 
-def check_pair(batch: Any, number: int) -> list[Mapping[str, Tensor]]:
-    """Return the inputs and the targets of a batch.
+def check_batch(
+    batch: Any, number: int, first: Sequence[Collection[str]] | None = None
+) -> list[Mapping[str, Tensor]]:
+    """Return the inputs and the targets of a batch that a user's iterable yields.
+
+    Parameters
+    ----------
+    batch
+        The batch, such as a tuple ``(inputs, targets)``.
+    number
+        Its number, for errors.
+    first
+        The names of the inputs and of the targets in the first batch, if there is one.
 
     Raises
     ------
     InfluenceError
-        If they are not two mappings of tensors with as many samples each.
+        If these are not two mappings of tensors with the same number of samples and these names.
     """
     if not (isinstance(batch, Sequence) and len(batch) == 2):
         raise InfluenceError(
@@ -268,19 +300,28 @@ def check_pair(batch: Any, number: int) -> list[Mapping[str, Tensor]]:
             length = length if length is not None else len(x)
             if len(x) != length:
                 raise InfluenceError(
-                    f"batch {number}: {name!r} has {len(x)} samples, the others {length}"
+                    f"batch {number}: {name!r} has {len(x)} samples, the tensors before {length}"
                 )
+    for kind, part, names in zip(("inputs", "targets"), batch, first or batch, strict=True):
+        if set(part) != set(names):
+            raise InfluenceError(
+                f"batch {number}: {kind} are named {sorted(part)}, in the first batch "
+                f"{sorted(names)}"
+            )
     return list(batch)
 
 
 def group_numbers(labels: NDArray[Any] | None, count: int) -> NDArray[np.int64]:
-    """Number the groups in the order in which they appear.
+    """Number the groups of `count` samples in the order in which they first appear.
+
+    Without labels every sample is a group.
 
     >>> group_numbers(np.array(["b", "a", "b"]), 3).tolist()
     [0, 1, 0]
     """
     if labels is None:
         return np.arange(count, dtype=np.int64)
+    # Unlike pandas.factorize, for any byte order, and each NaN is a group.
     numbers: dict[Any, int] = {}
     return np.array(
         [numbers.setdefault(label, len(numbers)) for label in labels.tolist()], dtype=np.int64

@@ -1,12 +1,13 @@
-"""Derangements: whose input each sample is shown under a shuffle mute, and how samples are read.
+"""Derangements: whose input each sample gets under a shuffle mute, and the order of reading.
 
-A sample gets the input of the one that follows it on its cycle. Reading along the cycles means that
-every sample is read once, and that only one sample beside each batch is needed.
+Under a shuffle mute no sample keeps its input: it gets that of the sample that follows it on its
+cycle. Samples are read along the cycles, so each is read once, and beside a batch only the partner
+of its last sample is needed.
 
-Under a shuffle the rows of two samples are not independent where one is shown the other's input:
-along one cycle through all samples each is tied to the next. So samples exchange their inputs in
-pairs, and whole pairs are drawn (`Derangement.units`): between them nothing is shared. Where inputs
-tell nothing, rows before and after the exchange are exchangeable, and the test is exact.
+The rows of two samples are not independent if one of them gets the other's input. Along one cycle
+through all samples, each would depend on the next. So samples exchange their inputs in pairs, and
+intervals draw whole pairs (`Derangement.units`), which share nothing. If an input carries no
+information, rows before and after the exchange are exchangeable, and the test is exact.
 """
 
 from __future__ import annotations
@@ -14,45 +15,47 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, zip_longest
-from typing import Any, cast
+from itertools import zip_longest
+from typing import Any
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
+from torch import Tensor
+from torch.nn import functional as F
 
 from influence.data.dataset import EvaluationSet
-from influence.data.neighbours import describe_inputs, near_tour
 from influence.errors import InfluenceError
-from influence.runtime.processes import Processes
-from influence.runtime.shards import ShardStore
 
 __all__ = [
     "Derangement",
-    "agree_on_derangement",
-    "cyclic_order",
     "derange",
     "near_groups",
+    "near_tour",
     "pair_up",
+    "pool_inputs",
+    "random_order",
 ]
 
-
-Positions = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 MOST_NEIGHBOURS = 20_000
-"""Of more samples than this, all distances take too long."""
+"""The most samples between which all distances are computed."""
+
+CELLS = 4
+"""Maps are averaged over this many rows and columns of cells before they are compared."""
 
 
 @dataclass(frozen=True)
 class Derangement:
-    """Cycles through samples: nobody is shown its own input.
+    """A permutation of samples that leaves none where it was, as cycles.
 
     Parameters
     ----------
     cycles
-        Positions of two samples or more each, every sample on one cycle.
+        Indices of two samples or more each; every sample is on one cycle.
 
     Examples
     --------
@@ -63,31 +66,31 @@ class Derangement:
     [[2, 0], [1, 4, 3]]
     """
 
-    cycles: tuple[Positions, ...]
+    cycles: tuple[Indices, ...]
 
     @cached_property
-    def follows(self) -> Positions:
-        """For each sample, by its position, the sample whose input it is shown."""
+    def follows(self) -> Indices:
+        """For each sample its partner: the sample whose input it gets."""
         found = np.empty(sum(map(len, self.cycles)), dtype=np.int64)
         for cycle in self.cycles:
             found[cycle] = np.roll(cycle, -1)
         return found
 
     @cached_property
-    def starts(self) -> Positions:
-        """For each sample, by its position, the first one on its cycle."""
+    def starts(self) -> Indices:
+        """For each sample the first sample on its cycle."""
         found = np.empty_like(self.follows)
         for cycle in self.cycles:
             found[cycle] = cycle[0]
         return found
 
-    def units(self, groups: Positions) -> Positions:
-        """Number what samples have to be drawn with: all that a cycle or a group ties to them.
+    def units(self, groups: Indices) -> Indices:
+        """Number the units of resampling: samples that are connected through cycles and groups.
 
         Parameters
         ----------
         groups
-            For each sample the number of its group.
+            The number of the group of each sample.
 
         Examples
         --------
@@ -104,13 +107,14 @@ class Derangement:
         _, parts = csgraph.connected_components(links, directed=False)
         return np.asarray(parts[:count], dtype=np.int64)
 
-    def cut(self, size: int) -> list[Positions]:
-        """Cut the samples into batches, such that all partners but that of the last one are inside.
+    def cut(self, size: int) -> list[Indices]:
+        """Cut the samples into batches of at most `size`.
 
-        A batch holds whole cycles, or a part of one that is longer than a batch.
+        A batch holds whole cycles, or a part of one cycle that is longer than a batch. So it holds
+        the partners of all its samples, except that of the last sample in the second case.
         """
-        batches: list[Positions] = []
-        whole: list[Positions] = []
+        batches: list[Indices] = []
+        whole: list[Indices] = []
         for cycle in self.cycles:
             if sum(map(len, whole)) + len(cycle) > size and whole:
                 batches.append(np.concatenate(whole))
@@ -121,28 +125,47 @@ class Derangement:
                 whole.append(cycle)
         return [*batches, np.concatenate(whole)] if whole else batches
 
-    def partners(self, batch: Positions) -> Positions | None:
-        """Return where in a batch the partners of its samples are, the last one's left out.
+    def partners(self, batch: Indices) -> Indices | None:
+        """Return the positions in a batch of the partners of all its samples but the last.
 
-        `None` if each has the next one in the batch.
+        `None` if the partner of each is the next one in the batch.
         """
-        place = {int(sample): i for i, sample in enumerate(batch)}
-        found = np.array([place[int(s)] for s in self.follows[batch[:-1]]], dtype=np.int64)
+        position = {int(sample): i for i, sample in enumerate(batch)}
+        found = np.array([position[int(s)] for s in self.follows[batch[:-1]]], dtype=np.int64)
         return None if (found == np.arange(1, len(batch))).all() else found
 
 
-def pair_up(order: Positions, groups: Positions | None = None) -> Derangement:
-    """Let samples exchange their inputs in pairs, and the last three in a ring if one is left.
+def random_order(count: int, seed: int) -> Indices:
+    """Draw the order of all samples in which `pair_up` makes pairs of them.
 
-    Groups exchange as a whole, each with one of about its size: as far as that goes, nobody is
-    shown an input of its own group.
+    Raises
+    ------
+    InfluenceError
+        If there are fewer than two samples.
+
+    Examples
+    --------
+    >>> sorted(random_order(4, seed=0).tolist())
+    [0, 1, 2, 3]
+    """
+    if count < 2:
+        raise InfluenceError(f"mute 'shuffle' needs two samples or more, got {count}")
+    stream = crc32(b"shuffle")
+    return np.random.Generator(np.random.Philox([seed, stream])).permutation(count)
+
+
+def pair_up(order: Indices, groups: Indices | None = None) -> Derangement:
+    """Let samples exchange their inputs in pairs; of an odd number the last three form a cycle.
+
+    Groups are paired as a whole, each with one of similar size. As far as their sizes allow, no
+    sample gets an input of its own group.
 
     Parameters
     ----------
     order
         All samples, in random order.
     groups
-        For each sample the number of its group; each its own by default.
+        The number of the group of each sample; by default every sample is a group.
 
     Examples
     --------
@@ -159,190 +182,180 @@ def pair_up(order: Positions, groups: Positions | None = None) -> Derangement:
 
 
 def _exchange(sets: Sequence[Sequence[int]]) -> Derangement:
-    """Let sets of samples exchange their inputs two by two, and the last three if one is left."""
+    """Let sets of samples exchange their inputs two by two, and the last three if one remains."""
     cycles: list[list[int]] = []
-    for place in range(0, max(len(sets) - 1, 1), 2):
-        together = sets[place:] if place + 3 >= len(sets) else sets[place : place + 2]
+    for i in range(0, max(len(sets) - 1, 1), 2):
+        together = sets[i:] if i + 3 >= len(sets) else sets[i : i + 2]
         first = len(cycles)
         for column in zip_longest(*together):
-            ring = [sample for sample in column if sample is not None]
-            if len(ring) > 1 or len(cycles) == first:
-                cycles.append(ring)
+            cycle = [sample for sample in column if sample is not None]
+            if len(cycle) > 1 or len(cycles) == first:
+                cycles.append(cycle)
             else:
-                cycles[-1] += ring
+                cycles[-1] += cycle
     return Derangement(tuple(np.array(cycle, dtype=np.int64) for cycle in cycles))
 
 
 def derange(
     mute: str, data: EvaluationSet, count: int, *, names: Sequence[str], seed: int
 ) -> Derangement:
-    """Draw whose input each sample is shown.
+    """Draw whose input each sample gets.
 
     Parameters
     ----------
     mute
         ``shuffle``, ``shuffle:groups`` or ``shuffle:neighbours``.
     data, count
-        The samples, of which the first ones are used.
+        The samples, of which the first `count` are used.
     names
-        The inputs by which samples are near or far.
+        The inputs by which the distance of samples is measured.
     seed
         The run's seed.
 
     Raises
     ------
     InfluenceError
-        If there are too few samples, or too many for all distances, no groups, or a group of one.
+        If there are fewer than two samples, more than `MOST_NEIGHBOURS` for distances, no groups
+        for ``shuffle:groups``, or a group of one.
     """
-    order = cyclic_order(count, seed)
+    order = random_order(count, seed)
     if mute == "shuffle:groups":
         return Derangement(_group_cycles(data, order))
+    groups = None if data.groups is None else np.unique(data.groups[:count], return_inverse=True)[1]
     if mute != "shuffle:neighbours":
-        if data.groups is None:
-            return pair_up(order)
-        return pair_up(order, np.unique(data.groups[:count], return_inverse=True)[1])
+        return pair_up(order, groups)
     if count > MOST_NEIGHBOURS:
         raise InfluenceError(
-            f"mute {mute!r} compares all samples, {MOST_NEIGHBOURS} at most, got {count}. Set a "
-            "limit, or take 'shuffle' or 'shuffle:groups'"
+            f"mute {mute!r} compares all samples, {MOST_NEIGHBOURS} at most, got {count}. Give "
+            f"limit={MOST_NEIGHBOURS} or less, or take the mute 'shuffle' or 'shuffle:groups'"
         )
-    points = describe_inputs(data, names, count)
-    groups = None if data.groups is None else np.unique(data.groups[:count], return_inverse=True)[1]
+    vectors = pool_inputs(data, names, count)
     if groups is None or groups.max() == 0:
-        return pair_up(near_tour(points, int(order[0])))
-    return near_groups(points, groups, order)
+        return pair_up(near_tour(vectors, int(order[0])))
+    return near_groups(vectors, groups, order)
 
 
-def near_groups(points: NDArray[np.float32], groups: Positions, order: Positions) -> Derangement:
-    """Let groups exchange their inputs with a group that is near, sample by near sample.
+def _group_cycles(data: EvaluationSet, order: Indices) -> tuple[Indices, ...]:
+    """Return one cycle a group, through its samples in the given order."""
+    if data.groups is None:
+        raise InfluenceError(
+            f"mute 'shuffle:groups' replaces an input by that of another sample of the same group, "
+            f"and {data.source} has no groups. Write it with groups=..., or take the mute 'shuffle'"
+        )
+    labels = data.groups[: len(order)].tolist()
+    members: dict[Any, list[int]] = {label: [] for label in labels}
+    for sample in order.tolist():
+        members[labels[sample]].append(sample)
+    for label, samples in members.items():
+        if len(samples) < 2:
+            name = label.decode() if isinstance(label, bytes) else label
+            raise InfluenceError(
+                f"mute 'shuffle:groups' needs two samples or more in each group: of {data.source}, "
+                f"sample {data.ids[samples[0]]!r} is alone in group {name!r}. Leave it out, or "
+                "take the mute 'shuffle'"
+            )
+    return tuple(np.array(samples, dtype=np.int64) for samples in members.values())
 
-    Neighbours wherever they are would tie each group to several others, until all are one.
+
+def near_groups(vectors: NDArray[np.float32], groups: Indices, order: Indices) -> Derangement:
+    """Let each group exchange its inputs with one near group, sample by near sample.
+
+    If each sample was paired with its nearest one of any group, every group would depend on several
+    others, and so all would become one unit of resampling.
 
     Parameters
     ----------
-    points
-        (samples, numbers).
+    vectors
+        As of `pool_inputs`: (samples, numbers).
     groups
-        For each sample the number of its group: 0, 1, ...
+        The number of the group of each sample: 0, 1, ...
     order
-        All samples in random order; the first one's group is where the tour of groups begins.
+        All samples in random order; groups are paired from that of the first sample on.
 
     Examples
     --------
-    >>> points = np.array([[0.0], [9.0], [1.1], [10.2], [1.2], [10.1], [0.1], [9.1]], np.float32)
+    >>> vectors = np.array([[0.0], [9.0], [1.1], [10.2], [1.2], [10.1], [0.1], [9.1]], np.float32)
     >>> groups = np.array([0, 1, 2, 3, 2, 3, 0, 1])
-    >>> [cycle.tolist() for cycle in near_groups(points, groups, np.arange(8)).cycles]
+    >>> [cycle.tolist() for cycle in near_groups(vectors, groups, np.arange(8)).cycles]
     [[0, 2], [6, 4], [1, 5], [7, 3]]
     """
     members = [order[groups[order] == number] for number in range(int(groups.max()) + 1)]
-    means = np.stack([points[own].mean(0) for own in members])
+    means = np.stack([vectors[samples].mean(0) for samples in members])
     sets: list[list[int]] = []
-    for place, group in enumerate(near_tour(means, int(groups[order[0]])).tolist()):
-        second = place % 2 == 1 or place == len(members) - 1  # or the third of the last
-        sets.append(_nearest_first(points, members[group].tolist(), sets[-1] if second else []))
+    for i, group in enumerate(near_tour(means, int(groups[order[0]])).tolist()):
+        second = i % 2 == 1 or i == len(members) - 1  # or the third of the last three
+        partners = sets[-1] if second else []
+        sets.append(_nearest_first(vectors, members[group].tolist(), partners))
     return _exchange(sets)
 
 
 def _nearest_first(
-    points: NDArray[np.float32], samples: Sequence[int], partners: Sequence[int]
+    vectors: NDArray[np.float32], samples: Sequence[int], partners: Sequence[int]
 ) -> list[int]:
-    """Order samples such that each is near to the partner on its place."""
+    """Order samples such that each is near to the partner at the same position."""
     left = sorted(samples)
     found = []
     for partner in partners[: len(left)]:
-        apart = np.square(points[left] - points[partner]).sum(1)
+        apart = np.square(vectors[left] - vectors[partner]).sum(1)
         found.append(left.pop(int(np.argmin(apart))))
     return found + left
 
 
-def agree_on_derangement(
-    data: EvaluationSet,
-    count: int,
-    mute: str | None,
-    *,
-    names: Sequence[str],
-    seed: int,
-    shards: ShardStore | None = None,
-    processes: Processes | None = None,
-) -> Derangement | None:
-    """Draw a derangement that is the same in all processes, and in a resumed run.
+def near_tour(vectors: NDArray[np.float32], start: int) -> Indices:
+    """Order vectors such that each is followed by the nearest one that is left.
 
     Parameters
     ----------
-    data, count, mute, names, seed
-        As for `derange`; `None` for no shuffle mute.
-    shards
-        Where a tour of neighbours is kept: distances are rounded otherwise on another machine.
-    processes
-        The first one makes the tour and tells the others.
-    """
-    if mute is None:
-        return None
-    if mute != "shuffle:neighbours":
-        return derange(mute, data, count, names=names, seed=seed)
-    processes = processes or Processes()
-    tour: Any = shards.kept("tour") if shards else None
-    if tour is None and processes.first:
-        found = derange(mute, data, count, names=names, seed=seed)
-        tour = [cycle.tolist() for cycle in found.cycles]
-    tour = cast(Any, processes.broadcast(tour))
-    if shards and not _covers(tour, count):
-        raise InfluenceError(
-            f"{shards.folder / 'tour.json'}: expected the cycles in which an interrupted run read "
-            f"{count} samples, got something else. Start afresh without --resume"
-        )
-    if shards and processes.first:
-        shards.keep("tour", tour)
-    return Derangement(tuple(np.array(cycle, dtype=np.int64) for cycle in tour))
-
-
-def _covers(cycles: Any, count: int) -> bool:
-    """Say whether something that was read are cycles, on one of which every sample is once."""
-    try:
-        found = sorted(chain.from_iterable(cycles))
-        return found == list(range(count)) and all(len(cycle) > 1 for cycle in cycles)
-    except TypeError:
-        return False
-
-
-def _group_cycles(data: EvaluationSet, order: Positions) -> tuple[Positions, ...]:
-    """Share an order of samples out to their groups."""
-    if data.groups is None:
-        raise InfluenceError(
-            f"mute 'shuffle:groups' shows the input of another sample of the same group, and "
-            f"{data.source} has no groups. Write it with groups=..., or take the mute 'shuffle'"
-        )
-    labels = data.groups[: len(order)].tolist()
-    members: dict[Any, list[int]] = {label: [] for label in labels}
-    for position in order.tolist():
-        members[labels[position]].append(position)
-    for label, own in members.items():
-        if len(own) < 2:
-            name = label.decode() if isinstance(label, bytes) else label
-            raise InfluenceError(
-                f"mute 'shuffle:groups' needs two samples or more in each group: of {data.source}, "
-                f"sample {data.ids[own[0]]!r} is alone in group {name!r}. Leave it out, or take "
-                "the mute 'shuffle'"
-            )
-    return tuple(np.array(own, dtype=np.int64) for own in members.values())
-
-
-def cyclic_order(count: int, seed: int) -> NDArray[np.int64]:
-    """Draw the order of all samples in which `shuffle` pairs them off to exchange their inputs.
-
-    See `influence.data.derangement.pair_up`.
-
-    Raises
-    ------
-    InfluenceError
-        If there are fewer than two samples.
+    vectors
+        (vectors, numbers).
+    start
+        The index of the first one.
 
     Examples
     --------
-    >>> sorted(cyclic_order(4, seed=0).tolist())
-    [0, 1, 2, 3]
+    >>> near_tour(np.array([[0.0], [2.1], [1.0], [3.3]], np.float32), start=1).tolist()
+    [1, 2, 0, 3]
     """
-    if count < 2:
-        raise InfluenceError(f"mute 'shuffle' needs two samples or more, got {count}")
-    stream = crc32(b"shuffle")
-    return np.random.Generator(np.random.Philox([seed, stream])).permutation(count)
+    squares = np.square(vectors).sum(1)
+    tour = np.empty(len(vectors), dtype=np.int64)
+    tour[0] = start
+    for step in range(1, len(vectors)):
+        last = tour[step - 1]
+        squares[last] = np.inf  # visited
+        tour[step] = np.argmin(squares - 2 * (vectors @ vectors[last]))
+    return tour
+
+
+def pool_inputs(data: EvaluationSet, names: Sequence[str], count: int) -> NDArray[np.float32]:
+    """Pool the inputs of samples to vectors, whose distances say how alike samples are.
+
+    Maps are averaged over `CELLS` by `CELLS` cells. Each number is divided by its standard
+    deviation over the samples, and each input is given the same weight, whatever its number of
+    channels. This reads all inputs once.
+
+    Returns
+    -------
+    NDArray
+        (samples, numbers).
+    """
+    rows: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
+    for index in range(count):
+        inputs = data[index].inputs
+        for name, found in rows.items():
+            found.append(_pool(inputs[name]))
+    blocks = []
+    for found in rows.values():
+        block = np.stack(found).astype(np.float64)
+        deviation = block.std(0)
+        block = (block - block.mean(0)) / np.where(deviation > 0, deviation, 1.0)
+        blocks.append(block / np.sqrt(block.shape[1]))
+    return np.concatenate(blocks, axis=1).astype(np.float32)
+
+
+def _pool(values: Tensor) -> NDArray[np.float32]:
+    values = values.float().nan_to_num(0.0, 0.0, 0.0)
+    if values.ndim < 2:
+        return values.reshape(-1).numpy()
+    maps = values if values.ndim == 3 else values.reshape(len(values), 1, -1)
+    height, width = (min(CELLS, length) for length in maps.shape[1:])
+    return F.adaptive_avg_pool2d(maps, (height, width)).reshape(-1).numpy()

@@ -1,42 +1,46 @@
-"""The evaluation file: samples of named inputs and targets in HDF5."""
+"""Evaluation files: data sets of named inputs and targets in HDF5."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import AfterValidator, BeforeValidator, FiniteFloat
+from pydantic_core import PydanticCustomError
 from torch import Tensor
 
 from influence.data.dataset import Field, Sample, floating
 from influence.errors import InfluenceError
 from influence.runtime.files import sha256_of, write_hdf5
+from influence.runtime.records import Record, read_record
 
 __all__ = ["EvaluationFile", "write_evaluation_file"]
 
 FORMAT, VERSION = "influence-evaluation", 1
 NUMBERS = "biuf"
-"""The kinds of NumPy type that a dataset may have."""
+"""The kinds of NumPy types that a dataset may have."""
 
 
 class EvaluationFile:
-    """An evaluation file, read lazily, one sample at a time, from any number of processes.
+    """A data set in an evaluation file, read one sample at a time, in any number of processes.
 
     Parameters
     ----------
     path
-        An HDF5 file with ``inputs/<modality>`` and ``targets/<output>``, first axis = samples,
-        written by `write_evaluation_file` or in the same layout. Without targets, outputs can be
-        scored by how much they change.
+        An HDF5 file with datasets ``inputs/<modality>`` and ``targets/<output>``, samples first,
+        written by `write_evaluation_file` or in the same layout. Without targets, outputs can only
+        be scored by how much they change.
 
     Raises
     ------
     InfluenceError
-        If the file is missing, damaged, foreign or inconsistent.
+        If the file is missing, damaged, of another format or inconsistent.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -45,7 +49,7 @@ class EvaluationFile:
         if not self.path.is_file():
             raise InfluenceError(f"{path}: no such evaluation file. Check the path given as data")
         self._handle: tuple[int, h5py.File] | None = None
-        with self._reading():
+        with _read_errors(self.path):
             file = self._file()
             if file.attrs.get("format") != FORMAT:
                 raise InfluenceError(
@@ -62,9 +66,7 @@ class EvaluationFile:
             self.targets = self._fields("targets")
             self._length = self._check_lengths()
             self.ids = self._read_ids()
-            self.groups = (
-                _checked_groups(file["groups"][...], self.path) if "groups" in file else None
-            )
+            self.groups = self._read_groups()
         self.sha256 = sha256_of(self.path)
 
     def _file(self) -> h5py.File:
@@ -75,9 +77,6 @@ class EvaluationFile:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_handle": None}
-
-    def _reading(self) -> _ReadErrors:
-        return _ReadErrors(self.path)
 
     def _fields(self, part: str) -> dict[str, Field]:
         group = self._file().get(part, ())
@@ -96,7 +95,7 @@ class EvaluationFile:
                 raise InfluenceError(
                     f"{self.path}: {part}/{name} holds {dataset.dtype}, expected numbers"
                 )
-            fields[name] = _field_of(dataset, f"{self.path}: {part}/{name}")
+            fields[name] = _read_field(dataset, f"{self.path}: {part}/{name}")
         return fields
 
     def _check_lengths(self) -> int:
@@ -125,11 +124,23 @@ class EvaluationFile:
             raise InfluenceError(f"{self.path}: 'ids' must be unique, and some repeat")
         return ids
 
+    def _read_groups(self) -> NDArray[Any] | None:
+        file = self._file()
+        if "groups" not in file:
+            return None
+        groups: NDArray[Any] = file["groups"][...]
+        if groups.ndim != 1 or (groups.dtype.kind == "f" and np.isnan(groups).any()):
+            raise InfluenceError(
+                f"{self.path}: 'groups' has shape {groups.shape}, expected one value a sample and "
+                "no NaN"
+            )
+        return groups
+
     def __len__(self) -> int:
         return self._length
 
     def __getitem__(self, index: int) -> Sample:
-        with self._reading():
+        with _read_errors(self.path):
             file = self._file()
             inputs = {n: f.decode(file["inputs"][n][index]) for n, f in self.inputs.items()}
             stored = {n: file["targets"][n][index] for n in self.targets}
@@ -137,8 +148,8 @@ class EvaluationFile:
         return Sample(index, {n: floating(x) for n, x in inputs.items()}, targets)
 
     def picture(self, index: int) -> NDArray[np.uint8] | None:
-        """Return the RGB picture of a sample, (height, width, 3), if the file has one of each."""
-        with self._reading():
+        """Return the RGB picture of a sample, (height, width, 3), or `None` if there are none."""
+        with _read_errors(self.path):
             pictures = self._file().get("images/rgb")
             if pictures is None or pictures.ndim != 4 or len(pictures) != len(self):
                 return None
@@ -159,76 +170,54 @@ class EvaluationFile:
         return field.decode(stored)
 
 
-class _ReadErrors:
-    """Turn what h5py raises on a damaged file into one clear message."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (OSError, KeyError, RuntimeError, TypeError, ValueError)):
-            raise InfluenceError(
-                f"{self.path}: expected a readable HDF5 evaluation file, but it is truncated, "
-                f"damaged or foreign ({error}). Write or copy it again"
-            ) from error
-
-
-def _field_of(dataset: h5py.Dataset, where: str) -> Field:
-    attributes = dataset.attrs
+@contextmanager
+def _read_errors(path: Path) -> Iterator[None]:
+    """Raise InfluenceError instead of the errors of h5py for a damaged file."""
     try:
-        return Field(
-            shape=tuple(dataset.shape[1:]),
-            integer=np.issubdtype(dataset.dtype, np.integer),
-            unit=str(attributes.get("unit", "")),
-            scale=_number(attributes.get("scale")),
-            offset=_number(attributes.get("offset")) or 0.0,
-            ignore=_number(attributes.get("ignore")),
-            range=_range(attributes.get("range")),
-            classes=_texts(attributes.get("classes", ())),
-            mean=_numbers(attributes.get("mean")),
-            std=_numbers(attributes.get("std")),
-        )
-    except (TypeError, ValueError) as error:
-        raise InfluenceError(f"{where}: an attribute has the wrong form: {error}") from error
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
-
-
-def _numbers(value: Any) -> tuple[float, ...] | None:
-    if value is None:
-        return None
-    numbers = tuple(float(v) for v in np.atleast_1d(value))
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"expected finite numbers, got {numbers}")
-    return numbers
-
-
-def _range(value: Any) -> tuple[float, float] | None:
-    numbers = _numbers(value)
-    if numbers is None:
-        return None
-    if len(numbers) != 2 or numbers[0] >= numbers[1]:
-        raise ValueError(f"expected range = (low, high), got {numbers}")
-    return numbers[0], numbers[1]
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if isinstance(value, (str, bytes)):
-        raise TypeError(f"expected classes = a list of names, got {value!r}")
-    return tuple(c.decode() if isinstance(c, bytes) else str(c) for c in value)
-
-
-def _checked_groups(groups: NDArray[Any], where: Path) -> NDArray[Any]:
-    if groups.ndim != 1 or (groups.dtype.kind == "f" and np.isnan(groups).any()):
+        yield
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InfluenceError(
-            f"{where}: 'groups' has shape {groups.shape}, expected one value a sample and no NaN"
-        )
-    return groups
+            f"{path}: expected a readable HDF5 evaluation file, but it is truncated, damaged or "
+            f"of another format ({error}). Write or copy it again"
+        ) from error
+
+
+def _check_rising(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] >= limits[1]:
+        raise PydanticCustomError("rising", "Input should be (low, high) with low < high")
+    return limits
+
+
+# Some writers store a number as an array of one, or one number where there may be several.
+_SCALAR = BeforeValidator(lambda value: np.asarray(value).item())
+_SEVERAL = BeforeValidator(lambda value: np.ravel(value).tolist())
+_Numbers = Annotated[tuple[FiniteFloat, ...], _SEVERAL]
+_Range = Annotated[tuple[FiniteFloat, FiniteFloat], _SEVERAL, AfterValidator(_check_rising)]
+
+
+class _Attributes(Record, strict=False, coerce_numbers_to_str=True):
+    """The attributes of a dataset that are read; see `Field`."""
+
+    unit: Annotated[str, _SCALAR] = ""
+    scale: Annotated[float, _SCALAR] | None = None
+    offset: Annotated[float, _SCALAR] = 0.0
+    ignore: Annotated[float, _SCALAR] | None = None
+    range: _Range | None = None
+    classes: Annotated[tuple[str, ...], BeforeValidator(lambda x: np.asarray(x).tolist())] = ()
+    mean: _Numbers | None = None
+    std: _Numbers | None = None
+
+
+def _read_field(dataset: h5py.Dataset, where: str) -> Field:
+    names = _Attributes.model_fields.keys() & dataset.attrs.keys()
+    attributes = read_record(
+        _Attributes,
+        {name: dataset.attrs[name] for name in names},
+        where,
+        "Set the attribute anew, or write the file with influence.write_evaluation_file",
+    )
+    integer = np.issubdtype(dataset.dtype, np.integer)
+    return Field(tuple(dataset.shape[1:]), integer, **dict(attributes))
 
 
 def write_evaluation_file(
@@ -249,24 +238,24 @@ def write_evaluation_file(
     path
         The HDF5 file; appears whole or not at all.
     inputs, targets
-        Arrays with samples first. Integer targets without a ``scale`` are labels; there may be no
-        targets.
+        Name -> array with samples first. Integer targets without a ``scale`` are labels. There may
+        be no targets.
     ids
-        One unique name a sample; by default the position.
+        One unique name a sample; by default its index.
     groups
-        One value a sample; samples of one group are not independent (frames of a scene).
+        One value a sample. Samples of one group are not independent, such as frames of a scene.
     images
-        Optional RGB pictures of the samples, uint8, shape (samples, height, width, 3).
+        RGB pictures of the samples, uint8, (samples, height, width, 3).
     name
-        The data set's name in every table; by default the file's.
+        The name of the data set in tables; by default that of the file.
     attributes
-        Attributes by dataset, such as ``{"targets/semantic": {"ignore": 255}}``; see `Field`.
+        Dataset -> attributes, such as ``{"targets/semantic": {"ignore": 255}}``; see `Field`.
 
     Raises
     ------
     InfluenceError
         If an array does not hold numbers with samples first, if the numbers of samples differ, or
-        if an attribute names no dataset.
+        if attributes are given for a dataset that does not exist.
 
     Examples
     --------

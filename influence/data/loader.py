@@ -1,11 +1,11 @@
-"""Loading: every sample read once, in an order that also serves the shuffle mute."""
+"""Loading: the batches of a data set or a stream, and the inputs that a shuffle mute needs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,20 +14,21 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from influence.data.dataset import Batch, EvaluationSet, Sample
-from influence.data.derangement import Derangement, pair_up
-from influence.data.stream import BatchStream
+from influence.data.derangement import Derangement, derange, pair_up
 from influence.errors import InfluenceError
+from influence.runtime.execution import Session
 
 __all__ = [
     "Follower",
+    "agree_on_derangement",
+    "exchange_in_pairs",
+    "limit_batches",
     "load_batches",
-    "load_pairs",
     "with_followers",
 ]
 
-
 Follower = Mapping[str, Tensor]
-"""The inputs of the sample that is the partner of the last one of a batch."""
+"""The inputs of one sample: the partner of the last sample of a batch under a shuffle mute."""
 
 
 def load_batches(
@@ -37,13 +38,25 @@ def load_batches(
     workers: int = 0,
     pinned: bool = False,
 ) -> Iterator[Batch]:
-    """Read batches of given positions, in that order, in this or in worker processes.
+    """Read batches of samples in a given order.
 
-    With `pinned`, into memory from which a GPU copies without making the host wait.
+    Parameters
+    ----------
+    data, batches
+        The samples, and the indices of those of each batch.
+    workers
+        The number of processes that read ahead; with 0 this process reads.
+    pinned
+        Whether to read into page-locked memory, from which copies to a GPU are asynchronous.
+
+    Raises
+    ------
+    InfluenceError
+        If a sample cannot be read.
     """
     loader: DataLoader[Any] = DataLoader(
         _Reader(data),
-        batch_sampler=(batch.tolist() for batch in batches),  # no list of all positions
+        batch_sampler=(batch.tolist() for batch in batches),  # no list of all indices
         num_workers=workers,
         collate_fn=_collate,
         generator=torch.Generator(),  # workers would draw from the user's global one
@@ -59,23 +72,8 @@ def load_batches(
         )
 
 
-def load_pairs(
-    data: EvaluationSet,
-    batches: Sequence[NDArray[np.int64]],
-    derangement: Derangement | None,
-    *,
-    workers: int = 0,
-    pinned: bool = False,
-) -> Iterator[tuple[Batch, Follower | None]]:
-    """Read batches; with a derangement, each with the partner of its last sample."""
-    loaded = load_batches(data, batches, workers=workers, pinned=pinned)
-    if derangement is None:
-        return ((batch, None) for batch in loaded)
-    return with_followers(loaded, data, derangement)
-
-
 class _Reader(Dataset[Sample | InfluenceError]):
-    """Hands errors over as values: a loader would bury the message of a worker in its traceback."""
+    """Returns errors as values: a loader would add the traceback of a worker to their messages."""
 
     def __init__(self, data: EvaluationSet) -> None:
         self.data = data
@@ -93,11 +91,20 @@ def _collate(samples: Sequence[Sample | InfluenceError]) -> Batch | InfluenceErr
 
 
 def with_followers(
-    batches: Iterator[Batch], data: EvaluationSet, derangement: Derangement
-) -> Iterator[tuple[Batch, Follower]]:
-    """Yield each batch with the inputs of the partner of its last sample."""
-    current = next(batches, None)
-    if current is None:
+    batches: Iterator[Batch], data: EvaluationSet, derangement: Derangement | None
+) -> Iterator[tuple[Batch, Follower | None]]:
+    """Yield each batch with the inputs of the partner of its last sample.
+
+    Parameters
+    ----------
+    batches, data
+        Batches in the order of `Derangement.cut`, and the samples from which they were read.
+    derangement
+        The partners; `None` if there is no shuffle mute, and so no follower.
+    """
+    current = next(batches, None) if derangement else None
+    if derangement is None or current is None:
+        yield from ((batch, None) for batch in batches)
         return
     heads: dict[int, dict[str, Tensor]] = {}
 
@@ -112,20 +119,26 @@ def with_followers(
         inside = np.flatnonzero(current.indices == wanted)
         if len(inside):
             follower: Follower = {n: x[inside[0]] for n, x in current.inputs.items()}
-        else:  # after a resume the partner may lie in a batch that was finished before
+        else:  # in a resumed run the partner may be in a batch that is not read again
             follower = heads[wanted] if wanted in heads else data[wanted].inputs
         yield replace(current, partners=derangement.partners(current.indices)), follower
         if following is not None:
             current = following
-            # A cycle is read in one go, and the last sample on it wants the first.
+            # The partner of the last sample on a cycle is the first one.
             start = int(derangement.starts[current.indices[0]])
             heads = {k: v for k, v in heads.items() if k in (start, int(current.indices[0]))}
 
 
-def _limited(stream: BatchStream, limit: int | None) -> Iterator[Batch]:
-    """Yield the batches of the first samples."""
+def limit_batches(batches: Iterable[Batch], limit: int | None) -> Iterator[Batch]:
+    """Yield the batches of the first `limit` samples, or all.
+
+    >>> from influence.data.source import BatchStream
+    >>> stream = BatchStream([({"x": torch.ones(3)}, {}), ({"x": torch.ones(3)}, {})])
+    >>> [len(batch) for batch in limit_batches(stream, 4)]
+    [3, 1]
+    """
     left = limit
-    for batch in stream:
+    for batch in batches:
         if left is not None and len(batch) >= left:
             yield batch.part(slice(left))
             return
@@ -133,33 +146,50 @@ def _limited(stream: BatchStream, limit: int | None) -> Iterator[Batch]:
         left = None if left is None else left - len(batch)
 
 
-def _in_pairs(batches: Iterator[Batch]) -> Iterator[tuple[Batch, Follower]]:
-    """Yield batches whose samples exchange their inputs in pairs, with the partner of the last.
+def exchange_in_pairs(batches: Iterable[Batch]) -> Iterator[tuple[Batch, Follower]]:
+    """Let the samples of a stream exchange their inputs in pairs, for a shuffle mute.
 
-    The first sample of the stream does with the second, the third with the fourth, and so on: of an
-    odd batch the last one waits for the next batch. Of an odd stream the last three form a ring.
+    The first sample is paired with the second, the third with the fourth, and so on. The last
+    sample of an odd batch is moved to the next batch; the last three of an odd stream form a cycle.
+
+    Yields
+    ------
+    tuple
+        A batch with `Batch.partners` and `Batch.tied`, and the partner of its last sample.
+
+    Raises
+    ------
+    InfluenceError
+        If the samples have groups, or if there is only one.
+
+    Examples
+    --------
+    >>> from influence.data.source import BatchStream
+    >>> stream = BatchStream([({"x": torch.arange(5)}, {})])
+    >>> [(batch.partners.tolist(), last["x"].item()) for batch, last in exchange_in_pairs(stream)]
+    [([1, 0, 3, 4], 2.0)]
     """
     ready = left = None
     for batch in batches:
         if batch.groups is not None:
             raise InfluenceError(
                 "under shuffle the groups of samples that exchange their inputs are drawn "
-                "together, and a stream cannot tell which these will be. Leave out the groups or "
-                "the mute shuffle, or measure on an evaluation file"
+                "together, and a stream does not know these before it ends. Leave out the groups "
+                "or the mute shuffle, or measure on an evaluation file"
             )
         whole = batch if left is None else Batch.join(left, batch)
         even = len(whole) // 2 * 2
         left = whole.part(slice(even, None)) if even < len(whole) else None
         if even:
             if ready is not None:
-                yield _exchanged(ready)
+                yield _exchange(ready)
             ready = whole.part(slice(even))
     if ready is None:
         raise InfluenceError("mute 'shuffle' needs two samples or more, got 1")
-    yield _exchanged(ready if left is None else Batch.join(ready, left))
+    yield _exchange(ready if left is None else Batch.join(ready, left))
 
 
-def _exchanged(batch: Batch) -> tuple[Batch, Follower]:
+def _exchange(batch: Batch) -> tuple[Batch, Follower]:
     found = pair_up(np.arange(len(batch)))
     last = int(found.follows[-1])
     tied = [batch.ids[int(start)] for start in found.starts]
@@ -167,3 +197,51 @@ def _exchanged(batch: Batch) -> tuple[Batch, Follower]:
         replace(batch, partners=found.follows[:-1], tied=tied),
         {name: x[last] for name, x in batch.inputs.items()},
     )
+
+
+def agree_on_derangement(
+    data: EvaluationSet,
+    count: int,
+    mute: str | None,
+    *,
+    names: Sequence[str],
+    seed: int,
+    session: Session,
+) -> Derangement | None:
+    """Draw a derangement that is the same in all processes, and in a run that is resumed.
+
+    Parameters
+    ----------
+    data, count, mute, names, seed
+        As of `derange`; `None` for no shuffle mute.
+    session
+        The first process computes the cycles through neighbours and sends them to the others. They
+        are stored with the shards, since another machine may round distances differently.
+    """
+    if mute is None:
+        return None
+    if mute != "shuffle:neighbours":
+        return derange(mute, data, count, names=names, seed=seed)
+    shards, processes = session.shards, session.processes
+    tour: Any = shards.load_json("tour") if shards else None
+    if tour is None and processes.first:
+        found = derange(mute, data, count, names=names, seed=seed)
+        tour = [cycle.tolist() for cycle in found.cycles]
+    tour = cast(Any, processes.broadcast(tour))
+    if shards and not _covers(tour, count):
+        raise InfluenceError(
+            f"{shards.folder / 'tour.json'}: expected the cycles in which an interrupted run read "
+            f"{count} samples, got something else. Start afresh with resume=False"
+        )
+    if shards and processes.first:
+        shards.save_json("tour", tour)
+    return Derangement(tuple(np.array(cycle, dtype=np.int64) for cycle in tour))
+
+
+def _covers(cycles: Any, count: int) -> bool:
+    """Return whether the content of a file is cycles that hold every sample once."""
+    try:
+        found = sorted(chain.from_iterable(cycles))
+        return found == list(range(count)) and all(len(cycle) > 1 for cycle in cycles)
+    except TypeError:
+        return False

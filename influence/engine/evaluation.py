@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence.data.dataset import EvaluationSet
-from influence.data.stream import BatchStream
+from influence.data.source import BatchStream
 from influence.engine.collectors import Collector
 from influence.engine.preparation import make_runners
 from influence.engine.runner import Runner
@@ -142,7 +142,7 @@ def try_out(
     """
     first = next(schedule.batches, None)
     shards, processes = session.shards, session.processes
-    found = shards.kept("trials") if shards else None
+    found = shards.load_json("trials") if shards else None
     if found is None and processes.first:
         assert first is not None, "the first batch is the first process's"
         found = [
@@ -155,7 +155,7 @@ def try_out(
         ]
     trials = _read_trials(processes.broadcast(found), len(runners), shards)
     if shards and processes.first:
-        shards.keep("trials", [asdict(trial) for trial in trials])
+        shards.save_json("trials", [asdict(trial) for trial in trials])
     if first is None:
         return trials, iter(())
     for runner, trial in zip(runners, trials, strict=True):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from influence.data.dataset import EvaluationSet
 from influence.data.loader import load_batches
-from influence.data.stream import BatchStream
+from influence.data.source import BatchStream
 from influence.engine.runner import Runner
 from influence.errors import InfluenceError
 from influence.mutes.moments import Moments, lacking_moments, measure_moments, with_moments

@@ -26,8 +26,8 @@ from influence.engine.sharing.shared_forward import SharedForward, share
 from influence.engine.taps import Tapped, tap_network
 from influence.engine.trial import Trial, trial_size, try_network
 from influence.mutes.mute import BatchInputs
-from influence.network.hooks import check_first
 from influence.network.joint_network import JointNetwork, Modality
+from influence.network.sites import check_samples_first
 from influence.plan.plan import Plan
 from influence.runtime.execution import AMP, Execution, choose_device
 from influence.statistics.rows import RowKey, StatefulValues
@@ -105,7 +105,7 @@ class Runner:
             with self.precision():
                 seen.append(run(signals.clean, {})[1])
             for point, values in seen[-1].items():
-                check_first(point, values, len(batch))
+                check_samples_first(point, values, len(batch))
         return seen
 
     def learn(self, modalities: Mapping[str, Modality], note: str) -> None:

@@ -16,10 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence.data.dataset import Batch, EvaluationSet, group_numbers
-from influence.data.derangement import Derangement, agree_on_derangement
-from influence.data.loader import Follower, _in_pairs, _limited, load_pairs
-from influence.data.source import check_limit, sample_count
-from influence.data.stream import BatchStream
+from influence.data.derangement import Derangement
+from influence.data.loader import (
+    Follower,
+    agree_on_derangement,
+    exchange_in_pairs,
+    limit_batches,
+    load_batches,
+    with_followers,
+)
+from influence.data.source import BatchStream, check_limit, sample_count
 from influence.network.joint_network import JointNetwork
 from influence.plan.plan import Plan
 from influence.runtime.execution import Execution, Session, choose_device
@@ -129,10 +135,10 @@ def make_schedule(
 def _of_stream(
     data: BatchStream, plans: Sequence[Plan], limit: int | None, session: Session
 ) -> Schedule:
-    stream = _limited(data, limit)
+    stream = limit_batches(data, limit)
     rank, processes = session.processes.rank, session.processes.count
     whole: Iterator[tuple[Batch, Follower | None]] = (
-        _in_pairs(stream) if plans[0].shuffle else ((batch, None) for batch in stream)
+        exchange_in_pairs(stream) if plans[0].shuffle else ((batch, None) for batch in stream)
     )
     own = zip(count_from(rank, processes), islice(whole, rank, None, processes), strict=False)
     return Schedule(LoadedBatch(number, *loaded) for number, loaded in own)
@@ -157,10 +163,8 @@ def order_samples(
     """
     session = session or Session()
     names = sorted({m.name for network in networks for m in network.inputs})
-    return agree_on_derangement(
-        data, count, plans[0].shuffle, names=names, seed=plans[0].seed, shards=session.shards,
-        processes=session.processes,
-    )  # fmt: skip
+    mute, seed = plans[0].shuffle, plans[0].seed
+    return agree_on_derangement(data, count, mute, names=names, seed=seed, session=session)
 
 
 def cut(
@@ -199,6 +203,7 @@ def choose_batches(
     numbers = list(numbers)
     pinned = choose_device(execution.device).type == "cuda"
     chosen = [positions[number] for number in numbers]
-    loaded = load_pairs(data, chosen, derangement, workers=execution.workers, pinned=pinned)
-    for number, (batch, follower) in zip(numbers, loaded, strict=True):
+    loaded = load_batches(data, chosen, workers=execution.workers, pinned=pinned)
+    followed = with_followers(loaded, data, derangement)
+    for number, (batch, follower) in zip(numbers, followed, strict=True):
         yield LoadedBatch(number, batch, follower)

@@ -10,9 +10,9 @@ from torch import Tensor
 from influence.engine.sharing.tapped_graph import tap_graph
 from influence.errors import InfluenceError
 from influence.mutes.mute import BatchInputs
-from influence.network.hooks import check_first, check_modules, pool_channels, tapped
 from influence.network.joint_network import JointNetwork
 from influence.network.programs.program import Program
+from influence.network.sites import check_modules, check_samples_first, pool_channels, tapped
 from influence.statistics.features import is_place, place_name
 
 __all__ = ["Tapped", "tap_network"]
@@ -87,7 +87,7 @@ def _hooked(
     samples = next(len(x) for x in inputs.values() if x is not None)
     for point, values in seen.items():
         if is_place(point):
-            check_first(point, values, samples)
+            check_samples_first(point, values, samples)
             outputs[point] = pool_channels(values)
         elif edges_are_places and values.ndim and len(values) == samples:
             outputs[place_name(point)] = pool_channels(values)

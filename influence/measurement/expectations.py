@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from influence.data.dataset import EvaluationSet
-from influence.data.stream import BatchStream
+from influence.data.source import BatchStream
 from influence.engine.collectors import SumCollector
 from influence.engine.evaluation import Evaluation, evaluate
 from influence.errors import InfluenceError, unknown

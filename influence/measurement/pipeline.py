@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from influence.data.source import Data, find_groups, open_data, reopen, sample_count
-from influence.data.stream import BatchStream
+from influence.data.source import BatchStream, Data, find_groups, open_data, reopen, sample_count
 from influence.engine.collectors import Collector, RowCollector, SumCollector
 from influence.engine.evaluation import evaluate
 from influence.errors import InfluenceError

@@ -78,7 +78,7 @@ def learn_lacking(
         lacking_optimal(network, plan.sites) if _needs_optimal(plan) else []
         for network, plan in zip(networks, plans, strict=True)
     ]
-    learned = shards.kept("optimal") if shards else None
+    learned = shards.load_json("optimal") if shards else None
     if learned is None and processes.first:
         learned = [
             _learn(network, data, sites, execution, plans[0].seed, progress)
@@ -91,7 +91,7 @@ def learn_lacking(
             f"learned for {lacking}, got {str(learned)[:100]}. Start afresh with resume=False"
         )
     if shards and processes.first:
-        shards.keep("optimal", learned)
+        shards.save_json("optimal", learned)
     return cast(list[Constants], learned)
 
 

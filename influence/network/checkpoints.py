@@ -1,4 +1,4 @@
-"""Checkpoints: a network and its facts, to a file and back."""
+"""Checkpoints: files that hold a network and its facts."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from influence.errors import InfluenceError
-from influence.network.facts import FACTS, add_optimal, read_facts
-from influence.network.joint_network import JointNetwork, Modality
+from influence.errors import InfluenceError, unknown
+from influence.network.joint_network import FACTS, JointNetwork, Modality, read_facts
 from influence.network.programs.archive import with_text
 from influence.network.programs.export import input_shapes, pack_program, trace_program
 from influence.network.programs.program import Axis, read_program
@@ -41,11 +39,10 @@ def load_checkpoint(
     """Read a network from a file, without executing anything that the file holds.
 
     A `.pt2` file is read as data: its graph may call only operators on a list, with numbers, texts
-    and tensors as arguments (see `influence.network.programs`). A pickle of weights is read with
-    `weights_only=True`, always. What is promised is that no code from the file runs and that no
-    other file is read or written. It is not promised that a hostile graph computes something
-    sensible, ends soon, or leaves memory for others; and `network` names code of your own, which
-    is imported and run.
+    and tensors as arguments (see `influence.network.programs`). A pickle of weights is always read
+    with `weights_only=True`. So no code from the file runs, and no other file is read or written.
+    But a hostile graph may compute nonsense, run for ever, or use up the memory; and `network`
+    names code of your own, which is imported and run.
 
     Parameters
     ----------
@@ -54,18 +51,18 @@ def load_checkpoint(
     network
         The network that weights are for: a `JointNetwork`, which is copied, or the name
         `module:factory` of one or of a function that returns one, looked up with the working
-        directory first on the path. A `.pt2` file needs none and leaves it unused.
+        directory first on the path. Not used for a `.pt2` file.
 
     Returns
     -------
     JointNetwork
-        On the CPU, in evaluation mode, with the SHA-256 of the file. A network from weights bears
-        the file's name without its suffix, since one factory serves many files.
+        On the CPU, in evaluation mode, with the SHA-256 of the file. The name of a network from
+        weights is the file's name without its suffix, since one factory serves many files.
 
     Raises
     ------
     InfluenceError
-        If the file is missing, cut off, foreign or hostile, or does not fit the network.
+        If the file is missing, cut off, of another format or hostile, or does not fit the network.
 
     Examples
     --------
@@ -108,8 +105,8 @@ def _load(path: Path, data: bytes, network: str | JointNetwork | None) -> JointN
         return read_network(data)
     if network is None:
         raise InfluenceError(
-            "a file of weights needs the network that they are for. Name it with --network "
-            "module:factory, or export a .pt2 file with influence.export_checkpoint"
+            "a file of weights needs the network that they are for. Give network='module:factory', "
+            "or export a .pt2 file with influence.export_checkpoint"
         )
     net = find_network(network)
     load_weights(net.module, data, pickled=path.suffix != ".safetensors")
@@ -118,12 +115,12 @@ def _load(path: Path, data: bytes, network: str | JointNetwork | None) -> JointN
 
 
 def read_network(data: bytes) -> JointNetwork:
-    """Read the bytes of a `.pt2` file: a program behind the names in its facts, which must fit.
+    """Read a network from the bytes of a `.pt2` file: its program, and its facts.
 
     Raises
     ------
     InfluenceError
-        If they do not, or the bytes hold something else.
+        If the bytes are not a `.pt2` file with facts, or its program and facts do not fit.
     """
     program = read_program(data)
     if FACTS not in program.texts:
@@ -188,15 +185,15 @@ def export_checkpoint(
 
     The batch size is left free, and so is every other axis that the network does not fix, such as
     the height and width of a convolutional network. Where the facts give the whole shape of every
-    input, only the batch size is: much quicker for networks that align maps of many resolutions.
-    The network is exported in evaluation mode and left in the mode it was in. The file holds no
-    sample inputs, no pickles and no paths of this machine, and two exports of one network are the
-    same to the byte.
+    input, only the batch size is left free; this is much quicker for networks that align maps of
+    many resolutions. The network is exported in evaluation mode and left in the mode it was in.
+    The file holds no sample inputs, no pickles and no paths of this machine, and two exports of one
+    network are the same to the byte.
 
     Parameters
     ----------
     net
-        The network. Its facts go into the file, each input's `shape` as the export finds it.
+        The network. Its facts go into the file, with the shape of each input as it was exported.
     path
         The file, whose name ends in ``.pt2``.
     example_inputs
@@ -207,7 +204,7 @@ def export_checkpoint(
     ------
     InfluenceError
         If the network cannot be exported, needs a fixed batch size, calls what
-        `load_checkpoint` refuses, or computes something else once it is read back.
+        `load_checkpoint` refuses, or if the program that is read back returns other values.
 
     Examples
     --------
@@ -252,18 +249,7 @@ def _evaluation_mode(module: nn.Module) -> Iterator[None]:
 
 
 def _export(net: JointNetwork, examples: dict[str, Tensor]) -> bytes:
-    values = tuple(examples.values())
-    trace = partial(trace_program, net.module, fixed=net.fixed_size)
-    if net.call == "positional":
-        traced = trace(values)
-    elif net.call == "keyword":
-        traced = trace((), examples)
-    elif net.call == "mapping":
-        traced = trace((examples,))
-    elif net.call == "tuple":
-        traced = trace((values,))
-    else:
-        traced = trace((torch.cat(values, dim=1),))
+    traced = trace_program(net.module, *net.arguments(examples), fixed=net.fixed_size)
     facts = net.facts()
     if net.call != "channels":
         for item, shape in zip(facts["inputs"], input_shapes(traced), strict=True):
@@ -276,7 +262,7 @@ def _export(net: JointNetwork, examples: dict[str, Tensor]) -> bytes:
 
 
 def _check_export(data: bytes, examples: dict[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Read the file back and compare, so that what cannot be loaded is never written."""
+    """Read the bytes back and compare outputs, so that every file that is written can be loaded."""
     device = next(iter(examples.values())).device
     found = read_network(data).to(device)(examples)
     for name, value in expected.items():
@@ -294,30 +280,27 @@ def refill_checkpoint(
     out: str | os.PathLike[str],
     constants: Mapping[str, Sequence[float]],
 ) -> None:
-    """Write a `.pt2` checkpoint again, with optimal constants in its facts.
+    """Copy a `.pt2` checkpoint, with optimal constants in its facts.
 
-    The network's graph and weights stay the same to the byte.
+    All other facts, the network's graph and its weights stay the same.
 
     Parameters
     ----------
     path
         A file of `export_checkpoint`.
     out
-        The new file, which must not be there yet.
+        The new file, which must not exist.
     constants
-        Input -> constant, as `influence.mutes.optimal.learn_optimal` returns them.
+        Input -> constant, one number a channel, as of `influence.mutes.optimal.learn_optimal`.
 
     Raises
     ------
     InfluenceError
-        If `path` is no such file or `out` is there, or an input is unknown.
+        If `path` is no such file, `out` exists, or an input is unknown.
 
     Examples
     --------
     >>> import tempfile
-    >>> import torch
-    >>> from influence.network.checkpoints import export_checkpoint
-    >>> from influence.network.joint_network import JointNetwork
     >>> folder = Path(tempfile.mkdtemp())
     >>> net = JointNetwork(torch.nn.Linear(3, 2), inputs=("x",), outputs=("y",))
     >>> export_checkpoint(net, folder / "old.pt2", {"x": torch.zeros(2, 3)})
@@ -326,17 +309,22 @@ def refill_checkpoint(
     (1.0, 2.0, 3.0)
     """
     check_refill(path, out)
-    load_checkpoint(path)  # says what is wrong with it
+    load_checkpoint(path)  # raises with the name of the file
     data = Path(path).read_bytes()
-    text = add_optimal(read_program(data).texts[FACTS], constants)
-    filled = with_text(data, FACTS, text)
-    read_network(filled)  # what cannot be loaded is never written
+    facts = json.loads(read_program(data).texts[FACTS])
+    inputs = {item["name"]: item for item in facts["inputs"]}
+    for name, constant in constants.items():
+        if name not in inputs:
+            raise unknown("input", name, inputs)
+        inputs[name]["optimal"] = list(constant)
+    filled = with_text(data, FACTS, json.dumps(facts, indent=2))
+    read_network(filled)  # every file that is written can be loaded
     with replace_on_success(out) as aside:
         aside.write_bytes(filled)
 
 
 def check_refill(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
-    """Raise InfluenceError unless one file can be filled anew and written to the other."""
+    """Raise InfluenceError unless `refill_checkpoint` can copy one path to the other."""
     for name in (path, out):
         if Path(name).suffix != ".pt2":
             raise InfluenceError(
@@ -344,4 +332,4 @@ def check_refill(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> N
                 "no facts. Give constants to their network: Modality(name, optimal=...)"
             )
     if Path(out).exists():
-        raise InfluenceError(f"{out} is there, and is not written over. Choose another name")
+        raise InfluenceError(f"{out} exists and is not overwritten. Choose another name")

@@ -1,63 +1,94 @@
-"""A trained joint network f(X, Y, ...) behind one calling convention: names in, names out."""
+"""A trained joint network f(X, Y, ...): a module with named inputs and outputs, and facts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import torch
+from pydantic import AfterValidator, Field, FiniteFloat
+from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
+from influence.runtime.records import Record, read_json
 
-__all__ = ["KINDS", "Call", "JointNetwork", "Modality", "Output"]
+__all__ = ["FACTS", "KINDS", "Call", "JointNetwork", "Modality", "Output", "read_facts"]
+
+FACTS = "influence.json"
+"""The file inside a checkpoint that holds the facts of its network."""
 
 KINDS = ("depth", "probabilities", "logits", "image", "vector", "other")
 Call = Literal["positional", "keyword", "mapping", "tuple", "channels"]
 
 
+def _check_printable(text: str) -> str:
+    # A control character could forge lines in a table or on a terminal.
+    if not text.replace("\n", "").isprintable():
+        raise PydanticCustomError("printable", "Input should be a printable text")
+    return text
+
+
+# The constraints hold for what is read from a file; in the code they are plain types.
+_Text = Annotated[str, AfterValidator(_check_printable)]
+_Numbers = tuple[FiniteFloat, ...]
+_Shape = tuple[Annotated[int, Field(gt=0)] | None, ...]
+
+
 @dataclass(frozen=True)
 class Modality:
-    """What is known of one input.
+    """An input of a network.
 
     Parameters
     ----------
     name
         The modality's name, the same as in the evaluation file.
     kind
-        One of `KINDS`; the mutes and the default metrics depend on it.
+        One of `KINDS`. Mutes and default metrics depend on it.
     shape
-        Shape of one sample without the batch axis; `None` for an axis of any length.
+        Shape of one sample, without the batch axis; `None` for an axis of any length.
     unit
         Physical unit, such as ``m``.
     mean, std
-        Per-channel moments over the training set, for the mean and noise mutes.
+        Mean and standard deviation of each channel over the training set, for the mean and noise
+        mutes.
     optimal
         The constant, one number a channel, that hurts the network least on the training set; see
         `influence.mutes.optimal.learn_optimal`.
     missing
-        The mute that the network saw in training where this input was missing, such as ``zero``;
-        empty if it never was. Features under that mute are no distance from the data.
+        The mute, such as ``zero``, with which the network was trained on samples that lack this
+        input; empty if it never lacked. The network knows this mute, so its features under it
+        count as features of data.
     """
 
-    name: str
-    kind: str = "other"
-    shape: tuple[int | None, ...] | None = None
-    unit: str = ""
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    optimal: tuple[float, ...] | None = None
-    missing: str = ""
+    name: _Text
+    kind: _Text = "other"
+    shape: _Shape | None = None
+    unit: _Text = ""
+    mean: _Numbers | None = None
+    std: _Numbers | None = None
+    optimal: _Numbers | None = None
+    missing: _Text = ""
 
 
 @dataclass(frozen=True)
 class Output:
-    """What is known of one prediction: its name, its kind (one of `KINDS`), its classes."""
+    """A prediction of a network.
 
-    name: str
-    kind: str = "other"
+    Parameters
+    ----------
+    name
+        The output's name, the same as that of its target in the evaluation file.
+    kind
+        One of `KINDS`. Default metrics depend on it.
+    classes
+        The names of the classes, in the order of their labels.
+    """
+
+    name: _Text
+    kind: _Text = "other"
     classes: tuple[str, ...] = ()
 
 
@@ -69,14 +100,21 @@ class JointNetwork:
     module
         The trained network.
     inputs, outputs
-        Names, or `Modality` and `Output` records where more is known, in the order in which the
-        module takes and returns them.
+        Names, or `Modality` and `Output` records that say more, in the order in which the module
+        takes and returns them.
     name, seed, trained_on, notes
-        Facts that identify the network in every table.
+        Facts that identify the network: its name and the seed of its training (in every table),
+        its training data, and remarks.
     call
         How the module takes its inputs: ``positional`` tensors, ``keyword`` arguments, one
         ``mapping``, one ``tuple``, or one tensor with the modalities side by side in its
         ``channels``.
+
+    Raises
+    ------
+    InfluenceError
+        If names are missing, repeated or contain ``+``, ``:`` or ``/``, or if a kind or the call
+        is unknown.
 
     Examples
     --------
@@ -115,24 +153,17 @@ class JointNetwork:
         for what, items in (("input", self.inputs), ("output", self.outputs)):
             names = [item.name for item in items]
             if not names or len(set(names)) < len(names) or not all(names):
-                raise InfluenceError(
-                    f"network {self.name!r}: expected {what} names that differ, got {names}"
-                )
+                raise self._error(f"expected {what} names that differ, got {names}")
             # A site's name is joined to others by '+' in the tables, and ':' marks an edge.
             if bad := [n for n in names if "+" in n or ":" in n or "/" in n]:
-                raise InfluenceError(
-                    f"network {self.name!r}: {what} names must not contain '+', ':' or '/': {bad}"
-                )
+                raise self._error(f"{what} names must not contain '+', ':' or '/': {bad}")
             if bad := [item.kind for item in items if item.kind not in KINDS]:
-                raise InfluenceError(
-                    f"network {self.name!r}: unknown {what} kind {bad[0]!r}; known: "
-                    + ", ".join(KINDS)
-                )
-        if self.call not in get_args(Call):
-            raise InfluenceError(
-                f"network {self.name!r}: unknown call {self.call!r}; known: "
-                + ", ".join(get_args(Call))
-            )
+                raise self._error(f"unknown {what} kind {bad[0]!r}; known: {', '.join(KINDS)}")
+        if self.call not in (calls := get_args(Call)):
+            raise self._error(f"unknown call {self.call!r}; known: {', '.join(calls)}")
+
+    def _error(self, message: str) -> InfluenceError:
+        return InfluenceError(f"network {self.name!r}: {message}")
 
     def __repr__(self) -> str:
         ins = ", ".join(m.name for m in self.inputs)
@@ -141,15 +172,15 @@ class JointNetwork:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of the weights, single or double, in which inputs are shown."""
+        """The type to which inputs are cast: that of the first float32 or float64 weight."""
         weights = chain(self.module.parameters(), self.module.buffers())
-        known = (torch.float32, torch.float64)
-        return next((w.dtype for w in weights if w.dtype in known), torch.float32)
+        dtypes = (torch.float32, torch.float64)
+        return next((w.dtype for w in weights if w.dtype in dtypes), torch.float32)
 
     def to(self, device: torch.device | str) -> JointNetwork:
-        """Move the module to a device, set it to evaluation mode where it has one; return self."""
+        """Move the module to a device and set it to evaluation mode; return self."""
         self.module.to(device)
-        # An exported program has no modes and says so with NotImplementedError.
+        # An exported program has no modes: its `eval` raises NotImplementedError.
         if not isinstance(self.module, torch.fx.GraphModule):
             self.module.eval()
         return self
@@ -160,7 +191,8 @@ class JointNetwork:
         Parameters
         ----------
         inputs
-            One tensor a modality, samples first; `None` for one that is absent, but not for all.
+            One tensor a modality, samples first; `None` for an input that is absent, but not for
+            all of them.
 
         Returns
         -------
@@ -170,30 +202,30 @@ class JointNetwork:
         Raises
         ------
         InfluenceError
-            If what the module returns does not match the declared outputs, or no input is there.
+            If all inputs are absent, or if the module returns something else than the declared
+            outputs.
         """
         ordered = {m.name: inputs[m.name] for m in self.inputs}
         present = [values for values in ordered.values() if values is not None]
         if not present or (self.call == "channels" and len(present) < len(ordered)):
             absent = [name for name, values in ordered.items() if values is None]
-            raise InfluenceError(
-                f"network {self.name!r}: expected a tensor for "
-                f"{'one input or more' if not present else 'each part of its channels'}, got None "
-                f"for {', '.join(absent)}"
-            )
-        if self.call == "positional":
-            returned = self.module(*ordered.values())
-        elif self.call == "keyword":
-            returned = self.module(**ordered)
-        elif self.call == "mapping":
-            returned = self.module(ordered)
-        elif self.call == "tuple":
-            returned = self.module(tuple(ordered.values()))
-        else:
-            returned = self.module(torch.cat(present, dim=1))
-        return self._named(returned, batch=present[0].shape[0])
+            needed = "each part of its channels" if present else "one input or more"
+            raise self._error(f"expected a tensor for {needed}, got None for {', '.join(absent)}")
+        args, kwargs = self.arguments(ordered)
+        return self._name_outputs(self.module(*args, **kwargs), batch=present[0].shape[0])
 
-    def _named(self, returned: Any, *, batch: int) -> dict[str, Tensor]:
+    def arguments(self, inputs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the positional and the keyword arguments of the module for ordered inputs."""
+        if self.call == "keyword":
+            return (), inputs
+        if self.call == "mapping":
+            return (inputs,), {}
+        values = tuple(inputs.values())
+        if self.call == "channels":
+            return (torch.cat(values, dim=1),), {}
+        return (values,) if self.call == "tuple" else values, {}
+
+    def _name_outputs(self, returned: Any, *, batch: int) -> dict[str, Tensor]:
         names = [o.name for o in self.outputs]
         if isinstance(returned, Tensor):
             returned = (returned,)
@@ -213,24 +245,21 @@ class JointNetwork:
             )
         for name, value in named.items():
             if not isinstance(value, Tensor):
-                raise InfluenceError(
-                    f"network {self.name!r}: output {name!r} is a {type(value).__name__}, "
-                    "expected a tensor"
-                )
+                raise self._error(f"output {name!r} is a {type(value).__name__}, expected a tensor")
             if value.ndim == 0 or value.shape[0] != batch:
-                raise InfluenceError(
-                    f"network {self.name!r}: output {name!r} has shape {tuple(value.shape)}, "
-                    f"expected {batch} samples first"
+                shape = tuple(value.shape)
+                raise self._error(
+                    f"output {name!r} has shape {shape}, expected {batch} samples first"
                 )
         return named
 
     @property
     def fixed_size(self) -> bool:
-        """Whether the facts give the whole shape of a sample of every input."""
+        """Whether every input has a shape without free axes."""
         return all(m.shape is not None and None not in m.shape for m in self.inputs)
 
     def facts(self) -> dict[str, Any]:
-        """Return what `influence.json` holds inside a checkpoint."""
+        """Return the content of `influence.json`, which identifies the network in a checkpoint."""
         return {
             "name": self.name,
             "inputs": [asdict(m) for m in self.inputs],
@@ -240,3 +269,40 @@ class JointNetwork:
             "notes": self.notes,
             "call": self.call,
         }
+
+
+class _Facts(Record, extra="ignore"):
+    """The content of `influence.json`. Later versions may add fields."""
+
+    inputs: tuple[Modality, ...]
+    outputs: tuple[Output, ...]
+    name: _Text = "network"
+    seed: int | None = None
+    trained_on: _Text = ""
+    notes: _Text = ""
+    call: Call = "positional"
+
+
+def read_facts(text: bytes | str, module: nn.Module) -> JointNetwork:
+    """Return a module with the names and facts that a checkpoint gives it.
+
+    Parameters
+    ----------
+    text
+        The content of `influence.json`, as of `JointNetwork.facts`. Only the names of the inputs
+        and outputs are required; unknown keys are ignored.
+    module
+        The network.
+
+    Raises
+    ------
+    InfluenceError
+        If the text is not JSON, or a fact is missing or of another type.
+
+    Examples
+    --------
+    >>> read_facts('{"inputs": [{"name": "x"}], "outputs": [{"name": "y"}]}', nn.Identity())
+    JointNetwork(network: x -> y)
+    """
+    remedy = "Export the network again with influence.export_checkpoint"
+    return JointNetwork(module, **dict(read_json(_Facts, text, FACTS, remedy)))

@@ -1,4 +1,4 @@
-"""Weights: a state dict in a file, for a network that is code of the user's own."""
+"""Weights: state dicts in files, and the networks that they are for."""
 
 from __future__ import annotations
 
@@ -24,24 +24,25 @@ _SHOWN = 5
 
 
 def load_weights(module: nn.Module, data: bytes, *, pickled: bool) -> None:
-    """Fill a module with the weights in a file.
+    """Load the weights in a file into a module.
 
     Parameters
     ----------
     module
         The network.
     data
-        The whole file: safetensors, or what `torch.save` wrote, read with `weights_only=True`.
-        The state dict may be the file's entry ``state_dict``, as in training checkpoints, and its
-        keys may all start with ``module.``, as `DataParallel` leaves them.
+        The whole file: safetensors, or a file of `torch.save`, read with `weights_only=True`. The
+        state dict may be the file's entry ``state_dict``, ``model_state_dict`` or ``model``, as in
+        training checkpoints, and its keys may all start with ``module.``, as `DataParallel` leaves
+        them.
     pickled
-        Whether `torch.save` wrote the file.
+        Whether it is a file of `torch.save`.
 
     Raises
     ------
     InfluenceError
-        If the file is no such file, would have to execute code, or if its keys and shapes are not
-        exactly those of the module.
+        If the file has another format, needs code to be executed, or if its keys and shapes are
+        not exactly those of the module.
 
     Examples
     --------
@@ -70,11 +71,11 @@ def _read_safetensors(data: bytes) -> dict[str, Tensor]:
 def _unpickle(data: bytes) -> dict[str, Tensor]:
     try:
         with warnings.catch_warnings():
-            # Other protocols than that of torch.save end in an error that says more.
+            # Pickles of other protocols lead to an error below, which says more.
             warnings.filterwarnings("ignore", "Detected pickle protocol")
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds on foreign files
-        raise _explain(str(error)) from error
+        raise _pickle_error(str(error)) from error
     for wrapper in _WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
@@ -87,8 +88,8 @@ def _unpickle(data: bytes) -> dict[str, Tensor]:
     return dict(content)
 
 
-def _explain(reason: str) -> InfluenceError:
-    """Tell a pickle that holds code, and a TorchScript archive, from a file of another kind."""
+def _pickle_error(reason: str) -> InfluenceError:
+    """Return the error for a file that torch does not load as plain weights."""
     remedy = "Save plain weights: torch.save(module.state_dict(), path), or a .safetensors file"
     if "TorchScript" in reason:
         return InfluenceError(f"it is a TorchScript archive, expected weights. {remedy}")
@@ -105,38 +106,38 @@ def _check_keys(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> 
         for key, value in expected.items()
         if key in found and found[key].shape != value.shape
     ]
-    faults = {
+    wrong = {
         "missing": [key for key in expected if key not in found],
         "unexpected": [key for key in found if key not in expected],
         "of another shape": shapes,
     }
-    if any(faults.values()):
+    if any(wrong.values()):
         raise InfluenceError(
             f"its keys do not match the network's {len(expected)}: "
             + "; ".join(
-                f"{len(keys)} {what}: {_some(keys)}" for what, keys in faults.items() if keys
+                f"{len(keys)} {what}: {_first(keys)}" for what, keys in wrong.items() if keys
             )
             + ". Name the network that these weights were trained in"
         )
 
 
-def _some(keys: list[str]) -> str:
+def _first(keys: list[str]) -> str:
     return ", ".join(keys[:_SHOWN]) + (", ..." if len(keys) > _SHOWN else "")
 
 
 def find_network(network: str | JointNetwork) -> JointNetwork:
-    """Return a new network by its name, or a copy of the one that is given.
+    """Return the network of a name, or a copy of a network.
 
     Parameters
     ----------
     network
-        ``module:factory``, looked up with the working directory first on the path, where the
-        factory is a `JointNetwork` or a function without arguments that returns one.
+        A network, or the name ``module:factory`` of one or of a function without arguments that
+        returns one, looked up with the working directory first on the path.
 
     Raises
     ------
     InfluenceError
-        If there is no such name, its module fails to import, or it is something else.
+        If there is no such name, its module fails to import, or it is no network.
     """
     made = network if isinstance(network, JointNetwork) else make(network)
     if not isinstance(made, JointNetwork):

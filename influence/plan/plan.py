@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from influence.data.derangement import cyclic_order
+from influence.data.derangement import random_order
 from influence.errors import InfluenceError
 from influence.metrics.metric import Metric
 from influence.metrics.slices import Slicing
 from influence.metrics.stateful import StatefulMetric
 from influence.mutes.mute import Mute
-from influence.network.hooks import check_modules
 from influence.network.joint_network import JointNetwork, Modality
 from influence.network.programs.program import Program
-from influence.network.sites import edges_of
+from influence.network.sites import check_modules, edges_of
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.setups import FULL, choose_setups
 
@@ -80,7 +79,7 @@ class Plan:
                 "network='module:factory'), or take another mute"
             )
         if self.shuffle and count is not None:
-            cyclic_order(count, self.seed)
+            random_order(count, self.seed)
         elif self.shuffle not in (None, "shuffle"):
             raise InfluenceError(
                 f"mute {self.shuffle!r} reads samples in an order of its own, which a stream has "

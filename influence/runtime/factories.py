@@ -1,4 +1,4 @@
-"""Factories: a user's own network or data, named on the command line as ``module:factory``."""
+"""Factories: networks, data and metrics of a user, given by a name ``module:factory``."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ __all__ = ["is_factory", "make"]
 
 
 def is_factory(text: str) -> bool:
-    """Say whether a text has the form ``module:factory`` and is no file.
+    """Return whether a text has the form ``module:factory`` and is not the name of a file.
 
     >>> is_factory("mine:network"), is_factory("net.pt2")
     (True, False)
     """
     module, _, name = text.partition(":")
-    known = all(part.isidentifier() for part in [*module.split("."), *name.split(".")])
-    return known and not os.path.exists(text)
+    dotted = all(part.isidentifier() for part in [*module.split("."), *name.split(".")])
+    return dotted and not os.path.exists(text)
 
 
 def make(text: str) -> Any:
-    """Import ``module``, with the working directory first on the path, and call ``factory``.
+    """Import a module, with the working directory first on the path, and call its factory.
 
-    What is neither a function nor a class, such as a network, is returned as it is.
+    Parameters
+    ----------
+    text
+        ``module:factory``. If the factory is neither a function nor a class, but for example a
+        network, it is returned as it is.
 
     Raises
     ------

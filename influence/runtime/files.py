@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Files: written whole or not at all, and their hashes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ["replace_folder_on_success", "replace_on_success", "sha256_of", "writ
 def replace_on_success(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block succeeds.
 
-    The temporary name keeps the suffix, so that writers which look at it work. On any exception,
-    an interrupt included, the temporary file is removed and an earlier `path` is untouched.
+    The temporary path has the same suffix, from which some writers choose the format. On any
+    exception, an interrupt included, the temporary file is removed and an earlier `path` stays.
 
     Raises
     ------
     InfluenceError
-        If `path` is a folder or a device, which a rename would replace, or the operating system
-        refuses to write (no such folder, no permission, disk full).
+        If `path` is a folder or a device, which a rename would replace, or if the operating system
+        cannot write (no permission, disk full).
 
     Examples
     --------
@@ -43,7 +43,7 @@ def replace_on_success(path: str | os.PathLike[str]) -> Iterator[Path]:
     if os.path.exists(path) and not os.path.isfile(path):
         raise InfluenceError(
             f"could not write {path}: expected the name of a file, got a folder or a device. "
-            "Choose another place"
+            "Choose another name"
         )
     aside = path.with_name(f".{path.name}.{os.getpid()}.writing{path.suffix}")
     try:
@@ -51,10 +51,7 @@ def replace_on_success(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield aside
         os.replace(aside, path)
     except OSError as error:
-        raise InfluenceError(
-            f"could not write {path}: {error}. Free the space or choose another place; "
-            "what was there before is unchanged"
-        ) from error
+        raise _write_error(path, error) from error
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
@@ -62,14 +59,14 @@ def replace_on_success(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def replace_folder_on_success(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary folder beside `path` to fill; it takes the place of `path` at the end.
+    """Yield a temporary folder beside `path`; rename it to `path` if the block succeeds.
 
-    On any exception, an interrupt included, it is removed and an earlier folder is untouched.
+    On any exception, an interrupt included, it is removed and an earlier folder stays.
 
     Raises
     ------
     InfluenceError
-        If the operating system refuses to write.
+        If the operating system cannot write.
 
     Examples
     --------
@@ -91,10 +88,7 @@ def replace_folder_on_success(path: str | os.PathLike[str]) -> Iterator[Path]:
             os.replace(path, earlier)
         os.replace(aside, path)
     except OSError as error:
-        raise InfluenceError(
-            f"could not write {path}: {error}. Free the space or choose another place; "
-            "what was there before is unchanged"
-        ) from error
+        raise _write_error(path, error) from error
     finally:
         if earlier.exists() and not path.exists():
             os.replace(earlier, path)
@@ -102,12 +96,24 @@ def replace_folder_on_success(path: str | os.PathLike[str]) -> Iterator[Path]:
             shutil.rmtree(left, ignore_errors=True)
 
 
+def _write_error(path: Path, error: OSError) -> InfluenceError:
+    return InfluenceError(
+        f"could not write {path}: {error}. Free space or choose another folder; what was there "
+        "before is unchanged"
+    )
+
+
 @contextmanager
 def write_hdf5(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
-    """Yield an HDF5 file to fill; it appears at `path`, whole, if the block succeeds.
+    """Yield an empty HDF5 file in memory; write it to `path` if the block succeeds.
 
-    It is built in memory: on a full disk the HDF5 library raises more than once, while closing
-    too, and then ends the program by a segmentation fault.
+    On a full disk the HDF5 library would raise when writing and again when closing, and then end
+    the program by a segmentation fault.
+
+    Raises
+    ------
+    InfluenceError
+        As of `replace_on_success`.
     """
     image = io.BytesIO()
     with h5py.File(image, "w") as file:

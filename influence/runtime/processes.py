@@ -1,4 +1,4 @@
-"""Processes: who takes part in a measurement started by torchrun, and how they talk."""
+"""Processes: the ranks of a measurement that torchrun started, and what they exchange."""
 
 from __future__ import annotations
 
@@ -24,38 +24,42 @@ if TYPE_CHECKING:
 __all__ = ["Json", "Processes", "join_processes", "process_device"]
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
-"""What a process can tell the others."""
+"""A value that one process can send to the others."""
 
 T = TypeVar("T")
 
 ENVIRONMENT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-"""What torchrun tells each process."""
+"""The variables that torchrun sets for each process."""
 
 JOIN = timedelta(minutes=10)
 """How long the processes wait for each other when the job starts."""
 
 WAIT = timedelta(days=1)
-"""How long they wait later: as long as another may compute. Torchrun ends them if one fails."""
+"""How long they wait later, while others compute. Torchrun ends all if one fails."""
 
 PATIENCE = timedelta(seconds=3)
-"""How long torchrun has to end a process before it tells of an error that another may tell of."""
+"""How long a process waits before it reports an error that another one may have caused.
+
+Torchrun ends it meanwhile if the other has failed, so that only the cause is reported.
+"""
 
 
 @dataclass(frozen=True)
 class Processes:
-    """One process among those that share a measurement; alone by default.
+    """One of the processes that share a measurement; by default the only one.
 
-    All processes call the methods that communicate in the same order. Alone, these do nothing.
+    All processes have to call the methods that communicate in the same order. In a single process
+    these return at once.
 
-    Attributes
+    Parameters
     ----------
     rank, count
-        The number of this process, and how many there are.
+        The number of this process, from 0, and the number of processes.
     local_rank
         The number of this process on its machine, and so of its GPU.
     restarted
-        Whether torchrun has started the job again after a failure (``--max-restarts``), with the
-        same arguments: what is finished is to be kept, as on a resumed run.
+        Whether torchrun has restarted the job after a failure. It uses the same arguments, so what
+        is finished is to be kept as in a resumed run.
 
     Examples
     --------
@@ -72,11 +76,11 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes and speaks for all."""
+        """Whether this is the process that writes files and messages."""
         return self.rank == 0
 
     def share(self, items: Sequence[T]) -> list[T]:
-        """Return this process's items, which are dealt in turn."""
+        """Return the items of this process: item i belongs to process i modulo `count`."""
         return list(items[self.rank :: self.count])
 
     def any(self, flag: bool) -> bool:
@@ -89,27 +93,19 @@ class Processes:
             return bool(found.item())
 
     def barrier(self) -> None:
-        """Wait until all processes have come here."""
-        self.any(False)  # distributed.barrier guesses the GPU of a group that others have made
+        """Wait until all processes have called this."""
+        self.any(False)  # distributed.barrier guesses the GPU of a group that the caller has made
 
     def broadcast(self, value: Json) -> Json:
-        """Return the first process's value; what the others pass is not looked at."""
+        """Return the value of the first process; those of the others are ignored."""
         if self.count == 1:
             return value
-        text = json.dumps(value).encode() if self.first else b""
-        with self._contact():
-            size = torch.tensor([len(text)], device=_device())
-            distributed.broadcast(size, 0)
-            # As bytes: the collectives for objects pickle.
-            letters = torch.zeros(int(size.item()), dtype=torch.uint8, device=_device())
-            if self.first:
-                letters.copy_(torch.frombuffer(bytearray(text), dtype=torch.uint8))
-            distributed.broadcast(letters, 0)
-            found: Json = json.loads(letters.cpu().numpy().tobytes())
+        # As text: the collectives for objects pickle.
+        found: Json = json.loads(self.gather(json.dumps(value if self.first else None).encode())[0])
         return found
 
     def gather(self, payload: bytes) -> list[bytes]:
-        """Return what each process passes, by rank, in all of them; lengths may differ."""
+        """Return the bytes of all processes, by rank, in each of them; lengths may differ."""
         if self.count == 1:
             return [payload]
         with self._contact():
@@ -129,7 +125,7 @@ class Processes:
         try:
             yield
         except RuntimeError as error:
-            time.sleep(PATIENCE.total_seconds())  # the one that failed has said why
+            time.sleep(PATIENCE.total_seconds())
             raise InfluenceError(
                 f"process {self.rank} of {self.count} lost contact to the others; if one of them "
                 f"failed, its own message says why ({str(error).splitlines()[0]})"
@@ -138,16 +134,22 @@ class Processes:
 
 @contextmanager
 def join_processes(device: str) -> Iterator[Processes]:
-    """Join the processes that torchrun started, and leave them at the end; alone without torchrun.
+    """Connect the processes that torchrun started, and disconnect them at the end.
 
-    A process group that the caller has initialised is used and left as it is. Otherwise the
-    processes talk through NCCL on CUDA, through gloo elsewhere. All leave together, so that none
-    takes away what the others still need; but one that fails goes at once, and so ends the job.
+    Without torchrun there is a single process. A process group that the caller has initialised is
+    used and left as it is. Otherwise a group is made, with the backend NCCL on CUDA and gloo
+    elsewhere. At the end all processes wait for each other; one that fails does not wait, so that
+    torchrun ends the job.
 
     Parameters
     ----------
     device
         Where the networks will run, as the user gives it: auto, cpu, cuda, ...
+
+    Yields
+    ------
+    Processes
+        This process among the others.
 
     Raises
     ------
@@ -176,19 +178,25 @@ def join_processes(device: str) -> Iterator[Processes]:
         yield processes
     except InfluenceError:
         if not processes.first:
-            time.sleep(PATIENCE.total_seconds())  # the first one may have failed alike
+            time.sleep(PATIENCE.total_seconds())  # the first one may fail likewise
         raise
-    # Not in a `finally`: a failed process would wait here for the others, and they for it.
+    # Not in a `finally`: a process that failed would wait here for the others, and they for it.
     processes.barrier()
     distributed.destroy_process_group()
 
 
 def process_device(device: str, processes: Processes) -> str:
-    """Return the device of one process: its own GPU where the networks run on CUDA.
+    """Return the device of one process: with CUDA, a GPU that no other process uses.
 
-    A device with a number, which a script of one's own may give to each process, is kept. Raises
-    InfluenceError if there are more processes on this machine than GPUs.
+    A device with a number, such as ``cuda:1``, is returned as it is.
 
+    Raises
+    ------
+    InfluenceError
+        If there are more processes on this machine than GPUs.
+
+    Examples
+    --------
     >>> process_device("cpu", Processes(rank=1, count=2, local_rank=1))
     'cpu'
     """
@@ -198,13 +206,13 @@ def process_device(device: str, processes: Processes) -> str:
     if processes.local_rank >= gpus:
         raise InfluenceError(
             f"expected a GPU for each process of this machine, got {gpus} for process number "
-            f"{processes.local_rank + 1}: start no more than that, or use --device cpu"
+            f"{processes.local_rank + 1}. Start no more processes than GPUs, or give device='cpu'"
         )
     return f"cuda:{processes.local_rank}"
 
 
 def _from_environment() -> Processes:
-    """Read what torchrun tells this process."""
+    """Read the variables that torchrun sets."""
     given = {name: os.environ.get(name, "") for name in ENVIRONMENT}
     rank, count, local_rank = (given[name] for name in ENVIRONMENT[:3])
     if count in ("", "1") and rank in ("", "0"):
@@ -214,16 +222,16 @@ def _from_environment() -> Processes:
         shown = ", ".join(f"{name}={text}" for name, text in given.items())
         raise InfluenceError(
             "expected the environment of one of several processes, as torchrun sets it, got "
-            f"{shown}: start by torchrun, or unset RANK and WORLD_SIZE to measure in one process"
+            f"{shown}. Start by torchrun, or unset RANK and WORLD_SIZE to measure in one process"
         )
     return Processes(int(rank), int(count), int(local_rank))
 
 
 def _connect(processes: Processes, device: str) -> None:
-    # Not on top: these modules are missing where PyTorch is built without distributed.
-    # The first one before there is a group, which its functions would keep as their default, and
-    # PyTorch imports it now and then. A group that is kept has a thread that frees what was
-    # exchanged last; while Python ends, that aborts the process (pytorch pull request 179291).
+    # Not at the top: a PyTorch that is built without distributed lacks these modules. PyTorch may
+    # import the first one at any time, and its functions then keep the present group as a default.
+    # So it is imported before there is a group: the thread of a group that is kept aborts the
+    # process when Python ends (pytorch pull request 179291).
     import torch.distributed.nn.functional
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
@@ -232,7 +240,8 @@ def _connect(processes: Processes, device: str) -> None:
     if gpu:
         torch.cuda.set_device(gpu)
     try:
-        # Alone, init_process_group would wait for one that never comes as for one that computes.
+        # Without a store, init_process_group would wait for a process that is missing as long as
+        # for one that computes.
         store, rank, count = next(rendezvous("env://", timeout=JOIN))
         distributed.init_process_group(
             "nccl" if gpu else "gloo",
@@ -245,37 +254,39 @@ def _connect(processes: Processes, device: str) -> None:
     except (RuntimeError, ValueError, TimeoutError) as error:
         address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise InfluenceError(
-            f"process {processes.rank} of {processes.count} expected to find the others through "
-            f"MASTER_ADDR and MASTER_PORT, {address}, got: {str(error).splitlines()[0]}"
+            f"process {processes.rank} of {processes.count} expected to reach the others through "
+            f"MASTER_ADDR and MASTER_PORT, {address}, got: {str(error).splitlines()[0]}. Start all "
+            "processes of the job, and check that this address can be reached"
         ) from error
 
 
 def _fresh_name(store: Store, rank: int, count: int) -> str:
-    """Agree on a part of the store that no earlier group has used.
+    """Agree on a prefix of keys in the store that no earlier group has used.
 
-    Torchrun's store outlives a failed group, whose addresses would pass for the new ones (pytorch
-    issue 135712), and its count of restarts differs between machines. So the first process draws a
-    name, and another one believes what it reads once an answer to its own name is there.
+    Torchrun's store outlives a failed group, whose addresses would be taken for the new ones
+    (pytorch issue 135712), and its count of restarts differs between machines. So the first process
+    draws a name. The name that another process reads may be an old one: it answers with a name of
+    its own, and takes the name that it read once the first process has confirmed the answer.
     """
-    own = uuid.uuid4().hex
+    mine = uuid.uuid4().hex
     if rank == 0:
-        store.set("influence", own)
+        store.set("influence", mine)
         for other in range(1, count):
-            answer = store.get(f"{own}/{other}").decode()  # waits
-            store.set(f"{own}/{answer}", "seen")
-        return own
+            answer = store.get(f"{mine}/{other}").decode()  # waits
+            store.set(f"{mine}/{answer}", "seen")
+        return mine
     end = time.monotonic() + JOIN.total_seconds()
     while time.monotonic() < end:
         name: str = store.get("influence").decode()
-        store.set(f"{name}/{rank}", own)
-        if store.check([f"{name}/{own}"]):
+        store.set(f"{name}/{rank}", mine)
+        if store.check([f"{name}/{mine}"]):
             return name
         time.sleep(0.01)
     raise TimeoutError(f"the first process did not answer within {JOIN}")
 
 
 def _device() -> torch.device:
-    """Return where tensors have to lie to be exchanged."""
+    """Return the device on which tensors have to be to be exchanged."""
     if "cpu" in distributed.get_backend_config():  # such as cpu:gloo,cuda:nccl
         return torch.device("cpu")
     return torch.device("cuda", torch.cuda.current_device())

@@ -15,15 +15,27 @@ LINES = 10
 """Without a terminal, a line is printed about this many times."""
 
 SECONDS = 30.0
-"""Where the number of samples is not known, a line is printed about this often."""
+"""If the number of samples is not known, a line is printed about this often."""
 
 
 @contextmanager
 def progress_bar(total: int | None, *, show: bool = True) -> Iterator[Callable[[int], None]]:
-    """Yield a function that takes the number of samples that were finished.
+    """Show the progress of a measurement: a bar on a terminal, lines elsewhere.
 
-    `total` is `None` if nobody knows how many there will be.
+    Parameters
+    ----------
+    total
+        The number of samples, `None` if it is not known.
+    show
+        Whether to show anything.
 
+    Yields
+    ------
+    Callable
+        A function that takes the number of samples that were finished since its last call.
+
+    Examples
+    --------
     >>> with progress_bar(10, show=False) as advance:
     ...     advance(10)
     """
@@ -33,23 +45,20 @@ def progress_bar(total: int | None, *, show: bool = True) -> Iterator[Callable[[
         with tqdm(total=total, unit="sample", dynamic_ncols=True) as bar:
             yield lambda samples: (bar.update(samples), None)[1]
     else:
-        lines = _Lines(total)
-        yield lines.advance
+        yield _line_printer(total)
 
 
-class _Lines:
-    def __init__(self, total: int | None) -> None:
-        self.total, self.done, self.printed = total, 0, 0
-        self.start = time.monotonic()
+def _line_printer(total: int | None) -> Callable[[int], None]:
+    start, done, printed = time.monotonic(), 0, 0
 
-    def advance(self, samples: int) -> None:
-        self.done += samples
-        elapsed = time.monotonic() - self.start
-        if self.total is None:
-            line = int(elapsed / SECONDS)
-        else:
-            line = self.done * LINES // max(self.total, 1)
-        if line > self.printed:
-            self.printed = line
-            meter = tqdm.format_meter(self.done, self.total or 0, elapsed, unit="sample", ncols=80)
+    def advance(samples: int) -> None:
+        nonlocal done, printed
+        done += samples
+        elapsed = time.monotonic() - start
+        line = int(elapsed / SECONDS) if total is None else done * LINES // max(total, 1)
+        if line > printed:
+            printed = line
+            meter = tqdm.format_meter(done, total or 0, elapsed, unit="sample", ncols=80)
             print(meter, file=sys.stderr, flush=True)
+
+    return advance

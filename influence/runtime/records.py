@@ -1,20 +1,22 @@
-"""Records read from files that anybody may have written, checked field by field."""
+"""Records of files that anybody may have written, whose fields and types are checked."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from influence.errors import InfluenceError
 
-__all__ = ["Record", "read_record"]
+__all__ = ["Record", "read_json", "read_record"]
 
 R = TypeVar("R", bound="Record")
+T = TypeVar("T")
 
 
 class Record(BaseModel):
-    """A record of known fields: unknown fields, and values of another type, are refused."""
+    """The fields of a file and their types; an unknown field or another type is an error."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True
@@ -22,18 +24,18 @@ class Record(BaseModel):
 
 
 def read_record(model: type[R], content: object, source: str, remedy: str) -> R:
-    """Check what a file holds, and return it as a record.
+    """Check an object of a file, and return it as a record.
 
     Parameters
     ----------
     model
         The record that is expected.
     content
-        What was read, such as the dictionary of a JSON file.
+        The object, such as a dictionary, with exactly the types that the record declares.
     source
-        The file, as errors shall name it.
+        The name of the file, for errors.
     remedy
-        What the user can do if the content is something else.
+        What to do about wrong content: the last sentence of errors.
 
     Raises
     ------
@@ -51,12 +53,41 @@ def read_record(model: type[R], content: object, source: str, remedy: str) -> R:
     influence.errors.InfluenceError: size.json: height: input should be a valid integer, got '3'. \
 Write it again
     """
+    return _validated(model.model_validate, content, source, remedy)
+
+
+def read_json(model: type[R], text: bytes | str, source: str, remedy: str) -> R:
+    """Parse the text of a JSON file, check it, and return it as a record.
+
+    Parameters
+    ----------
+    model, source, remedy
+        As of `read_record`.
+    text
+        The text. Its arrays become the lists or tuples that the record declares.
+
+    Raises
+    ------
+    InfluenceError
+        As `read_record`, and if the text is not JSON.
+
+    Examples
+    --------
+    >>> class Size(Record):
+    ...     sides: tuple[int, ...]
+    >>> read_json(Size, '{"sides": [3, 4]}', "size.json", "Write it again").sides
+    (3, 4)
+    """
+    return _validated(model.model_validate_json, text, source, remedy)
+
+
+def _validated(validate: Callable[[T], R], content: T, source: str, remedy: str) -> R:
     try:
-        return model.model_validate(content)
+        return validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = "".join(f"{part}: " for part in first["loc"])
         reason = first["msg"][:1].lower() + first["msg"][1:]
         raise InfluenceError(
-            f"{source}: {where}{reason}, got {str(first['input'])[:60]!r}. {remedy}"
+            f"{source}: {where}{reason}, got {repr(first['input'])[:60]}. {remedy}"
         ) from None

@@ -1,4 +1,4 @@
-"""Shards: the rows of finished batches on disk, so that a killed run can go on."""
+"""Shards: the rows of finished batches on disk, from which an interrupted run is resumed."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ __all__ = ["ShardStore"]
 
 
 class ShardStore:
-    """A folder with one file a finished batch.
+    """A folder with one file for each finished batch.
 
-    The files' names tell the plan: a job of another plan that writes to the same folder at the same
-    time, or has done so since, is never taken for this one.
+    The names of the files contain a hash of the plan, so shards of a run with another plan that
+    writes to the same folder are never read.
 
     Parameters
     ----------
     folder
-        Where the shards lie.
+        The folder of the shards.
     plan
-        Everything on which rows depend. Shards of another plan are never mixed in.
+        Everything on which rows depend.
     resume
-        Keep the shards of an earlier, interrupted run of the same plan; otherwise start afresh.
+        Whether to keep the shards of an interrupted run with the same plan; by default all are
+        removed.
 
     Raises
     ------
@@ -64,13 +65,13 @@ class ShardStore:
                 raise InfluenceError(
                     f"{folder}: the interrupted run there was started with other "
                     f"{', '.join(changed)}. Resume with the same arguments, or start afresh "
-                    "without --resume"
+                    "with resume=False"
                 )
         with replace_on_success(stamp) as aside:
             aside.write_text(json.dumps(wanted, indent=1))
 
     def _clear(self) -> None:
-        # The plan goes last: without it, what else is left would pass for another run's.
+        # The plan is removed last: without it, the other files would be taken for another run's.
         texts = sorted(self.folder.glob("*.json"), key=lambda path: path.name == "plan.json")
         for path in (*self.folder.glob("[0-9]*.npz"), *texts):
             path.unlink(missing_ok=True)
@@ -79,38 +80,38 @@ class ShardStore:
         return self.folder / f"{batch:08d}-{self._mark}.npz"
 
     def finished(self) -> list[int]:
-        """List the numbers of the batches whose rows are here."""
+        """List the numbers of the batches whose rows are in the folder."""
         paths = self.folder.glob(f"[0-9]*-{self._mark}.npz")
         return sorted(int(path.stem.partition("-")[0]) for path in paths)
 
-    def keep(self, name: str, found: object) -> None:
-        """Keep what was found out before the first batch, for whoever goes on."""
+    def save_json(self, name: str, content: object) -> None:
+        """Write what was computed before the first batch to ``name.json``, for a resumed run."""
         with replace_on_success(self.folder / f"{name}.json") as aside:
-            aside.write_text(json.dumps(found))
+            aside.write_text(json.dumps(content))
 
-    def kept(self, name: str) -> Any:
-        """Return what an earlier process found out, `None` if there was none."""
+    def load_json(self, name: str) -> Any:
+        """Return the content of ``name.json``, `None` if there is no such file."""
         path = self.folder / f"{name}.json"
         return _read(path) if path.exists() else None
 
     def save(self, batch: int, rows: Mapping[str, NDArray[np.float64]]) -> None:
-        """Keep the rows of a batch; appears whole or not at all."""
+        """Write the rows of a batch; the file appears whole or not at all."""
         with replace_on_success(self._path(batch)) as aside:
             np.savez(aside, **dict(rows))  # type: ignore[arg-type]
 
     def load(self, batch: int) -> dict[str, NDArray[np.float64]]:
-        """Read the rows of a batch back."""
+        """Read the rows of a batch."""
         path = self._path(batch)
         try:
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 return {name: file[name] for name in file.files}
         except FileNotFoundError as error:
             raise InfluenceError(
-                f"{path}: the rows of a finished batch were taken away. Measure again, and let no "
+                f"{path}: the rows of a finished batch were removed. Measure again, and let no "
                 "other run write to the same directory meanwhile"
             ) from error
         except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
-            raise _damaged(path, error, "Remove that file and go on with --resume") from error
+            raise _damaged(path, error, "Remove that file and go on with resume=True") from error
 
 
 def _read(path: Path) -> Any:
@@ -121,8 +122,8 @@ def _read(path: Path) -> Any:
 
 
 def _damaged(
-    path: Path, fault: object, remedy: str = "Start afresh without --resume"
+    path: Path, fault: object, remedy: str = "Start afresh with resume=False"
 ) -> InfluenceError:
     return InfluenceError(
-        f"{path}: expected what an interrupted run wrote, got a damaged file ({fault}). {remedy}"
+        f"{path}: expected a file of an interrupted run, got a damaged file ({fault}). {remedy}"
     )

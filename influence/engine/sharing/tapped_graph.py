@@ -19,10 +19,9 @@ from influence.engine.sharing.graph import (
 )
 from influence.errors import InfluenceError, unknown
 from influence.mutes.mute import BatchInputs
-from influence.network.hooks import check_fired, pool_channels
 from influence.network.joint_network import JointNetwork
 from influence.network.programs.program import Program
-from influence.network.sites import PREFIX, point_name
+from influence.network.sites import PREFIX, check_fired, point_name, pool_channels
 from influence.statistics.features import place_name
 
 __all__ = [

@@ -8,11 +8,11 @@ of the arguments), through operators that touch files, and through compiled libr
 hold a file for each.
 
 Here the graph is rebuilt instead: `archive` reads members and plain tensors from the bytes,
-`operators` lists what may be called, `graph` turns nodes into an fx graph under names of its own,
-and `program` puts the checks on inputs around it. What is not needed to run a plain network is
-either refused or not read. `export` writes such files.
+`operators` lists the operators that may be called, `graph` turns nodes into an fx graph with names
+that are not taken from the file, and `program` adds the checks of inputs. A member that is not
+needed to run a plain network is either refused or not read. `export` writes such files.
 
-Trusted are Python's parsers for zip archives and JSON, torch's static scan of a pickle for the
-code that it names, and torch's operators, given arguments of a hostile file's choice: a graph may
-compute nonsense, take long, or ask for more memory than there is.
+What remains to be trusted: Python's parsers for zip archives and JSON, torch's static scan of a
+pickle for the code that it names, and torch's operators when a hostile file chooses their
+arguments. A graph may compute nonsense, take long, or ask for more memory than there is.
 """

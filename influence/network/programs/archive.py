@@ -1,4 +1,4 @@
-"""The members of a `.pt2` archive: plain bytes and plain tensors, never a pickle."""
+"""Archives: the members of a `.pt2` file, as plain bytes and plain tensors, never as pickles."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _REMEDY = "Export the network again with influence.export_checkpoint"
 
 
 def read_members(data: bytes) -> dict[str, bytes]:
-    """Return the members of a `.pt2` archive by their names without the root folder.
+    """Return the members of a `.pt2` archive: name without the root folder -> content.
 
     The archive is listed and read once, in memory, by one parser, and nothing is unpacked to
     disk. Members that the export of a plain network does not have, members that are repeated or
@@ -103,23 +103,23 @@ def read_members(data: bytes) -> dict[str, bytes]:
 
 
 def with_text(data: bytes, name: str, text: str) -> bytes:
-    """Return a `.pt2` archive with another text as one of its extra files.
+    """Return a `.pt2` archive in which the content of one extra file is replaced.
 
-    All other members stay as they are, to the byte and in their order; nothing is loaded.
+    All other members and their order stay the same to the byte; nothing is unpickled.
 
     Parameters
     ----------
     data
         The whole file.
     name
-        Of an extra file that is there.
+        The name of the extra file, which must exist.
     text
-        What it holds from now on.
+        Its new content.
 
     Raises
     ------
     InfluenceError
-        If the bytes are not such an archive, or it has no such file.
+        If the bytes are not such an archive, or if it has no such extra file.
     """
     member = f"extra/{name}"
     if member not in read_members(data):
@@ -158,12 +158,12 @@ def _check_sizes(infos: list[zipfile.ZipInfo], file_size: int) -> None:
 
 
 def _unsafe_pickle(pickled: bytes) -> str:
-    """Name the functions and classes, beyond those of plain tensors, that a pickle would load."""
+    """List the functions and classes, beyond those of plain tensors, that a pickle would load."""
     if not pickled:
         return ""
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(pickled))
-    except Exception as error:  # not what torch.save writes
+    except Exception as error:  # no file of torch.save
         return f"unreadable: {error}"
     return ", ".join(sorted(names))
 
@@ -171,6 +171,13 @@ def _unsafe_pickle(pickled: bytes) -> str:
 def read_json(members: Mapping[str, bytes], name: str) -> Any:
     """Parse one member as JSON.
 
+    Raises
+    ------
+    InfluenceError
+        If there is no such member, or it is not JSON.
+
+    Examples
+    --------
     >>> read_json({"a": b"[1]"}, "a")
     [1]
     """
@@ -183,12 +190,12 @@ def read_json(members: Mapping[str, bytes], name: str) -> Any:
 
 
 def read_tensors(members: Mapping[str, bytes], folder: str) -> dict[str, Tensor]:
-    """Return the tensors of the archive's folder `weights` or `constants` by name.
+    """Return the tensors in the archive's folder ``weights`` or ``constants``, by name.
 
     Raises
     ------
     InfluenceError
-        If one is pickled, or claims more values than its member holds.
+        If a tensor is pickled, or claims more values than its member has.
     """
     config = read_json(members, f"data/{folder}/model_{folder}_config.json")["config"]
     return {

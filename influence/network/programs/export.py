@@ -1,4 +1,4 @@
-"""From a module to an exported program, and to the bytes of a `.pt2` file."""
+"""Export: from a module to an exported program, and to the bytes of a `.pt2` file."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ from influence.errors import InfluenceError
 
 __all__ = ["input_shapes", "pack_program", "trace_program"]
 
-_REMEDY = (
-    "or keep the weights as .safetensors and name the network's code with --network module:factory"
-)
+_REMEDY = "or save its weights as .safetensors, and load them with network='module:factory'"
 
 
 def trace_program(
@@ -31,15 +29,15 @@ def trace_program(
     *,
     fixed: bool = False,
 ) -> ExportedProgram:
-    """Trace a module with a free number of samples, and every other axis free that can be.
+    """Trace a module with a free number of samples, and with other axes free where torch can.
 
     Parameters
     ----------
     module
         The network, in evaluation mode.
     args, kwargs
-        What to call it with: tensors, or dictionaries of tensors, samples first. A single sample
-        is doubled, since torch takes an axis of length 1 for a constant.
+        Example arguments of a call: tensors, or dictionaries of tensors, samples first. A single
+        sample is doubled, since torch takes an axis of length 1 for a constant.
     fixed
         Fix every axis but the samples. Where a network aligns maps of many resolutions, torch
         can reason about free sizes for hours.
@@ -59,13 +57,13 @@ def trace_program(
     try:
         try:
             traced = _trace(module, args, doubled, Dim.STATIC if fixed else Dim.AUTO)
-        except Exception:  # some networks fail with free axes and not without
+        except Exception:  # some networks can be traced with fixed axes only
             traced = _trace(module, args, doubled, Dim.STATIC)
     except Exception as error:  # torch raises many kinds
         if "specialized it to be a constant" in str(error):
             raise InfluenceError(
                 "it works for one number of samples only. Where it fixes that number, as "
-                f"x.view(8, -1) does, write x.flatten(1) or use x.shape[0]; {_REMEDY}"
+                f"x.view(8, -1) does, write x.flatten(1) or use x.shape[0], {_REMEDY}"
             ) from error
         reason = str(error).strip().partition("\n")[0]
         raise InfluenceError(
@@ -93,18 +91,18 @@ def _trace(
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep torch from printing the whole graph of what it cannot trace; its error says enough."""
+    """Keep torch from printing the whole graph of a module that it cannot trace."""
     logger = logging.getLogger("torch.fx.experimental.symbolic_shapes")
-    known, logger.disabled = logger.disabled, True
+    before, logger.disabled = logger.disabled, True
     try:
         with redirect_stderr(io.StringIO()):
             yield
     finally:
-        logger.disabled = known
+        logger.disabled = before
 
 
 def _without_traces(traced: ExportedProgram) -> ExportedProgram:
-    """Drop what running does not need: sample inputs, guards on them, paths of source files."""
+    """Remove what is not needed to run: sample inputs, guards on them, paths of source files."""
     traced.example_inputs = None
     traced._guards_code = []
     for module in traced.graph_module.modules():
@@ -125,7 +123,7 @@ def input_shapes(traced: ExportedProgram) -> list[list[int | None]]:
 
 
 def pack_program(traced: ExportedProgram, texts: Mapping[str, str]) -> bytes:
-    """Return the bytes of a `.pt2` file with these texts as extra files."""
+    """Return the bytes of a `.pt2` file; `texts` maps the names of extra files to their content."""
     buffer = io.BytesIO()
     traced = _without_traces(traced)
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""The graph of an exported program: from its JSON form to an fx graph, node by node."""
+"""Graphs: from the JSON form of an exported program to an fx graph, node by node."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def expect(kind: type[T], value: Any) -> T:
 class GraphReader:
     """Build the graph of a network from its serialised form.
 
-    No name in the file becomes a name in the graph, which fx turns into Python source: inputs,
+    fx turns the names in a graph into Python source, so no name is taken from the file: inputs,
     tensors and nodes are numbered. Symbolic sizes, guards and traces are not read; the graph
-    computes with the sizes of the tensors that it is given.
+    computes with the sizes of its inputs.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class GraphReader:
         for node in nodes:
             target = find_operator(node["target"])
             if target is torch.ops.aten._assert_tensor_metadata.default:
-                continue  # holds where the network was traced, not on other devices or types
+                continue  # true where the network was traced, but not on other devices
             args, kwargs = self._arguments(target, node["inputs"])
             call = self.graph.call_function(target, args, kwargs)
             call.meta["nn_module_stack"] = _module_stack(node["metadata"].get("nn_module_stack"))
@@ -160,7 +160,7 @@ class GraphReader:
         raise InfluenceError(f"its graph holds an argument of kind {kind!r}, expected plain data")
 
     def _value(self, item: Json) -> Any:
-        """Return an earlier value by its name, or a number that stands in its place."""
+        """Return an earlier value by its name, or the number that is given instead of a name."""
         for kind in ("as_int", "as_float", "as_bool"):
             if kind in item:
                 return _CONSTANTS[kind](item[kind])

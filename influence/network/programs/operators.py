@@ -1,4 +1,4 @@
-"""The operators that the graph of a checkpoint may call: a list of names, and nothing else."""
+"""Operators: the list of those that the graph of a checkpoint may call."""
 
 from __future__ import annotations
 
@@ -100,32 +100,12 @@ _TENSOR_OPERATORS = frozenset(
 )
 
 # Arithmetic on sizes.
+_OPERATOR = "add and_ eq floordiv ge gt le lt mod mul ne neg or_ pos pow sub truediv"
+_SYM = "sym_float sym_int sym_ite sym_max sym_min sym_not sym_sqrt"
 _SIZE_OPERATORS: dict[str, Callable[..., Any]] = {
-    "_operator.add": operator.add,
-    "_operator.and_": operator.and_,
-    "_operator.eq": operator.eq,
-    "_operator.floordiv": operator.floordiv,
-    "_operator.ge": operator.ge,
-    "_operator.gt": operator.gt,
-    "_operator.le": operator.le,
-    "_operator.lt": operator.lt,
-    "_operator.mod": operator.mod,
-    "_operator.mul": operator.mul,
-    "_operator.ne": operator.ne,
-    "_operator.neg": operator.neg,
-    "_operator.or_": operator.or_,
-    "_operator.pos": operator.pos,
-    "_operator.pow": operator.pow,
-    "_operator.sub": operator.sub,
-    "_operator.truediv": operator.truediv,
+    **{f"_operator.{name}": getattr(operator, name) for name in _OPERATOR.split()},
+    **{f"torch.{name}": getattr(torch, name) for name in _SYM.split()},
     "math.trunc": math.trunc,
-    "torch.sym_float": torch.sym_float,
-    "torch.sym_int": torch.sym_int,
-    "torch.sym_ite": torch.sym_ite,
-    "torch.sym_max": torch.sym_max,
-    "torch.sym_min": torch.sym_min,
-    "torch.sym_not": torch.sym_not,
-    "torch.sym_sqrt": torch.sym_sqrt,
 }
 
 # `torch.no_grad()` and `torch.autocast()` inside a forward pass.
@@ -146,8 +126,7 @@ def find_operator(target: str) -> Callable[..., Any]:
     Raises
     ------
     InfluenceError
-        If the name is not on the list. `torch.export.load` would look it up among everything
-        that `torch` can reach (``torch.os.system``).
+        If the name is not on the list. `torch.export.load` would also find ``torch.os.system``.
 
     Examples
     --------
@@ -161,8 +140,8 @@ def find_operator(target: str) -> Callable[..., Any]:
     if known is None:
         raise InfluenceError(
             f"its graph calls {target!r}, which is not on the list of operators that a .pt2 file "
-            "may call. If the network needs it, save its weights as .safetensors and name its "
-            "code with --network module:factory"
+            "may call. If the network needs it, save its weights as .safetensors and load them "
+            "with network='module:factory'"
         )
     return known
 

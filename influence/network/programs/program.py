@@ -25,18 +25,18 @@ _SYMBOL = re.compile(r"Symbol\('(s\d+)', positive=True, integer=True\)")
 
 @dataclass(frozen=True)
 class Interface:
-    """What a program takes and returns.
+    """The inputs and outputs of a program.
 
     Parameters
     ----------
     inputs
-        The axes of each input, samples first: a fixed length, the name of a free one, or `None`
-        for a length that follows from others.
+        The axes of each input, samples first: a fixed length, the name of a free length, or `None`
+        for a length that is computed from others.
     lengths
-        Least and greatest length of the named axes, where there is one.
+        Name of a free length -> its least and its greatest value, `None` where there is no limit.
     input_names, output_names
-        The dictionary key or keyword of each tensor in the calls of the exported module, `None`
-        where it had none.
+        The dictionary key or keyword argument by which the exported module took or returned each
+        tensor, `None` where it had none.
     """
 
     inputs: tuple[tuple[Axis, ...], ...]
@@ -45,7 +45,7 @@ class Interface:
     output_names: tuple[str | None, ...]
 
     def check(self, shapes: Sequence[tuple[int, ...]]) -> None:
-        """Raise InfluenceError unless the shapes are ones for which the program was exported."""
+        """Raise InfluenceError unless the program was exported for inputs of these shapes."""
         if len(shapes) != len(self.inputs):
             raise InfluenceError(f"expected {len(self.inputs)} inputs, got {len(shapes)}")
         seen: dict[str, int] = {}
@@ -57,7 +57,7 @@ class Interface:
                 raise InfluenceError(
                     f"input {i + 1 if name is None else repr(name)} of the exported program has "
                     f"shape {shape}, expected "
-                    f"({', '.join(map(self._describe, axes))}). Give such a shape, or export the "
+                    f"({', '.join(map(self._format, axes))}). Give such a shape, or export the "
                     "network again with dynamic axes"
                 )
 
@@ -72,7 +72,7 @@ class Interface:
             and (greatest is None or length <= greatest)
         )
 
-    def _describe(self, axis: Axis) -> str:
+    def _format(self, axis: Axis) -> str:
         if axis is None or isinstance(axis, int):
             return "any" if axis is None else str(axis)
         least, greatest = self.lengths.get(axis, (None, None))
@@ -81,17 +81,17 @@ class Interface:
 
 
 class Program(nn.Module):
-    """A graph of listed operators that takes one tensor an input, in order.
+    """An exported network: a graph of listed operators that takes one tensor an input, in order.
 
     Parameters
     ----------
     graph_module
-        The graph. `node.meta["nn_module_stack"]` says in which module of the exported network
-        a node was called.
+        The graph. `node.meta["nn_module_stack"]` lists the modules of the exported network in
+        which a node was called.
     interface
-        What it takes and returns.
+        Its inputs and outputs.
     texts
-        The archive's extra files.
+        Name -> content of the file's extra files.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Program(nn.Module):
         self.eval()
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...] | dict[str, Tensor]:
-        """Run the graph; return a tuple, or a dictionary where every output has a name."""
+        """Run the graph; return a dictionary if every output has a name, else a tuple."""
         shapes = [tuple(tensor.shape) for tensor in inputs]
         self.interface.check(shapes)
         try:
@@ -119,7 +119,7 @@ class Program(nn.Module):
         return dict(zip(names, outputs, strict=True)) if names else outputs
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Program:
-        """Move the tensors, and with them the devices that the graph names."""
+        """Move the tensors, and replace the devices that are arguments in the graph."""
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         tensors = [*self.parameters(), *self.buffers()]
         device = (tensors[0] if tensors else fn(torch.empty(0))).device
@@ -137,10 +137,10 @@ class Program(nn.Module):
 def read_program(data: bytes) -> Program:
     """Rebuild the program in a `.pt2` file.
 
-    `torch.export.load` unpickles what is in the file, evaluates symbolic sizes and guards as
+    `torch.export.load` unpickles members of the file, evaluates symbolic sizes and guards as
     Python, turns names into source code, and looks operators up by any dotted name. Here the file
-    is data: operators come from a list, arguments are numbers, texts or earlier values, weights
-    are plain arrays, and a file with anything else is refused.
+    is data: operators come from a list, arguments are numbers, texts or earlier values, and weights
+    are plain arrays. A file with anything else is an error.
 
     Parameters
     ----------
@@ -150,14 +150,14 @@ def read_program(data: bytes) -> Program:
     Raises
     ------
     InfluenceError
-        If the file is not a `.pt2` archive, or holds what a plain network does not need.
+        If the file is not a `.pt2` archive, or has members that a plain network does not need.
     """
     members = read_members(data)
     try:
         return _build(members)
     except InfluenceError:
         raise
-    except Exception as error:  # whatever a malformed file provokes
+    except Exception as error:  # malformed files lead to many kinds
         raise InfluenceError(
             f"its graph is malformed ({type(error).__name__}: {error}). "
             "Export the network again with influence.export_checkpoint"

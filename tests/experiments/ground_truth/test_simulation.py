@@ -10,7 +10,7 @@ from experiments.ground_truth.simulation import CHUNK, Simulation, key_of
 from experiments.ground_truth.world import ANSWER, LAYOUTS
 from experiments.ground_truth.worlds import WORLDS
 from influence.data.dataset import MemorySet
-from influence.data.derangement import cyclic_order, pair_up
+from influence.data.derangement import pair_up, random_order
 from influence.measurement.pipeline import measure
 from influence.metrics.registry import METRICS
 from influence.plan.conditions import Condition
@@ -53,7 +53,7 @@ def test_partners_of_shuffle_are_other_samples_of_the_same_set() -> None:
     simulation = Simulation(world, ("accuracy",), "shuffle", GROUPS)
     drawn = world.draw(np.random.default_rng(0), np.arange(CHUNK * len(GROUPS)))
     numbers = torch.arange(len(drawn.target))[:, None].float()
-    follows = pair_up(cyclic_order(len(GROUPS), 1), GROUPS).follows
+    follows = pair_up(random_order(len(GROUPS), 1), GROUPS).follows
     muted = simulation._muted(dict.fromkeys(world.sites, numbers), follows, seed=1)["a"]
     assert (muted != numbers).all()
     own, others = numbers.reshape(CHUNK, -1), muted.reshape(CHUNK, -1)

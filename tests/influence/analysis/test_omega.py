@@ -18,7 +18,7 @@ from torchmetrics.classification import MulticlassJaccardIndex
 
 from influence.analysis.omega import Subject, influence_frame, performance_frame
 from influence.data.dataset import Sample
-from influence.data.derangement import cyclic_order, pair_up
+from influence.data.derangement import pair_up, random_order
 from influence.data.evaluation_file import EvaluationFile
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import Checkpointing, measure
@@ -66,7 +66,7 @@ def test_linear_network_agrees_with_the_closed_form() -> None:
         seed=5,
         draws=10,
     )
-    partner = pair_up(cyclic_order(40, seed=5)).follows
+    partner = pair_up(random_order(40, seed=5)).follows
     for source, values, weights in (("x", x, a), ("y", y, b)):
         replaced = {
             "zero": torch.zeros_like(values),

@@ -170,7 +170,7 @@ def test_data_from_a_factory(weights: Path, toy_file: Path, tmp_path: Path) -> N
         (["--metric", "dept=rms"], "unknown output 'dept': did you mean 'depth'"),
         (["--site", "semantics"], "unknown site 'semantics': did you mean 'semantic'"),
         (["--by", "regions"], "unknown level 'regions': did you mean 'region'"),
-        (["--by", "group"], "toy.h5 says of no sample to which group it belongs"),
+        (["--by", "group"], "toy.h5 has no groups. Leave out the level 'group'"),
         (["--device", "gpu"], "device 'gpu' cannot be used here"),
         (["--data", "gone.h5"], "gone.h5: no such evaluation file"),
         (["--data", "tests.toy:gone"], "'tests.toy:gone': expected module:factory"),

@@ -81,4 +81,4 @@ def test_constants_of_a_weights_file_are_shown(tmp_path: Path, toy_file: Path) -
 def test_nothing_is_learned_that_could_not_be_written(checkpoint: Path) -> None:
     result = call(checkpoint, "--data", "gone.h5", "--out", checkpoint)
     assert result.exit_code == 1
-    assert "is there, and is not written over" in result.stderr
+    assert "exists and is not overwritten" in result.stderr

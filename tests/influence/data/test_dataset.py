@@ -59,8 +59,11 @@ def test_memory_set_joins_batches_in_order() -> None:
         ([pair(), (pair()[0],)], "batch 1: expected a pair"),
         ([({"x": [1, 2]}, {})], "batch 0: expected mappings name -> tensor"),
         ([({"x": torch.tensor(1.0)}, {})], "'x' has no axis of samples"),
-        ([({"x": torch.ones(2), "z": torch.ones(3)}, {})], "'z' has 3 samples, the others 2"),
-        ([pair(), ({"z": torch.ones(2, 3)}, pair()[1])], r"named \['z'\], in the batches before"),
+        (
+            [({"x": torch.ones(2), "z": torch.ones(3)}, {})],
+            "'z' has 3 samples, the tensors before 2",
+        ),
+        ([pair(), ({"z": torch.ones(2, 3)}, pair()[1])], r"named \['z'\], in the first batch"),
         ([pair(), pair(width=4)], "differ in shape between batches"),
     ],
 )

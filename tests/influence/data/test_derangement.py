@@ -1,4 +1,4 @@
-"""Whose input a sample is shown: nobody's own, one of its group, or a near one."""
+"""Which input a sample gets: never its own, but one of its group, or one of a near sample."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from influence.data.dataset import EvaluationSet, MemorySet
 from influence.data.derangement import (
     Derangement,
-    agree_on_derangement,
-    cyclic_order,
     derange,
     near_groups,
+    near_tour,
     pair_up,
+    pool_inputs,
+    random_order,
 )
 from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
 from influence.engine.collectors import RowCollector
@@ -35,7 +36,6 @@ from influence.network.checkpoints import export_checkpoint, load_checkpoint
 from influence.network.joint_network import JointNetwork
 from influence.plan.plan import Plan
 from influence.runtime.execution import Execution
-from influence.runtime.shards import ShardStore
 
 LABELS = st.lists(st.integers(0, 5), min_size=1, max_size=20).map(lambda own: own * 2)
 """Groups of two samples or more, mixed."""
@@ -71,7 +71,7 @@ def test_groups_exchange_among_themselves(groups: list[int], seed: int, size: in
 @given(count=st.integers(2, 50), size=st.integers(1, 60), seed=st.integers(0, 99))
 def test_plain_shuffle_exchanges_in_pairs(count: int, size: int, seed: int) -> None:
     found = drawn("shuffle", in_memory(count=count), seed)
-    order = cyclic_order(count, seed)
+    order = random_order(count, seed)
     assert np.concatenate(found.cycles).tolist() == order.tolist()
     assert [len(cycle) for cycle in found.cycles[:-1]] == [2] * (count // 2 - 1)
     assert len(found.cycles[-1]) == 2 + count % 2
@@ -161,7 +161,7 @@ def test_neighbours_are_found_by_hand() -> None:
         ("shuffle:neighbours", ["a"], "'shuffle' needs two samples or more, got 1"),
     ],
 )
-def test_what_cannot_be_shuffled_is_told(mute: str, groups: list[Any], message: str) -> None:
+def test_what_cannot_be_shuffled_is_reported(mute: str, groups: list[Any], message: str) -> None:
     with pytest.raises(InfluenceError, match=message):
         drawn(mute, in_memory(groups))
 
@@ -287,21 +287,9 @@ def test_a_resumed_run_reads_in_the_same_order(
     assert list(tmp_path.glob("*.npz"))
     whole = measure(net, path, **options)
     # Another machine would find another tour.
-    monkeypatch.setattr("influence.data.neighbours.near_tour", lambda points, start: 1 / 0)
+    monkeypatch.setattr("influence.data.derangement.near_tour", lambda points, start: 1 / 0)
     run = measure(net, path, **options, checkpointing=Checkpointing(tmp_path, resume=True))
     assert run.influence.equals(whole.influence)
-
-
-@pytest.mark.parametrize(
-    "found", [5, [], [0, 1, 2, 3, 4, 5], [[0, 1, 2], [3, 4, 4]], [[0], [1, 2, 3, 4, 5]]]
-)
-def test_tours_of_another_form_are_told(tmp_path: Path, found: Any) -> None:
-    store = ShardStore(tmp_path, {})
-    store.keep("tour", found)
-    with pytest.raises(InfluenceError, match=r"tour\.json: expected the cycles in which .* afresh"):
-        agree_on_derangement(
-            in_memory(), 6, "shuffle:neighbours", names=["x"], seed=0, shards=store
-        )
 
 
 @pytest.mark.parametrize("groups", [61, 62])
@@ -320,3 +308,25 @@ def test_neighbours_of_groups_are_of_one_other_group_and_near(groups: int) -> No
     far = pair_up(order, of).follows
     near, other = (np.linalg.norm(points - points[f], axis=1) for f in (found.follows, far))
     assert np.median(near) < 0.5 * np.median(other)
+
+
+def test_inputs_weigh_the_same_whatever_their_channels() -> None:
+    stream = torch.Generator().manual_seed(0)
+    many = torch.rand(200, 40, 9, 7, generator=stream) * 1000
+    one, number = (torch.rand(200, *shape, generator=stream) for shape in ((1, 9, 7), ()))
+    inputs = {"x": one, "many": many, "number": number}
+    data = MemorySet.collect([(inputs, {"y": torch.zeros(200)})])
+    rows = pool_inputs(data, ["x", "many", "number"], 200)
+    assert rows.shape == (200, 16 + 40 * 16 + 1)
+    parts = np.split(rows, [16, 16 + 640], axis=1)
+    np.testing.assert_allclose([np.square(p).sum(1).mean() for p in parts], 1.0, rtol=1e-4)
+
+
+def test_a_tour_goes_to_the_nearest_that_is_left() -> None:
+    points = np.random.default_rng(0).standard_normal((30, 3)).astype(np.float32)
+    tour = near_tour(points, start=4).tolist()
+    assert tour[0] == 4
+    assert sorted(tour) == list(range(30))
+    for step in range(1, 30):
+        gaps = np.linalg.norm(points[tour[step:]] - points[tour[step - 1]], axis=1)
+        assert gaps.argmin() == 0

@@ -1,17 +1,20 @@
-"""What a user may give as data."""
+"""What can be given as data; streams: what they yield, keep and refuse."""
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
-from influence.data.dataset import MemorySet
+from influence.data.dataset import Field, MemorySet
 from influence.data.evaluation_file import EvaluationFile
-from influence.data.source import name_groups, open_data
-from influence.data.stream import BatchStream
+from influence.data.source import BatchStream, name_groups, open_data
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.results.run import Run
@@ -103,10 +106,131 @@ def test_groups_of_numbers_and_bytes_have_names() -> None:
 
 
 def test_data_without_groups_and_streams_are_refused(path: Path, toy_file: Path) -> None:
-    with pytest.raises(InfluenceError, match=r"toy\.h5 says of no sample to which group"):
+    with pytest.raises(InfluenceError, match=r"toy\.h5 has no groups\. Leave out the level"):
         run(toy_file)
     for data in (path, batches()):
         with pytest.raises(InfluenceError, match=r"by group need .* a stream keeps none"):
             run(data, stream=True)  # type: ignore[arg-type]
-    with pytest.raises(InfluenceError, match="the data given says of no sample"):
+    with pytest.raises(InfluenceError, match="the data given has no groups"):
         measure(toy(), MemorySet.collect(batches()), levels="group", mutes=["zero"])
+
+
+def pair(count: int, *, places: int = 3, **facts: Any) -> tuple[Any, ...]:
+    """Make a batch of inputs x, targets values and labels, and facts if there are any."""
+    x = torch.arange(count * places, dtype=torch.float64).reshape(count, places)
+    targets = {"values": x.sum(1).half(), "labels": torch.full((count, places), 7).to(torch.uint8)}
+    return ({"x": x}, targets, facts) if facts else ({"x": x}, targets)
+
+
+def test_fields_are_those_of_the_first_batch() -> None:
+    stream = BatchStream([pair(2), pair(2)], name="night")
+    assert stream.inputs == {"x": Field((3,), integer=False)}
+    assert stream.targets == {
+        "values": Field((), integer=False),
+        "labels": Field((3,), integer=True),
+    }
+    assert (stream.name, stream.sha256) == ("night", "")
+
+
+def test_batches_come_in_order_with_positions_and_in_the_types_of_a_file() -> None:
+    first, second = BatchStream([pair(2), list(pair(3))])
+    assert [first.indices.tolist(), second.indices.tolist()] == [[0, 1], [2, 3, 4]]
+    assert [first.ids, second.ids] == [["0", "1"], ["2", "3", "4"]]
+    assert first.groups is None
+    assert first.inputs["x"].dtype == torch.float64
+    assert (first.targets["values"].dtype, first.targets["labels"].dtype) == (
+        torch.float32,
+        torch.int64,
+    )
+    assert first.targets["values"].tolist() == [3.0, 12.0]
+
+
+@pytest.mark.parametrize(
+    "groups", [["a", "b"], np.array([4, 5]), torch.tensor([4, 5]), (4, 5)], ids=type
+)
+def test_ids_and_groups_come_with_a_batch(groups: Any) -> None:
+    (batch,) = BatchStream([pair(2, ids=[17, "last"], groups=groups)])
+    assert batch.ids == ["17", "last"]
+    assert batch.groups is not None
+    assert list(batch.groups) == [groups[0], groups[1]]
+
+
+def test_a_batch_is_read_when_it_is_asked_for_and_then_let_go() -> None:
+    alive: list[weakref.ref[Tensor]] = []
+
+    def made() -> Iterator[Any]:
+        for _ in range(20):
+            batch = pair(2)
+            alive.append(weakref.ref(batch[0]["x"]))
+            yield batch
+
+    stream = BatchStream(made())
+    assert len(alive) == 1
+    for number, _batch in enumerate(stream, 1):
+        assert len(alive) == number
+        assert sum(x() is not None for x in alive) <= 2
+    assert len(alive) == 20
+
+
+def test_batches_without_a_sample_are_passed_over() -> None:
+    batches = list(BatchStream([pair(0), pair(2), pair(0), pair(1)]))
+    assert [batch.indices.tolist() for batch in batches] == [[0, 1], [2]]
+
+
+def test_maps_may_change_their_size() -> None:
+    shapes = [batch.inputs["x"].shape for batch in BatchStream([pair(2), pair(2, places=5)])]
+    assert shapes == [(2, 3), (2, 5)]
+
+
+def test_a_stream_is_read_once() -> None:
+    stream = BatchStream([pair(2)])
+    assert len(list(stream)) == 1
+    with pytest.raises(InfluenceError, match="read before, and can be read only once"):
+        list(stream)
+
+
+def without(batch: Any, name: str) -> Any:
+    inputs, targets = batch
+    return inputs, {n: x for n, x in targets.items() if n != name}
+
+
+def as_values(batch: Any) -> Any:
+    inputs, targets = batch
+    return inputs, targets | {"labels": torch.full((2, 3), torch.nan)}
+
+
+def as_labels(batch: Any) -> Any:
+    inputs, targets = batch
+    return inputs, targets | {"values": torch.tensor([3, -1])}
+
+
+@pytest.mark.parametrize(
+    ("batches", "message"),
+    [
+        ([], "the stream yielded no batch, expected one or more"),
+        ([pair(0), pair(0)], "the stream yielded no sample, expected one or more"),
+        ([5], r"batch 0: expected a pair \(inputs, targets\) .* got int"),
+        ([{"x": torch.ones(2)}], "batch 0: expected a pair .* got dict"),
+        ([(*pair(2), "night")], "batch 0: expected a pair .* got tuple"),
+        ([([1.0], [2.0])], "batch 0: expected mappings name -> tensor"),
+        ([({"x": torch.ones(2)}, {"y": torch.ones(3)})], "batch 0: 'y' has 3 samples, the .* 2"),
+        ([({"x": torch.tensor(1.0)}, {})], "batch 0: 'x' has no axis of samples"),
+        ([pair(2), 5], "batch 1: expected a pair"),
+        ([pair(2), without(pair(2), "labels")],
+         r"batch 1: targets are named \['values'\], in the first batch \['labels', 'values'\]"),
+        ([pair(2), ({"z": torch.ones(2, 3)}, pair(2)[1])],
+         r"batch 1: inputs are named \['z'\], in the first batch \['x'\]"),
+        ([pair(2), as_values(pair(2))],
+         r"batch 1: targets/labels holds torch.float32, and in the first batch labels"),
+        ([pair(2), as_labels(pair(2))],
+         r"batch 1: targets/values holds torch.int64, and in the first batch values"),
+        ([pair(2, ids=["a"])], "batch 0: 1 ids for 2 samples"),
+        ([pair(2, groups=[1, 2, 3])], "batch 0: 3 groups for 2 samples"),
+        ([pair(2, group=[1, 2])], "unknown fact of a batch 'group': did you mean 'groups'"),
+        ([pair(2, groups=[1, 2]), pair(2)], "batch 1 comes without groups, the .* with:"),
+        ([pair(2), pair(2, groups=[1, 2])], "batch 1 comes with groups, the first one without:"),
+    ],
+)  # fmt: skip
+def test_what_is_no_stream_of_pairs_is_refused(batches: list[Any], message: str) -> None:
+    with pytest.raises(InfluenceError, match=message):
+        list(BatchStream(batches))

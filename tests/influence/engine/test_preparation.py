@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from influence.data.source import open_data
-from influence.data.stream import BatchStream
+from influence.data.source import BatchStream, open_data
 from influence.engine.preparation import make_runners
 from influence.engine.runner import Runner
 from influence.errors import InfluenceError

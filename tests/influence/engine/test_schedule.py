@@ -46,7 +46,7 @@ def test_trials_of_another_form_are_told(
     net: JointNetwork, toy_file: Path, tmp_path: Path, found: Any
 ) -> None:
     store = ShardStore(tmp_path / "shards", {})
-    store.keep("trials", found)
+    store.save_json("trials", found)
     data, plans = EvaluationFile(toy_file), [plan("zero")]
     schedule = make_schedule([net], data, plans, EXECUTION)
     runners = make_runners([net], data, plans, EXECUTION, count=13)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from influence.data.derangement import cyclic_order
+from influence.data.derangement import random_order
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.mutes.mute import SiteTensor
@@ -100,7 +100,7 @@ def test_noise_differs_between_inputs_and_seeds() -> None:
 
 @given(count=st.integers(2, 60), seed=st.integers(0, 10**6))
 def test_shuffle_is_a_derangement_of_the_whole_set(count: int, seed: int) -> None:
-    order = cyclic_order(count, seed)
+    order = random_order(count, seed)
     partner = dict(zip(order.tolist(), np.roll(order, -1).tolist(), strict=True))
     assert sorted(partner) == sorted(partner.values()) == list(range(count))
     assert all(sample != other for sample, other in partner.items())
@@ -108,7 +108,7 @@ def test_shuffle_is_a_derangement_of_the_whole_set(count: int, seed: int) -> Non
 
 def test_shuffle_needs_two_samples() -> None:
     with pytest.raises(InfluenceError, match="'shuffle' needs two samples or more, got 1"):
-        cyclic_order(1, 0)
+        random_order(1, 0)
 
 
 @given(optimal=st.lists(st.floats(-10, 10, width=32), min_size=2, max_size=5))

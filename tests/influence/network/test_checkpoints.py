@@ -143,7 +143,7 @@ def test_two_exports_are_the_same_to_the_byte(exported: Path, tmp_path: Path) ->
     assert (tmp_path / "again.pt2").read_bytes() == exported.read_bytes()
 
 
-def test_the_file_tells_nothing_of_this_machine(exported: Path) -> None:
+def test_the_file_names_nothing_of_this_machine(exported: Path) -> None:
     members = members_of(exported.read_bytes())
     assert members["data/sample_inputs/model.pt"] == b""
     for name, content in members.items():
@@ -359,7 +359,7 @@ def test_a_missing_file_a_folder_and_a_foreign_suffix_are_named(tmp_path: Path) 
 def test_weights_without_a_network_say_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "weights.pt"
     path.write_bytes(_saved_weights())
-    with pytest.raises(InfluenceError, match=r"weights\.pt.*--network module:factory"):
+    with pytest.raises(InfluenceError, match=r"weights\.pt.*network='module:factory'"):
         load_checkpoint(path)
 
 
@@ -414,12 +414,12 @@ def test_unknown_facts_outlive_a_refill(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "constants", "message"),
     [
-        ("a.pt2", "a.pt2", {"x": [1.0]}, r"a\.pt2 is there, and is not written over"),
+        ("a.pt2", "a.pt2", {"x": [1.0]}, r"a\.pt2 exists and is not overwritten"),
         ("a.pt2", "b.pt", {"x": [1.0]}, r"ends in \.pt2, got .*b\.pt"),
         ("a.safetensors", "b.pt2", {"x": [1.0]}, "files of weights hold no facts"),
         ("gone.pt2", "b.pt2", {"x": [1.0]}, "could not read the checkpoint"),
         ("a.pt2", "b.pt2", {"xx": [1.0]}, "unknown input 'xx': did you mean 'x'"),
-        ("a.pt2", "b.pt2", {"x": [float("nan")]}, "optimal has to be a list of finite numbers"),
+        ("a.pt2", "b.pt2", {"x": [float("nan")]}, "optimal: 0: input should be a finite number"),
     ],
 )
 def test_bad_refills_write_nothing(

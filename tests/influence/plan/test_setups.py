@@ -7,7 +7,6 @@ from collections import Counter
 import pytest
 
 from influence.errors import InfluenceError
-from influence.network.sites import select_sites
 from influence.plan.setups import CIRCLES, FULL, arcs, choose_setups, run, seat, setup_name
 
 
@@ -49,16 +48,6 @@ def test_senseless_choice_is_refused(sites: list[str], kind: str, message: str) 
 def test_one_input_cannot_be_muted() -> None:
     with pytest.raises(InfluenceError, match="two or more inputs, got \\['x'\\]"):
         choose_setups(["x"], ["x"])
-
-
-def test_sites_keep_the_order_of_the_network() -> None:
-    assert select_sites(["z", "x"], ["x", "y", "z"]) == ["x", "z"]
-    assert select_sites(None, ["x", "y"]) == ["x", "y"]
-
-
-def test_unknown_site_is_told_with_the_near_one() -> None:
-    with pytest.raises(InfluenceError, match="unknown site 'dpeth': did you mean 'depth'"):
-        select_sites(["dpeth"], ["depth", "semantic"])
 
 
 def test_setup_is_named_by_what_is_present() -> None:

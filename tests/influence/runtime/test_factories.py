@@ -43,6 +43,6 @@ def test_working_directory_is_looked_at_and_left_again(
         ("math:sqrt", "TypeError"),
     ],
 )
-def test_failing_factory_is_told(text: str, reason: str) -> None:
+def test_failing_factory_is_reported(text: str, reason: str) -> None:
     with pytest.raises(InfluenceError, match=f"'{text}': expected module:factory .*{reason}"):
         make(text)

@@ -39,16 +39,16 @@ def test_folder_is_made_and_the_suffix_kept(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "a.npz").read_text() == "whole"
 
 
-def test_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+def test_folder_that_is_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     with (
-        pytest.raises(InfluenceError, match=r"could not write .* choose another place"),
+        pytest.raises(InfluenceError, match=r"could not write .* choose another folder"),
         replace_on_success(tmp_path / "a" / "b"),
     ):
         pass
 
 
-def test_disk_that_fills_up_is_told(tmp_path: Path) -> None:
+def test_disk_that_fills_up_is_reported(tmp_path: Path) -> None:
     """A limit on the size of files does what a full disk does, for HDF5 and for text."""
     values = np.random.default_rng(0).normal(size=(50, 1000))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -174,7 +174,7 @@ def test_environment_that_is_not_torchruns(
         monkeypatch.setenv(name, text)
     ((name, text),) = wrong.items()
     with (
-        pytest.raises(InfluenceError, match=f"{name}={text}[,:].*start by torchrun"),
+        pytest.raises(InfluenceError, match=f"{name}={text}[,.].*Start by torchrun"),
         join_processes("cpu"),
     ):
         pytest.fail("joined")
@@ -185,7 +185,7 @@ def test_others_that_are_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, text in found.items():
         monkeypatch.setenv(name, text)
     with (
-        pytest.raises(InfluenceError, match=r"process 1 of 2 expected to find .*localhost:port"),
+        pytest.raises(InfluenceError, match=r"process 1 of 2 expected to reach .*localhost:port"),
         join_processes("cpu"),
     ):
         pytest.fail("joined")

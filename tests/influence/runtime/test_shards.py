@@ -51,14 +51,14 @@ def test_only_its_own_files_are_cleared(folder: Path) -> None:
 
 def test_trials_are_kept_for_whoever_goes_on(folder: Path) -> None:
     store = ShardStore(folder, PLAN, resume=True)
-    assert store.kept("trials") is None
-    store.keep("trials", [{"shared": True}])
-    assert ShardStore(folder, PLAN, resume=True).kept("trials") == [{"shared": True}]
-    assert ShardStore(folder, PLAN).kept("trials") is None
+    assert store.load_json("trials") is None
+    store.save_json("trials", [{"shared": True}])
+    assert ShardStore(folder, PLAN, resume=True).load_json("trials") == [{"shared": True}]
+    assert ShardStore(folder, PLAN).load_json("trials") is None
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half of", None])
-def test_damaged_shard_is_told(folder: Path, content: bytes | None) -> None:
+def test_damaged_shard_is_reported(folder: Path, content: bytes | None) -> None:
     store = ShardStore(folder, PLAN, resume=True)
     (path,) = folder.glob("00000002*.npz")
     path.write_bytes(path.read_bytes()[:-40] if content is None else content)
@@ -67,23 +67,23 @@ def test_damaged_shard_is_told(folder: Path, content: bytes | None) -> None:
     assert store.load(0).keys() == ROWS.keys()
 
 
-def test_lost_shard_is_told(folder: Path) -> None:
+def test_lost_shard_is_reported(folder: Path) -> None:
     store = ShardStore(folder, PLAN, resume=True)
     ShardStore(folder, PLAN)  # another run starts afresh in the same folder
-    with pytest.raises(InfluenceError, match=r"00000002.* taken away.* no other run"):
+    with pytest.raises(InfluenceError, match=r"00000002.* removed.* no other run"):
         store.load(2)
 
 
 @pytest.mark.parametrize("name", ["plan.json", "trials.json"])
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff"])
-def test_damaged_notes_are_told(folder: Path, name: str, content: bytes) -> None:
+def test_damaged_notes_are_reported(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
     with pytest.raises(InfluenceError, match=rf"{name}: .* damaged file .* Start afresh"):
-        ShardStore(folder, PLAN, resume=True).kept("trials")
-    assert ShardStore(folder, PLAN).kept("trials") is None
+        ShardStore(folder, PLAN, resume=True).load_json("trials")
+    assert ShardStore(folder, PLAN).load_json("trials") is None
 
 
-def test_plan_that_is_no_object_is_told(folder: Path) -> None:
+def test_plan_that_is_no_object_is_reported(folder: Path) -> None:
     (folder / "plan.json").write_text("[1]")
     with pytest.raises(InfluenceError, match=r"plan\.json: .* damaged file \(no object\)"):
         ShardStore(folder, PLAN, resume=True)

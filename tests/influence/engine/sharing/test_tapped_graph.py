@@ -19,8 +19,8 @@ from influence.engine.sharing.tapped_graph import (
 )
 from influence.errors import InfluenceError
 from influence.mutes.mute import BatchInputs
-from influence.network.hooks import pool_channels
 from influence.network.joint_network import JointNetwork
+from influence.network.sites import pool_channels
 
 
 class Fusion(nn.Module):

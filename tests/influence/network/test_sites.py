@@ -1,4 +1,4 @@
-"""Hooks: the names of edges, what is seen and replaced, and edges that never fire."""
+"""The names of sites; what hooks record and replace at edges; edges that never fire."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
-from influence.network.hooks import check_modules, tapped
 from influence.network.joint_network import JointNetwork
-from influence.network.sites import edges_of, point_name, site_of
+from influence.network.sites import (
+    check_modules,
+    edges_of,
+    point_name,
+    select_sites,
+    site_of,
+    tapped,
+)
 
 
 class Twice(nn.Module):
@@ -77,3 +83,13 @@ def test_a_module_that_is_not_there() -> None:
     check_modules(net, ["enc", "pair"])
     with pytest.raises(InfluenceError, match="unknown module of network 'network' 'encc': did you"):
         check_modules(net, ["encc"])
+
+
+def test_sites_keep_the_order_of_the_network() -> None:
+    assert select_sites(["z", "x"], ["x", "y", "z"]) == ["x", "z"]
+    assert select_sites(None, ["x", "y"]) == ["x", "y"]
+
+
+def test_an_unknown_site_is_refused_and_the_nearest_one_named() -> None:
+    with pytest.raises(InfluenceError, match="unknown site 'dpeth': did you mean 'depth'"):
+        select_sites(["dpeth"], ["depth", "semantic"])
