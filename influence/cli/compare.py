@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,37 +12,19 @@ from influence.cli import options
 __all__ = ["compare"]
 
 
-def _pairs(
-    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
-) -> list[tuple[str, str]]:
-    pairs = []
-    for text in texts:
-        first, _, second = text.partition("=")
-        if not first or not second:
-            raise click.BadParameter(f"expected network=network, got {text!r}")
-        pairs.append((first, second))
-    return pairs
-
-
 @click.command()
 @click.argument("run_a", type=click.Path(path_type=Path))
 @click.argument("run_b", required=False, type=click.Path(path_type=Path))
-@click.option("--pair", "pairs", multiple=True, callback=_pairs, metavar="A=B",
-              help="Compare networks A and B; by default those of equal name.")  # fmt: skip
-@options.computed_metric
-@options.mute
-@options.level
-@options.format
-@options.csv
+@options.pairs("--pair", "pairs", form="network=network", metavar="A=B",
+               help="Compare networks A and B; by default those of equal name.")  # fmt: skip
+@options.computed_metrics
+@options.computed
 def compare(
     run_a: Path,
     run_b: Path | None,
     pairs: list[tuple[str, str]],
-    metric: tuple[str, ...],
-    mute: tuple[str, ...],
-    level: str,
-    format: str,
-    out: Path | None,
+    metrics: tuple[str, ...],
+    **shown: Any,
 ) -> None:
     """Test whether omega, or the performance, differs between networks or runs.
 
@@ -51,7 +34,6 @@ def compare(
     """
     from influence.analysis.comparison import compare as compare_runs
     from influence.analysis.comparison import data_notes
-    from influence.display.table import format_table
     from influence.display.tables.comparison import comparison_table
     from influence.results.run import read_run
 
@@ -59,11 +41,7 @@ def compare(
         raise click.UsageError("Name a second run, or two networks of this one by --pair A=B.")
     first = read_run(run_a, rows=True)
     second = read_run(run_b, rows=True) if run_b else first
-    found = compare_runs(first, second, pairs=pairs, metrics=metric)
-    shown = list(found["metric"].unique()) if metric else []
-    table = comparison_table(found, metric=shown, mute=mute, level=level)
-    click.echo(format_table(table, format), nl=False)
+    found = compare_runs(first, second, pairs=pairs, metrics=metrics)
+    options.print_computed(found, comparison_table, metrics, **shown)
     for note in data_notes(first, second):
         click.echo(note, err=True)
-    if out:
-        options.write_csv(found, out)

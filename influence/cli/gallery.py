@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,11 +31,7 @@ def gallery(
     ckpt: tuple[str, ...],
     data: str,
     network: str | None,
-    mute: str | None,
-    metric: tuple[str, ...],
-    top: int,
-    own: bool,
-    device: str,
+    **chosen: Any,
 ) -> None:
     """Save pictures of the samples that each source helped and hurt most in a run.
 
@@ -47,10 +44,7 @@ def gallery(
     from influence.display.gallery import write_gallery
     from influence.samples.rerun import gather_gallery
 
-    found, notes = gather_gallery(
-        run, networks, options.read_data(data), mute=mute, metric=metric, top=top, own=own,
-        device=device,
-    )  # fmt: skip
+    found, notes = gather_gallery(run, networks, options.read_data(data), **chosen)
     for note in notes:
         click.echo(note, err=True)
     size = sum(map(len, found.images.values())) / 1000

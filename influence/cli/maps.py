@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -39,14 +40,11 @@ def maps(
     target: str,
     mute: str,
     ids: tuple[str, ...],
-    seed: int | None,
-    limit: int | None,
     run: Path | None,
-    top: int | None,
-    metric: str | None,
     device: str,
     out: Path | None,
     figure: Path | None,
+    **asked: Any,
 ) -> None:
     """Map the pixels of samples in which a source helps or hurts an output.
 
@@ -57,10 +55,10 @@ def maps(
     """
     if bool(ids) == bool(run):
         raise click.UsageError("Give either --id or --run.")
-    foreign = {"--seed": seed, "--limit": limit} if run else {"--top": top, "--metric": metric}
-    for option, value in foreign.items():
-        if value is not None:
-            raise click.UsageError(f"{option} does not go with {'--run' if run else '--id'}.")
+    given = {name: value for name, value in asked.items() if value is not None}
+    for name in ("seed", "limit") if run else ("top", "metric"):
+        if name in given:
+            raise click.UsageError(f"--{name} does not go with {'--run' if run else '--id'}.")
     if not (out or figure):
         raise click.UsageError("Give --out, --figure, or both.")
     if out and out.suffix != ".h5":
@@ -78,9 +76,9 @@ def maps(
     net, dataset = load_checkpoint(ckpt, network), options.read_data(data)
     effect = Effect(source, target, mute)
     if run:
-        found = map_extremes(run, net, dataset, effect, metric=metric, top=top or 4, device=device)
+        found = map_extremes(run, net, dataset, effect, device=device, **given)
     else:
-        found = map_samples(net, dataset, ids, effect, seed=seed or 0, limit=limit, device=device)
+        found = map_samples(net, dataset, ids, effect, device=device, **given)
     drawn = draw_maps(found) if figure else None
     if out:
         write_maps(out, found)

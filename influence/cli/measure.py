@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from influence.cli import options
 
 __all__ = ["measure"]
-
-
-def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
-    found: dict[str, list[str]] = {}
-    for choice in choices:
-        output, _, names = choice.partition("=")
-        if not output or not names:
-            raise click.BadParameter(f"expected output=metric,..., got {choice!r}")
-        found.setdefault(output, []).extend(options.split(names))
-    return found or None
 
 
 @click.command()
@@ -30,12 +22,13 @@ def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
 @click.option(
     "--mute", default="zero,mean", show_default=True, help="Mutes, joined by commas; panel for all."
 )
-@click.option("--metric", multiple=True, metavar="OUTPUT=NAME,...",
-              help="Metrics or sets of them; module:name for metrics of your own.")  # fmt: skip
-@click.option("--by", default="", metavar="LEVEL,...",
+@options.pairs("--metric", "metrics", form="output=metric,...", metavar="OUTPUT=NAME,...",
+               help="Metrics or sets of them; module:name for metrics of your own.")  # fmt: skip
+@click.option("--by", "levels", default="", metavar="LEVEL,...",
               help="Divide results: depth or depth=1,2,4; region or region=3; group.")  # fmt: skip
 @click.option(
     "--site",
+    "sites",
     multiple=True,
     metavar="NAME",
     help="Mute only these inputs, or internal edges: edge:MODULE.PATH.",
@@ -89,36 +82,21 @@ def _metrics(choices: tuple[str, ...]) -> dict[str, list[str]] | None:
     help="Stop before measuring if the unmuted score is another; costs one more pass. "
     "May be repeated.",
 )
-@click.option("--train", metavar="FILE", help="Training data, to learn the mute optimal from.")
+@click.option(
+    "--train", "training", metavar="FILE", help="Training data, to learn the mute optimal from."
+)
 @click.option("--resume", is_flag=True, help="Go on from an interrupted run.")
 def measure(
     more_checkpoints: tuple[str, ...],
     ckpt: tuple[str, ...],
     data: str,
-    out: Path,
     network: str | None,
+    out: Path,
     mute: str,
-    metric: tuple[str, ...],
-    by: str,
-    site: tuple[str, ...],
-    setups: str,
-    meeting: str,
-    interactions: bool,
-    device: str,
-    batch_size: int,
-    workers: int,
-    amp: str,
-    compile: bool,
-    channels_last: bool | None,
-    share: bool,
-    stream: bool,
-    draws: int,
-    confidence: float,
-    seed: int,
-    limit: int | None,
-    expect: tuple[str, ...],
-    train: str | None,
+    metrics: list[tuple[str, str]],
+    training: str | None,
     resume: bool,
+    **asked: Any,
 ) -> None:
     """Mute each input of trained networks and measure what each output loses.
 
@@ -126,9 +104,11 @@ def measure(
     `torchrun --nproc-per-node=N -m influence measure ...`, N processes share the work.
     """
     paths = [*ckpt, *more_checkpoints]
-    if stream and resume:
+    if asked["stream"] and resume:
         raise click.UsageError("--stream keeps nothing that --resume could go on from.")
-    metrics = _metrics(metric)
+    by_output: dict[str, list[str]] = defaultdict(list)
+    for output, names in metrics:
+        by_output[output] += options.split(names)
 
     import shutil
 
@@ -141,26 +121,20 @@ def measure(
     from influence.runtime.processes import join_processes
     from influence.statistics.bootstrap import Resampling
 
-    with join_processes(device) as processes:
+    execution, resampling = options.take(Execution, asked), options.take(Resampling, asked)
+    with join_processes(execution.device) as processes:
         run = measure_networks(
             options.load_networks(paths, network),
             options.read_data(data),
-            metrics=metrics,
-            levels=by,
+            metrics=by_output or None,
             mutes=options.split(mute),
-            sites=site or None,
-            setups=setups,
-            meeting=meeting,
-            interactions=interactions,
-            execution=Execution(device, batch_size, workers, amp, share, compile, channels_last),
-            resampling=Resampling(draws, confidence, seed),
-            stream=stream,
-            limit=limit,
-            expect=expect,
-            training=options.read_data(train) if train else None,
+            execution=execution,
+            resampling=resampling,
+            training=options.read_data(training) if training else None,
             progress=True,
             checkpointing=Checkpointing(out / "unfinished", resume, target=out),
             processes=processes,
+            **asked,
         )
         if processes.first:
             run.write(out)
@@ -169,7 +143,7 @@ def measure(
             if run.influence["mute"].nunique() > 1:
                 judged = mutes_table(run.influence, distance=run.distance, interval=False)
                 click.echo(format_table(judged, "text"))
-            if interactions:
+            if asked["interactions"]:
                 click.echo(format_table(interactions_table(run.interactions), "text"))
             for name, notes in run.info["notes"].items():
                 for note in notes:

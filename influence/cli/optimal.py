@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,7 +17,7 @@ __all__ = ["optimal"]
 @options.data
 @click.option("--out", type=click.Path(path_type=Path), help="The new checkpoint, a .pt2 file.")
 @options.network
-@click.option("--site", multiple=True, metavar="NAME", help="Only these inputs.")
+@click.option("--site", "sites", multiple=True, metavar="NAME", help="Only these inputs.")
 @click.option("--steps", default=200, show_default=True, type=click.IntRange(min=0),
               help="Steps of the optimiser, Adam.")  # fmt: skip
 @options.batch_size(8)
@@ -25,17 +26,7 @@ __all__ = ["optimal"]
 @options.seed
 @options.limit
 def optimal(
-    checkpoint: str,
-    data: str,
-    out: Path | None,
-    network: str | None,
-    site: tuple[str, ...],
-    steps: int,
-    batch_size: int,
-    device: str,
-    workers: int,
-    seed: int,
-    limit: int | None,
+    checkpoint: str, data: str, out: Path | None, network: str | None, **asked: Any
 ) -> None:
     """Learn the constants that hurt a network least in the place of its inputs.
 
@@ -52,12 +43,9 @@ def optimal(
     found = learn_optimal(
         load_checkpoint(checkpoint, network),
         options.read_data(data),
-        sites=site or None,
-        steps=steps,
-        seed=seed,
-        limit=limit,
-        execution=Execution(device, batch_size, workers),
+        execution=options.take(Execution, asked),
         progress=True,
+        **asked,
     )
     for name, constant in found.items():
         click.echo(f"{name}: {', '.join(f'{number:.6g}' for number in constant)}")

@@ -6,7 +6,6 @@ import ast
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,14 +16,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from influence.data.source import Data
+    from influence.display.table import Table
     from influence.network.joint_network import JointNetwork
 
-__all__ = ["batch_size", "checkpoint", "computed_metric", "csv", "data", "device", "format",
-           "level", "limit", "load_networks", "match_options", "metric", "mute", "names", "network",
-           "read_data", "read_frame", "runs", "seed", "split", "translate", "workers",
-           "write_csv"]  # fmt: skip
+__all__ = ["batch_size", "checkpoint", "computed", "computed_metrics", "data", "device", "format",
+           "limit", "load_networks", "match_options", "metric", "mute", "names", "network", "pairs",
+           "print_computed", "read_data", "read_frame", "runs", "seed", "split", "take",
+           "translate", "workers"]  # fmt: skip
 
 C = TypeVar("C", bound=Callable[..., Any])
+T = TypeVar("T")
 
 runs = click.argument(
     "runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN..."
@@ -46,11 +47,6 @@ workers = click.option("--workers", default=0, show_default=True, type=click.Int
 seed = click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
                     help="Seed of all random numbers.")  # fmt: skip
 limit = click.option("--limit", type=click.IntRange(min=1), help="Use only the first samples.")
-level = click.option(
-    "--level", default="all", show_default=True, help="A slice or a pattern to show."
-)
-csv = click.option("--out", type=click.Path(path_type=Path, dir_okay=False),
-                   help="Also write all results to this .csv file.")  # fmt: skip
 
 
 def batch_size(default: int) -> Callable[[C], C]:
@@ -68,21 +64,54 @@ def format(command: C) -> C:
     return click.option("--format", default="text", show_default=True, type=choice)(command)
 
 
-def names(flag: str, text: str) -> Callable[[C], C]:
+def names(*flags: str, help: str) -> Callable[[C], C]:
     """Declare an option that takes names joined by commas; a set of metrics stands for these."""
 
     def read(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...]:
         from influence.metrics.registry import spell_out
 
         found = split(text or "")
-        return tuple(spell_out(found)) if flag == "--metric" else found
+        return tuple(spell_out(found)) if "--metric" in flags else found
 
-    return click.option(flag, callback=read, metavar="NAME,...", help=text)
+    return click.option(*flags, callback=read, metavar="NAME,...", help=help)
 
 
-mute = names("--mute", "Show only these mutes, joined by commas.")
-metric = names("--metric", "Only these metrics, joined by commas.")
-computed_metric = names("--metric", "Compute only these metrics; module:name for your own.")
+mute = names("--mute", help="Show only these mutes, joined by commas.")
+metric = names("--metric", help="Only these metrics, joined by commas.")
+computed_metrics = names(
+    "--metric", "metrics", help="Compute only these metrics; module:name for your own."
+)
+
+
+def pairs(*flags: str, form: str, **attributes: Any) -> Callable[[C], C]:
+    """Declare an option that takes pairs of texts joined by ``=``, and may be repeated."""
+
+    def read(
+        context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+    ) -> list[tuple[str, str]]:
+        found = []
+        for text in texts:
+            first, _, second = text.partition("=")
+            if not first or not second:
+                raise click.BadParameter(f"expected {form}, got {text!r}")
+            found.append((first, second))
+        return found
+
+    return click.option(*flags, multiple=True, callback=read, **attributes)
+
+
+def computed(command: C) -> C:
+    """Declare what `print_computed` takes: which results are shown and how, and a file."""
+    path = click.Path(path_type=Path, dir_okay=False)
+    for option in (
+        click.option("--out", type=path, help="Also write all results to this .csv file."),
+        format,
+        click.option("--level", default="all", show_default=True,
+                     help="A slice or a pattern to show."),
+        mute,
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 def split(text: str) -> tuple[str, ...]:
@@ -94,13 +123,18 @@ def split(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def match_options(function: Callable[..., object], options: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass that were given, as keyword arguments of a function.
+def take(record: Callable[..., T], options: dict[str, Any]) -> T:
+    """Make a dataclass of the options that are its fields, which are taken out of `options`."""
+    fields = [name for name in signature(record).parameters if name in options]
+    return record(**{name: options.pop(name) for name in fields})
 
-    A field that is `None` or empty was not given; one that the function does not take is an error.
+
+def match_options(function: Callable[..., object], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were given, as keyword arguments of a function.
+
+    One that is `None` or empty was not given; one that the function does not take is an error.
     """
-    every = {field.name: getattr(options, field.name) for field in fields(options)}
-    given = {name: value for name, value in every.items() if value not in (None, (), {})}
+    given = {name: value for name, value in options.items() if value not in (None, (), {})}
     context = click.get_current_context()
     for name in sorted(given.keys() - signature(function).parameters.keys()):
         option = _find_option(name, [context.command])
@@ -139,17 +173,38 @@ def load_networks(paths: Sequence[str], network: str | None) -> list[JointNetwor
     return [load_checkpoint(path, network) for path in paths]
 
 
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write a CSV file, which appears whole or not at all, and say so."""
+def print_computed(
+    frame: pd.DataFrame,
+    make: Callable[..., Table],
+    metrics: Sequence[str],
+    *,
+    format: str,
+    out: Path | None,
+    **shown: Any,
+) -> None:
+    """Print a table of results, and write them all to a CSV file if `out` is given.
+
+    Parameters
+    ----------
+    frame
+        The results.
+    make
+        Makes a table of the frame and of the options `shown`.
+    metrics
+        The metrics that were computed; without any the table chooses.
+    format, out
+        The format of the table, and the file, which appears whole or not at all.
+    """
+    from influence.display.table import format_table
     from influence.runtime.files import replace_on_success
 
-    with replace_on_success(path) as aside:
-        frame.to_csv(aside, index=False, lineterminator="\n")
-    click.echo(f"wrote {path}", err=True)
+    table = make(frame, metric=list(frame["metric"].unique()) if metrics else (), **shown)
+    click.echo(format_table(table, format), nl=False)
+    if out:
+        with replace_on_success(out) as aside:
+            frame.to_csv(aside, index=False, lineterminator="\n")
+        click.echo(f"wrote {out}", err=True)
 
-
-OPTION_OF: Mapping[str, str] = {"levels": "by", "networks": "ckpt", "training": "train"}
-"""Argument of the library -> option, where this is neither the argument nor its singular."""
 
 RECORD = re.compile(r"\b(?:checkpointing|execution|resampling)=\w+\((?:\w+, )*([^()]*=[^()]*)\)")
 """Arguments that the library takes together, such as ``execution=Execution(share=False)``."""
@@ -200,11 +255,9 @@ def translate(text: str, *commands: click.Command) -> str:
 
 
 def _find_option(name: str, commands: Sequence[click.Command]) -> click.Option | None:
-    """Return the first option for an argument of the library."""
-    wanted = {name, name.removesuffix("s"), OPTION_OF.get(name)}
+    """Return the first option that is named like an argument of the library, or its singular."""
     for option in (option for command in commands for option in command.params):
-        called = {option.name, *(flag.strip("-").replace("-", "_") for flag in option.opts)}
-        if isinstance(option, click.Option) and wanted & called:
+        if isinstance(option, click.Option) and option.name in (name, name.removesuffix("s")):
             return option
     return None
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,30 +15,6 @@ __all__ = ["plot"]
 
 FRAMES = ("influence", "performance", "interactions", "distance", "seeds")
 """Frames of runs, which plots take by these names; a run may lack `distance`."""
-
-
-@dataclass(frozen=True)
-class PlotOptions:
-    """The options of a figure, called as the functions that draw call them."""
-
-    mute: str | None
-    mutes: tuple[str, ...]
-    metric: tuple[str, ...]
-    level: str | None
-    directions: str | None
-    groups: Mapping[str, str]
-
-
-def _groups(
-    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
-) -> dict[str, str]:
-    groups: dict[str, str] = {}
-    for text in texts:
-        group, _, networks = text.partition("=")
-        if not group or not networks:
-            raise click.BadParameter(f"expected group=network,..., got {text!r}")
-        groups |= dict.fromkeys(options.split(networks), group)
-    return groups
 
 
 @click.command()
@@ -55,17 +30,10 @@ def _groups(
 )
 @click.option("--directions", type=click.Choice(["cross", "all"]),
               help="cross, the default, leaves out outputs of the source's name.")  # fmt: skip
-@click.option("--group", "groups", multiple=True, callback=_groups, metavar="NAME=NETWORK,...",
-              help="Draw these networks in one colour; may be repeated.")  # fmt: skip
+@options.pairs("--group", "groups", form="group=network,...", metavar="NAME=NETWORK,...",
+               help="Draw these networks in one colour; may be repeated.")  # fmt: skip
 def plot(
-    kind: str,
-    runs: tuple[Path, ...],
-    out: Path,
-    mute: str | None,
-    metric: tuple[str, ...],
-    level: str | None,
-    directions: str | None,
-    groups: dict[str, str],
+    kind: str, runs: tuple[Path, ...], out: Path, groups: list[tuple[str, str]], **asked: Any
 ) -> None:
     """Draw a figure of measured runs.
 
@@ -81,9 +49,9 @@ def plot(
     check_suffix(out)
     draw = drawing_of(kind)
     takes = signature(draw).parameters
-    several = "mutes" in takes
-    mutes = options.split(mute or "") if several else ()
-    asked = PlotOptions(None if several else mute, mutes, metric, level, directions, groups)
+    asked["groups"] = {name: group for group, names in groups for name in options.split(names)}
+    if "mutes" in takes:
+        asked["mutes"] = options.split(asked.pop("mute") or "")
     given = options.match_options(draw, asked)
     frames = {
         name: options.read_frame(runs, name, optional=name == "distance")

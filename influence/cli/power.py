@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,7 +14,7 @@ __all__ = ["power"]
 
 @click.command()
 @options.runs
-@click.option("--power", "chance", default=0.8, show_default=True, help="Probability to detect.")
+@click.option("--power", default=0.8, show_default=True, help="Probability to detect.")
 @click.option("--alpha", default=0.05, show_default=True, help="Level of the two-sided test.")
 @click.option(
     "--n", "planned", type=click.IntRange(min=2),
@@ -23,23 +24,9 @@ __all__ = ["power"]
     "--omega", type=float,
     help="The omega to detect, in natural units (0.01 of mean IoU); by default that of the run.",
 )  # fmt: skip
-@options.computed_metric
-@options.mute
-@options.level
-@options.format
-@options.csv
-def power(
-    runs: tuple[Path, ...],
-    chance: float,
-    alpha: float,
-    planned: int | None,
-    omega: float | None,
-    metric: tuple[str, ...],
-    mute: tuple[str, ...],
-    level: str,
-    format: str,
-    out: Path | None,
-) -> None:
+@options.computed_metrics
+@options.computed
+def power(runs: tuple[Path, ...], metrics: tuple[str, ...], **asked: Any) -> None:
     """Compute which omega a number of samples can detect, and how many samples an omega needs.
 
     RUN is a directory that `influence measure` wrote: a first measurement, from which the variance
@@ -48,14 +35,8 @@ def power(
     """
     from influence.analysis.estimates import read_estimates
     from influence.analysis.power import plan_samples
-    from influence.display.table import format_table
     from influence.display.tables.precision import power_table
 
-    found = plan_samples(
-        read_estimates(runs, metric), planned=planned, omega=omega, alpha=alpha, power=chance
-    )
-    shown = list(found["metric"].unique()) if metric else []
-    table = power_table(found, metric=shown, mute=mute, level=level)
-    click.echo(format_table(table, format), nl=False)
-    if out:
-        options.write_csv(found, out)
+    plan = {name: asked.pop(name) for name in ("planned", "omega", "alpha", "power")}
+    found = plan_samples(read_estimates(runs, metrics), **plan)
+    options.print_computed(found, power_table, metrics, **asked)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,46 +14,20 @@ from influence.display.tables import TABLES
 __all__ = ["table"]
 
 
-@dataclass(frozen=True)
-class TableOptions:
-    """The options of a table, called as the functions that make tables call them."""
-
-    mute: tuple[str, ...]
-    metric: tuple[str, ...]
-    source: tuple[str, ...]
-    target: tuple[str, ...]
-    setup: tuple[str, ...]
-    top: int | None
-    level: str | None
-    interval: bool | None
-
-
 @click.command()
 @click.argument("kind", type=click.Choice(list(TABLES)))
 @options.runs
 @options.format
 @options.mute
 @options.metric
-@options.names("--source", "Only these muted sites, joined by commas.")
-@options.names("--target", "Only these outputs, joined by commas.")
+@options.names("--source", help="Only these muted sites, joined by commas.")
+@options.names("--target", help="Only these outputs, joined by commas.")
 @click.option("--top", type=click.IntRange(min=1),
               help="How many helped and how many hurt samples; 10 by default.")  # fmt: skip
-@options.names("--setup", "Only these setups, such as depth+semantic; * for all.")
+@options.names("--setup", help="Only these setups, such as depth+semantic; * for all.")
 @click.option("--level", help="A slice such as class:floor, or a pattern such as 'class:*'.")
 @click.option("--interval/--no-interval", default=None, help="Show the intervals, or not.")
-def table(
-    kind: str,
-    runs: tuple[Path, ...],
-    format: str,
-    mute: tuple[str, ...],
-    metric: tuple[str, ...],
-    source: tuple[str, ...],
-    target: tuple[str, ...],
-    top: int | None,
-    setup: tuple[str, ...],
-    level: str | None,
-    interval: bool | None,
-) -> None:
+def table(kind: str, runs: tuple[Path, ...], format: str, **asked: Any) -> None:
     """Print a table of measured runs.
 
     KIND is omega (how much each input helps each output), mutes (each direction under every mute,
@@ -64,7 +38,6 @@ def table(
     several runs are put together.
     """
     chosen = TABLES[kind]
-    asked = TableOptions(mute, metric, source, target, setup, top, level, interval)
     given = options.match_options(chosen.make, asked)
     beside = {name: options.read_frame(runs, name, optional=True) for name in chosen.beside}
     made = chosen.make(options.read_frame(runs, chosen.frame), **beside, **given)
