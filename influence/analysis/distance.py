@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from influence.analysis.omega import Subject
 from influence.plan.conditions import Condition
 from influence.results.tables import DISTANCE_COLUMNS
-from influence.statistics.features import FEATURES, MARK
-from influence.statistics.rows import RowKey, full_key
+from influence.statistics.rows import FEATURES, MARK, RowKey, full_key
 
 __all__ = ["THRESHOLD", "distance_frame", "distance_of"]
 
@@ -44,7 +43,7 @@ def distance_frame(
     ----------
     features
         The features (samples, channels) of every condition and place; see
-        `influence.statistics.features`.
+        `influence.statistics.rows`.
     subject
         The network and data that they are of.
     threshold

@@ -20,8 +20,7 @@ from influence.engine.schedule import Schedule
 from influence.errors import InfluenceError
 from influence.runtime.execution import Session
 from influence.statistics.bootstrap import Resampling
-from influence.statistics.features import FEATURES
-from influence.statistics.rows import RowKey, Rows, Sums
+from influence.statistics.rows import FEATURES, RowKey, Rows, Sums
 from influence.statistics.running_sums import RunningSums
 
 __all__ = ["BatchRows", "Collected", "Collector", "Features", "RowCollector", "SumCollector"]

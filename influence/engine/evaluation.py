@@ -23,8 +23,7 @@ from influence.plan.plan import Plan
 from influence.runtime.execution import Execution, Session
 from influence.runtime.processes import Json
 from influence.runtime.shards import ShardStore
-from influence.statistics.features import feature_keys
-from influence.statistics.rows import RowKey, Rows, StatefulValues, Sums
+from influence.statistics.rows import RowKey, Rows, StatefulValues, Sums, feature_keys
 
 __all__ = ["Evaluation", "evaluate", "try_out"]
 

@@ -25,8 +25,7 @@ from influence.network.joint_network import JointNetwork
 from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.plan import Plan
 from influence.plan.setups import FULL
-from influence.statistics.features import FEATURES, MARK
-from influence.statistics.rows import RowKey, StatefulValues
+from influence.statistics.rows import FEATURES, MARK, RowKey, StatefulValues
 
 __all__ = ["BatchReduction", "Reduction", "RowChecks", "explain_failure"]
 

@@ -13,7 +13,7 @@ from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.programs.program import Program
 from influence.network.sites import check_modules, check_samples_first, pool_channels, tapped
-from influence.statistics.features import is_place, place_name
+from influence.statistics.rows import is_place, place_name
 
 __all__ = ["Tapped", "tap_network"]
 

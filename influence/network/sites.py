@@ -8,7 +8,7 @@ Four words are kept apart here and in the engine:
 - a *point* is one tensor of an edge: the first is named like the edge, ``edge:encoder.depth``, the
   next one ``edge:encoder.depth@1``;
 - a *place* is a tensor inside the network at which features are compared. Nothing is replaced
-  there. Its name starts with ``at:``, see `influence.statistics.features`.
+  there. Its name starts with ``at:``, see `influence.statistics.rows`.
 """
 
 from __future__ import annotations

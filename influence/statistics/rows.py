@@ -2,12 +2,17 @@
 
 A metric of a whole data set is a formula on the sum of its rows. Values, intervals and p-values are
 therefore computed from rows and their sums, without running a network again.
+
+The features at a place inside a network are rows, too. A place is a point at which muted features
+are compared with those of the data: see `influence.analysis.distance`. Of a map, the mean over all
+pixels is kept, one number a channel.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -19,20 +24,31 @@ from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.setups import FULL
 
 __all__ = [
+    "FEATURES",
+    "MARK",
     "RowKey",
     "Rows",
     "Sides",
     "StatefulValues",
     "Sums",
+    "feature_keys",
     "full_key",
+    "is_place",
     "list_conditions",
     "match_samples",
+    "place_name",
 ]
 
 Array = NDArray[np.float64]
 
 Sides = tuple[Array, Array]
 """Arrays of the two sides of a difference, such as the full and the muted one of an omega."""
+
+FEATURES = "features"
+"""The statistic of a place: one row of numbers for each sample, one number for each channel."""
+
+MARK = "at:"
+"""Begins the name of a place, where the names of outputs also stand."""
 
 
 class RowKey(NamedTuple):
@@ -76,6 +92,33 @@ def list_conditions(keys: Iterable[RowKey]) -> list[Condition]:
     """List the conditions of some keys in their order, the full one first."""
     found = dict.fromkeys(key.condition for key in keys)
     return sorted(found, key=lambda c: c.setup != FULL)
+
+
+def feature_keys(conditions: Iterable[Condition], places: Iterable[str]) -> list[RowKey]:
+    """List the keys of the features at some places under some conditions.
+
+    >>> [str(key) for key in feature_keys([Condition("none", frozenset())], ["at:fuse"])]
+    ['full/at:fuse/features']
+    """
+    return [RowKey(*at, FEATURES) for at in product(conditions, places)]
+
+
+def is_place(name: str) -> bool:
+    """Return whether a name is that of a place, and not of an output.
+
+    >>> is_place("at:fuse.add"), is_place("depth")
+    (True, False)
+    """
+    return name.startswith(MARK)
+
+
+def place_name(path: str) -> str:
+    """Return the name of the features at the place with a module path.
+
+    >>> place_name("fuse.add")
+    'at:fuse.add'
+    """
+    return f"{MARK}{path}"
 
 
 @dataclass(frozen=True)

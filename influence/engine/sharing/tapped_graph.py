@@ -22,7 +22,7 @@ from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.programs.program import Program
 from influence.network.sites import PREFIX, check_fired, point_name, pool_channels
-from influence.statistics.features import place_name
+from influence.statistics.rows import place_name
 
 __all__ = [
     "TappedGraph",

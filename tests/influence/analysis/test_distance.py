@@ -27,8 +27,7 @@ from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork
 from influence.plan.conditions import Condition
-from influence.statistics.features import feature_keys
-from influence.statistics.rows import RowKey
+from influence.statistics.rows import RowKey, feature_keys
 
 SUBJECT = Subject("net", 0, "data", ("x", "y"), {}, {}, {})
 FULL, NO_X, NEITHER = (
