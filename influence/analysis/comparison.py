@@ -21,12 +21,7 @@ from influence.analysis.omega import (
     list_cells,
     make_table,
 )
-from influence.analysis.stored_run import (
-    find_data_hash,
-    find_resampling,
-    find_subjects,
-    tabled_conditions,
-)
+from influence.analysis.stored_run import find_subjects, read_measured, tabled_conditions
 from influence.errors import InfluenceError, unknown
 from influence.metrics.registry import Wanted
 from influence.plan.conditions import NO_MUTE, Condition
@@ -117,7 +112,7 @@ def compare(
             "the pairs, such as pairs=[('A', 'B')]"
         )
     subjects_a, subjects_b = find_subjects(run_a, metrics), find_subjects(run_b, metrics)
-    resampling = resampling or find_resampling(run_a)
+    resampling = resampling or read_measured(run_a).resampling
     frames = [
         _compare_pair(
             pair := draw_pair(run_a.rows[a], run_b.rows[b], resampling),
@@ -139,7 +134,7 @@ def compare(
 
 def data_notes(run_a: Run, run_b: Run) -> list[str]:
     """Return a note if the evaluation files of two runs are not the same to the byte."""
-    hashes = [find_data_hash(run) for run in (run_a, run_b)]
+    hashes = [read_measured(run).data.sha256 for run in (run_a, run_b)]
     if hashes[0] == hashes[1] or not all(hashes):
         return []
     return ["the evaluation files of the two runs differ; samples were matched by their ids"]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from influence.analysis.omega import Subject, list_cells, make_table
-from influence.analysis.stored_run import find_resampling, find_subjects, tabled_conditions
+from influence.analysis.stored_run import find_subjects, read_measured, tabled_conditions
 from influence.metrics.registry import Wanted
 from influence.results.run import Run, read_run
 from influence.results.selection import named
@@ -141,7 +141,7 @@ def estimate_runs(runs: Sequence[Run], metrics: Sequence[Wanted] = ()) -> Estima
     InfluenceError
         If a run has no rows, or the samples are not the same.
     """
-    resampling = find_resampling(runs[0])
+    resampling = read_measured(runs[0]).resampling
     first: dict[tuple[str, str], Rows] = {}
     found = []
     for run in runs:

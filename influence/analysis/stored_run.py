@@ -21,7 +21,7 @@ from influence.runtime.records import Record, read_record
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import Rows
 
-__all__ = ["find_data_hash", "find_resampling", "find_subjects", "tabled_conditions"]
+__all__ = ["MeasuredRecord", "find_subjects", "of_network", "read_measured", "tabled_conditions"]
 
 MOST_DRAWS = 10**6
 """More draws are refused: a damaged file could ask for any amount of memory."""
@@ -32,14 +32,16 @@ class NetworkRecord(Record, extra="ignore"):
 
     name: str
     seed: int | None
+    sha256: str = ""
     sites: list[str]
     metrics: dict[str, list[str]]
 
 
 class DataRecord(Record, extra="ignore"):
-    """The data in ``run.json``."""
+    """The data in ``run.json``: the hash of an evaluation file, and the number of samples."""
 
     sha256: str | None
+    n: int | None = None
 
 
 class MeasuredRecord(Record, extra="ignore"):
@@ -50,6 +52,30 @@ class MeasuredRecord(Record, extra="ignore"):
     draws: int = Field(ge=1, le=MOST_DRAWS)
     confidence: float = Field(gt=0, lt=1)
     seed: int
+
+    @property
+    def resampling(self) -> Resampling:
+        """The resampling that the intervals of the run were computed by."""
+        return Resampling(self.draws, self.confidence, self.seed)
+
+
+def read_measured(run: Run, source: str = "run.json") -> MeasuredRecord:
+    """Read how a run was measured, from the content of ``run.json``.
+
+    Parameters
+    ----------
+    run
+        A run, of which `Run.info` may hold anything.
+    source
+        The name of the file, for errors.
+
+    Raises
+    ------
+    InfluenceError
+        If a part is missing, or has a value that no run can have.
+    """
+    content = run.info.get("measured")
+    return read_record(MeasuredRecord, content, f"{source}: measured", "Measure again")
 
 
 def find_subjects(run: Run, metrics: Sequence[Wanted] = ()) -> dict[str, Subject]:
@@ -76,7 +102,7 @@ def find_subjects(run: Run, metrics: Sequence[Wanted] = ()) -> dict[str, Subject
             "expected a run with its rows, got one without (a streamed run keeps none). Measure "
             "without streaming, or read it by read_run(directory, rows=True)"
         )
-    networks = _read(run).networks
+    networks = read_measured(run).networks
     if len(networks) != len(run.rows):
         raise InfluenceError(
             f"run.json names {len(networks)} networks and rows.h5 has {len(run.rows)}. Copy the "
@@ -95,41 +121,12 @@ def find_subjects(run: Run, metrics: Sequence[Wanted] = ()) -> dict[str, Subject
     return subjects
 
 
-def find_resampling(run: Run) -> Resampling:
-    """Return the resampling that a run's intervals were computed by.
-
-    Raises
-    ------
-    InfluenceError
-        If run.json does not contain it, or contains values that no run can have.
-    """
-    measured = _read(run)
-    return Resampling(measured.draws, measured.confidence, measured.seed)
-
-
-def find_data_hash(run: Run) -> str:
-    """Return the SHA-256 of the evaluation file of a run; empty if there was none.
-
-    Raises
-    ------
-    InfluenceError
-        If run.json does not contain it.
-    """
-    return _read(run).data.sha256 or ""
-
-
 def tabled_conditions(run: Run, found: Iterable[Condition]) -> list[Condition]:
     """Return those of some conditions that mute one site, in the order of a run's table."""
     order = run.influence[["mute", "source"]].drop_duplicates().itertuples(index=False)
     known = set(found)
     muted = [Condition(str(mute), frozenset({str(source)})) for mute, source in order]
     return [condition for condition in muted if condition in known]
-
-
-def _read(run: Run) -> MeasuredRecord:
-    """Read what was measured from run.json, which may hold anything."""
-    content = run.info.get("measured")
-    return read_record(MeasuredRecord, content, "run.json: measured", "Measure again")
 
 
 def _known(metrics: Sequence[Wanted]) -> Mapping[str, Metric]:
@@ -151,7 +148,7 @@ def _subject(key: str, network: NetworkRecord, run: Run, known: Mapping[str, Met
             f"rows.h5 holds network {key!r} where run.json names {name!r}. Copy the files of one "
             "run"
         )
-    table = _of(run.influence, name, seed)
+    table = of_network(run.influence, name, seed)
     if table.empty:
         raise InfluenceError(
             f"influence.csv has no row of network {name!r} with seed {seed}, which run.json names. "
@@ -203,7 +200,8 @@ def _check(rows: Rows, subject: Subject, influence: pd.DataFrame) -> None:
     keys = ["mute", "source", "target", "metric", "level"]
     if found.empty:
         return
-    both = found.merge(_of(influence, subject.network, subject.seed), on=keys, how="left")
+    table = of_network(influence, subject.network, subject.seed)
+    both = found.merge(table, on=keys, how="left")
     close = np.isclose(both["omega_x"], both["omega_y"], rtol=1e-6, atol=1e-9, equal_nan=True)
     if not close.all():
         first = both[~close].iloc[0]
@@ -215,7 +213,7 @@ def _check(rows: Rows, subject: Subject, influence: pd.DataFrame) -> None:
         )
 
 
-def _of(frame: pd.DataFrame, network: str, seed: int | None) -> pd.DataFrame:
+def of_network(frame: pd.DataFrame, network: str, seed: int | None) -> pd.DataFrame:
     """Return the rows of one network and seed."""
     named = frame[frame["network"] == network]
     return named[named["seed"].isna() if seed is None else named["seed"] == seed]

@@ -12,6 +12,7 @@ from os import PathLike
 
 import pandas as pd
 
+from influence.analysis.stored_run import of_network, read_measured
 from influence.data.dataset import EvaluationSet
 from influence.data.source import Data, open_data
 from influence.display.gallery import Exhibit, Gallery, make_gallery
@@ -30,27 +31,9 @@ REALISTIC = "shuffle"
 """The mute that a gallery prefers, as it replaces inputs by inputs of the data."""
 
 
-class _Network(Record, extra="ignore"):
-    sha256: str
-    name: str
-    seed: int | None
+class LearnedRecord(Record, extra="ignore"):
+    """The optimal constants that a run learned, in ``run.json``: network -> input -> constant."""
 
-
-class _Data(Record, extra="ignore"):
-    sha256: str
-    n: int
-
-
-class _Measured(Record, extra="ignore"):
-    networks: Sequence[_Network]
-    data: _Data
-    seed: int
-
-
-class _Facts(Record, extra="ignore"):
-    """What ``run.json`` has to say of a measurement that is repeated."""
-
-    measured: _Measured
     learned: Mapping[str, Mapping[str, Sequence[float]]] = {}
 
 
@@ -61,29 +44,23 @@ class Rerun:
     Parameters
     ----------
     network, data
-        The network and the data that were measured.
+        The network, with the optimal constants that the run learned, and the data.
     seed, count
         The seed of the measurement, and its number of samples.
     samples
         The rows of ``samples.csv.gz`` of this network.
-    learned
-        Input -> optimal constant, for the inputs for which the run learned one.
     """
 
     network: JointNetwork
     data: EvaluationSet = field(repr=False)
     seed: int
-    count: int
+    count: int | None
     samples: pd.DataFrame = field(repr=False)
-    learned: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def maps(self, ids: Sequence[str], effect: Effect, device: str = "auto") -> SampleMaps:
         """Map samples by `influence.samples.maps.map_samples`, as they were measured."""
-        network = self.network
-        if effect.mute == "optimal":
-            network = with_optimal(network, self.learned)
         return map_samples(
-            network, self.data, ids, effect, seed=self.seed, limit=self.count, device=device
+            self.network, self.data, ids, effect, seed=self.seed, limit=self.count, device=device
         )
 
 
@@ -119,8 +96,9 @@ def open_rerun(
     >>> rerun.seed, rerun.count
     (4, 3)
     """
-    facts = read_record(_Facts, run.info, f"{directory}/run.json", "Measure again")
-    measured, learned = facts.measured, facts.learned
+    source = f"{directory}/run.json"
+    measured = read_measured(run, source)
+    learned = read_record(LearnedRecord, run.info, source, "Measure again").learned
     name, seed = network.name, network.seed
     if (network.sha256, name, seed) not in [(n.sha256, n.name, n.seed) for n in measured.networks]:
         raise InfluenceError(
@@ -133,20 +111,18 @@ def open_rerun(
             f"{directory} was measured on other data than {data.source}. Give the data that were "
             "measured"
         )
-    samples = run.samples
-    if samples.empty:
+    if run.samples.empty:
         raise InfluenceError(
             f"{directory} has no samples to choose from, as it was streamed. Measure with "
             "stream=False"
         )
-    same_seed = samples["seed"].isna() if seed is None else samples["seed"] == seed
+    constants = learned.get(name) or learned.get(f"{name}-seed{seed}") or {}
     return Rerun(
-        network,
+        with_optimal(network, constants),
         data,
         measured.seed,
         measured.data.n,
-        samples[(samples["network"] == name) & same_seed],
-        learned.get(name) or learned.get(f"{name}-seed{seed}") or {},
+        of_network(run.samples, name, seed),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from influence.analysis.omega import influence_frame
-from influence.analysis.stored_run import find_data_hash, find_resampling, find_subjects
+from influence.analysis.stored_run import find_subjects, read_measured
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork
@@ -31,7 +31,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory, toy_file: Path) -> Path:
 
 def test_the_tables_can_be_made_again_from_the_files(directory: Path) -> None:
     run = read_run(directory, rows=True)
-    subjects, resampling = find_subjects(run), find_resampling(run)
+    subjects, resampling = find_subjects(run), read_measured(run).resampling
     assert list(subjects) == ["toy-seed0", "toy-seed1", "other"]
     assert resampling == Resampling(DRAWS, 0.95, 3)
     keys = ["mute", "source", "target", "metric", "level"]
@@ -85,14 +85,14 @@ def test_files_of_several_runs_are_noticed(directory: Path) -> None:
             find_subjects(other)
     for name, value in (("draws", "many"), ("confidence", None), ("seed", [])):
         with pytest.raises(InfluenceError, match=r"run\.json"):
-            find_resampling(measured(run, **{name: value}))
+            read_measured(measured(run, **{name: value}))
 
 
 def test_what_run_json_lacks_or_no_run_can_have_is_refused(directory: Path) -> None:
     run = read_run(directory, rows=True)
-    assert find_data_hash(run) == run.info["measured"]["data"]["sha256"]
-    with pytest.raises(InfluenceError, match=r"run\.json: measured: data: .* got 'None'"):
-        find_data_hash(measured(run, data=None))
+    assert read_measured(run).data.sha256 == run.info["measured"]["data"]["sha256"]
+    with pytest.raises(InfluenceError, match=r"run\.json: measured: data: .* got None"):
+        read_measured(measured(run, data=None))
     many = r"run\.json: measured: draws: input should be less than or equal to 1000000, got .10{12}"
     with pytest.raises(InfluenceError, match=many):
-        find_resampling(measured(run, draws=10**12))
+        read_measured(measured(run, draws=10**12))
