@@ -174,24 +174,20 @@ class PairedSums:
     second: Sums
     swaps: SumsByKey
 
-    def observed(self) -> tuple[SumsByKey, SumsByKey]:
-        """Return the sums of both over all samples, (k,) for each key."""
-        return self.first.totals, self.second.totals
+    def sides(self) -> list[tuple[SumsByKey, SumsByKey]]:
+        """Return the sums of both networks three times: observed, resampled and swapped.
 
-    def resampled(self) -> tuple[SumsByKey, SumsByKey]:
-        """Return the sums of both in every draw of the bootstrap, (draws, k) for each key."""
-        return self.first.drawn, self.second.drawn
-
-    def swapped(self) -> tuple[SumsByKey, SumsByKey]:
-        """Return the sums of both after swapping them in random samples, (draws, k) for each key.
-
-        Under the hypothesis that the networks are exchangeable on each sample, jointly under all
-        conditions, these are as likely as the observed ones.
+        The observed ones are over all samples, (k,) for each key, and the resampled ones over those
+        of every draw of the bootstrap, (draws, k). The swapped ones, (draws, k), are the observed
+        ones after swapping the networks in random samples. Under the hypothesis that the networks
+        are exchangeable on each sample, jointly under all conditions, they are as likely.
         """
-        return (
+        swapped = (
             {key: self.first.totals[key] + swap for key, swap in self.swaps.items()},
             {key: self.second.totals[key] - swap for key, swap in self.swaps.items()},
         )
+        observed = (self.first.totals, self.second.totals)
+        return [observed, (self.first.drawn, self.second.drawn), swapped]
 
 
 def draw_pair(rows_a: Rows, rows_b: Rows, resampling: Resampling) -> PairedSums:
@@ -233,14 +229,14 @@ def _compare_pair(
 ) -> pd.DataFrame:
     shared = _shared(a, b)
     groups = pair.first.groups
-    sides = [pair.observed(), pair.resampled(), pair.swapped()]
+    sides = pair.sides()
 
     def found() -> Iterator[tuple[Cell, Quantities]]:
         for cell in list_cells(pair.first, shared, conditions):
             unmuted = cell.key.condition.setup == FULL
             if unmuted and cell.compares_with_full:
                 continue  # no change with nothing muted
-            value_a, value_b = (_quantity(cell, side) for side in pair.observed())
+            value_a, value_b = (_quantity(cell, side) for side in sides[0])
             if not unmuted:
                 value_a, value_b = cell.metric.oriented(value_a), cell.metric.oriented(value_b)
             difference, drawn, swapped = (

@@ -34,9 +34,7 @@ FLOOR = 0.05
 """The smallest deviation of a channel, in units of their median: some are constant in the data."""
 
 
-def distance_frame(
-    features: Mapping[RowKey, Array], subject: Subject, threshold: float = THRESHOLD
-) -> pd.DataFrame:
+def distance_frame(features: Mapping[RowKey, Array], subject: Subject) -> pd.DataFrame:
     """Tabulate the distance under every mute of one site, at every place that depends on the site.
 
     Parameters
@@ -46,13 +44,11 @@ def distance_frame(
         `influence.statistics.rows`.
     subject
         The network and data that they are of.
-    threshold
-        The distance above which the table has a warning.
 
     Returns
     -------
     DataFrame
-        With the columns `DISTANCE_COLUMNS`.
+        With the columns `DISTANCE_COLUMNS`; distances above `THRESHOLD` have a warning.
     """
     records = []
     for key, clean, muted in _sides(features):
@@ -66,8 +62,8 @@ def distance_frame(
                 "place": key.output.removeprefix(MARK),
                 "distance": distance,
                 "outside": outside,
-                "threshold": threshold,
-                "warning": bool(distance > threshold),
+                "threshold": THRESHOLD,
+                "warning": bool(distance > THRESHOLD),
                 "samples": len(clean),
             }
         )
@@ -157,7 +153,8 @@ class _Reference:
     def fit(cls, fitted: Array, rest: Array) -> _Reference:
         """Fit to some features, and compute the typical squared distance from the rest."""
         mean, deviation = fitted.mean(0), fitted.std(0)
-        scale = np.maximum(deviation, FLOOR * _median(deviation))
+        positive = deviation[deviation > 0]
+        scale = np.maximum(deviation, FLOOR * np.median(positive) if len(positive) else FLOOR)
         covariance = shrunk_covariance((fitted - mean) / scale)
         inverse = np.asarray(np.linalg.inv(covariance), dtype=np.float64)
         found = cls(mean, scale, inverse, fitted.min(0), fitted.max(0))
@@ -174,11 +171,6 @@ class _Reference:
     def outside(self, values: Array) -> NDArray[np.bool_]:
         """Return which channels of which samples are outside the range, bool, as `values`."""
         return (values < self.low) | (values > self.high)
-
-
-def _median(deviations: Array) -> float:
-    positive = deviations[deviations > 0]
-    return float(np.median(positive)) if len(positive) else 1.0
 
 
 def shrunk_covariance(centred: Array) -> Array:

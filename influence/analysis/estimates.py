@@ -36,8 +36,6 @@ CELL = (
 )  # fmt: skip
 """The columns that name an omega, and say how to read it."""
 
-ROWS, INTERVALS = "rows", "intervals"
-
 
 @dataclass(frozen=True)
 class Estimates:
@@ -121,7 +119,7 @@ def estimate_table(influence: pd.DataFrame) -> Estimates:
     half = (influence["omega_high"] - influence["omega_low"]) / 2
     reach = stats.t.ppf((1 + influence["confidence"]) / 2, influence["n"] - 1)
     cells = influence[[*CELL, "omega", "confidence", "n"]].assign(
-        standard_error=half / reach, units=influence["n"], basis=INTERVALS
+        standard_error=half / reach, units=influence["n"], basis="intervals"
     )
     return Estimates(cells.reset_index(drop=True))
 
@@ -172,6 +170,6 @@ def _draw(
         confidence=resampling.confidence,
         n=sums.n,
         units=sums.groups,
-        basis=ROWS,
+        basis="rows",
     )
     return cells, together

@@ -21,15 +21,9 @@ from influence.plan.setups import FULL, arcs, seat
 from influence.results.tables import INTERACTIONS_COLUMNS
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.coalitions import Coalition, Quantity, combine, exact, of_circle, shares
-from influence.statistics.rows import RowKey, Sums
+from influence.statistics.rows import Sums
 
-__all__ = [
-    "Game",
-    "explain_games",
-    "find_games",
-    "interactions_frame",
-    "muted_sites",
-]
+__all__ = ["Game", "explain_games", "find_games", "interactions_frame"]
 
 Array = NDArray[np.float64]
 
@@ -51,20 +45,6 @@ class Game:
     mute: str
     conditions: Mapping[Coalition, Condition]
     estimates: Sequence[Sequence[Quantity]]
-
-    def keys(self, key: RowKey) -> list[RowKey]:
-        """Return the keys of the same rows under the conditions of all coalitions."""
-        return [key._replace(condition=condition) for condition in self.conditions.values()]
-
-    def solve(self, values: Array, shares: Array | None = None) -> Array:
-        """Compute quantities (quantities, draws, levels) of values (coalitions, draws, levels).
-
-        The mean over the estimates is weighted by their `shares` in each draw, (draws, estimates);
-        by default equally.
-        """
-        if shares is None:
-            shares = np.full((values.shape[1], len(self.estimates)), 1 / len(self.estimates))
-        return combine(self.estimates, list(self.conditions), values, shares)
 
 
 def find_games(conditions: Sequence[Condition], sites: Sequence[str], seed: int) -> list[Game]:
@@ -154,21 +134,23 @@ def interactions_frame(
     """
 
     def found() -> Iterator[tuple[Cell, Quantities]]:
-        sites = muted_sites(sums.conditions(), subject)
+        muted = {site for c in muting_one(sums.conditions()) for site in c.setup}
+        # The circles depend on the order of the sites, and that of the conditions may be another,
+        # for not every mute is defined for all sites.
+        sites = [site for site in subject.modalities if site in muted]
         for game in find_games(sums.conditions(), sites, resampling.seed):
-            drawn_shares = shares(
-                len(game.estimates), sums.draws, resampling.confidence,
-                resampling.stream(b"circles"),
-            )  # fmt: skip
+            count, coalitions = len(game.estimates), list(game.conditions)
+            stream = resampling.stream(b"circles")
+            drawn_shares = shares(count, sums.draws, resampling.confidence, stream)
+            equal_shares = np.full((1, count), 1 / count)
             for cell in list_cells(sums, subject, [Condition(NO_MUTE, FULL)], level):
+                keys = [cell.key._replace(condition=c) for c in game.conditions.values()]
                 totals, drawn = (
-                    cell.metric.oriented(
-                        np.stack([cell.values(side[key]) for key in game.keys(cell.key)])
-                    )
+                    cell.metric.oriented(np.stack([cell.values(side[key]) for key in keys]))
                     for side in (sums.totals, sums.drawn)
                 )
-                values = game.solve(totals[:, None])[:, 0]
-                solved = game.solve(drawn, drawn_shares)
+                values = combine(game.estimates, coalitions, totals[:, None], equal_shares)[:, 0]
+                solved = combine(game.estimates, coalitions, drawn, drawn_shares)
                 low, high = resampling.interval(np.moveaxis(solved, 1, 0), sums.groups)
                 for q, quantity in enumerate(game.estimates[0]):
                     names = {"kind": quantity.kind, "players": "+".join(quantity.players)}
@@ -177,13 +159,3 @@ def interactions_frame(
 
     confidence = resampling.confidence
     return make_table(found(), subject, INTERACTIONS_COLUMNS, confidence=confidence, n=sums.n)
-
-
-def muted_sites(conditions: Sequence[Condition], subject: Subject) -> list[str]:
-    """List the sites that are muted alone, in the order of the network's modalities.
-
-    The circles of `find_games` depend on this order. That of the conditions may be another, for
-    not every mute is defined for all sites.
-    """
-    muted = {site for c in muting_one(conditions) for site in c.setup}
-    return [site for site in subject.modalities if site in muted]

@@ -17,7 +17,6 @@ __all__ = ["compare"]
 @click.argument("run_b", required=False, type=click.Path(path_type=Path))
 @options.pairs("--pair", "pairs", form="network=network", metavar="A=B",
                help="Compare networks A and B; by default those of equal name.")  # fmt: skip
-@options.computed_metrics
 @options.computed
 def compare(
     run_a: Path,

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from influence.display.table import Table
     from influence.network.joint_network import JointNetwork
 
-__all__ = ["batch_size", "checkpoint", "computed", "computed_metrics", "data", "device", "format",
-           "limit", "load_networks", "match_options", "metric", "mute", "names", "network", "pairs",
+__all__ = ["batch_size", "checkpoint", "computed", "data", "device", "format", "limit",
+           "load_networks", "match_options", "metric", "mute", "names", "network", "pairs",
            "print_computed", "read_data", "read_frame", "runs", "seed", "split", "take",
            "translate", "workers"]  # fmt: skip
 
@@ -78,9 +78,6 @@ def names(*flags: str, help: str) -> Callable[[C], C]:
 
 mute = names("--mute", help="Show only these mutes, joined by commas.")
 metric = names("--metric", help="Only these metrics, joined by commas.")
-computed_metrics = names(
-    "--metric", "metrics", help="Compute only these metrics; module:name for your own."
-)
 
 
 def pairs(*flags: str, form: str, **attributes: Any) -> Callable[[C], C]:
@@ -101,7 +98,7 @@ def pairs(*flags: str, form: str, **attributes: Any) -> Callable[[C], C]:
 
 
 def computed(command: C) -> C:
-    """Declare what `print_computed` takes: which results are shown and how, and a file."""
+    """Declare which metrics are computed, which results are shown and how, and a file for all."""
     path = click.Path(path_type=Path, dir_okay=False)
     for option in (
         click.option("--out", type=path, help="Also write all results to this .csv file."),
@@ -109,6 +106,8 @@ def computed(command: C) -> C:
         click.option("--level", default="all", show_default=True,
                      help="A slice or a pattern to show."),
         mute,
+        names("--metric", "metrics",
+              help="Compute only these metrics; module:name for your own."),
     ):  # fmt: skip
         command = option(command)
     return command
@@ -135,13 +134,12 @@ def match_options(function: Callable[..., object], options: Mapping[str, Any]) -
     One that is `None` or empty was not given; one that the function does not take is an error.
     """
     given = {name: value for name, value in options.items() if value not in (None, (), {})}
+    foreign = given.keys() - signature(function).parameters.keys()
     context = click.get_current_context()
-    for name in sorted(given.keys() - signature(function).parameters.keys()):
-        option = _find_option(name, [context.command])
-        raise click.UsageError(
-            f"the {context.info_name} {context.params['kind']} has no option "
-            f"{option.opts[0] if option else name}"
-        )
+    for option in context.command.params:
+        if option.name in foreign:
+            kind = f"{context.info_name} {context.params['kind']}"
+            raise click.UsageError(f"the {kind} has no option {option.opts[0]}")
     return given
 
 
@@ -273,13 +271,13 @@ def _spell(option: click.Option, value: str | None) -> str:
         found = ast.literal_eval(value)
     except (SyntaxError, ValueError):  # no literal, but a name
         found = value
-    if isinstance(found, dict):
-        found = [(key, ",".join(_texts(names))) for key, names in found.items()]
     texts = _texts(found) if option.multiple else [",".join(_texts(found))]
     return " ".join(f"{flag} {shlex.quote(text)}" for text in texts)
 
 
 def _texts(value: object) -> list[str]:
-    """List the parts of a value; tuples in it are joined as pairs are, A=B."""
+    """List the parts of a value; those of a dictionary and tuples are joined as pairs, A=B."""
+    if isinstance(value, dict):
+        return [f"{key}={','.join(_texts(names))}" for key, names in value.items()]
     parts = value if isinstance(value, (list, tuple)) else [value]
     return ["=".join(map(str, p)) if isinstance(p, tuple) else str(p) for p in parts]

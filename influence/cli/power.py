@@ -24,7 +24,6 @@ __all__ = ["power"]
     "--omega", type=float,
     help="The omega to detect, in natural units (0.01 of mean IoU); by default that of the run.",
 )  # fmt: skip
-@options.computed_metrics
 @options.computed
 def power(runs: tuple[Path, ...], metrics: tuple[str, ...], **asked: Any) -> None:
     """Compute which omega a number of samples can detect, and how many samples an omega needs.

@@ -118,13 +118,13 @@ def _computation_lines(net: JointNetwork, shapes: Mapping[str, tuple[int, ...]])
         return ["  computation: name an evaluation file with --data for the shapes of the inputs"]
     known = {m.name: m for m in net.inputs}
     clean = {name: torch.zeros(2, *shape) for name, shape in shapes.items()}
-    signals = BatchInputs(clean, np.arange(2), known, {"zero": MUTES["zero"]})
+    batch = BatchInputs(clean, np.arange(2), known, {"zero": MUTES["zero"]})
     sizes = ", ".join(f"{name} {_product(shape)}" for name, shape in shapes.items())
     try:
         setups = choose_setups(list(known), list(known)) if len(known) > 1 else [FULL]
         conditions = [Condition("zero" if s else NO_MUTE, s) for s in setups]
-        costs = count_costs(net, signals, conditions)
-        met = [translate(line, measure) for line in meetings(net, signals)]
+        costs = count_costs(net, batch, conditions)
+        met = [translate(line, measure) for line in meetings(net, batch)]
     except Exception as error:  # a network may raise anything for inputs of this size
         return [
             f"  computation: unknown for {sizes}: {str(error).partition(chr(10))[0]} "

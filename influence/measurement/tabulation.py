@@ -18,7 +18,7 @@ from influence.analysis.omega import (
 )
 from influence.engine.evaluation import Evaluation
 from influence.results.tables import COLUMNS, empty_table, typed
-from influence.statistics.bootstrap import Resampling, group_sums
+from influence.statistics.bootstrap import Resampling, rows_of_group
 from influence.statistics.rows import Rows, Sums
 
 __all__ = ["tabulate"]
@@ -86,7 +86,8 @@ def _levels(
         yield "all", found.kept
     else:
         yield "all", resampling.sums(found.kept)
-        yield from group_sums(found.kept, groups, resampling)
+        for number, level in enumerate(groups):
+            yield level, resampling.sums(rows_of_group(found.kept, number))
     yield "all", Sums.of_values(found.stateful, found.n)
 
 

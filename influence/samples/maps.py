@@ -142,6 +142,7 @@ def map_samples(
     full, muted = (pixels.reshape(truth.shape) for pixels, _ in predicted)
     valid = predicted[0][1].reshape(truth.shape) > 0
     pictures, pictured = _pictures(network, effect.source, dataset, batches)
+    (classes,) = (output.classes for output in network.outputs if output.name == target)
     kind: type = np.int64 if labels else np.float64
     return SampleMaps(
         network=network.name,
@@ -152,7 +153,7 @@ def map_samples(
         truth=np.where(valid, truth.astype(kind), -1 if labels else np.nan),
         full=full.astype(kind),
         muted=muted.astype(kind),
-        classes=_classes(network, dataset, target),
+        classes=classes or dataset.targets[target].classes,
         unit=dataset.targets[target].unit,
         pictures=pictures,
         pictured=pictured,
@@ -266,8 +267,3 @@ def _given(
     maps = torch.cat([batch.inputs[target] for batch in batches])
     given = (maps.argmax(dim=1) if scores else maps.squeeze(1)).numpy()
     return given if given.shape == tuple(shape) else None
-
-
-def _classes(network: JointNetwork, data: EvaluationSet, target: str) -> tuple[str, ...]:
-    (known,) = (o.classes for o in network.outputs if o.name == target)
-    return known or data.targets[target].classes

@@ -21,12 +21,7 @@ from scipy import sparse, stats
 from influence.errors import InfluenceError
 from influence.statistics.rows import Rows, Sides, Sums, full_key
 
-__all__ = [
-    "Resampling",
-    "group_sums",
-    "holm",
-    "rows_of_group",
-]
+__all__ = ["Resampling", "holm", "rows_of_group"]
 
 
 Array = NDArray[np.float64]
@@ -94,7 +89,11 @@ class Resampling:
         count = int(units.max()) + 1
         by_group = {key: _add_up(values, units) for key, values in rows.values.items()}
         drawn = {key: np.empty((self.draws, v.shape[1])) for key, v in by_group.items()}
-        for block, weights in self._weights(count):
+        evenly = np.full(count, 1 / count)
+        for block, stream in self._blocks(b"bootstrap", count):
+            # How many times each unit is in each draw.
+            size = block.stop - block.start
+            weights = stream.multinomial(count, evenly, size=size).astype(np.float64)
             for key, values in by_group.items():
                 drawn[key][block] = weights @ values
         muted = {
@@ -129,33 +128,23 @@ class Resampling:
         count = int(groups.max()) + 1
         sides = {key: [_add_up(rows, groups) for rows in pair] for key, pair in pairs.items()}
         found = {key: np.empty((self.draws, rows.shape[1])) for key, (rows, _) in sides.items()}
-        for block, flips in self._flips(count):
+        for block, stream in self._blocks(b"flips", count):
+            # 1 where the two sides of a group are swapped.
+            size = (block.stop - block.start, count)
+            flips = stream.integers(0, 2, size=size).astype(np.float64)
             for key, (first, second) in sides.items():
                 found[key][block] = flips @ (second - first)
         return found
-
-    def _weights(self, count: int) -> Iterator[tuple[slice, Array]]:
-        """Yield blocks of draws, with the number of times that each group is in each draw."""
-        stream, evenly = self.stream(b"bootstrap"), np.full(count, 1 / count)
-        for block in self._blocks(count):
-            some = block.stop - block.start
-            yield block, stream.multinomial(count, evenly, size=some).astype(np.float64)
-
-    def _flips(self, count: int) -> Iterator[tuple[slice, Array]]:
-        """Yield blocks of flips, with 1 where the two sides of a group are swapped."""
-        stream = self.stream(b"flips")
-        for block in self._blocks(count):
-            some = block.stop - block.start
-            yield block, stream.integers(0, 2, size=(some, count)).astype(np.float64)
 
     def stream(self, purpose: bytes) -> np.random.Generator:
         """Return the generator of random numbers for one purpose, the same on every call."""
         return np.random.Generator(np.random.Philox([self.seed, crc32(purpose)]))
 
-    def _blocks(self, count: int) -> Iterator[slice]:
-        step = max(1, BLOCK // count)
+    def _blocks(self, purpose: bytes, count: int) -> Iterator[tuple[slice, np.random.Generator]]:
+        """Yield blocks of draws of `count` numbers, and the generator that makes all of them."""
+        stream, step = self.stream(purpose), max(1, BLOCK // count)
         for start in range(0, self.draws, step):
-            yield slice(start, min(start + step, self.draws))
+            yield slice(start, min(start + step, self.draws)), stream
 
     def interval(self, drawn: Array, groups: int) -> tuple[Array, Array]:
         """Return the ends of the intervals (...) of values from their draws (draws, ...).
@@ -250,6 +239,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def rows_of_group(rows: Rows, number: int) -> Rows:
     """Return the rows of the samples of one group, as independent samples.
 
+    They are resampled as such, so an interval is about other samples of this group. A group of one
+    sample has none.
+
     Examples
     --------
     >>> from influence.plan.conditions import Condition
@@ -262,24 +254,3 @@ def rows_of_group(rows: Rows, number: int) -> Rows:
     members = np.flatnonzero(rows.groups == number)
     values = {key: found[members] for key, found in rows.values.items() if key.level == "all"}
     return Rows([rows.ids[int(i)] for i in members], np.arange(len(members)), values)
-
-
-def group_sums(
-    rows: Rows, levels: Sequence[str], resampling: Resampling
-) -> Iterator[tuple[str, Sums]]:
-    """Yield the level and the sums of each group, one at a time to save memory.
-
-    Within a group the samples are resampled as independent ones, so an interval is about other
-    samples of this group. A group of one sample has none.
-
-    Parameters
-    ----------
-    rows
-        The rows of all samples.
-    levels
-        The names of the groups in the order of their numbers, such as ``group:kitchen``.
-    resampling
-        The draws.
-    """
-    for number, level in enumerate(levels):
-        yield level, resampling.sums(rows_of_group(rows, number))

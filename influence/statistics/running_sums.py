@@ -65,9 +65,7 @@ class RunningSums:
         self.n = 0
         self._tied = 0
         self._groups: set[int] = set()
-        self._totals: ByKey = {}
-        self._drawn: ByKey = {}
-        self._exchanged: ByKey = {}
+        self._sums: dict[str, ByKey] = {"totals": {}, "drawn": {}, "exchanged": {}}
 
     def add(
         self,
@@ -92,7 +90,7 @@ class RunningSums:
             not its group; they are all in this batch.
         """
         assert self.n == 0 or bool(self._groups) == (groups is not None)
-        assert not self._totals or self._totals.keys() == rows.keys()
+        assert self.n == 0 or self._sums["totals"].keys() == rows.keys()
         names = ids if tied is None else tied
         labels = names if groups is None else groups
         assert {len(labels), *map(len, rows.values())} == {len(ids)}
@@ -102,11 +100,11 @@ class RunningSums:
             weights, flips = self._draw(keys[chunk])
             part = {key: values[chunk] for key, values in rows.items()}
             for key, values in part.items():
-                _accumulate(self._totals, key, values.sum(0))
-                _accumulate(self._drawn, key, weights.T @ values)
+                self._accumulate("totals", key, values.sum(0))
+                self._accumulate("drawn", key, weights.T @ values)
                 if len(key.condition.setup) == 1:  # only omegas are tested
                     change = values - part[full_key(key)]
-                    _accumulate(self._exchanged, key, flips.T @ change)
+                    self._accumulate("exchanged", key, flips.T @ change)
         self.n += len(keys)
         self._tied += len(names) - len(set(names))
         if groups is not None:
@@ -125,9 +123,9 @@ class RunningSums:
     def merge(self, other: RunningSums) -> None:
         """Add the sums of other samples, such as those of another process."""
         assert self.resampling == other.resampling
-        for own, theirs in zip(self._parts().values(), other._parts().values(), strict=True):
-            for key, values in theirs.items():
-                _accumulate(own, key, values.copy())
+        for part, sums in other._sums.items():
+            for key, values in sums.items():
+                self._accumulate(part, key, values.copy())
         self.n += other.n
         self._tied += other._tied
         self._groups |= other._groups
@@ -136,7 +134,7 @@ class RunningSums:
         """Return everything as plain arrays, to be sent or stored; see `from_arrays`."""
         sums = {
             f"{part}/{key}": values
-            for part, found in self._parts().items()
+            for part, found in self._sums.items()
             for key, values in found.items()
         }
         return {
@@ -155,32 +153,28 @@ class RunningSums:
         found.n, found._tied = int(arrays["n"]), int(arrays["tied"])
         found._groups = set(arrays["groups"].tolist())
         for key in keys:
-            for part, sums in found._parts().items():
+            for part, sums in found._sums.items():
                 if (name := f"{part}/{key}") in arrays:  # not all are exchanged
                     sums[key] = np.array(arrays[name])
         return found
-
-    def _parts(self) -> dict[str, ByKey]:
-        return {"totals": self._totals, "drawn": self._drawn, "exchanged": self._exchanged}
 
     def sums(self) -> Sums:
         """Return the sums so far; they stay as they are when more is added."""
         return Sums(
             **{
                 part: {key: values.copy() for key, values in found.items()}
-                for part, found in self._parts().items()
+                for part, found in self._sums.items()
             },
             n=self.n,
             groups=len(self._groups) or self.n - self._tied,
         )
 
-
-def _accumulate(sums: ByKey, key: RowKey, values: Array) -> None:
-    """Add to a sum; the first array is kept and becomes the sum."""
-    if key in sums:
-        sums[key] += values
-    else:
-        sums[key] = values
+    def _accumulate(self, part: str, key: RowKey, values: Array) -> None:
+        """Add to a sum; the first array is kept and becomes the sum."""
+        if key in self._sums[part]:
+            self._sums[part][key] += values
+        else:
+            self._sums[part][key] = values
 
 
 def _hash(seed: int, label: Any) -> int:

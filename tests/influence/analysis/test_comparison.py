@@ -214,7 +214,7 @@ def test_rows_of_other_lengths_are_refused() -> None:
 def test_swaps_exchange_whole_groups_and_all_conditions_at_once() -> None:
     other = error_rows(2 * PAIR_FULL, {("zero", "x"): 3 * PAIR_MUTED}, groups=ROWS.groups.tolist())
     pair = draw_pair(ROWS, other, Resampling(draws=300))
-    first, second = pair.swapped()
+    _, _, (first, second) = pair.sides()
     full, muted = ROWS.values
     by_group = np.add.reduceat(ROWS.values[full], [0, 3, 6, 9])
     by_group_muted = np.add.reduceat(ROWS.values[muted], [0, 3, 6, 9])
@@ -260,7 +260,7 @@ def test_intervals_cover_and_the_test_keeps_its_level(metric: str) -> None:
         full, muted = pair.first.totals
         difference, drawn, swapped = (
             formula(a[muted]) - formula(a[full]) - (formula(b[muted]) - formula(b[full]))
-            for a, b in (pair.observed(), pair.resampled(), pair.swapped())
+            for a, b in pair.sides()
         )
         low, high = resampling.interval(drawn, 80)
         covered.append(low <= 0 <= high)
