@@ -139,8 +139,8 @@ def map_samples(
     batches, predicted = _run(network, dataset, plan, positions, count=count, device=device)
     truth = torch.cat([batch.targets[target] for batch in batches]).numpy()
     labels = truth.dtype.kind == "i"
-    full, muted = (pixels.reshape(truth.shape) for pixels, _ in predicted)
-    valid = predicted[0][1].reshape(truth.shape) > 0
+    (full, has_truth), (muted, _) = predicted.reshape(2, 2, *truth.shape)
+    valid = has_truth > 0
     pictures, pictured = _pictures(network, effect.source, dataset, batches)
     (classes,) = (output.classes for output in network.outputs if output.name == target)
     kind: type = np.int64 if labels else np.float64
@@ -207,8 +207,11 @@ def _run(
     *,
     count: int,
     device: str,
-) -> tuple[list[Batch], list[tuple[Array, Array]]]:
-    """Return the samples, and for each condition the predicted pixels and which have truth."""
+) -> tuple[list[Batch], Array]:
+    """Return the samples, and for each condition the predicted pixels and which have truth.
+
+    The array has the shape (conditions, 2, samples, pixels).
+    """
     execution = Execution(device=device, batch_size=1, share=False)
     derangement = order_samples([network], data, [plan], count)
     alone = [np.array([position]) for position in positions]
@@ -219,9 +222,8 @@ def _run(
     found = [(batch, runner.run(batch, follower)) for _, batch, follower in loaded]
     (output,) = plan.metrics
     keys = [RowKey(c, output, PIXELS.statistic.name) for c in plan.conditions(network)]
-    rows = [np.concatenate([of_batch[key] for _, of_batch in found]) for key in keys]
-    halves = [np.split(values, 2, axis=1) for values in rows]
-    return [batch for batch, _ in found], [(pixels, valid) for pixels, valid in halves]
+    rows = np.stack([np.concatenate([of_batch[key] for _, of_batch in found]) for key in keys])
+    return [batch for batch, _ in found], np.stack(np.split(rows, 2, axis=-1), axis=1)
 
 
 def _pictures(

@@ -273,7 +273,8 @@ def _exhibits(
     present = list(rerun.samples["mute"].unique())
     mute = mute or (REALISTIC if REALISTIC in present else present[0])
     samples = named(named(rerun.samples, "mute", [mute]), "metric", metric)
-    for (source, target), part in samples.groupby(["source", "target"], sort=False):
+    pairs = samples[["source", "target"]].drop_duplicates()
+    for source, target in pairs.itertuples(index=False, name=None):
         where = f"{rerun.network.name}: {source} -> {target}"
         shape = rerun.data.targets[target].shape
         if source == target and not own:
@@ -284,6 +285,7 @@ def _exhibits(
                 "not rows and columns of pixels"
             )
             continue
+        part = samples[(samples["source"] == source) & (samples["target"] == target)]
         metrics = list(part["metric"].unique()) if metric else ()
         extremes = extreme_samples(part, metric=metrics, top=top)
         if extremes.empty:
