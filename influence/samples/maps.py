@@ -208,10 +208,7 @@ def _run(
     count: int,
     device: str,
 ) -> tuple[list[Batch], Array]:
-    """Return the samples, and for each condition the predicted pixels and which have truth.
-
-    The array has the shape (conditions, 2, samples, pixels).
-    """
+    """Return the samples, and pixels and which have truth, (conditions, 2, samples, pixels)."""
     execution = Execution(device=device, batch_size=1, share=False)
     derangement = order_samples([network], data, [plan], count)
     alone = [np.array([position]) for position in positions]

@@ -23,7 +23,6 @@ from influence.statistics.rows import Rows, Sides, Sums, full_key
 
 __all__ = ["Resampling", "holm", "rows_of_group"]
 
-
 Array = NDArray[np.float64]
 
 K = TypeVar("K")

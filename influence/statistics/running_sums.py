@@ -108,7 +108,8 @@ class RunningSums:
         self.n += len(keys)
         self._tied += len(names) - len(set(names))
         if groups is not None:
-            self._groups.update(_short(key) for key in keys)
+            # An int64 each: two of a million groups share one once in ten million times.
+            self._groups.update(key % 2**63 for key in keys)
 
     def _draw(self, keys: Sequence[int]) -> tuple[Array, Array]:
         """Return how often each sample is in each draw, and 1 where it is flipped, by its key."""
@@ -184,8 +185,3 @@ def _hash(seed: int, label: Any) -> int:
     """
     text = f"{seed}/{label}".encode(errors="surrogatepass")
     return int.from_bytes(blake2b(text, digest_size=16).digest(), "little")
-
-
-def _short(key: int) -> int:
-    """Shorten a key to an int64; two of a million groups share one once in ten million times."""
-    return key % 2**63
