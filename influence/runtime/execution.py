@@ -67,7 +67,7 @@ class Execution:
 
 @dataclass(frozen=True)
 class Session:
-    """Who shares the work of a run, where finished batches are kept, and who is told of progress.
+    """The processes that share a run, where its finished batches are kept, and its progress bar.
 
     Parameters
     ----------
