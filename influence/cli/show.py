@@ -111,8 +111,7 @@ def _computation_lines(net: JointNetwork, shapes: Mapping[str, tuple[int, ...]])
     from influence.engine.sharing.tapped_graph import meetings
     from influence.mutes.mute import BatchInputs
     from influence.mutes.registry import MUTES
-    from influence.plan.conditions import NO_MUTE, Condition
-    from influence.plan.setups import FULL, choose_setups
+    from influence.plan.setups import FULL, NO_MUTE, Condition, choose_setups
 
     if not shapes:
         return ["  computation: name an evaluation file with --data for the shapes of the inputs"]

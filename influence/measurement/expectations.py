@@ -21,9 +21,8 @@ from influence.metrics.metric import Metric
 from influence.metrics.registry import Wanted, match_metrics, match_stateful
 from influence.metrics.stateful import StatefulMetric
 from influence.network.joint_network import JointNetwork
-from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.plan import Plan
-from influence.plan.setups import FULL
+from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.runtime.execution import Execution, Session
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import RowKey, Sums

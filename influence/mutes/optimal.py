@@ -27,8 +27,7 @@ from influence.mutes.moments import lacking_moments, measure_moments, with_momen
 from influence.mutes.registry import MUTES
 from influence.network.joint_network import JointNetwork, Modality
 from influence.network.sites import select_sites
-from influence.runtime.execution import Execution, choose_device
-from influence.runtime.progress import progress_bar
+from influence.runtime.execution import Execution, choose_device, progress_bar
 from influence.runtime.renames import moved_into_record
 
 __all__ = ["learn_optimal", "with_optimal"]

@@ -14,8 +14,7 @@ from influence.mutes.mute import Mute
 from influence.network.joint_network import JointNetwork, Modality
 from influence.network.programs.program import Program
 from influence.network.sites import check_modules, edges_of
-from influence.plan.conditions import NO_MUTE, Condition
-from influence.plan.setups import FULL, choose_setups
+from influence.plan.setups import FULL, NO_MUTE, Condition, choose_setups
 
 __all__ = [
     "Plan",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from influence.plan.conditions import Condition
+from influence.plan.setups import Condition
 from influence.statistics.rows import RowKey
 
 __all__ = ["FEATURES", "MARK", "feature_keys", "is_place", "place_name"]

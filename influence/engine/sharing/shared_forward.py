@@ -16,7 +16,7 @@ from influence.engine.sharing.tapped_graph import tap_graph
 from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.sites import edges_of
-from influence.plan.conditions import Condition
+from influence.plan.setups import Condition
 
 __all__ = ["SharedForward", "share"]
 
