@@ -64,7 +64,7 @@ def _data_lines(path: str) -> list[str]:
                 "classes": ", ".join(field.classes),
             }
             facts = [f"{key} {value}" for key, value in known.items() if value not in ("", None)]
-            kind = "labels" if field.integer and field.scale is None else "values"
+            kind = "labels" if field.holds_labels else "values"
             shape = _product(field.shape) or "one value"
             lines.append("; ".join([f"  {part}/{name}: {kind}, {shape}", *facts]))
     return [*lines, f"  sha256 {data.sha256}"]

@@ -61,6 +61,11 @@ class Field:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
 
+    @property
+    def holds_labels(self) -> bool:
+        """Whether the values are labels: integers without a scale."""
+        return self.integer and self.scale is None
+
     def decode(self, stored: NDArray[Any] | np.generic) -> Tensor:
         """Convert stored values to labels (int64, -1 = ignored) or values (NaN = ignored).
 
@@ -72,15 +77,13 @@ class Field:
         [3, -1]
         """
         stored = np.asarray(stored)  # one value a sample comes as a NumPy scalar
-        labels = self.integer and self.scale is None
         double = stored.dtype.kind == "f" and stored.itemsize > 4
-        decoded: NDArray[Any] = stored.astype(
-            np.int64 if labels else np.float64 if double else np.float32
-        )
+        values = np.float64 if double else np.float32
+        decoded: NDArray[Any] = stored.astype(np.int64 if self.holds_labels else values)
         if self.scale is not None:
             decoded = decoded * decoded.dtype.type(self.scale) + decoded.dtype.type(self.offset)
         if self.ignore is not None:
-            nothing = decoded.dtype.type(-1 if labels else "nan")
+            nothing = decoded.dtype.type(-1 if self.holds_labels else "nan")
             decoded = np.where(stored == self.ignore, nothing, decoded)
         return torch.from_numpy(np.asarray(decoded))
 

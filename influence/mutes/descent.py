@@ -15,7 +15,7 @@ from influence.data.loader import load_batches
 from influence.errors import InfluenceError
 from influence.metrics.metric import Prediction
 from influence.metrics.registry import METRICS, match_metrics
-from influence.mutes.mute import SiteTensor
+from influence.mutes.mute import SiteTensor, expand_channels
 from influence.mutes.registry import MUTES
 from influence.network.joint_network import JointNetwork, Modality, Output
 
@@ -51,7 +51,7 @@ def choose_loss(output: Output, target: Field) -> str:
     """
     if output.kind == "depth":
         return "rms"
-    return "cross_entropy" if target.integer and target.scale is None else "mse"
+    return "cross_entropy" if target.holds_labels else "mse"
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,8 @@ class Descent:
         }
         if replacement:
             site, constant = replacement
-            inputs[site] = _filled(constant, inputs[site])
+            # A copy, since a network may call view() on its input or change it in place.
+            inputs[site] = expand_channels(constant.to(self.network.dtype), inputs[site]).clone()
         targets = {name: batch.targets[name].to(self.device) for name in self.losses.outputs}
         return self.losses(self.network(inputs), targets)
 
@@ -251,13 +252,6 @@ class Descent:
 def _scale(full: float, muted: Sequence[float]) -> float:
     worst = max((loss for loss in muted if np.isfinite(loss)), default=0.0)
     return full if full > NEGLIGIBLE * worst else worst or 1.0
-
-
-def _filled(constant: Tensor, like: Tensor) -> Tensor:
-    """Expand a constant, one number a channel, to the shape of a batch."""
-    shape = (1, len(constant), *[1] * (like.ndim - 2)) if like.ndim > 1 else (1,)
-    # A network may call view() on its input or change it in place.
-    return constant.to(like.dtype).reshape(shape).expand_as(like).clone()
 
 
 def list_candidates(modality: Modality, data: Field) -> dict[str, Tensor]:

@@ -67,9 +67,9 @@ class Plan:
     def check(self, network: JointNetwork, count: int | None) -> None:
         """Raise InfluenceError if this cannot be measured on so many samples."""
         self.conditions(network)
-        if not isinstance(network.module, Program):
-            check_modules(network, list(edges_of(self.sites).values()))
         program = isinstance(network.module, Program)
+        if not program:
+            check_modules(network, list(edges_of(self.sites).values()))
         if any(mute.absent for mute in self.mutes) and (program or network.call == "channels"):
             reason = "is an exported program" if program else "takes one tensor with all inputs"
             raise InfluenceError(

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from influence.engine.sharing.graph import holds
 from influence.engine.sharing.stages import CLEAN, Stage, Stages, Value, build_stages
 from influence.engine.sharing.tapped_graph import tap_graph
 from influence.mutes.mute import BatchInputs
@@ -55,8 +54,16 @@ class SharedForward:
         return replace(self, precision=precision)
 
     def holds(self, inputs: BatchInputs) -> bool:
-        """Return whether the graph is valid for the shapes and the number of these samples."""
-        return holds(self.graph, list(inputs.clean.values()))
+        """Return whether the graph is valid for the shapes and the number of these samples.
+
+        A trace records the operators that the network called for the examples. For a larger map, or
+        another number of samples, the network may call others.
+        """
+        try:
+            self.graph.meta["check"](list(inputs.clean.values()))
+        except Exception:  # a failed guard, or one that cannot be computed for such shapes
+            return False
+        return True
 
     def compile(self) -> None:
         """Compile every stage with `torch.compile`."""
@@ -64,7 +71,11 @@ class SharedForward:
 
     def __call__(self, inputs: BatchInputs) -> Iterator[tuple[Condition, dict[str, Tensor]]]:
         """Yield the outputs, by name, under one condition after the other."""
-        values = _BatchValues(self.stages, inputs, dict(self._fixed_values(inputs)), {})
+        shapes = [x.shape[1:] for x in inputs.clean.values()]
+        if shapes != self._fixed_for:  # once, unless maps change their size between batches
+            self._fixed = self._alone(self.stages.fixed, inputs.head(1))
+            self._fixed_for = shapes
+        values = _BatchValues(self.stages, inputs, dict(self._fixed), {})
         if self.stages.following.gives:
             values.following = self._alone(self.stages.following, inputs.next_sample())
         for number, condition in enumerate(self.conditions):
@@ -80,13 +91,6 @@ class SharedForward:
             outputs, gives = self._modules[number](len(values.inputs), *taken)
         values.computed.update(zip(stage.gives, gives, strict=True))
         return dict(zip(self.outputs, outputs, strict=True))
-
-    def _fixed_values(self, inputs: BatchInputs) -> Mapping[Value, Tensor]:
-        shapes = [x.shape[1:] for x in inputs.clean.values()]
-        if shapes != self._fixed_for:  # once, unless maps change their size between batches
-            self._fixed = self._alone(self.stages.fixed, inputs.head(1))
-            self._fixed_for = shapes
-        return self._fixed
 
     def _alone(self, stage: Stage, sample: BatchInputs) -> dict[Value, Tensor]:
         """Run a stage that takes nothing but inputs on one sample."""
