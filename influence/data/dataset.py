@@ -214,7 +214,7 @@ class MemorySet:
     groups: NDArray[Any] | None = None
 
     @classmethod
-    def collect(cls, batches: Iterable[Any], *, name: str = "data") -> MemorySet:
+    def collect(cls, batches: Iterable[Any]) -> MemorySet:
         """Read every batch ``(inputs, targets)`` once.
 
         Raises
@@ -241,7 +241,7 @@ class MemorySet:
             p: {n: Field(tuple(x.shape[1:]), not x.is_floating_point()) for n, x in part.items()}
             for p, part in data.items()
         }
-        return cls(fields["inputs"], fields["targets"], data, name=name)
+        return cls(fields["inputs"], fields["targets"], data)
 
     @property
     def ids(self) -> list[str]:

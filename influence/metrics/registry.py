@@ -282,17 +282,19 @@ def match_metrics(
     stateful: dict[str, tuple[StatefulMetric, ...]] = {}
     for name in wanted or outputs:
         truth = data.targets.get(name)
-        found = _look_up(wanted[name]) if wanted else default_metrics(outputs[name], truth)
+        found: Sequence[Metric | StatefulMetric] = (
+            _look_up(wanted[name]) if wanted else default_metrics(outputs[name], truth)
+        )
         metrics[name] = tuple(m for m in found if isinstance(m, Metric))
         if keeping := tuple(m for m in found if isinstance(m, StatefulMetric)):
             stateful[name] = keeping
         if truth is not None:
             _check_classes(network, data, outputs[name], truth)
-        elif needing := [*(m for m in metrics[name] if m.needs_truth), *keeping]:
+        elif needing := [m.name for m in found if isinstance(m, StatefulMetric) or m.needs_truth]:
             free = ", ".join(m.name for m in METRICS.values() if not m.needs_truth)
             raise InfluenceError(
                 f"network {network.name!r} predicts {name!r}, but {data.source} holds ground truth "
-                f"for {sorted(data.targets)}, and {needing[0].name!r} needs it. Rename it, or "
+                f"for {sorted(data.targets)}, and {needing[0]!r} needs it. Rename it, or "
                 "score only the outputs that have ground truth: metrics={output: [name, ...]}. "
                 f"Without ground truth: {free}"
             )

@@ -141,11 +141,11 @@ def read_network(data: bytes) -> JointNetwork:
                 "network again with influence.export_checkpoint, which leaves the number free"
             )
     if net.call == "positional":
-        for modality, (_, *axes) in zip(net.inputs, interface.inputs, strict=True):
-            if not modality.fits(axes):
+        for modality, (_, *free) in zip(net.inputs, interface.inputs, strict=True):
+            if not modality.fits(free):
                 raise InfluenceError(
                     f"{FACTS} gives the input {modality.name!r} the shape {modality.shape}, but "
-                    f"the program takes {tuple(axes)}. Export the network again with "
+                    f"the program takes {tuple(free)}. Export the network again with "
                     "influence.export_checkpoint"
                 )
     program.interface = replace(interface, input_names=tuple(names))

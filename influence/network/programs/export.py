@@ -53,7 +53,9 @@ def trace_program(
     >>> input_shapes(traced)
     [[None, None]]
     """
-    args, doubled = tree_map(_double, (args, dict(kwargs or {})))
+    args, doubled = tree_map(
+        lambda x: torch.cat([x, x]) if len(x) == 1 else x, (args, dict(kwargs or {}))
+    )
     try:
         try:
             traced = _trace(module, args, doubled, Dim.STATIC if fixed else Dim.AUTO)
@@ -70,10 +72,6 @@ def trace_program(
             f"torch cannot export it: {reason} Change the network, {_REMEDY}"
         ) from error
     return traced
-
-
-def _double(example: Tensor) -> Tensor:
-    return torch.cat([example, example]) if len(example) == 1 else example
 
 
 def _trace(
