@@ -175,7 +175,7 @@ class Descent:
         self,
         constants: Sequence[Constant],
         batches: Sequence[NDArray[np.int64]],
-        advance: Callable[[int], None],
+        advance: Callable[[int], object],
     ) -> None:
         """Move every constant, each by itself, one step a batch, and keep the best of each.
 
