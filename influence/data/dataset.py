@@ -21,6 +21,7 @@ __all__ = [
     "MemorySet",
     "Sample",
     "check_batch",
+    "collate",
     "floating",
     "group_numbers",
 ]
@@ -124,16 +125,6 @@ class Batch:
     groups: Sequence[Any] | None = None
     partners: NDArray[np.int64] | None = None
     tied: Sequence[str] | None = None
-
-    @classmethod
-    def collate(cls, samples: Sequence[Sample]) -> Batch:
-        """Stack samples."""
-        stack = {
-            part: {n: torch.stack([getattr(s, part)[n] for s in samples]) for n in names}
-            for part, names in (("inputs", samples[0].inputs), ("targets", samples[0].targets))
-        }
-        indices = np.array([s.index for s in samples], dtype=np.int64)
-        return cls(indices, stack["inputs"], stack["targets"])
 
     @classmethod
     def join(cls, one: Batch, other: Batch) -> Batch:
@@ -258,6 +249,19 @@ class MemorySet:
             for n, x in self.data["targets"].items()
         }
         return Sample(index, inputs, targets)
+
+
+def collate(read: Sequence[Sample | InfluenceError]) -> Batch | InfluenceError:
+    """Stack the samples of a batch, or return the first error."""
+    samples = [sample for sample in read if isinstance(sample, Sample)]
+    if len(samples) < len(read):
+        return next(error for error in read if isinstance(error, InfluenceError))
+    stack = {
+        part: {n: torch.stack([getattr(s, part)[n] for s in samples]) for n in names}
+        for part, names in (("inputs", samples[0].inputs), ("targets", samples[0].targets))
+    }
+    indices = np.array([s.index for s in samples], dtype=np.int64)
+    return Batch(indices, stack["inputs"], stack["targets"])
 
 
 def floating(values: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator, BeforeValidator, FiniteFloat
 from pydantic_core import PydanticCustomError
-from torch import Tensor
 
 from influence.data.dataset import Field, Sample, floating
 from influence.errors import InfluenceError
@@ -139,10 +138,11 @@ class EvaluationFile:
     def __getitem__(self, index: int) -> Sample:
         with _read_errors(self.path):
             file = self._file()
+            targets = {n: file["targets"][n][index] for n in self.targets}
+            self._check_labels(targets, index)
             inputs = {n: f.decode(file["inputs"][n][index]) for n, f in self.inputs.items()}
-            stored = {n: file["targets"][n][index] for n in self.targets}
-        targets = {n: self._target(n, stored[n], index) for n in stored}
-        return Sample(index, {n: floating(x) for n, x in inputs.items()}, targets)
+        decoded = {n: field.decode(targets[n]) for n, field in self.targets.items()}
+        return Sample(index, {n: floating(x) for n, x in inputs.items()}, decoded)
 
     def picture(self, index: int) -> NDArray[np.uint8] | None:
         """Return the RGB picture of a sample, (height, width, 3), or `None` if there are none."""
@@ -153,9 +153,11 @@ class EvaluationFile:
             found: NDArray[np.uint8] = pictures[index]
             return found
 
-    def _target(self, name: str, stored: NDArray[Any], index: int) -> Tensor:
-        field = self.targets[name]
-        if field.holds_labels:
+    def _check_labels(self, targets: Mapping[str, NDArray[Any]], index: int) -> None:
+        for name, stored in targets.items():
+            field = self.targets[name]
+            if not field.holds_labels:
+                continue
             wrong = stored[(stored < 0) & (stored != field.ignore)]
             if wrong.size:
                 raise InfluenceError(
@@ -164,7 +166,6 @@ class EvaluationFile:
                     "ground truth', set the dataset's attribute 'ignore'; integers that are values "
                     "and not labels need an attribute 'scale'"
                 )
-        return field.decode(stored)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, pairwise, repeat
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from influence.data.dataset import Batch, EvaluationSet, Sample
+from influence.data.dataset import Batch, EvaluationSet, Sample, collate
 from influence.data.derangement import Derangement, derange, pair_up
 from influence.errors import InfluenceError
 from influence.runtime.execution import Session
@@ -35,6 +35,7 @@ def load_batches(
     data: EvaluationSet,
     batches: Sequence[NDArray[np.int64]],
     *,
+    partners: Sequence[NDArray[np.int64] | None] | None = None,
     workers: int = 0,
     pinned: bool = False,
 ) -> Iterator[Batch]:
@@ -44,6 +45,8 @@ def load_batches(
     ----------
     data, batches
         The samples, and the indices of those of each batch.
+    partners
+        For each batch what `Batch.partners` shall be, under a shuffle mute.
     workers
         The number of processes that read ahead; with 0 this process reads.
     pinned
@@ -58,17 +61,19 @@ def load_batches(
         _Reader(data),
         batch_sampler=(batch.tolist() for batch in batches),  # no list of all indices
         num_workers=workers,
-        collate_fn=_collate,
+        collate_fn=collate,
         generator=torch.Generator(),  # workers would draw from the user's global one
         pin_memory=pinned,
     )
-    for batch in loader:
+    ids = data.ids
+    for batch, own in zip(loader, partners or repeat(None), strict=False):
         if isinstance(batch, InfluenceError):
             raise batch
         yield replace(
             batch,
-            ids=[data.ids[int(i)] for i in batch.indices],
+            ids=[ids[int(i)] for i in batch.indices],
             groups=None if data.groups is None else data.groups[batch.indices].tolist(),
+            partners=own,
         )
 
 
@@ -85,11 +90,6 @@ class _Reader(Dataset[Sample | InfluenceError]):
             return error
 
 
-def _collate(samples: Sequence[Sample | InfluenceError]) -> Batch | InfluenceError:
-    errors = [s for s in samples if isinstance(s, InfluenceError)]
-    return errors[0] if errors else Batch.collate([s for s in samples if isinstance(s, Sample)])
-
-
 def with_followers(
     batches: Iterator[Batch], data: EvaluationSet, derangement: Derangement | None
 ) -> Iterator[tuple[Batch, Follower | None]]:
@@ -102,31 +102,26 @@ def with_followers(
     derangement
         The partners; `None` if there is no shuffle mute, and so no follower.
     """
-    current = next(batches, None) if derangement else None
-    if derangement is None or current is None:
+    if derangement is None:
         yield from ((batch, None) for batch in batches)
         return
     heads: dict[int, dict[str, Tensor]] = {}
-
-    def remember_head(batch: Batch) -> None:
-        heads[int(batch.indices[0])] = {n: x[0].clone() for n, x in batch.inputs.items()}
-
-    remember_head(current)
-    for following in chain(batches, [None]):
-        if following is not None:
-            remember_head(following)
+    for current, following in pairwise(chain(batches, [None])):
+        assert current is not None, "only the last one is followed by nothing"
+        for batch in (current, following):
+            if batch is not None and int(batch.indices[0]) not in heads:
+                heads[int(batch.indices[0])] = {n: x[0].clone() for n, x in batch.inputs.items()}
         wanted = int(derangement.follows[current.indices[-1]])
         inside = np.flatnonzero(current.indices == wanted)
         if len(inside):
             follower: Follower = {n: x[inside[0]] for n, x in current.inputs.items()}
         else:  # in a resumed run the partner may be in a batch that is not read again
             follower = heads[wanted] if wanted in heads else data[wanted].inputs
-        yield replace(current, partners=derangement.partners(current.indices)), follower
+        yield current, follower
         if following is not None:
-            current = following
             # The partner of the last sample on a cycle is the first one.
-            start = int(derangement.starts[current.indices[0]])
-            heads = {k: v for k, v in heads.items() if k in (start, int(current.indices[0]))}
+            kept = {int(derangement.starts[following.indices[0]]), int(following.indices[0])}
+            heads = {k: v for k, v in heads.items() if k in kept}
 
 
 def limit_batches(batches: Iterable[Batch], limit: int | None) -> Iterator[Batch]:

@@ -78,7 +78,8 @@ class PlainForward:
         clean: dict[str, Tensor] = {}  # the tensors on the edges with nothing muted
         following: Mapping[str, Tensor] = {}
         if self.edges and signals.follower is not None:
-            _, following = self._run(run, signals.next_sample().shown(FULL, ""), {})
+            with self.precision():
+                _, following = run(signals.next_sample().shown(FULL, ""), {})
         for condition in self.conditions:
             # Neither inputs nor outputs must be held here while the next condition runs.
             yield condition, self._outputs(run, signals, condition, clean, following)
@@ -97,16 +98,11 @@ class PlainForward:
             if site_of(point) in condition.setup
         }
         shown = signals.shown(condition.setup, condition.mute)
-        outputs, seen = self._run(run, shown, replaced)
+        with self.precision():
+            outputs, seen = run(shown, replaced)
         if condition.setup == FULL:
             clean.update(seen)
         return outputs
-
-    def _run(
-        self, run: Tapped, shown: Mapping[str, Tensor | None], replaced: Mapping[str, Tensor]
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        with self.precision():
-            return run(shown, replaced)
 
 
 class TriedForward:

@@ -203,7 +203,7 @@ def choose_batches(
     numbers = list(numbers)
     pinned = choose_device(execution.device).type == "cuda"
     chosen = [positions[number] for number in numbers]
-    loaded = load_batches(data, chosen, workers=execution.workers, pinned=pinned)
+    partners = None if derangement is None else [derangement.partners(batch) for batch in chosen]
+    loaded = load_batches(data, chosen, partners=partners, workers=execution.workers, pinned=pinned)
     followed = with_followers(loaded, data, derangement)
-    for number, (batch, follower) in zip(numbers, followed, strict=True):
-        yield LoadedBatch(number, batch, follower)
+    return (LoadedBatch(number, *pair) for number, pair in zip(numbers, followed, strict=True))

@@ -1,4 +1,4 @@
-"""Tabulation: from what came of the networks to the tables of a run."""
+"""Tabulation: the tables of a run are computed from the evaluations of its networks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def tabulate(
     Parameters
     ----------
     evaluations, subjects
-        What came of each network, and what it is about.
+        The evaluation of each network, with the names, units and classes for its tables.
     resampling
         How intervals and p-values are computed; sums that are streamed have been drawn by it.
     groups

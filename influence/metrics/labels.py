@@ -54,12 +54,12 @@ def _class_counts(prediction: Prediction) -> Tensor:
     target = _checked_target(prediction)
     samples, classes = prediction.values.shape[:2]
     truth = target.reshape(samples, -1)
-    guess = prediction.labels().reshape(samples, -1)
     # Pixels without ground truth are counted in one more class, which is then dropped.
     labelled, occurring = prediction.of_truth(
         "occurring classes",
         lambda: (truth >= 0, _count(torch.where(truth >= 0, truth, classes), classes)),
     )
+    guess = prediction.labels().reshape(samples, -1)
     correct = _count(torch.where(labelled & (truth == guess), truth, classes), classes)
     predicted = _count(torch.where(labelled, guess, classes), classes)
     return torch.cat([correct, occurring, predicted], dim=1)
@@ -97,7 +97,9 @@ def _overall(sums: Array) -> Array:
     return ratio(correct.sum(-1), truth.sum(-1))
 
 
-CLASS_COUNTS = Statistic("class_counts", _class_counts, valid=lambda rows: _split(rows)[1].sum(-1))
+CLASS_COUNTS = Statistic(
+    "class_counts", _class_counts, valid=lambda rows: np.split(rows, 3, axis=-1)[1].sum(-1)
+)
 
 
 def _without_other(prediction: Prediction) -> Tensor:

@@ -78,7 +78,7 @@ class Execution:
 
 @dataclass(frozen=True)
 class Session:
-    """Who shares the work of a run, where finished batches are kept, and what shows its progress.
+    """The processes that share a run, where its finished batches are kept, and its progress bar.
 
     Parameters
     ----------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -48,6 +49,7 @@ class SharedForward:
         self._modules: list[Callable[..., Any]] = [s.module for s in self.stages.conditions]
         self._fixed: dict[Value, Tensor] = {}
         self._fixed_for: list[torch.Size] = []
+        self._holds, self._checked_for = False, list[torch.Size]()
 
     def within(self, precision: Precision) -> SharedForward:
         """Return the same computation in another precision."""
@@ -59,11 +61,15 @@ class SharedForward:
         A trace records the operators that the network called for the examples. For a larger map, or
         another number of samples, the network may call others.
         """
-        try:
-            self.graph.meta["check"](list(inputs.clean.values()))
-        except Exception:  # a failed guard, or one that cannot be computed for such shapes
-            return False
-        return True
+        shapes = [x.shape for x in inputs.clean.values()]
+        if shapes != self._checked_for:
+            self._checked_for = shapes
+            try:
+                self.graph.meta["check"](list(inputs.clean.values()))
+                self._holds = True
+            except Exception:  # a failed guard, or one that cannot be computed for such shapes
+                self._holds = False
+        return self._holds
 
     def compile(self) -> None:
         """Compile every stage with `torch.compile`."""
@@ -73,31 +79,33 @@ class SharedForward:
         """Yield the outputs, by name, under one condition after the other."""
         shapes = [x.shape[1:] for x in inputs.clean.values()]
         if shapes != self._fixed_for:  # once, unless maps change their size between batches
-            self._fixed = self._alone(self.stages.fixed, inputs.head(1))
+            self._fixed = self._values_of(self.stages.fixed, partial(inputs.head, 1))
             self._fixed_for = shapes
-        values = _BatchValues(self.stages, inputs, dict(self._fixed), {})
-        if self.stages.following.gives:
-            values.following = self._alone(self.stages.following, inputs.next_sample())
+        values = _BatchValues(self.stages, inputs, dict(self._fixed))
+        if (stage := self.stages.following).gives:  # computed when a condition first needs it
+            values.following = cache(partial(self._values_of, stage, inputs.next_sample))
         for number, condition in enumerate(self.conditions):
             # The outputs must not be held here while the next stage runs.
-            yield condition, self._run(number, values)
+            yield condition, self._run(self.stages.conditions[number], values, number)
 
-    def _run(self, number: int, values: _BatchValues) -> dict[str, Tensor]:
-        stage = self.stages.conditions[number]
+    def _run(
+        self, stage: Stage, values: _BatchValues, number: int | None = None
+    ) -> dict[str, Tensor]:
+        """Run a stage, compiled if it has a number; add what it gives to the values."""
         taken = [values.take(value) for value in stage.takes]
         for value in stage.spare:
             values.computed.pop(value, None)
+        module = stage.module if number is None else self._modules[number]
         with self.precision():
-            outputs, gives = self._modules[number](len(values.inputs), *taken)
+            outputs, gives = module(len(values.inputs.indices), *taken)
         values.computed.update(zip(stage.gives, gives, strict=True))
-        return dict(zip(self.outputs, outputs, strict=True))
+        return dict(zip(self.outputs, outputs, strict=bool(outputs)))
 
-    def _alone(self, stage: Stage, sample: BatchInputs) -> dict[Value, Tensor]:
-        """Run a stage that takes nothing but inputs on one sample."""
-        values = _BatchValues(self.stages, sample, {}, {})
-        with self.precision():
-            _, gives = stage.module(1, *map(values.at_hand, stage.takes))
-        return dict(zip(stage.gives, gives, strict=True))
+    def _values_of(self, stage: Stage, sample: Callable[[], BatchInputs]) -> dict[Value, Tensor]:
+        """Run a stage that takes nothing but inputs on one sample; return what it gives."""
+        values = _BatchValues(self.stages, sample())
+        self._run(stage, values)
+        return values.computed
 
 
 @dataclass
@@ -113,23 +121,23 @@ class _BatchValues:
     computed
         The values that earlier stages gave.
     following
-        Clean values of the sample that follows the batch.
+        Returns the clean values of the sample that follows the batch.
     """
 
     stages: Stages
     inputs: BatchInputs
-    computed: dict[Value, Tensor]
-    following: Mapping[Value, Tensor]
+    computed: dict[Value, Tensor] = field(default_factory=dict)
+    following: Callable[[], Mapping[Value, Tensor]] = dict
 
     def take(self, value: Value) -> Tensor:
         """Return a value as a stage takes it, made from a clean one where it has to be."""
         clean = Value(value.node, CLEAN)
         if (axis := self.stages.axes.get(value)) is not None:
-            return self.inputs.of_partners(self.at_hand(clean), self.following[clean], axis)
+            return self.inputs.of_partners(self.at_hand(clean), self.following()[clean], axis)
         if (point := self.stages.points.get(value)) is None:
             return self.at_hand(value)
         ((_, mute),) = value.muted
-        return self.inputs.replaced(point, mute, self.computed[clean], self.following.get(clean))
+        return self.inputs.replaced(point, mute, self.computed[clean], self.following().get(clean))
 
     def at_hand(self, value: Value) -> Tensor:
         """Return a value that a stage gave, or that of an input."""

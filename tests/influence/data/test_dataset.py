@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from influence.data.dataset import Batch, Field, MemorySet
+from influence.data.dataset import Field, MemorySet
+from influence.data.loader import load_batches
 from influence.errors import InfluenceError
 
 
@@ -43,7 +44,7 @@ def test_memory_set_joins_batches_in_order() -> None:
     data = MemorySet.collect([pair(2), pair(3)])
     assert len(data) == 5
     assert data.ids == ["0", "1", "2", "3", "4"]
-    batch = Batch.collate([data[4], data[0]])
+    (batch,) = load_batches(data, [np.array([4, 0])])
     assert batch.indices.tolist() == [4, 0]
     assert batch.targets["y"].tolist() == [2, 0]
     assert batch.targets["y"].dtype == torch.int64

@@ -73,7 +73,10 @@ def test_cycles_longer_than_a_batch_are_closed_without_another_read(
     shown: dict[int, float] = {}
     batches = found.cut(3)
     assert [len(batch) for batch in batches] == [3, 3, 1, 2, 3, 3, 2]
-    for batch, follower in with_followers(load_batches(data, batches), data, found):
+    partners = [found.partners(batch) for batch in batches]
+    for batch, follower in with_followers(
+        load_batches(data, batches, partners=partners), data, found
+    ):
         assert follower is not None
         x = batch.inputs["x"]
         inside = x[1:] if batch.partners is None else x[torch.from_numpy(batch.partners)]
