@@ -256,12 +256,12 @@ def collate(read: Sequence[Sample | InfluenceError]) -> Batch | InfluenceError:
     samples = [sample for sample in read if isinstance(sample, Sample)]
     if len(samples) < len(read):
         return next(error for error in read if isinstance(error, InfluenceError))
-    stack = {
-        part: {n: torch.stack([getattr(s, part)[n] for s in samples]) for n in names}
-        for part, names in (("inputs", samples[0].inputs), ("targets", samples[0].targets))
-    }
+    inputs, targets = (
+        {n: torch.stack([part[n] for part in parts]) for n in parts[0]}
+        for parts in ([s.inputs for s in samples], [s.targets for s in samples])
+    )
     indices = np.array([s.index for s in samples], dtype=np.int64)
-    return Batch(indices, stack["inputs"], stack["targets"])
+    return Batch(indices, inputs, targets)
 
 
 def floating(values: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from torch import nn
 
 from influence.data.source import Data, open_data, sample_count
 from influence.errors import InfluenceError
-from influence.mutes.descent import Descent, Losses
+from influence.mutes.descent import Descent, find_outputs
 from influence.mutes.moments import lacking_moments, measure_moments, with_moments
 from influence.mutes.registry import MUTES
 from influence.network.joint_network import JointNetwork
@@ -108,14 +108,14 @@ def learn_optimal(
         raise InfluenceError(f"expected 0 steps or more, got steps={steps}")
     count = sample_count(opened, limit)
     held, batches = _draw_batches(count, steps, execution.batch_size, seed)
-    losses = Losses.of(network, opened)
+    outputs = find_outputs(network, opened)
     mutes = [MUTES["mean"], MUTES["noise"]]  # which need both moments
     measured = measure_moments(
         opened, sorted(lacking_moments(network, opened, mutes, chosen)), count
     )
     known, _ = with_moments(network, opened, mutes, chosen, measured)
     device = choose_device(execution.device)
-    descent = Descent(network, opened, losses, held, device, execution.workers)
+    descent = Descent(network, opened, outputs, held, device, execution.workers)
     with _frozen(network.to(descent.device).module):
         constants = descent.begin([known[site] for site in chosen])
         with progress_bar(sum(map(len, batches)), show=progress) as advance:
