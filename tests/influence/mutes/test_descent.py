@@ -18,8 +18,8 @@ from tests.toy import Toy, rows_of
 
 def mean(kind: str, values: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     field = Field(tuple(target.shape[1:]), not target.is_floating_point())
-    total, pixels = sum_loss(Prediction(values, target, Output("y", kind), field))
-    return total / pixels
+    sums = sum_loss(Prediction(values, target, Output("y", kind), field))
+    return sums[0] / sums[1]
 
 
 def test_labels_get_cross_entropy() -> None:
