@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from influence.analysis.omega import Subject, influence_frame, performance_frame
 from influence.metrics.registry import METRICS
-from influence.plan.conditions import NO_MUTE, Condition
-from influence.plan.setups import FULL
+from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.results.run import Run
 from influence.results.tables import empty_table
 from influence.statistics.bootstrap import Resampling

@@ -19,7 +19,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from experiments.training.evaluation_data import quantise
-from influence.data.dataset import Batch, EvaluationSet, Field, Sample
+from influence.data.dataset import EvaluationSet, Field, Sample, collate
 from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
 from influence.network.joint_network import JointNetwork, Modality, Output
 
@@ -151,7 +151,7 @@ def memory_batches(path: Path, batch_size: int) -> list[MemoryBatch]:
 def file_batches(path: Path, batch_size: int) -> Iterator[MemoryBatch]:
     """Open an evaluation file and read it batch by batch, as torch's data loader does."""
     data: Any = EvaluationFile(path)
-    for batch in DataLoader(data, batch_size=batch_size, collate_fn=Batch.collate):
+    for batch in DataLoader(data, batch_size=batch_size, collate_fn=collate):
         yield batch.inputs, batch.targets
 
 

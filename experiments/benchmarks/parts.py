@@ -25,8 +25,8 @@ from influence.metrics.metric import Prediction
 from influence.metrics.registry import find_metrics
 from influence.mutes.mute import BatchInputs
 from influence.mutes.registry import parse_mutes
-from influence.plan.conditions import Condition
 from influence.plan.plan import Plan
+from influence.plan.setups import Condition
 
 __all__ = ["conditions_of", "count_flops", "parts_of", "shared_path"]
 

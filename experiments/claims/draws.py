@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from influence.display.notation import display_of
 from influence.metrics.registry import METRICS
-from influence.plan.conditions import NO_MUTE, Condition
-from influence.plan.setups import FULL
+from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import RowKey, Rows, match_samples
 

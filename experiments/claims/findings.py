@@ -11,7 +11,7 @@ import pandas as pd
 from experiments.claims.claims import CLAIMS, Claim, Part
 from experiments.claims.judgement import CONFIDENCE, adjust, combine, judge
 from experiments.claims.worlds import World
-from influence.plan.conditions import NO_MUTE
+from influence.plan.setups import NO_MUTE
 
 __all__ = ["CLAIMS_COLUMNS", "JUDGED_COLUMNS", "find_claims", "judge_claims"]
 

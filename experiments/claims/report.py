@@ -11,7 +11,7 @@ import pandas as pd
 
 from influence.display.table import Table, format_table
 from influence.errors import InfluenceError
-from influence.plan.conditions import NO_MUTE
+from influence.plan.setups import NO_MUTE
 
 __all__ = ["blocks", "claims_table", "correlations_table", "fits_table"]
 

@@ -17,7 +17,7 @@ from influence.display.plots.style import COLUMN_WIDTH, GREY, inks, styled
 from influence.display.table import Table, make_cells
 from influence.errors import InfluenceError
 from influence.network.sites import PREFIX
-from influence.plan.conditions import NO_MUTE
+from influence.plan.setups import NO_MUTE
 from influence.results.tables import read_table
 from influence.results.verdict import in_words, verdicts
 

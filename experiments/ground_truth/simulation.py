@@ -20,8 +20,7 @@ from influence.metrics.metric import Metric, Prediction
 from influence.metrics.registry import find_metrics
 from influence.mutes.mute import SiteTensor
 from influence.mutes.registry import parse_mute
-from influence.plan.conditions import NO_MUTE, Condition
-from influence.plan.setups import choose_setups
+from influence.plan.setups import NO_MUTE, Condition, choose_setups
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import RowKey, Rows, Sums
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from experiments.publishing.files import write_csv
 from influence.display.notation import display_of
-from influence.plan.conditions import NO_MUTE
+from influence.plan.setups import NO_MUTE
 from influence.results.tables import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS
 
 __all__ = ["PRINTED", "PUBLISHED", "printed_rows", "published_frames", "write_published"]

@@ -18,7 +18,7 @@ from experiments.training.study import Study
 from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork, Modality, Output
-from influence.plan.conditions import NO_MUTE
+from influence.plan.setups import NO_MUTE
 
 __all__ = ["input_network", "input_scores", "quantise", "score_inputs", "write_set"]
 

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from influence.analysis.omega import Subject
-from influence.plan.conditions import Condition
+from influence.plan.setups import Condition
 from influence.results.tables import DISTANCE_COLUMNS
 from influence.statistics.rows import FEATURES, MARK, RowKey, full_key
 

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from influence.analysis.omega import Cell, Quantities, Subject, list_cells, make_table, muting_one
 from influence.errors import InfluenceError
-from influence.plan.conditions import NO_MUTE, Condition
-from influence.plan.setups import FULL, arcs, seat
+from influence.plan.setups import FULL, NO_MUTE, Condition, arcs, seat
 from influence.results.tables import INTERACTIONS_COLUMNS
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.coalitions import Coalition, Quantity, combine, exact, of_circle, shares

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from influence.metrics.metric import Metric
 from influence.metrics.stateful import StatefulMetric
 from influence.network.sites import is_edge
-from influence.plan.conditions import Condition
-from influence.plan.setups import setup_name
+from influence.plan.setups import Condition, setup_name
 from influence.results.tables import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS, SAMPLES_COLUMNS
 from influence.statistics.bootstrap import Resampling, holm
 from influence.statistics.rows import RowKey, Rows, Sums, full_key

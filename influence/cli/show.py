@@ -64,7 +64,7 @@ def _data_lines(path: str) -> list[str]:
                 "classes": ", ".join(field.classes),
             }
             facts = [f"{key} {value}" for key, value in known.items() if value not in ("", None)]
-            kind = "labels" if field.integer and field.scale is None else "values"
+            kind = "labels" if field.holds_labels else "values"
             shape = _product(field.shape) or "one value"
             lines.append("; ".join([f"  {part}/{name}: {kind}, {shape}", *facts]))
     return [*lines, f"  sha256 {data.sha256}"]
@@ -111,8 +111,7 @@ def _computation_lines(net: JointNetwork, shapes: Mapping[str, tuple[int, ...]])
     from influence.engine.sharing.tapped_graph import meetings
     from influence.mutes.mute import BatchInputs
     from influence.mutes.registry import MUTES
-    from influence.plan.conditions import NO_MUTE, Condition
-    from influence.plan.setups import FULL, choose_setups
+    from influence.plan.setups import FULL, NO_MUTE, Condition, choose_setups
 
     if not shapes:
         return ["  computation: name an evaluation file with --data for the shapes of the inputs"]

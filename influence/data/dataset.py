@@ -62,6 +62,11 @@ class Field:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
 
+    @property
+    def holds_labels(self) -> bool:
+        """Whether the values are labels: integers without a scale."""
+        return self.integer and self.scale is None
+
     def decode(self, stored: NDArray[Any] | np.generic) -> Tensor:
         """Convert stored values to labels (int64, -1 = ignored) or values (NaN = ignored).
 
@@ -73,15 +78,13 @@ class Field:
         [3, -1]
         """
         stored = np.asarray(stored)  # one value a sample comes as a NumPy scalar
-        labels = self.integer and self.scale is None
         double = stored.dtype.kind == "f" and stored.itemsize > 4
-        decoded: NDArray[Any] = stored.astype(
-            np.int64 if labels else np.float64 if double else np.float32
-        )
+        values = np.float64 if double else np.float32
+        decoded: NDArray[Any] = stored.astype(np.int64 if self.holds_labels else values)
         if self.scale is not None:
             decoded = decoded * decoded.dtype.type(self.scale) + decoded.dtype.type(self.offset)
         if self.ignore is not None:
-            nothing = decoded.dtype.type(-1 if labels else "nan")
+            nothing = decoded.dtype.type(-1 if self.holds_labels else "nan")
             decoded = np.where(stored == self.ignore, nothing, decoded)
         return torch.from_numpy(np.asarray(decoded))
 
@@ -202,7 +205,7 @@ class MemorySet:
     groups: NDArray[Any] | None = None
 
     @classmethod
-    def collect(cls, batches: Iterable[Any], *, name: str = "data") -> MemorySet:
+    def collect(cls, batches: Iterable[Any]) -> MemorySet:
         """Read every batch ``(inputs, targets)`` once.
 
         Raises
@@ -229,7 +232,7 @@ class MemorySet:
             p: {n: Field(tuple(x.shape[1:]), not x.is_floating_point()) for n, x in part.items()}
             for p, part in data.items()
         }
-        return cls(fields["inputs"], fields["targets"], data, name=name)
+        return cls(fields["inputs"], fields["targets"], data)
 
     @property
     def ids(self) -> list[str]:
@@ -253,12 +256,12 @@ def collate(read: Sequence[Sample | InfluenceError]) -> Batch | InfluenceError:
     samples = [sample for sample in read if isinstance(sample, Sample)]
     if len(samples) < len(read):
         return next(error for error in read if isinstance(error, InfluenceError))
-    stack = {
-        part: {n: torch.stack([getattr(s, part)[n] for s in samples]) for n in names}
-        for part, names in (("inputs", samples[0].inputs), ("targets", samples[0].targets))
-    }
+    inputs, targets = (
+        {n: torch.stack([part[n] for part in parts]) for n in parts[0]}
+        for parts in ([s.inputs for s in samples], [s.targets for s in samples])
+    )
     indices = np.array([s.index for s in samples], dtype=np.int64)
-    return Batch(indices, stack["inputs"], stack["targets"])
+    return Batch(indices, inputs, targets)
 
 
 def floating(values: Tensor) -> Tensor:

@@ -338,14 +338,11 @@ def pool_inputs(data: EvaluationSet, names: Sequence[str], count: int) -> NDArra
     NDArray
         (samples, numbers).
     """
-    rows: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
-    for index in range(count):
-        inputs = data[index].inputs
-        for name, found in rows.items():
-            found.append(_pool(inputs[name]))
+    samples = (data[index].inputs for index in range(count))
+    rows = [[_pool(inputs[name]) for name in names] for inputs in samples]
     blocks = []
-    for found in rows.values():
-        block = np.stack(found).astype(np.float64)
+    for pooled in zip(*rows, strict=True):
+        block = np.stack(pooled).astype(np.float64)
         deviation = block.std(0)
         block = (block - block.mean(0)) / np.where(deviation > 0, deviation, 1.0)
         blocks.append(block / np.sqrt(block.shape[1]))

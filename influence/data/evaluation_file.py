@@ -99,12 +99,9 @@ class EvaluationFile:
 
     def _check_lengths(self) -> int:
         file = self._file()
-        lengths = {
-            f"{part}/{name}": len(file[part][name])
-            for part, fields in (("inputs", self.inputs), ("targets", self.targets))
-            for name in fields
-        }
-        lengths |= {name: len(file[name]) for name in ("ids", "groups") if name in file}
+        names = [f"inputs/{n}" for n in self.inputs] + [f"targets/{n}" for n in self.targets]
+        names += [n for n in ("ids", "groups") if n in file]
+        lengths = {name: len(file[name]) for name in names}
         if len(set(lengths.values())) != 1:
             raise InfluenceError(
                 f"{self.path}: expected the same number of samples everywhere, got {lengths}"
@@ -159,7 +156,7 @@ class EvaluationFile:
     def _check_labels(self, targets: Mapping[str, NDArray[Any]], index: int) -> None:
         for name, stored in targets.items():
             field = self.targets[name]
-            if not field.integer or field.scale is not None:
+            if not field.holds_labels:
                 continue
             wrong = stored[(stored < 0) & (stored != field.ignore)]
             if wrong.size:
@@ -273,11 +270,12 @@ def write_evaluation_file(
         datasets["images/rgb"] = np.asarray(images)
     for key, array in datasets.items():
         _check_array(key, array)
-    lengths = {n: len(x) for n, x in datasets.items()}
+    labels: dict[str, NDArray[Any]] = {}
     if ids is not None:
-        lengths["ids"] = len(ids)
+        labels["ids"] = np.array([str(i) for i in ids], dtype=object)
     if groups is not None:
-        lengths["groups"] = len(np.asarray(groups))
+        labels["groups"] = np.asarray(groups)
+    lengths = {n: len(x) for n, x in {**datasets, **labels}.items()}
     if len(set(lengths.values())) != 1 or 0 in lengths.values():
         raise InfluenceError(f"expected the same number of samples, above 0, got {lengths}")
     attributes = attributes or {}
@@ -295,15 +293,12 @@ def write_evaluation_file(
                 track_times=False,
             )
             dataset.attrs.update(attributes.get(key, {}))
-        if ids is not None:
-            file.create_dataset("ids", data=[str(i) for i in ids], dtype=h5py.string_dtype())
-        if groups is not None:
-            labels = np.asarray(groups)
-            strings = labels.dtype.kind in "UO"
+        for key, array in labels.items():
+            texts = array.dtype.kind in "UO"
             file.create_dataset(
-                "groups",
-                data=labels.astype(object) if strings else labels,
-                dtype=h5py.string_dtype() if strings else None,
+                key,
+                data=array.astype(object) if texts else array,
+                dtype=h5py.string_dtype() if texts else None,
             )
 
 

@@ -8,7 +8,6 @@ from os import PathLike
 from typing import Any, Literal, overload
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from influence.data.dataset import Batch, EvaluationSet, Field, MemorySet, check_batch, floating
@@ -20,7 +19,6 @@ __all__ = [
     "Data",
     "check_limit",
     "find_groups",
-    "name_groups",
     "open_data",
     "reopen",
     "sample_count",
@@ -221,6 +219,8 @@ def sample_count(data: EvaluationSet, limit: int | None = None) -> int:
 def find_groups(data: EvaluationSet | BatchStream, count: int | None, *, stream: bool) -> list[str]:
     """Return the levels of the groups of the first `count` samples, such as ``group:kitchen``.
 
+    They come in the order in which the groups first appear.
+
     Parameters
     ----------
     data, count
@@ -243,21 +243,6 @@ def find_groups(data: EvaluationSet | BatchStream, count: int | None, *, stream:
             f"{data.source} has no groups. Leave out the level 'group', or write the file with "
             "groups=..."
         )
-    return name_groups(data.groups[:count])
-
-
-def name_groups(labels: NDArray[Any]) -> list[str]:
-    """Return the levels of groups in the order in which they first appear.
-
-    Parameters
-    ----------
-    labels
-        The group of each sample.
-
-    Examples
-    --------
-    >>> name_groups(np.array(["kitchen", "bath", "kitchen"]))
-    ['group:kitchen', 'group:bath']
-    """
-    texts = [x.decode() if isinstance(x, bytes) else str(x) for x in labels.tolist()]
+    labels = data.groups[:count].tolist()
+    texts = [x.decode() if isinstance(x, bytes) else str(x) for x in labels]
     return [f"group:{text}" for text in dict.fromkeys(texts)]

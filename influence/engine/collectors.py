@@ -78,7 +78,7 @@ class Features:
 
     Examples
     --------
-    >>> from influence.plan.conditions import Condition
+    >>> from influence.plan.setups import Condition
     >>> key = RowKey(Condition("none", frozenset()), "at:fuse", "features")
     >>> features = Features(count=2)
     >>> for index in (1, 0):

@@ -19,8 +19,7 @@ from influence.engine.taps import Tapped, tap_network
 from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.sites import edges_of, site_of
-from influence.plan.conditions import Condition
-from influence.plan.setups import FULL
+from influence.plan.setups import FULL, Condition
 
 __all__ = [
     "Forward",

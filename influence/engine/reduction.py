@@ -22,9 +22,8 @@ from influence.metrics.metric import Prediction, Statistic
 from influence.metrics.slices import Cut, cut_truth
 from influence.metrics.stateful import StatefulMetric
 from influence.network.joint_network import JointNetwork
-from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.plan import Plan
-from influence.plan.setups import FULL
+from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.statistics.rows import FEATURES, MARK, RowKey, StatefulValues
 
 __all__ = ["BatchReduction", "Reduction", "RowChecks", "explain_failure"]

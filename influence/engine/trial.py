@@ -20,7 +20,7 @@ from influence.errors import InfluenceError
 from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.programs.program import Program
-from influence.plan.conditions import Condition
+from influence.plan.setups import Condition
 from influence.statistics.rows import is_place
 
 __all__ = ["Trial", "trial_size", "try_network"]

@@ -18,12 +18,11 @@ from influence.engine.collectors import SumCollector
 from influence.engine.evaluation import Evaluation, evaluate
 from influence.errors import InfluenceError, unknown
 from influence.metrics.metric import Metric
-from influence.metrics.registry import Wanted, match_metrics, match_stateful
+from influence.metrics.registry import Wanted, match_metrics
 from influence.metrics.stateful import StatefulMetric
 from influence.network.joint_network import JointNetwork
-from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.plan import Plan
-from influence.plan.setups import FULL
+from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.runtime.execution import Execution, Session
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import RowKey, Sums
@@ -162,9 +161,8 @@ def _metrics(
         wanted: dict[str, list[Wanted]] = {
             output: [planned.get(expectation.metric, expectation.metric)]
         }
-        matched: list[Metric | StatefulMetric] = [*match_metrics(network, data, wanted)[output]]
-        matched += match_stateful(wanted).get(output, ())
-        (found[expectation],) = matched
+        metrics, stateful = match_metrics(network, data, wanted)
+        (found[expectation],) = metrics[output] or stateful[output]
     return found
 
 

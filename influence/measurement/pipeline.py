@@ -26,9 +26,8 @@ from influence.metrics.registry import Wanted
 from influence.metrics.slices import parse_levels
 from influence.network.joint_network import JointNetwork
 from influence.results.run import Run, check_free, check_writable
-from influence.runtime.execution import Execution, Session, choose_device
+from influence.runtime.execution import Execution, Session, choose_device, progress_bar
 from influence.runtime.processes import Processes, process_device
-from influence.runtime.progress import progress_bar
 from influence.runtime.renames import moved_into_record
 from influence.runtime.shards import ShardStore
 from influence.statistics.bootstrap import Resampling

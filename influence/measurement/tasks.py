@@ -10,7 +10,7 @@ from influence.analysis.omega import Subject
 from influence.data.dataset import DataFacts, EvaluationSet
 from influence.errors import InfluenceError
 from influence.measurement.training import Constants, note_origins
-from influence.metrics.registry import Wanted, expand_sets, match_metrics, match_stateful
+from influence.metrics.registry import Wanted, expand_sets, match_metrics
 from influence.metrics.slices import match_slices, parse_levels
 from influence.mutes.optimal import with_optimal
 from influence.mutes.registry import choose_mutes
@@ -113,15 +113,15 @@ def make_tasks(
     for key, network in zip(_keys(networks), networks, strict=True):
         sites = select_sites(request.sites, [m.name for m in network.inputs])
         wanted = expand_sets(network, data, request.metrics)
-        matched = match_metrics(network, data, wanted)
+        metrics, stateful = match_metrics(network, data, wanted)
         mutes, left_out = choose_mutes(request.mutes, network, sites, training=training)
         coalitions = request.interactions and request.setups != "all"
         plan = Plan(
             sites=tuple(sites),
             mutes=mutes,
-            metrics=matched,
-            stateful=match_stateful(wanted),
-            slices=match_slices(network, data, divisions, list(matched)),
+            metrics=metrics,
+            stateful=stateful,
+            slices=match_slices(network, data, divisions, list(metrics)),
             seed=request.seed,
             setups=coalition_setups(sites) if coalitions else request.setups,
             meeting=request.meeting,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from influence.errors import InfluenceError
-from influence.metrics.metric import Array, Metric, Prediction, Statistic, ratio
+from influence.metrics.metric import Metric, Prediction, Statistic, ratio
 
 __all__ = ["CHANGE_METRICS"]
 
@@ -88,13 +88,9 @@ def _broadcast(pixels: Tensor, change: Tensor, name: str) -> Tensor:
     return pixels.reshape(len(pixels), *(1,) * (change.ndim - pixels.ndim), *pixels.shape[1:])
 
 
-def _mean(sums: Array) -> Array:
-    return ratio(sums[..., 1], sums[..., 0])
-
-
 def _change_metric(name: str, update: Callable[[Prediction], Tensor], unit: str = "") -> Metric:
     statistic = Statistic(name, update, valid=lambda rows: rows[..., 0], against="full")
-    return Metric(name, statistic, _mean, higher_is_better=False, unit=unit)
+    return Metric(name, statistic, lambda s: ratio(s[..., 1], s[..., 0]), False, unit)
 
 
 CHANGE_METRICS = (

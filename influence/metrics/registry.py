@@ -11,7 +11,7 @@ from influence.errors import InfluenceError, unknown
 from influence.metrics.change import CHANGE_METRICS
 from influence.metrics.labels import LABEL_METRICS
 from influence.metrics.metric import Metric
-from influence.metrics.stateful import Accumulator, StatefulMetric, is_accumulator, make_stateful
+from influence.metrics.stateful import Accumulator, StatefulMetric, make_stateful
 from influence.metrics.values import DEPTH_METRICS, ERROR_METRICS
 from influence.network.joint_network import JointNetwork, Output
 from influence.runtime.factories import is_factory, make
@@ -26,7 +26,6 @@ __all__ = [
     "find_metrics",
     "find_stateful",
     "match_metrics",
-    "match_stateful",
     "spell_out",
 ]
 
@@ -154,20 +153,16 @@ def _look_up_one(wanted: object) -> Metric | StatefulMetric:
         if wanted not in METRICS:
             raise unknown("metric", wanted, [*METRICS, *SETS])
         return METRICS[wanted]
-    metric = _make(wanted) if isinstance(wanted, str) else wanted
-    if is_accumulator(metric):
-        return make_stateful(metric)  # type: ignore[arg-type]
+    try:
+        metric = make(wanted) if isinstance(wanted, str) else wanted
+    except InfluenceError as error:
+        raise InfluenceError(f"{error}. Expected {FORMS}") from error
+    if isinstance(metric, Accumulator) and not isinstance(metric, type):
+        return make_stateful(metric)
     if not isinstance(metric, (Metric, StatefulMetric)):
         shown = f"{wanted}: " if isinstance(wanted, str) else ""
         raise InfluenceError(f"{shown}expected {FORMS}, got {type(metric).__name__}")
     return metric
-
-
-def _make(text: str) -> object:
-    try:
-        return make(text)
-    except InfluenceError as error:
-        raise InfluenceError(f"{error}. Expected {FORMS}") from error
 
 
 def spell_out(wanted: Iterable[W], part: Part | None = None) -> list[W | str]:
@@ -256,11 +251,8 @@ def default_metrics(output: Output, target: Field | None) -> list[Metric]:
 
 def match_metrics(
     network: JointNetwork, data: DataFacts, wanted: Mapping[str, Sequence[Wanted]] | None
-) -> dict[str, tuple[Metric, ...]]:
+) -> tuple[dict[str, tuple[Metric, ...]], dict[str, tuple[StatefulMetric, ...]]]:
     """Check that network and data fit together, and look up the metrics of each output.
-
-    Stateful metrics are left out, see `match_stateful`; an output that has only such gets an empty
-    tuple.
 
     Parameters
     ----------
@@ -268,6 +260,12 @@ def match_metrics(
         The network to measure and the data to measure it on.
     wanted
         Output -> metrics as for `find_metrics`; `None` for all outputs with `default_metrics`.
+
+    Returns
+    -------
+    tuple
+        Output -> metrics, empty if it has only stateful ones; and output -> stateful metrics, for
+        outputs that have such.
 
     Raises
     ------
@@ -281,18 +279,26 @@ def match_metrics(
         if name not in outputs:
             raise unknown("output", name, outputs)
     metrics: dict[str, tuple[Metric, ...]] = {}
+    stateful: dict[str, tuple[StatefulMetric, ...]] = {}
     for name in wanted or outputs:
         truth = data.targets.get(name)
-        found = find_metrics(wanted[name]) if wanted else default_metrics(outputs[name], truth)
-        metrics[name] = tuple(found)
-        if truth is None:
-            stateful = find_stateful(wanted[name]) if wanted else []
-            needing = [m.name for m in found if m.needs_truth] + [m.name for m in stateful]
-            if needing:
-                raise _without_truth(network, data, name, needing[0])
-        else:
+        found: Sequence[Metric | StatefulMetric] = (
+            _look_up(wanted[name]) if wanted else default_metrics(outputs[name], truth)
+        )
+        metrics[name] = tuple(m for m in found if isinstance(m, Metric))
+        if keeping := tuple(m for m in found if isinstance(m, StatefulMetric)):
+            stateful[name] = keeping
+        if truth is not None:
             _check_classes(network, data, outputs[name], truth)
-    return metrics
+        elif needing := [m.name for m in found if isinstance(m, StatefulMetric) or m.needs_truth]:
+            free = ", ".join(m.name for m in METRICS.values() if not m.needs_truth)
+            raise InfluenceError(
+                f"network {network.name!r} predicts {name!r}, but {data.source} holds ground truth "
+                f"for {sorted(data.targets)}, and {needing[0]!r} needs it. Rename it, or "
+                "score only the outputs that have ground truth: metrics={output: [name, ...]}. "
+                f"Without ground truth: {free}"
+            )
+    return metrics, stateful
 
 
 def _check_inputs(network: JointNetwork, data: DataFacts) -> None:
@@ -303,12 +309,9 @@ def _check_inputs(network: JointNetwork, data: DataFacts) -> None:
                 f"{[m.name for m in network.inputs]}, but {data.source} holds "
                 f"{sorted(data.inputs)}: {modality.name!r} is missing. Rename one or the other"
             )
-        found, declared = data.inputs[modality.name].shape, modality.shape
-        if declared is not None and not (
-            len(found) == len(declared)
-            and all(d is None or d == f for d, f in zip(declared, found, strict=True))
-        ):
-            shown = tuple("any" if d is None else d for d in declared)
+        found = data.inputs[modality.name].shape
+        if not modality.fits(found):
+            shown = tuple("any" if d is None else d for d in modality.shape or ())
             raise InfluenceError(
                 f"{data.source}: inputs/{modality.name} has shape {found} a sample, network "
                 f"{network.name!r} expects {shown}. Write the file in that shape, or export the "
@@ -318,30 +321,10 @@ def _check_inputs(network: JointNetwork, data: DataFacts) -> None:
 
 def _check_classes(network: JointNetwork, data: DataFacts, output: Output, truth: Field) -> None:
     predicted, labelled = output.classes, truth.classes
-    if not (predicted and labelled):
-        return
-    if [c.casefold() for c in predicted] != [c.casefold() for c in labelled]:
+    different = [c.casefold() for c in predicted] != [c.casefold() for c in labelled]
+    if predicted and labelled and different:
         raise InfluenceError(
             f"{data.source}: targets/{output.name} has the classes {', '.join(labelled)}, network "
             f"{network.name!r} predicts {', '.join(predicted)}. Bring the labels into the "
             "network's order"
         )
-
-
-def _without_truth(
-    network: JointNetwork, data: DataFacts, output: str, metric: str
-) -> InfluenceError:
-    free = ", ".join(m.name for m in METRICS.values() if not m.needs_truth)
-    return InfluenceError(
-        f"network {network.name!r} predicts {output!r}, but {data.source} holds ground truth for "
-        f"{sorted(data.targets)}, and {metric!r} needs it. Rename it, or score only the outputs "
-        f"that have ground truth: metrics={{output: [name, ...]}}. Without ground truth: {free}"
-    )
-
-
-def match_stateful(
-    wanted: Mapping[str, Sequence[Wanted]] | None,
-) -> dict[str, tuple[StatefulMetric, ...]]:
-    """Look up the stateful metrics of each output; outputs without any are left out."""
-    found = {name: tuple(find_stateful(metrics)) for name, metrics in (wanted or {}).items()}
-    return {name: stateful for name, stateful in found.items() if stateful}

@@ -115,9 +115,9 @@ def match_slices(
 def _sources(division: Division, network: JointNetwork, data: DataFacts) -> list[str]:
     maps = {n: f for n, f in data.targets.items() if math.prod(f.shape[:-2]) == 1 < len(f.shape)}
     if isinstance(division, Regions):
-        return [name for name, field in maps.items() if _holds_labels(field)]
+        return [name for name, field in maps.items() if field.holds_labels]
     of_kind = [o.name for o in network.outputs if o.kind == "depth"] or ["depth"]
-    found = [name for name in of_kind if name in maps and not _holds_labels(maps[name])]
+    found = [name for name in of_kind if name in maps and not maps[name].holds_labels]
     if division == DepthBins():
         for name in found:
             if (unit := data.targets[name].unit) not in METRES:
@@ -128,13 +128,9 @@ def _sources(division: Division, network: JointNetwork, data: DataFacts) -> list
     return found
 
 
-def _holds_labels(field: Field) -> bool:
-    return field.integer and field.scale is None
-
-
 def _map_size(field: Field) -> tuple[int, ...] | None:
     """Return height and width of a map; real values may have channels, labels may not."""
-    rest = math.prod(field.shape[:-2]) if _holds_labels(field) else 1
+    rest = math.prod(field.shape[:-2]) if field.holds_labels else 1
     return field.shape[-2:] if rest == 1 < len(field.shape) else None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,9 +19,10 @@ from torch import Tensor
 from influence.errors import InfluenceError
 from influence.metrics.metric import Prediction
 
-__all__ = ["Accumulator", "StatefulMetric", "is_accumulator", "make_stateful"]
+__all__ = ["Accumulator", "StatefulMetric", "make_stateful"]
 
 
+@runtime_checkable
 class Accumulator(Protocol):
     """The methods of `torchmetrics.Metric` that are used; its ``higher_is_better`` is read too."""
 
@@ -106,11 +107,12 @@ class StatefulMetric:
             If the accumulator fails, or its value is not one number.
         """
         found = self._call(self.accumulator.compute, "all batches")
+        shown = " ".join(str(found).split())[:100]
         try:
             return float(found)
         except (TypeError, ValueError, RuntimeError) as error:
             raise InfluenceError(
-                f"metric {self.name!r}: expected one number, got {_shortened(found)}. Let it "
+                f"metric {self.name!r}: expected one number, got {shown}. Let it "
                 "average, as with average='macro'"
             ) from error
 
@@ -126,16 +128,6 @@ class StatefulMetric:
     def oriented(self, gain: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return differences of values with the sign for which positive means better."""
         return gain if self.higher_is_better else 0.0 - gain  # no negative zero
-
-
-def is_accumulator(value: object) -> bool:
-    """Return whether an object has the methods of an `Accumulator`, as torchmetrics' have.
-
-    >>> is_accumulator("rms")
-    False
-    """
-    methods = ("update", "compute", "reset")
-    return not isinstance(value, type) and all(callable(getattr(value, m, None)) for m in methods)
 
 
 def make_stateful(accumulator: Accumulator) -> StatefulMetric:
@@ -154,7 +146,3 @@ def make_stateful(accumulator: Accumulator) -> StatefulMetric:
             f"influence.metrics.stateful.StatefulMetric({name!r}, metric, higher_is_better=True)"
         )
     return StatefulMetric(name, accumulator, bool(higher))
-
-
-def _shortened(value: object) -> str:
-    return " ".join(str(value).split())[:100]

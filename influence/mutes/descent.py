@@ -15,11 +15,11 @@ from influence.data.loader import load_batches
 from influence.errors import InfluenceError
 from influence.metrics.metric import Prediction
 from influence.metrics.registry import METRICS, match_metrics
-from influence.mutes.mute import SiteTensor
+from influence.mutes.mute import SiteTensor, expand_channels
 from influence.mutes.registry import MUTES
 from influence.network.joint_network import JointNetwork, Modality, Output
 
-__all__ = ["Constant", "Descent", "Losses", "choose_loss", "list_candidates"]
+__all__ = ["Constant", "Descent", "choose_loss", "find_outputs", "list_candidates", "sum_loss"]
 
 CHECKS = 5
 """How often, in one descent, the constants are compared with the best so far."""
@@ -51,56 +51,36 @@ def choose_loss(output: Output, target: Field) -> str:
     """
     if output.kind == "depth":
         return "rms"
-    return "cross_entropy" if target.integer and target.scale is None else "mse"
+    return "cross_entropy" if target.holds_labels else "mse"
 
 
-@dataclass(frozen=True)
-class Losses:
-    """The losses of a network's outputs, in a form that gradients can follow.
+def sum_loss(prediction: Prediction) -> Tensor:
+    """Return the sum of the loss of an output and the number of pixels, float64 (2,).
 
-    Parameters
-    ----------
-    outputs
-        The outputs that have ground truth, by name.
-    fields
-        The facts of their ground truth.
+    Gradients can follow the sum.
     """
+    metric = choose_loss(prediction.output, prediction.field)
+    rows = METRICS[metric].statistic.update(prediction)
+    return rows[:, list(COLUMNS[metric])].sum(0)
 
-    outputs: Mapping[str, Output]
-    fields: Mapping[str, Field]
 
-    @classmethod
-    def of(cls, network: JointNetwork, data: DataFacts) -> Losses:
-        """Take the outputs for which a data set holds ground truth.
+def find_outputs(network: JointNetwork, data: DataFacts) -> dict[str, Output]:
+    """Return the outputs for which a data set holds ground truth, by name.
 
-        Raises
-        ------
-        InfluenceError
-            If there is none, or network and data do not fit together.
-        """
-        outputs = {o.name: o for o in network.outputs if o.name in data.targets}
-        if not outputs:
-            raise InfluenceError(
-                f"network {network.name!r} predicts {[o.name for o in network.outputs]}, but "
-                f"{data.source} holds ground truth for {sorted(data.targets)}. Rename one or the "
-                "other"
-            )
-        wanted = {name: [choose_loss(o, data.targets[name])] for name, o in outputs.items()}
-        match_metrics(network, data, wanted)
-        return cls(outputs, {name: data.targets[name] for name in outputs})
-
-    def __call__(
-        self, predicted: Mapping[str, Tensor], targets: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
-        """Return for each output the sum of its loss and the number of pixels, float64 (2,)."""
-        found = {}
-        for name, output in self.outputs.items():
-            values, metric = predicted[name], choose_loss(output, self.fields[name])
-            values = values if values.is_floating_point() else values.double()
-            prediction = Prediction(values, targets[name], output, self.fields[name])
-            rows = METRICS[metric].statistic.update(prediction)
-            found[name] = rows[:, list(COLUMNS[metric])].sum(0)
-        return found
+    Raises
+    ------
+    InfluenceError
+        If there is none, or network and data do not fit together.
+    """
+    outputs = {o.name: o for o in network.outputs if o.name in data.targets}
+    if not outputs:
+        raise InfluenceError(
+            f"network {network.name!r} predicts {[o.name for o in network.outputs]}, but "
+            f"{data.source} holds ground truth for {sorted(data.targets)}. Rename one or the other"
+        )
+    wanted = {name: [choose_loss(o, data.targets[name])] for name, o in outputs.items()}
+    match_metrics(network, data, wanted)
+    return outputs
 
 
 @dataclass
@@ -111,8 +91,8 @@ class Descent:
     ----------
     network
         In evaluation mode, on `device`.
-    data, losses
-        Training data, and the losses of the outputs on them.
+    data, outputs
+        Training data, and the outputs for which they hold ground truth.
     held
         Batches of indices of the samples on which constants are compared.
     device, workers
@@ -121,7 +101,7 @@ class Descent:
 
     network: JointNetwork
     data: EvaluationSet
-    losses: Losses
+    outputs: Mapping[str, Output]
     held: Sequence[NDArray[np.int64]]
     device: torch.device
     workers: int = 0
@@ -175,7 +155,7 @@ class Descent:
         self,
         constants: Sequence[Constant],
         batches: Sequence[NDArray[np.int64]],
-        advance: Callable[[int], None],
+        advance: Callable[[int], object],
     ) -> None:
         """Move every constant, each by itself, one step a batch, and keep the best of each.
 
@@ -240,9 +220,15 @@ class Descent:
         }
         if replacement:
             site, constant = replacement
-            inputs[site] = _filled(constant, inputs[site])
-        targets = {name: batch.targets[name].to(self.device) for name in self.losses.outputs}
-        return self.losses(self.network(inputs), targets)
+            # A copy, since a network may call view() on its input or change it in place.
+            inputs[site] = expand_channels(constant.to(self.network.dtype), inputs[site]).clone()
+        predicted = self.network(inputs)
+        sums = {}
+        for name, output in self.outputs.items():
+            values, target = predicted[name], batch.targets[name].to(self.device)
+            values = values if values.is_floating_point() else values.double()
+            sums[name] = sum_loss(Prediction(values, target, output, self.data.targets[name]))
+        return sums
 
     def _total(self, losses: Mapping[str, float]) -> float:
         return sum(loss / self.scales[name] for name, loss in losses.items())
@@ -251,13 +237,6 @@ class Descent:
 def _scale(full: float, muted: Sequence[float]) -> float:
     worst = max((loss for loss in muted if np.isfinite(loss)), default=0.0)
     return full if full > NEGLIGIBLE * worst else worst or 1.0
-
-
-def _filled(constant: Tensor, like: Tensor) -> Tensor:
-    """Expand a constant, one number a channel, to the shape of a batch."""
-    shape = (1, len(constant), *[1] * (like.ndim - 2)) if like.ndim > 1 else (1,)
-    # A network may call view() on its input or change it in place.
-    return constant.to(like.dtype).reshape(shape).expand_as(like).clone()
 
 
 def list_candidates(modality: Modality, data: Field) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -68,18 +69,16 @@ def with_moments(
     for site in sites:
         if is_edge(site):
             continue  # the moments of an edge are measured as the network runs
-        facts = modalities[site]
-        chosen: dict[str, Sequence[float] | None] = {"mean": facts.mean, "std": facts.std}
         for need in _needs(mutes):
-            where = "the checkpoint"
-            if chosen[need] is None:
-                chosen[need], where = getattr(data.inputs[site], need), data.source
-            if chosen[need] is None:
-                chosen[need] = measured[site][need]
+            found, where = getattr(modalities[site], need), "the checkpoint"
+            if found is None:
+                found, where = getattr(data.inputs[site], need), data.source
+            if found is None:
+                found = measured[site][need]
                 where = f"a pass over the inputs of {data.source}, which are not training data"
             notes.append(f"{need} of {site!r} comes from {where}")
-        mean, std = (None if c is None else tuple(c) for c in (chosen["mean"], chosen["std"]))
-        modalities[site] = replace(facts, mean=mean, std=std)
+            filled: dict[str, Any] = {need: tuple(found)}
+            modalities[site] = replace(modalities[site], **filled)
     return modalities, notes
 
 

@@ -19,7 +19,7 @@ from influence.errors import InfluenceError
 from influence.network.joint_network import Modality
 from influence.network.sites import is_edge
 
-__all__ = ["BatchInputs", "Mute", "SiteTensor"]
+__all__ = ["BatchInputs", "Mute", "SiteTensor", "expand_channels"]
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,13 @@ class SiteTensor:
                 f"input {self.modality.name!r}: its facts hold {len(numbers)} numbers as {fact!r}, "
                 f"expected 1 or {channels}, one a channel"
             )
-        row = torch.tensor(numbers, dtype=like.dtype, device=like.device)
-        shape = (1, len(numbers), *[1] * (like.ndim - 2)) if like.ndim > 1 else (1,)
-        return row.reshape(shape).expand_as(like)
+        return expand_channels(torch.tensor(numbers, dtype=like.dtype, device=like.device), like)
+
+
+def expand_channels(numbers: Tensor, like: Tensor) -> Tensor:
+    """Expand numbers, one a channel or one for all, to the shape of a batch."""
+    shape = (1, len(numbers), *[1] * (like.ndim - 2)) if like.ndim > 1 else (1,)
+    return numbers.reshape(shape).expand_as(like)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from zlib import crc32
 
@@ -19,63 +19,20 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from influence.data.dataset import EvaluationSet
 from influence.data.source import Data, open_data, sample_count
 from influence.errors import InfluenceError
-from influence.mutes.descent import Descent, Losses
+from influence.mutes.descent import Descent, find_outputs
 from influence.mutes.moments import lacking_moments, measure_moments, with_moments
 from influence.mutes.registry import MUTES
-from influence.network.joint_network import JointNetwork, Modality
+from influence.network.joint_network import JointNetwork
 from influence.network.sites import select_sites
-from influence.runtime.execution import Execution, choose_device
-from influence.runtime.progress import progress_bar
+from influence.runtime.execution import Execution, choose_device, progress_bar
 from influence.runtime.renames import moved_into_record
 
 __all__ = ["learn_optimal", "with_optimal"]
 
 HELD = 128
 """The number of samples, the same throughout, on which constants are compared."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How the samples of each step are drawn.
-
-    Parameters
-    ----------
-    steps, batch_size
-        The number of steps, and of samples in each.
-    seed
-        The seed of the random stream.
-
-    Raises
-    ------
-    InfluenceError
-        If there are less than 0 steps or less than 1 sample in each.
-    """
-
-    steps: int
-    batch_size: int
-    seed: int
-
-    def __post_init__(self) -> None:
-        if self.steps < 0 or self.batch_size < 1:
-            raise InfluenceError(
-                "expected 0 steps or more and a batch of 1 or more, got "
-                f"steps={self.steps} and batch_size={self.batch_size}"
-            )
-
-    def draw(self, count: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
-        """Draw from `count` samples: batches of the held samples, and the batches of all steps.
-
-        All samples occur in the steps equally often, up to one.
-        """
-        stream = np.random.Generator(np.random.Philox([self.seed, crc32(b"optimal")]))
-        held = np.sort(stream.permutation(count)[:HELD])
-        size = min(self.batch_size, count)
-        rounds = [stream.permutation(count) for _ in range(-(-self.steps * size // count))]
-        order = np.concatenate([*rounds, np.empty(0, np.int64)])[: self.steps * size]
-        return _cut(held, self.batch_size), _cut(order, size)
 
 
 LEARNING = partial(Execution, batch_size=8)
@@ -147,14 +104,20 @@ def learn_optimal(
     """
     opened, execution = open_data(data), execution or LEARNING()
     chosen = select_sites(sites, [m.name for m in network.inputs])
-    sampling, count = Sampling(steps, execution.batch_size, seed), sample_count(opened, limit)
-    held, batches = sampling.draw(count)
-    losses = Losses.of(network, opened)
-    facts = _with_moments(network, opened, chosen, count)
+    if steps < 0:
+        raise InfluenceError(f"expected 0 steps or more, got steps={steps}")
+    count = sample_count(opened, limit)
+    held, batches = _draw_batches(count, steps, execution.batch_size, seed)
+    outputs = find_outputs(network, opened)
+    mutes = [MUTES["mean"], MUTES["noise"]]  # which need both moments
+    measured = measure_moments(
+        opened, sorted(lacking_moments(network, opened, mutes, chosen)), count
+    )
+    known, _ = with_moments(network, opened, mutes, chosen, measured)
     device = choose_device(execution.device)
-    descent = Descent(network, opened, losses, held, device, execution.workers)
+    descent = Descent(network, opened, outputs, held, device, execution.workers)
     with _frozen(network.to(descent.device).module):
-        constants = descent.begin(facts)
+        constants = descent.begin([known[site] for site in chosen])
         with progress_bar(sum(map(len, batches)), show=progress) as advance:
             descent.run(constants, batches, advance)
     return {constant.modality.name: tuple(constant.best.tolist()) for constant in constants}
@@ -184,15 +147,19 @@ def with_optimal(network: JointNetwork, constants: Mapping[str, Sequence[float]]
     return filled
 
 
-def _with_moments(
-    network: JointNetwork, data: EvaluationSet, sites: Sequence[str], count: int
-) -> list[Modality]:
-    """Return the facts of the sites with mean and standard deviation filled in."""
-    mutes = [MUTES["mean"], MUTES["noise"]]
-    lacking = sorted(lacking_moments(network, data, mutes, sites))
-    measured = measure_moments(data, lacking, count)
-    known, _ = with_moments(network, data, mutes, sites, measured)
-    return [known[site] for site in sites]
+def _draw_batches(
+    count: int, steps: int, batch_size: int, seed: int
+) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
+    """Draw from `count` samples: batches of the held samples, and the batches of all steps.
+
+    All samples occur in the steps equally often, up to one.
+    """
+    stream = np.random.Generator(np.random.Philox([seed, crc32(b"optimal")]))
+    held = np.sort(stream.permutation(count)[:HELD])
+    size = min(batch_size, count)
+    rounds = [stream.permutation(count) for _ in range(-(-steps * size // count))]
+    order = np.concatenate([*rounds, np.empty(0, np.int64)])[: steps * size]
+    return _cut(held, batch_size), _cut(order, size)
 
 
 def _cut(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:

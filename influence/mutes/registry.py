@@ -17,16 +17,9 @@ from influence.network.sites import is_edge
 __all__ = ["MUTES", "PANEL", "choose_mutes", "lacking_optimal", "parse_mute", "parse_mutes"]
 
 
-def _zero(site: SiteTensor) -> Tensor:
-    return torch.zeros_like(site.values)
-
-
 def _fact(name: str) -> Callable[[SiteTensor], Tensor]:
-    def replace(site: SiteTensor) -> Tensor:
-        # A network may call view() on its input or change it in place.
-        return site.per_channel(name).clone(memory_format=torch.contiguous_format)
-
-    return replace
+    # A network may call view() on its input or change it in place.
+    return lambda site: site.per_channel(name).clone(memory_format=torch.contiguous_format)
 
 
 def _uniform(site: SiteTensor) -> Tensor:
@@ -64,19 +57,22 @@ def _absent(site: SiteTensor) -> Tensor:
     raise AssertionError(f"the engine passes None instead of {site.modality.name!r}")
 
 
-def _constant(value: float) -> Mute:
-    def replace(site: SiteTensor) -> Tensor:
-        return torch.full_like(site.values, value)
-
-    return Mute(f"constant:{value:g}", replace, f"the value {value:g} everywhere", constant=True)
-
+SHUFFLES = {
+    "shuffle": "another sample's input, by one seeded derangement of the whole set",
+    "shuffle:groups": "the input of another sample of the same group, such as a scene",
+    "shuffle:neighbours": (
+        "the input of a sample that is near by all inputs, so that what is shown together could be "
+        "real; it costs one more read of the inputs"
+    ),
+}
+"""The kinds of shuffle, by the name of the mute."""
 
 MUTES: dict[str, Mute] = {
     mute.name: mute
     for mute in (
         Mute(
             "zero",
-            _zero,
+            lambda site: torch.zeros_like(site.values),
             "zeros, the paper's reading; far from the data for most inputs",
             constant=True,
         ),
@@ -95,24 +91,9 @@ MUTES: dict[str, Mute] = {
             kinds=frozenset({"probabilities", "logits"}),
             constant=True,
         ),
-        Mute(
-            "shuffle",
-            _shuffle,
-            "another sample's input, by one seeded derangement of the whole set",
-            needs=frozenset({"partners"}),
-        ),
-        Mute(
-            "shuffle:groups",
-            _shuffle,
-            "the input of another sample of the same group, such as a scene",
-            needs=frozenset({"partners"}),
-        ),
-        Mute(
-            "shuffle:neighbours",
-            _shuffle,
-            "the input of a sample that is near by all inputs, so that what is shown together "
-            "could be real; it costs one more read of the inputs",
-            needs=frozenset({"partners"}),
+        *(
+            Mute(name, _shuffle, summary, needs=frozenset({"partners"}))
+            for name, summary in SHUFFLES.items()
         ),
         Mute(
             "noise",
@@ -164,7 +145,12 @@ def parse_mute(text: str) -> Mute:
             number = float("nan")
         if not np.isfinite(number):
             raise InfluenceError(f"mute {text!r}: expected constant:VALUE, such as constant:0.5")
-        return _constant(number)
+        return Mute(
+            f"constant:{number:g}",
+            lambda site: torch.full_like(site.values, number),
+            f"the value {number:g} everywhere",
+            constant=True,
+        )
     if text not in MUTES:
         raise unknown("mute", text, [*MUTES, "constant:VALUE", "panel"])
     return MUTES[text]

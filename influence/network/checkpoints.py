@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError, unknown
-from influence.network.joint_network import FACTS, JointNetwork, Modality, read_facts
+from influence.network.joint_network import FACTS, JointNetwork, read_facts
 from influence.network.programs.archive import with_text
 from influence.network.programs.export import input_shapes, pack_program, trace_program
-from influence.network.programs.program import Axis, read_program
+from influence.network.programs.program import read_program
 from influence.network.weights import find_network, load_weights
 from influence.runtime.files import replace_on_success
 
@@ -83,15 +83,12 @@ def load_checkpoint(
     try:
         net = _load(path, data, network)
     except InfluenceError as error:
-        raise InfluenceError(f"checkpoint {path}: {_printable(str(error))}") from error
+        # What a file says must not steer the terminal that shows it.
+        message = "".join(c if c.isprintable() else "?" for c in str(error))
+        raise InfluenceError(f"checkpoint {path}: {message}") from error
     net.module.eval()
     net.sha256 = hashlib.sha256(data).hexdigest()
     return net
-
-
-def _printable(message: str) -> str:
-    # What a file says must not steer the terminal that shows it.
-    return "".join(c if c.isprintable() else "?" for c in message)
 
 
 def _load(path: Path, data: bytes, network: str | JointNetwork | None) -> JointNetwork:
@@ -144,8 +141,13 @@ def read_network(data: bytes) -> JointNetwork:
                 "network again with influence.export_checkpoint, which leaves the number free"
             )
     if net.call == "positional":
-        for modality, axes in zip(net.inputs, interface.inputs, strict=True):
-            _check_shape(modality, axes[1:])
+        for modality, (_, *free) in zip(net.inputs, interface.inputs, strict=True):
+            if not modality.fits(free):
+                raise InfluenceError(
+                    f"{FACTS} gives the input {modality.name!r} the shape {modality.shape}, but "
+                    f"the program takes {tuple(free)}. Export the network again with "
+                    "influence.export_checkpoint"
+                )
     program.interface = replace(interface, input_names=tuple(names))
     return net
 
@@ -160,21 +162,6 @@ def _check_names(what: str, names: list[str], found: tuple[str | None, ...]) -> 
         raise InfluenceError(
             f"{FACTS} names the {what} {', '.join(names)}, but the program has {described}. Export "
             "the network again with influence.export_checkpoint"
-        )
-
-
-def _check_shape(modality: Modality, axes: Sequence[Axis]) -> None:
-    shape = modality.shape
-    if shape is not None and (
-        len(shape) != len(axes)
-        or any(
-            isinstance(axis, int) and length not in (None, axis)
-            for length, axis in zip(shape, axes, strict=True)
-        )
-    ):
-        raise InfluenceError(
-            f"{FACTS} gives the input {modality.name!r} the shape {shape}, but the program takes "
-            f"{tuple(axes)}. Export the network again with influence.export_checkpoint"
         )
 
 

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
-from influence.runtime.records import Record, read_json
+from influence.runtime.records import Record, read_record
 
 __all__ = ["FACTS", "KINDS", "Call", "JointNetwork", "Modality", "Output", "read_facts"]
 
@@ -71,6 +71,16 @@ class Modality:
     std: _Numbers | None = None
     optimal: _Numbers | None = None
     missing: _Text = ""
+
+    def fits(self, shape: Sequence[object]) -> bool:
+        """Return whether samples of a shape fit the declared one; a length that is no int may."""
+        return self.shape is None or (
+            len(self.shape) == len(shape)
+            and all(
+                declared in (None, length) or not isinstance(length, int)
+                for declared, length in zip(self.shape, shape, strict=True)
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -260,30 +270,23 @@ class JointNetwork:
 
     def facts(self) -> dict[str, Any]:
         """Return the content of `influence.json`, which identifies the network in a checkpoint."""
-        return {
-            "name": self.name,
-            "inputs": [asdict(m) for m in self.inputs],
-            "outputs": [asdict(o) for o in self.outputs],
-            "seed": self.seed,
-            "trained_on": self.trained_on,
-            "notes": self.notes,
-            "call": self.call,
-        }
+        facts = {name: getattr(self, name) for name in _Facts.model_fields}
+        return facts | {part: [asdict(x) for x in facts[part]] for part in ("inputs", "outputs")}
 
 
 class _Facts(Record, extra="ignore"):
     """The content of `influence.json`. Later versions may add fields."""
 
+    name: _Text = "network"
     inputs: tuple[Modality, ...]
     outputs: tuple[Output, ...]
-    name: _Text = "network"
     seed: int | None = None
     trained_on: _Text = ""
     notes: _Text = ""
     call: Call = "positional"
 
 
-def read_facts(text: bytes | str, module: nn.Module) -> JointNetwork:
+def read_facts(text: bytes, module: nn.Module) -> JointNetwork:
     """Return a module with the names and facts that a checkpoint gives it.
 
     Parameters
@@ -301,8 +304,8 @@ def read_facts(text: bytes | str, module: nn.Module) -> JointNetwork:
 
     Examples
     --------
-    >>> read_facts('{"inputs": [{"name": "x"}], "outputs": [{"name": "y"}]}', nn.Identity())
+    >>> read_facts(b'{"inputs": [{"name": "x"}], "outputs": [{"name": "y"}]}', nn.Identity())
     JointNetwork(network: x -> y)
     """
     remedy = "Export the network again with influence.export_checkpoint"
-    return JointNetwork(module, **dict(read_json(_Facts, text, FACTS, remedy)))
+    return JointNetwork(module, **dict(read_record(_Facts, text, FACTS, remedy)))

@@ -14,8 +14,7 @@ from influence.mutes.mute import Mute
 from influence.network.joint_network import JointNetwork, Modality
 from influence.network.programs.program import Program
 from influence.network.sites import check_modules, edges_of
-from influence.plan.conditions import NO_MUTE, Condition
-from influence.plan.setups import FULL, choose_setups
+from influence.plan.setups import FULL, NO_MUTE, Condition, choose_setups
 
 __all__ = [
     "Plan",
@@ -68,9 +67,9 @@ class Plan:
     def check(self, network: JointNetwork, count: int | None) -> None:
         """Raise InfluenceError if this cannot be measured on so many samples."""
         self.conditions(network)
-        if not isinstance(network.module, Program):
-            check_modules(network, list(edges_of(self.sites).values()))
         program = isinstance(network.module, Program)
+        if not program:
+            check_modules(network, list(edges_of(self.sites).values()))
         if any(mute.absent for mute in self.mutes) and (program or network.call == "channels"):
             reason = "is an exported program" if program else "takes one tensor with all inputs"
             raise InfluenceError(

@@ -1,9 +1,10 @@
-"""Setups: which sites are muted in one inference run."""
+"""Setups: which sites are muted in one inference run, and conditions: setups with their mute."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -12,8 +13,10 @@ from influence.errors import InfluenceError, unknown
 
 __all__ = [
     "FULL",
+    "NO_MUTE",
     "SETUPS",
     "Circle",
+    "Condition",
     "Setup",
     "arcs",
     "choose_setups",
@@ -28,6 +31,8 @@ Setup = frozenset[str]
 FULL: Setup = frozenset()
 """The setup that mutes nothing."""
 
+NO_MUTE = "none"
+"""The name of the mute in a condition that mutes nothing."""
 
 SETUPS = ("each", "ends", "all", "sampled")
 """Which setups are run; see `choose_setups`."""
@@ -37,6 +42,16 @@ MOST_SITES = 10
 
 EXACT_SITES = 8
 """Of more sites than this, a sample of the subsets is run for interactions."""
+
+
+class Condition(NamedTuple):
+    """One inference run: a setup, and the mute that replaces what the setup mutes."""
+
+    mute: str
+    setup: Setup
+
+    def __str__(self) -> str:
+        return f"{self.mute}({'+'.join(sorted(self.setup))})" if self.setup else "full"
 
 
 def choose_setups(

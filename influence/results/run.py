@@ -24,8 +24,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from influence.errors import InfluenceError
-from influence.plan.conditions import NO_MUTE, Condition
-from influence.plan.setups import FULL
+from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.results.tables import COLUMNS, FILES, empty_table, read_table
 from influence.runtime.files import replace_on_success, write_hdf5
 from influence.statistics.rows import RowKey, Rows, full_key

@@ -1,11 +1,15 @@
-"""How networks are run: on which device, in which batches, and by which processes."""
+"""How networks are run: on which device, in which batches, by which processes; and progress."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
+from tqdm import tqdm
 
 from influence.errors import InfluenceError, unknown
 from influence.runtime.processes import Processes
@@ -16,7 +20,14 @@ __all__ = [
     "Execution",
     "Session",
     "choose_device",
+    "progress_bar",
 ]
+
+LINES = 10
+"""Without a terminal, a line of progress is printed about this many times."""
+
+SECONDS = 30.0
+"""If the number of samples is not known, a line of progress is printed about this often."""
 
 
 @dataclass(frozen=True)
@@ -114,3 +125,49 @@ def choose_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise InfluenceError(f"device {name!r} cannot be used here: {reason}") from error
     return device
+
+
+@contextmanager
+def progress_bar(total: int | None, *, show: bool = True) -> Iterator[Callable[[int], object]]:
+    """Show the progress of a measurement: a bar on a terminal, lines elsewhere.
+
+    Parameters
+    ----------
+    total
+        The number of samples, `None` if it is not known.
+    show
+        Whether to show anything.
+
+    Yields
+    ------
+    Callable
+        A function that takes the number of samples that were finished since its last call.
+
+    Examples
+    --------
+    >>> with progress_bar(10, show=False) as advance:
+    ...     advance(10)
+    """
+    if not show:
+        yield lambda samples: None
+    elif sys.stderr.isatty():
+        with tqdm(total=total, unit="sample", dynamic_ncols=True) as bar:
+            yield bar.update
+    else:
+        yield _line_printer(total)
+
+
+def _line_printer(total: int | None) -> Callable[[int], None]:
+    start, done, printed = time.monotonic(), 0, 0
+
+    def advance(samples: int) -> None:
+        nonlocal done, printed
+        done += samples
+        elapsed = time.monotonic() - start
+        line = int(elapsed / SECONDS) if total is None else done * LINES // max(total, 1)
+        if line > printed:
+            printed = line
+            meter = tqdm.format_meter(done, total or 0, elapsed, unit="sample", ncols=80)
+            print(meter, file=sys.stderr, flush=True)
+
+    return advance

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from influence.errors import InfluenceError
 
-__all__ = ["Record", "read_json", "read_record"]
+__all__ = ["Record", "read_record"]
 
 R = TypeVar("R", bound="Record")
-T = TypeVar("T")
 
 
 class Record(BaseModel):
@@ -31,7 +29,8 @@ def read_record(model: type[R], content: object, source: str, remedy: str) -> R:
     model
         The record that is expected.
     content
-        The object, such as a dictionary, with exactly the types that the record declares.
+        The object, such as a dictionary, with exactly the types that the record declares; or the
+        bytes of a JSON file, whose arrays become the lists or tuples that the record declares.
     source
         The name of the file, for errors.
     remedy
@@ -40,50 +39,23 @@ def read_record(model: type[R], content: object, source: str, remedy: str) -> R:
     Raises
     ------
     InfluenceError
-        If a field is missing, unknown, or not of its type.
+        If a field is missing, unknown, or not of its type, or bytes are not JSON.
 
     Examples
     --------
     >>> class Size(Record):
     ...     height: int
-    >>> read_record(Size, {"height": 3}, "size.json", "Write it again").height
+    >>> read_record(Size, b'{"height": 3}', "size.json", "Write it again").height
     3
     >>> read_record(Size, {"height": "3"}, "size.json", "Write it again")
     Traceback (most recent call last):
     influence.errors.InfluenceError: size.json: height: input should be a valid integer, got '3'. \
 Write it again
     """
-    return _validated(model.model_validate, content, source, remedy)
-
-
-def read_json(model: type[R], text: bytes | str, source: str, remedy: str) -> R:
-    """Parse the text of a JSON file, check it, and return it as a record.
-
-    Parameters
-    ----------
-    model, source, remedy
-        As of `read_record`.
-    text
-        The text. Its arrays become the lists or tuples that the record declares.
-
-    Raises
-    ------
-    InfluenceError
-        As `read_record`, and if the text is not JSON.
-
-    Examples
-    --------
-    >>> class Size(Record):
-    ...     sides: tuple[int, ...]
-    >>> read_json(Size, '{"sides": [3, 4]}', "size.json", "Write it again").sides
-    (3, 4)
-    """
-    return _validated(model.model_validate_json, text, source, remedy)
-
-
-def _validated(validate: Callable[[T], R], content: T, source: str, remedy: str) -> R:
     try:
-        return validate(content)
+        if isinstance(content, bytes):
+            return model.model_validate_json(content)
+        return model.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = "".join(f"{part}: " for part in first["loc"])

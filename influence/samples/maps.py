@@ -185,14 +185,15 @@ def _positions(data: EvaluationSet, ids: Sequence[str], count: int) -> list[int]
 def _plan(network: JointNetwork, data: EvaluationSet, effect: Effect, seed: int) -> Plan:
     target = effect.target
     (site,) = select_sites([effect.source], [m.name for m in network.inputs])
-    (plain,) = match_metrics(network, data, {target: ["mae"]})[target]
+    metrics, _ = match_metrics(network, data, {target: ["mae"]})
+    (plain,) = metrics[target]
     if not data.targets[target].shape:
         raise InfluenceError(
             f"{data.source}: expected a target with pixels, but targets/{target} has one value a "
             "sample. Choose another target, or see the omegas of whole samples in samples.csv.gz"
         )
     field = data.targets[target]
-    if field.integer and field.scale is None:
+    if field.holds_labels:
         plain = METRICS["pixel_accuracy"]
     (mute,), _ = choose_mutes([effect.mute], network, [site])
     # The plain metric comes first: its message is clear if shapes or labels do not fit.
@@ -257,9 +258,8 @@ def _given(
     """Return the input that has the target's name, in the form of the truth, if there is one."""
     kinds = {modality.name: modality.kind for modality in network.inputs}
     field = data.targets[target]
-    of_labels = field.integer and field.scale is None
     scores = kinds.get(target) in ("probabilities", "logits")
-    if target not in kinds or of_labels != scores:
+    if target not in kinds or field.holds_labels != scores:
         return None
     if len({data.inputs[target].unit, field.unit} - {""}) > 1:
         return None

@@ -56,7 +56,7 @@ class Resampling:
 
     Examples
     --------
-    >>> from influence.plan.conditions import Condition
+    >>> from influence.plan.setups import Condition
     >>> from influence.statistics.rows import RowKey
     >>> key = RowKey(Condition("none", frozenset()), "total", "errors")
     >>> values = np.arange(50.0)[:, None]
@@ -243,7 +243,7 @@ def rows_of_group(rows: Rows, number: int) -> Rows:
 
     Examples
     --------
-    >>> from influence.plan.conditions import Condition
+    >>> from influence.plan.setups import Condition
     >>> from influence.statistics.rows import RowKey
     >>> key = RowKey(Condition("none", frozenset()), "total", "errors")
     >>> rows = Rows(["a", "b", "c"], np.array([0, 1, 0]), {key: np.arange(3.0)[:, None]})

@@ -20,8 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from influence.errors import InfluenceError
-from influence.plan.conditions import NO_MUTE, Condition
-from influence.plan.setups import FULL
+from influence.plan.setups import FULL, NO_MUTE, Condition
 
 __all__ = [
     "FEATURES",

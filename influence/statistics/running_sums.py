@@ -50,7 +50,7 @@ class RunningSums:
 
     Examples
     --------
-    >>> from influence.plan.conditions import Condition
+    >>> from influence.plan.setups import Condition
     >>> key = RowKey(Condition("none", frozenset()), "total", "errors")
     >>> running = RunningSums(Resampling(draws=200))
     >>> for i in range(10):

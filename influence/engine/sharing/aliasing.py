@@ -19,15 +19,12 @@ from influence.errors import InfluenceError
 __all__ = [
     "Aliases",
     "Observation",
-    "Shapes",
     "aliases_of",
     "check_mutation",
     "mutates",
     "observe",
     "out_of_place",
 ]
-
-Shapes = Mapping[fx.Node, tuple[int, ...]]
 
 Aliases = Mapping[fx.Node, Collection[fx.Node]]
 """Node -> those of its arguments with which its result shares memory."""
@@ -46,7 +43,7 @@ class Observation:
         The arguments with which a node's result shares memory for at least one list of inputs.
     """
 
-    shapes: tuple[Shapes, ...]
+    shapes: tuple[Mapping[fx.Node, tuple[int, ...]], ...]
     aliases: Aliases
 
 
@@ -107,12 +104,11 @@ class _Observer(fx.Interpreter):
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if isinstance(target, torch._ops.HigherOrderOperator):
-            args = tuple(self._observed(a) if isinstance(a, fx.GraphModule) else a for a in args)
+            # Inner graphs, as `torch.autocast` makes them, are observed too.
+            args = tuple(
+                _Observer(a, self.aliases).run if isinstance(a, fx.GraphModule) else a for a in args
+            )
         return super().call_function(target, args, kwargs)
-
-    def _observed(self, graph: fx.GraphModule) -> Callable[..., Any]:
-        """Return a function that observes an inner graph, as `torch.autocast` makes one."""
-        return _Observer(graph, self.aliases).run
 
 
 def _memory(value: Any) -> set[int]:

@@ -14,7 +14,7 @@ from influence.engine.sharing.graph import find_dependence, joint_graph
 from influence.engine.sharing.shared_forward import share
 from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork
-from influence.plan.conditions import Condition
+from influence.plan.setups import Condition
 
 __all__ = ["Costs", "count_costs"]
 

@@ -18,7 +18,6 @@ from influence.network.programs.program import Program
 __all__ = [
     "Dependence",
     "find_dependence",
-    "holds",
     "joint_graph",
     "meeting_points",
     "only_metadata",
@@ -50,7 +49,8 @@ def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.Gra
     -------
     fx.GraphModule
         Takes one tensor for each modality and returns a tuple with one tensor for each output, both
-        in the order of the network's facts. Weights are shared with the network.
+        in the order of the network's facts. Weights are shared with the network. Its
+        ``meta["check"]`` raises an error for inputs of shapes for which the graph is not valid.
 
     Raises
     ------
@@ -80,29 +80,9 @@ def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.Gra
         # Paths without the wrapper, in which the network is called 'module'.
         stack = node.meta.get("nn_module_stack", {}).items()
         node.meta["nn_module_stack"] = {k: (path.partition(".")[2], t) for k, (path, t) in stack}
-    graph = _rebuilt(found, found.graph, len(ordered))
+    graph = _rebuilt(found, found.graph, len(ordered), range(len(network.outputs)))
     graph.meta["check"] = partial(_check_traced, found.get_submodule(_GUARDS), ordered_shapes)
     return graph
-
-
-def holds(graph: fx.GraphModule, inputs: Sequence[Tensor]) -> bool:
-    """Return whether a graph is valid for inputs of these shapes.
-
-    A trace records the operators that the network called for the examples. For a larger map, or
-    another number of samples, the network may call others.
-
-    Parameters
-    ----------
-    graph
-        As from `joint_graph`.
-    inputs
-        One tensor for each modality, in order.
-    """
-    try:
-        graph.meta["check"](inputs)
-    except Exception:  # a failed guard, or one that cannot be computed for such shapes
-        return False
-    return True
 
 
 def _check_traced(
@@ -130,9 +110,7 @@ class _Positional(nn.Module):
 
 def _of_program(network: JointNetwork, program: Program) -> fx.GraphModule:
     names = list(program.interface.output_names)
-    order = (
-        [names.index(o.name) for o in network.outputs] if None not in names else range(len(names))
-    )
+    order = [i if None in names else names.index(o.name) for i, o in enumerate(network.outputs)]
     joined = network.call == "channels"
     source = program.graph_module
     graph = _rebuilt(source, source.graph, len(network.inputs), order, joined=joined)
@@ -152,7 +130,7 @@ def _rebuilt(
     root: nn.Module,
     source: fx.Graph,
     count: int,
-    order: Sequence[int] | range | None = None,
+    order: Sequence[int],
     *,
     joined: bool = False,
 ) -> fx.GraphModule:
@@ -168,7 +146,7 @@ def _rebuilt(
             copies[node] = next(taken)
         elif node.op == "output":
             results = list(fx.node.map_arg(node.args[0], copies.__getitem__))
-            graph.output(tuple(results if order is None else [results[i] for i in order]))
+            graph.output(tuple(results[i] for i in order))
         elif node.op in ("call_function", "get_attr"):
             copies[node] = graph.node_copy(node, copies.__getitem__)
         else:

@@ -11,13 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from influence.engine.sharing.graph import holds
 from influence.engine.sharing.stages import CLEAN, Stage, Stages, Value, build_stages
 from influence.engine.sharing.tapped_graph import tap_graph
 from influence.mutes.mute import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.sites import edges_of
-from influence.plan.conditions import Condition
+from influence.plan.setups import Condition
 
 __all__ = ["SharedForward", "share"]
 
@@ -57,11 +56,19 @@ class SharedForward:
         return replace(self, precision=precision)
 
     def holds(self, inputs: BatchInputs) -> bool:
-        """Return whether the graph is valid for the shapes and the number of these samples."""
+        """Return whether the graph is valid for the shapes and the number of these samples.
+
+        A trace records the operators that the network called for the examples. For a larger map, or
+        another number of samples, the network may call others.
+        """
         shapes = [x.shape for x in inputs.clean.values()]
         if shapes != self._checked_for:
-            self._holds = holds(self.graph, list(inputs.clean.values()))
             self._checked_for = shapes
+            try:
+                self.graph.meta["check"](list(inputs.clean.values()))
+                self._holds = True
+            except Exception:  # a failed guard, or one that cannot be computed for such shapes
+                self._holds = False
         return self._holds
 
     def compile(self) -> None:
@@ -70,7 +77,11 @@ class SharedForward:
 
     def __call__(self, inputs: BatchInputs) -> Iterator[tuple[Condition, dict[str, Tensor]]]:
         """Yield the outputs, by name, under one condition after the other."""
-        values = _BatchValues(self.stages, inputs, dict(self._fixed_values(inputs)))
+        shapes = [x.shape[1:] for x in inputs.clean.values()]
+        if shapes != self._fixed_for:  # once, unless maps change their size between batches
+            self._fixed = self._values_of(self.stages.fixed, partial(inputs.head, 1))
+            self._fixed_for = shapes
+        values = _BatchValues(self.stages, inputs, dict(self._fixed))
         if (stage := self.stages.following).gives:  # computed when a condition first needs it
             values.following = cache(partial(self._values_of, stage, inputs.next_sample))
         for number, condition in enumerate(self.conditions):
@@ -89,13 +100,6 @@ class SharedForward:
             outputs, gives = module(len(values.inputs.indices), *taken)
         values.computed.update(zip(stage.gives, gives, strict=True))
         return dict(zip(self.outputs, outputs, strict=bool(outputs)))
-
-    def _fixed_values(self, inputs: BatchInputs) -> dict[Value, Tensor]:
-        shapes = [x.shape[1:] for x in inputs.clean.values()]
-        if shapes != self._fixed_for:  # once, unless maps change their size between batches
-            self._fixed = self._values_of(self.stages.fixed, partial(inputs.head, 1))
-            self._fixed_for = shapes
-        return self._fixed
 
     def _values_of(self, stage: Stage, sample: Callable[[], BatchInputs]) -> dict[Value, Tensor]:
         """Run a stage that takes nothing but inputs on one sample; return what it gives."""

@@ -19,7 +19,7 @@ from influence.engine.sharing.graph import overload
 from influence.engine.sharing.tapped_graph import TappedGraph
 from influence.mutes.mute import Mute
 from influence.network.sites import is_edge
-from influence.plan.conditions import Condition
+from influence.plan.setups import Condition
 
 __all__ = ["CLEAN", "Key", "Stage", "Stages", "Value", "build_stages"]
 

@@ -273,12 +273,10 @@ def results_of(graph: fx.Graph, path: str) -> list[fx.Node]:
 
 def _needed(graph: fx.Graph) -> set[fx.Node]:
     """Find the nodes that outputs depend on."""
-    pending = list(graph.find_nodes(op="output"))
-    found = set(pending)
-    while pending:
-        new = [n for n in pending.pop().all_input_nodes if n not in found]
-        found.update(new)
-        pending += new
+    found = set(graph.find_nodes(op="output"))
+    for node in reversed(graph.nodes):
+        if node in found:
+            found.update(node.all_input_nodes)
     return found
 
 
@@ -308,23 +306,19 @@ def candidate_edges(
         The path of the module, the modalities that its results depend on, and the node where they
         meet others.
     """
-    if not any(True for _ in meeting_points(graph, dependence)):
-        yield from _outermost(graph, dependence)
-        return
+    met = [node for node, _ in meeting_points(graph, dependence)]
+    if not met:
+        outermost = (modules[0] for node in graph.nodes if (modules := _modules_of(node)))
+        for path in dict.fromkeys(outermost):
+            if leaving := [n for n in results_of(graph, path) if dependence.inputs[n]]:
+                yield path, sorted(dependence.inputs[leaving[0]]), "the output"
     listed = set()
-    for node, _ in meeting_points(graph, dependence):
+    for node in met:
         for argument in node.all_input_nodes:
             found = _last_module(graph, argument, dependence)
             if found and found[0] not in listed:
                 listed.add(found[0])
                 yield (*found, _where(node))
-
-
-def _outermost(graph: fx.Graph, dependence: Dependence) -> Iterator[tuple[str, list[str], str]]:
-    paths = dict.fromkeys(_modules_of(node)[0] for node in graph.nodes if _modules_of(node))
-    for path in paths:
-        if leaving := [n for n in results_of(graph, path) if dependence.inputs[n]]:
-            yield path, sorted(dependence.inputs[leaving[0]]), "the output"
 
 
 def _last_module(

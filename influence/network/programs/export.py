@@ -53,7 +53,9 @@ def trace_program(
     >>> input_shapes(traced)
     [[None, None]]
     """
-    args, doubled = tree_map(_double, (args, dict(kwargs or {})))
+    args, doubled = tree_map(
+        lambda x: torch.cat([x, x]) if len(x) == 1 else x, (args, dict(kwargs or {}))
+    )
     try:
         try:
             traced = _trace(module, args, doubled, Dim.STATIC if fixed else Dim.AUTO)
@@ -70,10 +72,6 @@ def trace_program(
             f"torch cannot export it: {reason} Change the network, {_REMEDY}"
         ) from error
     return traced
-
-
-def _double(example: Tensor) -> Tensor:
-    return torch.cat([example, example]) if len(example) == 1 else example
 
 
 def _trace(
@@ -101,18 +99,6 @@ def _silence() -> Iterator[None]:
         logger.disabled = before
 
 
-def _without_traces(traced: ExportedProgram) -> ExportedProgram:
-    """Remove what is not needed to run: sample inputs, guards on them, paths of source files."""
-    traced.example_inputs = None
-    traced._guards_code = []
-    for module in traced.graph_module.modules():
-        if isinstance(module, torch.fx.GraphModule):
-            for node in module.graph.nodes:
-                kept = ("val", "nn_module_stack")
-                node.meta = {key: node.meta[key] for key in kept if key in node.meta}
-    return traced
-
-
 def input_shapes(traced: ExportedProgram) -> list[list[int | None]]:
     """Return the shape of one sample of each input, `None` where a length is free."""
     values = {node.name: node.meta["val"] for node in traced.graph.nodes if "val" in node.meta}
@@ -123,9 +109,18 @@ def input_shapes(traced: ExportedProgram) -> list[list[int | None]]:
 
 
 def pack_program(traced: ExportedProgram, texts: Mapping[str, str]) -> bytes:
-    """Return the bytes of a `.pt2` file; `texts` maps the names of extra files to their content."""
+    """Return the bytes of a `.pt2` file; `texts` maps the names of extra files to their content.
+
+    Removes what is not needed to run: sample inputs, guards on them, paths of source files.
+    """
+    traced.example_inputs = None
+    traced._guards_code = []
+    for module in traced.graph_module.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            for node in module.graph.nodes:
+                kept = ("val", "nn_module_stack")
+                node.meta = {key: node.meta[key] for key in kept if key in node.meta}
     buffer = io.BytesIO()
-    traced = _without_traces(traced)
     with warnings.catch_warnings():
         # Weights in channels-last order are whole tensors, though torch cannot tell.
         warnings.filterwarnings("ignore", "No complete tensor found in the group")

@@ -57,9 +57,6 @@ class GraphReader:
     def __init__(self, weights: Mapping[str, Tensor], constants: Mapping[str, Tensor]) -> None:
         self.weights = weights
         self.constants = constants
-        self._open()
-
-    def _open(self) -> None:
         self.root = nn.Module()
         self.graph = fx.Graph()
         self.values: dict[str, fx.Node] = {}
@@ -80,8 +77,7 @@ class GraphReader:
                 else:
                     self.root.register_buffer(f"tensor_{i}", tensor)
                 self.values[content["arg"]["name"]] = self.graph.get_attr(f"tensor_{i}")
-        self._nodes(graph["nodes"])
-        self.graph.output(tuple(self._argument(output) for output in graph["outputs"]))
+        self.graph.output(self._nodes(graph))
         return fx.GraphModule(self.root, self.graph)
 
     def _tensor(self, kind: str, content: Json) -> Tensor:
@@ -94,8 +90,9 @@ class GraphReader:
             return self.constants[content["tensor_constant_name"]]
         raise InfluenceError(f"its graph takes an input of kind {kind!r}, expected tensors only")
 
-    def _nodes(self, nodes: list[Json]) -> None:
-        for node in nodes:
+    def _nodes(self, graph: Json) -> tuple[Any, ...]:
+        """Add the nodes of a graph, and return its outputs."""
+        for node in graph["nodes"]:
             target = find_operator(node["target"])
             if target is torch.ops.aten._assert_tensor_metadata.default:
                 continue  # true where the network was traced, but not on other devices
@@ -106,6 +103,7 @@ class GraphReader:
                 "is_hop_single_tensor_return"
             )
             self._results(call, node["outputs"], in_tuple)
+        return tuple(self._argument(output) for output in graph["outputs"])
 
     def _arguments(
         self, target: Callable[..., Any], inputs: list[Json]
@@ -167,17 +165,13 @@ class GraphReader:
         return self.values[_name({"": item})]
 
     def _subgraph(self, graph: Json) -> fx.Node:
-        outer = self.root, self.graph, self.values
-        self._open()
+        inner = GraphReader(self.weights, self.constants)
         for i, item in enumerate(graph["inputs"]):
-            self.values[_name(item)] = self.graph.placeholder(f"value_{i + 1}")
-        self._nodes(graph["nodes"])
-        outputs = tuple(self._argument(output) for output in graph["outputs"])
-        self.graph.output(outputs[0] if graph["is_single_tensor_return"] else outputs)
-        module = fx.GraphModule(self.root, self.graph)
-        self.root, self.graph, self.values = outer
+            inner.values[_name(item)] = inner.graph.placeholder(f"value_{i + 1}")
+        outputs = inner._nodes(graph)
+        inner.graph.output(outputs[0] if graph["is_single_tensor_return"] else outputs)
         name = f"graph_{len(list(self.root.children())) + 1}"
-        self.root.add_module(name, module)
+        self.root.add_module(name, fx.GraphModule(inner.root, inner.graph))
         return self.graph.get_attr(name)
 
 

@@ -102,16 +102,15 @@ _TENSOR_OPERATORS = frozenset(
 # Arithmetic on sizes.
 _OPERATOR = "add and_ eq floordiv ge gt le lt mod mul ne neg or_ pos pow sub truediv"
 _SYM = "sym_float sym_int sym_ite sym_max sym_min sym_not sym_sqrt"
-_SIZE_OPERATORS: dict[str, Callable[..., Any]] = {
+_OTHER_OPERATORS: dict[str, Callable[..., Any]] = {
     **{f"_operator.{name}": getattr(operator, name) for name in _OPERATOR.split()},
     **{f"torch.{name}": getattr(torch, name) for name in _SYM.split()},
     "math.trunc": math.trunc,
-}
-
-# `torch.no_grad()` and `torch.autocast()` inside a forward pass.
-_CONTEXTS: dict[str, Callable[..., Any]] = {
-    f"torch.ops.higher_order.{context}": getattr(torch.ops.higher_order, context)
-    for context in ("wrap_with_autocast", "wrap_with_set_grad_enabled")
+    # `torch.no_grad()` and `torch.autocast()` inside a forward pass.
+    "torch.ops.higher_order.wrap_with_autocast": torch.ops.higher_order.wrap_with_autocast,
+    "torch.ops.higher_order.wrap_with_set_grad_enabled": (
+        torch.ops.higher_order.wrap_with_set_grad_enabled
+    ),
 }
 
 
@@ -136,7 +135,7 @@ def find_operator(target: str) -> Callable[..., Any]:
     Traceback (most recent call last):
     influence.errors.InfluenceError: its graph calls 'torch.os.system', which is not on the list...
     """
-    known = _SIZE_OPERATORS.get(target) or _CONTEXTS.get(target) or _tensor_operator(target)
+    known = _OTHER_OPERATORS.get(target) or _tensor_operator(target)
     if known is None:
         raise InfluenceError(
             f"its graph calls {target!r}, which is not on the list of operators that a .pt2 file "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ __all__ = ["Axis", "Interface", "Program", "read_program"]
 Axis = int | str | None
 
 _SCHEMA = 8  # major version of torch._export.serde.schema that torch 2.13 writes
+_ANY = (-math.inf, math.inf)
 _SYMBOL = re.compile(r"Symbol\('(s\d+)', positive=True, integer=True\)")
 
 
@@ -33,14 +35,14 @@ class Interface:
         The axes of each input, samples first: a fixed length, the name of a free length, or `None`
         for a length that is computed from others.
     lengths
-        Name of a free length -> its least and its greatest value, `None` where there is no limit.
+        Name of a free length -> its least and its greatest value, infinite if there is no limit.
     input_names, output_names
         The dictionary key or keyword argument by which the exported module took or returned each
         tensor, `None` where it had none.
     """
 
     inputs: tuple[tuple[Axis, ...], ...]
-    lengths: Mapping[str, tuple[int | None, int | None]]
+    lengths: Mapping[str, tuple[float, float]]
     input_names: tuple[str | None, ...]
     output_names: tuple[str | None, ...]
 
@@ -64,20 +66,17 @@ class Interface:
     def _fits(self, length: int, axis: Axis, seen: dict[str, int]) -> bool:
         if axis is None or isinstance(axis, int):
             return axis is None or length == axis
-        least, greatest = self.lengths.get(axis, (None, None))
-        return (
-            seen.setdefault(axis, length) == length
-            # torch writes 2 for every free axis; 1 works as well.
-            and (least is None or least <= 2 or length >= least)
-            and (greatest is None or length <= greatest)
-        )
+        least, greatest = self.lengths.get(axis, _ANY)
+        # torch writes 2 for every free axis; 1 works as well.
+        in_range = (least <= 2 or least <= length) and length <= greatest
+        return in_range and seen.setdefault(axis, length) == length
 
     def _format(self, axis: Axis) -> str:
         if axis is None or isinstance(axis, int):
             return "any" if axis is None else str(axis)
-        least, greatest = self.lengths.get(axis, (None, None))
-        low = f"{least} <= " if least is not None and least > 2 else ""
-        return f"{low}{axis}" + (f" <= {greatest}" if greatest is not None else "")
+        least, greatest = self.lengths.get(axis, _ANY)
+        low = f"{least} <= " if least > 2 else ""
+        return f"{low}{axis}" + (f" <= {greatest}" if greatest < math.inf else "")
 
 
 class Program(nn.Module):
@@ -200,7 +199,7 @@ def _read_interface(module: Mapping[str, Any], ranges: Mapping[str, Any]) -> Int
             tuple(_read_axis(size) for size in module["graph"]["tensor_values"][name]["sizes"])
             for name in tensors
         ),
-        {name: (_limit(r["min_val"]), _limit(r["max_val"])) for name, r in ranges.items()},
+        {name: _read_range(limits) for name, limits in ranges.items()},
         _read_names(signature["in_spec"]),
         _read_names(signature["out_spec"]),
     )
@@ -217,8 +216,10 @@ def _read_axis(size: Mapping[str, Any]) -> Axis:
     return symbol[1] if symbol else None
 
 
-def _limit(value: Any) -> int | None:
-    return None if value is None else expect(int, value)
+def _read_range(limits: Mapping[str, Any]) -> tuple[float, float]:
+    given = (limits["min_val"], limits["max_val"])
+    low, high = (no if x is None else expect(int, x) for x, no in zip(given, _ANY, strict=True))
+    return low, high
 
 
 def _read_names(tree: str) -> tuple[str | None, ...]:

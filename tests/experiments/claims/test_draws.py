@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from experiments.claims.draws import CROSS, Quantity, Score, draw_scores
 from influence.errors import InfluenceError
-from influence.plan.conditions import NO_MUTE, Condition
-from influence.plan.setups import FULL
+from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import RowKey, Rows
 

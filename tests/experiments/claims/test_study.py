@@ -20,8 +20,7 @@ from experiments.claims.sources import find_networks
 from experiments.claims.study import write_study
 from experiments.sweep.study import CONDITIONS, Member, Sweep
 from influence.errors import InfluenceError
-from influence.plan.conditions import NO_MUTE, Condition
-from influence.plan.setups import FULL
+from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.results.run import write_rows
 from influence.statistics.rows import RowKey, Rows
 

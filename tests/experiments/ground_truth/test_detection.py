@@ -18,8 +18,7 @@ from experiments.ground_truth.detection import (
 )
 from experiments.ground_truth.simulation import CHUNK, Simulation, key_of
 from influence.metrics.registry import METRICS
-from influence.plan.conditions import Condition
-from influence.plan.setups import FULL
+from influence.plan.setups import FULL, Condition
 
 SETS = 200
 MOST = stats.binom.ppf(1 - 1e-4, SETS, 0.05) / SETS

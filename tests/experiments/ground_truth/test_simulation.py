@@ -13,7 +13,7 @@ from influence.data.dataset import MemorySet
 from influence.data.derangement import pair_up, random_order
 from influence.measurement.pipeline import measure
 from influence.metrics.registry import METRICS
-from influence.plan.conditions import Condition
+from influence.plan.setups import Condition
 
 GROUPS = LAYOUTS["100 samples in groups of 1 to 5"]
 

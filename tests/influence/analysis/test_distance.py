@@ -26,7 +26,7 @@ from influence.engine.collectors import Features
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork
-from influence.plan.conditions import Condition
+from influence.plan.setups import Condition
 from influence.statistics.rows import RowKey, feature_keys
 
 SUBJECT = Subject("net", 0, "data", ("x", "y"), {}, {}, {})

@@ -24,7 +24,7 @@ from influence.errors import InfluenceError
 from influence.measurement.pipeline import Checkpointing, measure
 from influence.metrics.labels import CLASS_COUNTS, MEAN_IOU
 from influence.network.joint_network import JointNetwork
-from influence.plan.conditions import Condition
+from influence.plan.setups import Condition
 from influence.results.run import Run, read_run
 from influence.runtime.processes import Processes
 from influence.statistics.bootstrap import Resampling, holm

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from influence.data.dataset import Field, MemorySet
 from influence.data.evaluation_file import EvaluationFile
-from influence.data.source import BatchStream, name_groups, open_data
+from influence.data.source import BatchStream, find_groups, open_data
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.results.run import Run
@@ -101,8 +102,12 @@ def test_group_of_one_sample_has_no_interval(path: Path) -> None:
 
 
 def test_groups_of_numbers_and_bytes_have_names() -> None:
-    assert name_groups(np.array([7, 3, 7])) == ["group:7", "group:3"]
-    assert name_groups(np.array([b"a", "b"], dtype=object)) == ["group:a", "group:b"]
+    x = torch.zeros(3, 1)
+    data = MemorySet.collect([({"x": x}, {"y": x})])
+    numbers = replace(data, groups=np.array([7, 3, 7]))
+    assert find_groups(numbers, None, stream=False) == ["group:7", "group:3"]
+    texts = replace(data, groups=np.array([b"a", "b", "c"], dtype=object))
+    assert find_groups(texts, 2, stream=False) == ["group:a", "group:b"]
 
 
 def test_data_without_groups_and_streams_are_refused(path: Path, toy_file: Path) -> None:

@@ -17,9 +17,8 @@ from influence.metrics.metric import Metric, Prediction, Statistic
 from influence.metrics.registry import METRICS, find_metrics
 from influence.metrics.slices import DepthBins, Slicing
 from influence.network.joint_network import JointNetwork, Output
-from influence.plan.conditions import NO_MUTE, Condition
 from influence.plan.plan import Plan
-from influence.plan.setups import FULL
+from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.statistics.rows import RowKey
 
 FULL_CONDITION = Condition(NO_MUTE, FULL)

@@ -12,7 +12,7 @@ from influence.engine.evaluation import Evaluation
 from influence.engine.trial import Trial
 from influence.measurement.tabulation import tabulate
 from influence.metrics.registry import METRICS
-from influence.plan.conditions import Condition
+from influence.plan.setups import Condition
 from influence.results.tables import COLUMNS
 from influence.statistics.bootstrap import Resampling, holm, rows_of_group
 from influence.statistics.rows import RowKey, Rows, Sums

@@ -9,20 +9,16 @@ from torch.nn import functional as F
 
 from influence.data.dataset import Field, MemorySet
 from influence.errors import InfluenceError
+from influence.metrics.metric import Prediction
 from influence.metrics.registry import METRICS
-from influence.mutes.descent import Constant, Losses, list_candidates
+from influence.mutes.descent import Constant, find_outputs, list_candidates, sum_loss
 from influence.network.joint_network import JointNetwork, Modality, Output
 from tests.toy import Toy, rows_of
 
 
-def losses(kind: str, target: torch.Tensor) -> Losses:
-    field = Field(tuple(target.shape[1:]), not target.is_floating_point())
-    output = Output("y", kind)
-    return Losses({"y": output}, {"y": field})
-
-
 def mean(kind: str, values: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    sums = losses(kind, target)({"y": values}, {"y": target})["y"]
+    field = Field(tuple(target.shape[1:]), not target.is_floating_point())
+    sums = sum_loss(Prediction(values, target, Output("y", kind), field))
     return sums[0] / sums[1]
 
 
@@ -60,10 +56,10 @@ def test_only_outputs_with_ground_truth_are_scored() -> None:
     depth, semantic = torch.ones(2, 1, 4, 4), torch.ones(2, 3, 4, 4)
     data = MemorySet.collect([({"depth": depth, "semantic": semantic}, {"depth": depth[:, 0]})])
     net = JointNetwork(Toy(), ["depth", "semantic"], ["depth", "semantic"])
-    assert list(Losses.of(net, data).outputs) == ["depth"]
+    assert list(find_outputs(net, data)) == ["depth"]
     other = JointNetwork(Toy(), ["depth", "semantic"], ["flow", "normals"])
     with pytest.raises(InfluenceError, match=r"predicts \['flow', 'normals'\], but .* \['depth'\]"):
-        Losses.of(other, data)
+        find_outputs(other, data)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,7 @@ import pytest
 
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
-from influence.plan.conditions import NO_MUTE, Condition
-from influence.plan.setups import FULL
+from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.results.run import (
     Run,
     check_free,

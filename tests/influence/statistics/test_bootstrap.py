@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from influence.errors import InfluenceError
-from influence.plan.conditions import Condition
+from influence.plan.setups import Condition
 from influence.statistics import bootstrap
 from influence.statistics.bootstrap import Resampling, holm
 from influence.statistics.rows import RowKey, Rows

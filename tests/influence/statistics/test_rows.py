@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from influence.data.dataset import group_numbers
 from influence.errors import InfluenceError
-from influence.plan.conditions import Condition
+from influence.plan.setups import Condition
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import RowKey, Rows, Sums, full_key, match_samples
 from tests.influence.statistics.test_bootstrap import FULL, LEFT, RIGHT, dense, rows_of

@@ -18,7 +18,7 @@ from scipy import stats
 from influence.analysis.omega import Subject, influence_frame, performance_frame
 from influence.data.dataset import group_numbers
 from influence.metrics.registry import METRICS
-from influence.plan.conditions import Condition
+from influence.plan.setups import Condition
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import RowKey, Rows, Sums
 from influence.statistics.running_sums import RunningSums

@@ -11,8 +11,7 @@ from influence.engine.sharing.costs import count_costs
 from influence.mutes.mute import BatchInputs
 from influence.mutes.registry import MUTES
 from influence.network.joint_network import JointNetwork, Modality
-from influence.plan.conditions import NO_MUTE, Condition
-from influence.plan.setups import FULL, choose_setups
+from influence.plan.setups import FULL, NO_MUTE, Condition, choose_setups
 
 X, Y, HEAD = 2 * 3 * 8, 2 * 5 * 8, 2 * 16 * 4  # a multiplication and an addition a weight
 

@@ -19,7 +19,7 @@ from influence.errors import InfluenceError
 from influence.mutes.mute import BatchInputs
 from influence.network.checkpoints import export_checkpoint, load_checkpoint
 from influence.network.joint_network import JointNetwork
-from influence.plan.conditions import Condition
+from influence.plan.setups import Condition
 from tests.influence.engine.sharing.zoo import VECTORS, ZOO, conditions, draw, late_fusion, network
 
 MUTES = ("zero", "mean", "shuffle", "noise")

@@ -12,8 +12,7 @@ from influence.engine.sharing.graph import find_dependence
 from influence.engine.sharing.stages import Stage, Stages, build_stages
 from influence.engine.sharing.tapped_graph import TappedGraph
 from influence.mutes.registry import MUTES
-from influence.plan.conditions import NO_MUTE, Condition
-from influence.plan.setups import FULL
+from influence.plan.setups import FULL, NO_MUTE, Condition
 from tests.influence.engine.sharing.zoo import Sketch, aten, late_sketch
 
 

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from influence.mutes.mute import BatchInputs
 from influence.mutes.registry import parse_mute
 from influence.network.joint_network import Call, JointNetwork, Modality
-from influence.plan.conditions import Condition
 from influence.plan.plan import Plan
+from influence.plan.setups import Condition
 
 Shapes = Mapping[str, tuple[int, ...]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from influence.runtime.progress import progress_bar
+from influence.runtime.execution import progress_bar
 
 
 def test_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
