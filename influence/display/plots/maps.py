@@ -21,9 +21,9 @@ from influence.display.images import (
     HURT,
     NEITHER,
     NO_TRUTH,
+    VALUE_COLOURS,
     class_colours,
     gain_limit,
-    value_colours,
 )
 from influence.display.plots.style import COLUMN_WIDTH, styled, write_legend
 from influence.errors import InfluenceError
@@ -34,8 +34,6 @@ __all__ = ["draw_maps"]
 WIDTH = 2 * COLUMN_WIDTH
 MARGIN, CAPTION, BAR = 0.4, 0.18, 0.08  # inches: beside, below each row, a colour bar
 OUTSIDE = {True: 0.85, False: 1.2}  # inches: titles and a legend of labels, or bars of values
-
-LEVELS = 64  # colours of values: so few make small files
 
 TITLES = {
     "truth": "truth",
@@ -173,7 +171,7 @@ def _draw_values(
         image = _show(
             column,
             np.ma.masked_invalid(layer),
-            cmap=_masked_grey(ListedColormap(value_colours(LEVELS))),
+            cmap=_masked_grey(ListedColormap(VALUE_COLOURS)),
             norm=scale,
         )
     gains = _show_gain(panels[:, -1], maps)
