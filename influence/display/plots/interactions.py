@@ -13,10 +13,9 @@ from influence.display.notation import display_of, run_names
 from influence.display.plots.rows import (
     POINT,
     draw_intervals,
-    name_rows,
+    lay_rows,
     refuse_twice,
     scaled,
-    view_limits,
 )
 from influence.display.plots.style import (
     COLUMN_WIDTH,
@@ -42,6 +41,7 @@ KINDS = {
 PAIR = "0.3"
 MOST = 3  # panels side by side
 STEP, GAP, FRAME = 0.08, 0.08, 0.6  # inches: between kinds, between networks, the rest of a panel
+ROW = (len(KINDS) - 1) * STEP + GAP  # of the four kinds, a panel has three at most
 
 
 def draw_interactions(
@@ -97,7 +97,7 @@ def draw_interactions(
     columns = max(map(len, lines))
     colour_of = modality_inks(chosen.loc[chosen["kind"] != "interaction", "players"])
     with styled():
-        height = chosen["name"].nunique() * _row_height() + FRAME
+        height = chosen["name"].nunique() * ROW + FRAME
         width = COLUMN_WIDTH * (1 if columns == 1 else 2)
         figure = Figure(figsize=(width, height * len(lines) + 0.5), layout="constrained")
         grid = figure.subplots(len(lines), columns, squeeze=False, sharey=True)
@@ -117,27 +117,19 @@ def _lines(panels: Sequence[pd.DataFrame]) -> list[Sequence[pd.DataFrame]]:
     return [ordered[i : i + MOST] for i in range(0, len(ordered), MOST)]
 
 
-def _row_height() -> float:
-    return (len(KINDS) - 1) * STEP + GAP
-
-
 def _draw_panel(axes: Axes, panel: pd.DataFrame, colour_of: Mapping[str, Ink]) -> None:
     first = panel.iloc[0]
     players = str(first["players"])
     colour = colour_of[players].colour if players in colour_of else PAIR
-    row_of = {name: row for row, name in enumerate(panel["name"].unique())}
-    name_rows(axes, list(row_of))
     kinds = [kind for kind in KINDS if kind in set(panel["kind"])]
-    for i, kind in enumerate(kinds):
-        points = panel[panel["kind"] == kind]
+    panel = lay_rows(axes, panel, "name", "kind", kinds, STEP / ROW)
+    for kind in kinds:
         _, marker, filled = KINDS[kind]
-        y = points["name"].map(row_of) + (i - (len(kinds) - 1) / 2) * STEP / _row_height()
-        draw_intervals(axes, y, points, Ink(colour, marker, filled))
+        draw_intervals(axes, panel[panel["kind"] == kind], Ink(colour, marker, filled))
     axes.set_title(players.replace("+", " + "), color=colour)
     # The file's values are oriented so that more is better, whatever the metric.
     shown = display_of(str(first["metric"]))
     gained = shown.gain_heading(higher_is_better=True).removesuffix(", %")
-    axes.set_xlim(view_limits(*(panel[end] for end in ("x", "x_low", "x_high"))))
     axes.set_xlabel(f"→ {first['target']}, {shown.gain_unit() or gained}")
 
 

@@ -103,10 +103,9 @@ def _draw_panel(
     for network, mean in means.groupby("network", sort=False):
         ink = ink_of[str(network)]
         below = single[single["network"] == network]
-        axes.plot(
-            below["x"], below["name"].map(row_of) + BELOW, "|", color=ink.colour, markersize=4
-        )
-        draw_intervals(axes, mean["name"].map(row_of) - BELOW / 2, mean, ink)
+        y = below["name"].map(row_of) + BELOW
+        axes.plot(below["x"], y, "|", color=ink.colour, markersize=4)
+        draw_intervals(axes, mean.assign(y=mean["name"].map(row_of) - BELOW / 2), ink)
     shown = pd.concat([means, single[["x"]]])
     axes.set_xlim(view_limits(*(shown[end] for end in ("x", "x_low", "x_high"))))
     axes.set_xlabel(omega_label(means.iloc[0]))

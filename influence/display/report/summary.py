@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from influence.display.notation import display_of, omega_unit, run_names
-from influence.results.selection import at_level, choose, headline, nothing_muted
+from influence.results.selection import at_level, choose, far_from_data, headline, nothing_muted
 from influence.results.verdict import (
     INDISTINGUISHABLE,
     STABLE,
@@ -268,11 +268,7 @@ def _certainty(omegas: pd.DataFrame) -> Iterator[Sentence]:
 
 def _caution(omegas: pd.DataFrame, distance: pd.DataFrame) -> Iterator[Sentence]:
     """Warn of mutes whose replaced inputs are far from the data."""
-    if distance.empty:
-        return
-    columns = [*RUN, "mute", "source"]
-    beyond = distance.loc[distance["warning"].astype(bool), columns].drop_duplicates()
-    far = omegas[columns].merge(beyond)
+    far = omegas[far_from_data(omegas, distance)]
     if len(far):
         yield (
             f"Caution: {len(far)} of {len(omegas)} of these replaced inputs are far from the data "

@@ -24,7 +24,7 @@ from influence.display.table import (
     make_table,
     notes_of,
 )
-from influence.results.selection import choose
+from influence.results.selection import choose, far_from_data
 from influence.results.verdict import UNTESTED, in_words, verdicts
 
 __all__ = ["mutes_table", "omega_table"]
@@ -145,9 +145,7 @@ def mutes_table(
     chosen = choose(influence, metric=metric, mute=mute, level=level)
     chosen = chosen.assign(direction=[direction_heading(row) for row in chosen.itertuples()])
     far = _farthest(distance, chosen)
-    warned = far[far["warning"].astype(bool)][[*INPUT, "mute"]]
-    beyond = chosen[[*INPUT, "mute"]].merge(warned, how="left", indicator=True)["_merge"]
-    omegas = _omegas(chosen, _mute_heading).assign(warned=(beyond == "both").to_numpy())
+    omegas = _omegas(chosen, _mute_heading).assign(warned=far_from_data(chosen, far))
     parts = [omegas, *_judgements(chosen), *_distances(far)]
     entries = pd.concat([part for part in parts if len(part)], ignore_index=True)
     source = entries.groupby(INPUT, sort=False, dropna=False).ngroup()
