@@ -129,8 +129,7 @@ def _draw_panel(axes: Axes, panel: pd.DataFrame, colour_of: Mapping[str, Ink]) -
     axes.set_title(players.replace("+", " + "), color=colour)
     # The file's values are oriented so that more is better, whatever the metric.
     shown = display_of(str(first["metric"]))
-    gained = shown.gain_heading(higher_is_better=True).removesuffix(", %")
-    axes.set_xlabel(f"→ {first['target']}, {shown.gain_unit() or gained}")
+    axes.set_xlabel(f"→ {first['target']}, {shown.gain_unit() or shown.label}")
 
 
 def _legend(chosen: pd.DataFrame) -> dict[str, Line2D]:
