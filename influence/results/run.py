@@ -34,6 +34,7 @@ __all__ = [
     "Run",
     "check_free",
     "check_writable",
+    "read_info",
     "read_rows",
     "read_run",
     "write_rows",
@@ -96,10 +97,8 @@ class Run:
 
             # All are written before the first is renamed; run.json, entered first, comes last.
             aside("run.json").write_text(json.dumps(self.info, indent=1) + "\n")
-            self.influence.to_csv(aside("influence.csv"), index=False, lineterminator="\n")
-            self.performance.to_csv(aside("performance.csv"), index=False, lineterminator="\n")
-            for name in ("interactions", "distance"):
-                if len(frame := getattr(self, name)):
+            for name in ("influence", "performance", "interactions", "distance"):
+                if len(frame := getattr(self, name)) or name in ("influence", "performance"):
                     frame.to_csv(aside(f"{name}.csv"), index=False, lineterminator="\n")
             if len(self.samples):
                 # The same bytes on every run: without the time, and without the name that it is
@@ -133,7 +132,7 @@ def check_free(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> No
                 "Choose another output directory, or remove them"
             )
         return
-    earlier = _read_info(directory)
+    earlier = read_info(directory)
     if changed := sorted(
         key
         for key in {*earlier.get("measured", {}), *info["measured"]}
@@ -202,7 +201,7 @@ def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
     directory = Path(directory)
     alone = not rows and not (directory / "run.json").exists()
     alone = alone and (directory / "influence.csv").exists()
-    info = {} if alone else _read_info(directory)
+    info = {} if alone else read_info(directory)
     measured = info.get("measured", {})
     needed = {
         "influence": True,
@@ -219,7 +218,14 @@ def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
     return Run(**tables, info=info, rows=read_rows(directory / "rows.h5") if rows else {})
 
 
-def _read_info(directory: Path) -> dict[str, Any]:
+def read_info(directory: Path) -> dict[str, Any]:
+    """Read the ``run.json`` of a run directory.
+
+    Raises
+    ------
+    InfluenceError
+        If there is none, or it is not as `Run.write` writes it.
+    """
     try:
         info = json.loads((directory / "run.json").read_text())
     except (OSError, ValueError, RecursionError) as error:

@@ -57,15 +57,10 @@ def draw_mutes(
         Frame with the columns of `influence.csv`, of one run or of several.
     distance
         Frame with the columns of `distance.csv`, for runs that have it.
-    mutes
-        Names of mutes; all by default.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the file.
-    level
-        `all`, one slice such as `class:floor`, or a pattern.
-    directions
-        `cross` leaves out the influence of an input on the output of the same name.
+    mutes, metric, level, directions
+        The results that are drawn, as `influence.display.plots.rows.shown_directions` takes them:
+        by default all mutes, one metric per target, at the level `all`, and no influence of an
+        input on the output of the same name.
 
     Raises
     ------

@@ -130,13 +130,10 @@ def draw_performance(
         Frames with the columns of `influence.csv` and `performance.csv`.
     mute
         Name of the mute; by default the first of the file.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the file.
-    level
-        `all`, or one slice such as `class:floor`.
-    directions
-        `cross` leaves out the influence of an input on the output of the same name.
+    metric, level, directions
+        The results that are drawn, as `influence.display.plots.rows.shown_directions` takes them:
+        by default one metric per target, at the level `all`, and no influence of an input on the
+        output of the same name.
     groups
         Network -> name of its group; each group has its colour and marker.
     ink_of

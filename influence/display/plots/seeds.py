@@ -47,13 +47,10 @@ def draw_seeds(
         Frame from `influence.analysis.seeds.aggregate_seeds` of these runs.
     mute
         One name; by default the first of the file.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the file.
-    level
-        `all`, or one slice such as `class:floor`.
-    directions
-        `cross` leaves out the influence of an input on the output of the same name.
+    metric, level, directions
+        The results that are drawn, as `influence.display.plots.rows.shown_directions` takes them:
+        by default one metric per target, at the level `all`, and no influence of an input on the
+        output of the same name.
     ink_of
         Network -> its colour and marker; by default in the order of the file.
 

@@ -43,13 +43,10 @@ def interactions_table(
     ----------
     interactions
         Frame with the columns of `interactions.csv`, of one run or of several.
-    metric
-        Names of metrics, in the order of the columns; by default one per target: mean IoU, the
-        squared relative error, or else the first in the file.
-    mute
-        Names of mutes; all by default.
-    level
-        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    metric, mute, level
+        The results that are shown, as `influence.results.selection.choose` takes them: by default
+        one metric per target, under all mutes, at the level `all`. Columns have the order of the
+        metrics.
     interval
         Whether the cells show the interval.
 

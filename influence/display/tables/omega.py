@@ -54,13 +54,10 @@ def omega_table(
     ----------
     influence
         Frame with the columns of `influence.csv`, of one run or of several.
-    metric
-        Names of metrics, in the order of the columns; by default one per target: mean IoU, the
-        squared relative error, or else the first in the file.
-    mute
-        Names of mutes; all by default.
-    level
-        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    metric, mute, level
+        The results that are shown, as `influence.results.selection.choose` takes them: by default
+        one metric per target, under all mutes, at the level `all`. Columns have the order of the
+        metrics.
     interval
         Whether the cells show the interval.
 
@@ -112,13 +109,9 @@ def mutes_table(
         Frame with the columns of `distance.csv`. Each source then has a row with the distance of
         its muted input from the data, and omegas whose muted input is beyond the threshold are
         marked. Of several places the one with the largest distance counts.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the file.
-    mute
-        Names of mutes; all by default.
-    level
-        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    metric, mute, level
+        The results that are shown, as `influence.results.selection.choose` takes them: by default
+        one metric per target, under all mutes, at the level `all`.
     interval
         Whether the cells show the interval.
 

@@ -49,13 +49,9 @@ def seeds_table(
     ----------
     seeds
         Frame from `influence.analysis.seeds.aggregate_seeds`.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the frame.
-    mute
-        Names of mutes; all by default.
-    level
-        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    metric, mute, level
+        The results that are shown, as `influence.results.selection.choose` takes them: by default
+        one metric per target, under all mutes, at the level `all`.
     interval
         Whether the means show their interval.
 
@@ -128,13 +124,9 @@ def power_table(
     ----------
     power
         Frame from `influence.analysis.power.plan_samples`.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the frame.
-    mute
-        Names of mutes; all by default.
-    level
-        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    metric, mute, level
+        The results that are shown, as `influence.results.selection.choose` takes them: by default
+        one metric per target, under all mutes, at the level `all`.
 
     Raises
     ------
