@@ -285,7 +285,9 @@ def read_rows(path: str | os.PathLike[str]) -> dict[str, Rows]:
     """
     try:
         with h5py.File(path) as file:
-            ids, groups, units = _read_samples(file)
+            ids = file["ids"].asstr()[...]
+            groups = _read_numbers(file, "groups", ids.shape)
+            units = _read_numbers(file, "units", ids.shape) if "units" in file else None
             found = [_read_network(file[f"rows/{i}"], len(ids)) for i in range(len(file["rows"]))]
             if len({network for network, _ in found}) < len(found):
                 raise ValueError("two networks of one name")
@@ -294,16 +296,8 @@ def read_rows(path: str | os.PathLike[str]) -> dict[str, Rows]:
             f"{os.fspath(path)}: expected the rows that influence measure writes beside its tables "
             f"(a streamed run keeps none), got {error}. Measure again, or copy the file again"
         ) from error
-    return {network: Rows(ids, groups, values, units=units) for network, values in found}
-
-
-def _read_samples(
-    file: h5py.File,
-) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64] | None]:
-    ids = file["ids"].asstr()[...]
-    groups = _read_numbers(file, "groups", ids.shape)
-    units = _read_numbers(file, "units", ids.shape) if "units" in file else None
-    return ids.tolist(), groups, units
+    names = ids.tolist()
+    return {network: Rows(names, groups, values, units=units) for network, values in found}
 
 
 def _read_numbers(file: h5py.File, name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
@@ -317,14 +311,10 @@ def _read_numbers(file: h5py.File, name: str, shape: tuple[int, ...]) -> NDArray
 
 
 def _read_network(group: h5py.Group, samples: int) -> tuple[str, dict[RowKey, NDArray[np.float64]]]:
-    datasets: dict[str, h5py.Dataset] = {}
-
-    def keep(name: str, found: Any) -> None:
-        if isinstance(found, h5py.Dataset):
-            datasets[name] = found
-
-    group.visititems(keep)
-    values = {_parse(name): _checked(found, samples) for name, found in datasets.items()}
+    names: list[str] = []
+    group.visit(names.append)
+    datasets = [name for name in names if isinstance(group[name], h5py.Dataset)]
+    values = {_parse(name): _checked(group[name], samples) for name in datasets}
     for key, rows in values.items():
         full = values.get(full_key(key))
         if full is None or full.shape != rows.shape:

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from influence.display.notation import display_of, run_names
 from influence.display.plots.rows import (
-    POINT,
     draw_intervals,
     lay_rows,
+    point_legend,
     refuse_twice,
     scaled,
 )
@@ -62,11 +61,9 @@ def draw_interactions(
         Frame with the columns of `interactions.csv`, of one run or of several.
     mute
         One name; by default the first of the file.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the file.
-    level
-        `all`, or one slice such as `class:floor`.
+    metric, level
+        The results that are drawn, as `influence.results.selection.choose` takes them: by default
+        one metric per target, at the level `all`.
 
     Raises
     ------
@@ -106,7 +103,9 @@ def draw_interactions(
                 _draw_panel(axes, panel, colour_of)
             for axes in line[len(panels) :]:
                 axes.remove()
-        write_legend(figure, _legend(chosen))
+        kinds = [looks for kind, looks in KINDS.items() if kind in set(chosen["kind"])]
+        legend = {words: Ink(PAIR, marker, filled) for words, marker, filled in kinds}
+        write_legend(figure, point_legend(legend))
         figure.suptitle(heading(chosen, f"mute: {mute}"), fontsize=7)
     return figure
 
@@ -130,11 +129,3 @@ def _draw_panel(axes: Axes, panel: pd.DataFrame, colour_of: Mapping[str, Ink]) -
     # The file's values are oriented so that more is better, whatever the metric.
     shown = display_of(str(first["metric"]))
     axes.set_xlabel(f"→ {first['target']}, {shown.gain_unit() or shown.label}")
-
-
-def _legend(chosen: pd.DataFrame) -> dict[str, Line2D]:
-    return {
-        words: Line2D([], [], linewidth=0.8, **Ink("0.3", marker, filled).look, **POINT)
-        for kind, (words, marker, filled) in KINDS.items()
-        if kind in set(chosen["kind"])
-    }

@@ -21,6 +21,7 @@ from influence.display.plots.rows import (
     Directions,
     draw_intervals,
     lay_rows,
+    point_legend,
     row_panels,
     shown_directions,
 )
@@ -117,9 +118,7 @@ def _words(judged: Any) -> str:
 
 
 def _legend(ink_of: Mapping[str, Ink], *, far: bool) -> dict[str, Line2D]:
-    legend = {
-        mute: Line2D([], [], linewidth=0.8, **ink.look, **POINT) for mute, ink in ink_of.items()
-    }
+    legend = point_legend(ink_of)
     if far:
         hollow = Ink("0.3", "o", filled=False)
         legend["hollow: far from the data"] = Line2D([], [], linewidth=0, **hollow.look, **POINT)

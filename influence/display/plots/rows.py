@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from influence.display.notation import gains
@@ -23,6 +24,7 @@ __all__ = [
     "draw_intervals",
     "lay_rows",
     "name_rows",
+    "point_legend",
     "refuse_twice",
     "row_panels",
     "scaled",
@@ -194,6 +196,13 @@ def lay_rows(
     below = {name: i for i, name in enumerate(groups)}
     y = points[row].map(row_of) + (points[group].map(below) - (len(below) - 1) / 2) * step
     return points.assign(y=y)
+
+
+def point_legend(ink_of: Mapping[str, Ink]) -> dict[str, Line2D]:
+    """Return the entries of a legend that explains points with intervals by their ink."""
+    return {
+        name: Line2D([], [], linewidth=0.8, **ink.look, **POINT) for name, ink in ink_of.items()
+    }
 
 
 def draw_intervals(axes: Axes, points: pd.DataFrame, ink: Ink) -> None:

@@ -87,7 +87,9 @@ def draw_seeds(
         figure, grid = row_panels([ROW * panel["name"].nunique() for panel in panels])
         for axes, panel in zip(grid, panels, strict=True):
             _draw_panel(axes, panel, single.merge(panel[[*DIRECTION, "name"]]), ink_of)
-        write_legend(figure, _legend())
+        mean = Line2D([], [], color="0.3", marker="o", markersize=3.5)
+        seed = Line2D([], [], color="0.3", marker="|", linestyle="none", markersize=4)
+        write_legend(figure, {"mean of the seeds": mean, "one seed": seed})
         figure.suptitle(heading(means, f"mute: {mute}"), fontsize=7)
     return figure
 
@@ -106,10 +108,3 @@ def _draw_panel(
     shown = pd.concat([means, single[["x"]]])
     axes.set_xlim(view_limits(*(shown[end] for end in ("x", "x_low", "x_high"))))
     axes.set_xlabel(omega_label(means.iloc[0]))
-
-
-def _legend() -> dict[str, Line2D]:
-    return {
-        "mean of the seeds": Line2D([], [], color="0.3", marker="o", markersize=3.5),
-        "one seed": Line2D([], [], color="0.3", marker="|", linestyle="none", markersize=4),
-    }

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from influence.display.notation import class_name, omega_label, run_names
 from influence.display.plots.rows import (
-    POINT,
     Directions,
     draw_intervals,
     lay_rows,
+    point_legend,
     refuse_twice,
     row_panels,
     shown_directions,
@@ -77,8 +76,8 @@ def draw_slices(
         influence, mutes=[mute], metric=metric, level=level, directions=directions
     )
     frame = pd.concat([_whole(influence, sliced), sliced], ignore_index=True)
-    named = words or {}
-    labels = [named.get(name, class_name(name).replace(":", ": ")) for name in frame["level"]]
+    words = words or {}
+    labels = [words.get(name, class_name(name).replace(":", ": ")) for name in frame["level"]]
     frame = frame.assign(name=run_names(frame), label=labels)
     inks_given = ink_of or inks(frame["name"])
     runs = frame.drop_duplicates("name")
@@ -96,7 +95,8 @@ def draw_slices(
             for name, ink in ink_of_run.items():
                 draw_intervals(axes, panel[panel["name"] == name], ink)
             axes.set_xlabel(omega_label(panel.iloc[0]))
-        write_legend(figure, _legend(ink_of_run))
+        named = {" ".join(name.split()): ink for name, ink in ink_of_run.items()}
+        write_legend(figure, point_legend(named))
         figure.suptitle(heading(sliced, f"mute: {mute}"), fontsize=7)
     return figure
 
@@ -110,10 +110,3 @@ def _whole(influence: pd.DataFrame, sliced: pd.DataFrame) -> pd.DataFrame:
     if whole.empty:
         return sliced.iloc[:0]
     return shown_directions(whole, metric=list(sliced["metric"].unique()), directions="all")
-
-
-def _legend(ink_of_run: Mapping[str, Ink]) -> dict[str, Line2D]:
-    return {
-        " ".join(name.split()): Line2D([], [], linewidth=0.8, **ink.look, **POINT)
-        for name, ink in ink_of_run.items()
-    }

@@ -209,7 +209,9 @@ def _packed(cells: list[str]) -> dict[str, Any]:
 
 def _texts(runs: list[Path], name: str) -> pd.DataFrame:
     if name == "verdicts":
-        return _as_texts(verdicts(read_tables(runs, "influence")))
+        # Quoted, since the writer forgets to quote a carriage return.
+        table = verdicts(read_tables(runs, "influence")).to_csv(index=False, quoting=csv.QUOTE_ALL)
+        return _read_texts(StringIO(table))
     read_tables(runs, name, optional=name != "influence")  # checks the file
     paths = [run / f"{name}.csv" for run in runs]
     frames = [_read_texts(path) for path in paths if path.exists()]
@@ -218,11 +220,6 @@ def _texts(runs: list[Path], name: str) -> pd.DataFrame:
 
 def _read_texts(source: Any) -> pd.DataFrame:
     return pd.read_csv(source, dtype=str, keep_default_na=False, na_filter=False)
-
-
-def _as_texts(frame: pd.DataFrame) -> pd.DataFrame:
-    # Quoted, since the writer forgets to quote a carriage return.
-    return _read_texts(StringIO(frame.to_csv(index=False, quoting=csv.QUOTE_ALL)))
 
 
 def _sheet(name: str, texts: pd.DataFrame) -> Sheet:

@@ -37,13 +37,10 @@ def comparison_table(
     ----------
     comparison
         Frame from `influence.analysis.comparison.compare`.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the frame.
-    mute
-        Names of mutes; all by default. Performances are with nothing muted.
-    level
-        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    metric, mute, level
+        The results that are shown, as `influence.results.selection.choose` takes them: by default
+        one metric per target, under all mutes, at the level `all`. Performances are with nothing
+        muted.
     interval
         Whether the differences show their interval.
 

@@ -229,13 +229,10 @@ def samples_table(
     ----------
     samples
         Frame with the columns of ``samples.csv.gz``, of one run or of several.
-    source, target, mute
-        Names; all by default.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the file.
-    top
-        How many samples are helped, and how many hurt.
+    source, target, metric, mute, top
+        The samples that are shown, as `influence.results.selection.extreme_samples` takes them: by
+        default ten that are helped and ten that are hurt, of every direction and mute, by one
+        metric per target.
 
     Raises
     ------
