@@ -228,10 +228,9 @@ def _ranges(maps: Sequence[SampleMaps]) -> dict[str, tuple[float, float]]:
 
 def _draw_samples(maps: SampleMaps, scale: _Scale) -> Iterator[dict[str, Any]]:
     """Yield the cells that a sample adds to its row; images as their bytes."""
+    whole = {"truth": maps.truth, "prediction": maps.full, "prediction_muted": maps.muted}
     for i in range(len(maps.ids)):
-        layers = {
-            "truth": maps.truth[i], "prediction": maps.full[i], "prediction_muted": maps.muted[i],
-        }  # fmt: skip
+        layers = {name: layer[i] for name, layer in whole.items()}
         cells: dict[str, Any] = {"picture": "", "pictured": "", "low": np.nan, "high": np.nan}
         if maps.pictures is not None:
             cells |= {"picture": picture_png(maps.pictures[i]), "pictured": maps.pictured}

@@ -13,7 +13,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 import seaborn
-from matplotlib.colors import Colormap, LinearSegmentedColormap, to_hex, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -29,12 +29,10 @@ __all__ = [
     "NO_TRUTH",
     "VALUE_COLOURS",
     "class_colours",
-    "gain_colours",
     "gain_limit",
     "gains_png",
     "labels_png",
     "picture_png",
-    "value_colours",
     "values_png",
 ]
 
@@ -65,24 +63,6 @@ def class_colours(count: int) -> list[str]:
     return list(seaborn.color_palette("husl", count, desat=0.8).as_hex())
 
 
-def value_colours(count: int) -> list[str]:
-    """Return the colours of values, from low to high.
-
-    >>> value_colours(2)
-    ['#440154', '#fde725']
-    """
-    return _steps(matplotlib.colormaps["viridis"], count)
-
-
-def gain_colours(count: int) -> list[str]:
-    """Return the colours of gains, from hurt most to helped most.
-
-    >>> gain_colours(3)
-    ['#d55e00', '#f7f7f7', '#0173b2']
-    """
-    return _steps(GAIN, count)
-
-
 def gain_limit(maps: Iterable[SampleMaps]) -> float:
     """Return the gain of the strongest colour, for all maps of one output.
 
@@ -99,15 +79,13 @@ def gain_limit(maps: Iterable[SampleMaps]) -> float:
     return float(f"{np.nanpercentile(sizes, MOST):.3g}") or 1.0  # the same on any machine
 
 
-def _steps(colours: Colormap, count: int) -> list[str]:
-    return [to_hex(colours(step / (count - 1))) for step in range(count)]
-
-
 LONGEST = 320
 """Most pixels on a side: larger maps show every second, third, ... pixel."""
 
-VALUE_COLOURS = tuple(value_colours(64))
-GAIN_COLOURS = tuple(gain_colours(65))
+VALUE_COLOURS = tuple(map(to_hex, matplotlib.colormaps["viridis"](np.linspace(0, 1, 64))))
+"""The colours of values, from low to high; so few make small files."""
+GAIN_COLOURS = tuple(map(to_hex, GAIN(np.linspace(0, 1, 65))))
+"""The colours of gains, from hurt most to helped most."""
 PICTURE_COLOURS = 128
 MOST_LABELS = 255
 

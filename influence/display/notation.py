@@ -25,6 +25,7 @@ __all__ = [
     "run_columns",
     "run_names",
     "value_heading",
+    "value_unit",
 ]
 
 
@@ -59,31 +60,6 @@ class Display:
     def gain_digits(self) -> int:
         """Decimals of an omega: the same resolution as that of a performance."""
         return self.digits - round(log10(self.gain / self.factor))
-
-    def value_heading(self, *, higher_is_better: bool, unit: str = "") -> str:
-        """Name a column of performances; the arrow points to the better side.
-
-        >>> display_of("rms").value_heading(higher_is_better=False, unit="m")
-        'rms, m ↓'
-        """
-        unit = self.unit or unit
-        return f"{self.label}{f', {unit}' if unit else ''} {'↑' if higher_is_better else '↓'}"
-
-    def gain_heading(self, *, higher_is_better: bool, unit: str = "") -> str:
-        """Name the oriented performance A, of which an omega is a difference.
-
-        >>> display_of("sqr_rel").gain_heading(higher_is_better=False, unit="m")
-        '−100·rel(sqr)'
-        >>> display_of("mean_iou").gain_heading(higher_is_better=True)
-        'mean IoU, %'
-        >>> display_of("rms").gain_heading(higher_is_better=False, unit="m")
-        '−rms, m'
-        """
-        sign = "" if higher_is_better else "−"
-        if self.gain != self.factor:
-            return f"{sign}{self.gain:g}·{self.label}"
-        unit = self.unit or unit
-        return f"{sign}{self.label}{f', {unit}' if unit else ''}"
 
     def gain_unit(self, unit: str = "") -> str:
         """Name the unit of an omega that was multiplied by `gain`.
@@ -120,17 +96,29 @@ def gain_heading(row: Any) -> str:
     """Name the oriented performance of which the omega of a row is a difference, and the level.
 
     `row` has the attributes metric, higher_is_better, unit and level, as a row of `influence.csv`.
+
+    >>> from types import SimpleNamespace
+    >>> error = {"unit": "m", "higher_is_better": False, "level": "all"}
+    >>> gain_heading(SimpleNamespace(metric="sqr_rel", **error))
+    '−100·rel(sqr)'
+    >>> gain_heading(SimpleNamespace(metric="rms", **error))
+    '−rms, m'
     """
     display = display_of(row.metric)
-    heading = display.gain_heading(higher_is_better=row.higher_is_better, unit=_unit(row))
-    return heading + _level(row)
+    scaled = display.gain != display.factor
+    heading = f"{display.gain:g}·{display.label}" if scaled else _label(row)
+    return f"{'' if row.higher_is_better else '−'}{heading}{_level(row)}"
 
 
 def value_heading(row: Any) -> str:
-    """Name the performance of a row, and the level; see `gain_heading`."""
-    display = display_of(row.metric)
-    heading = display.value_heading(higher_is_better=row.higher_is_better, unit=_unit(row))
-    return heading + _level(row)
+    """Name the performance of a row, and the level; the arrow points to the better side.
+
+    >>> from types import SimpleNamespace
+    >>> error = {"unit": "m", "higher_is_better": False, "level": "all"}
+    >>> value_heading(SimpleNamespace(metric="rms", **error))
+    'rms, m ↓'
+    """
+    return f"{_label(row)} {'↑' if row.higher_is_better else '↓'}{_level(row)}"
 
 
 def direction_heading(row: Any) -> str:
@@ -145,9 +133,14 @@ def direction_heading(row: Any) -> str:
     return f"{row.source} → {row.target}: {gain_heading(row)}"
 
 
+def value_unit(row: Any) -> str:
+    """Name the unit in which the performance of a row is shown; empty if there is none."""
+    return display_of(row.metric).unit or ("" if pd.isna(row.unit) else str(row.unit))
+
+
 def omega_unit(row: Any) -> str:
     """Name the unit in which the omega of a row is shown."""
-    return display_of(row.metric).gain_unit(_unit(row))
+    return display_of(row.metric).gain_unit(value_unit(row))
 
 
 def omega_label(row: Any, *, level: bool = False) -> str:
@@ -188,8 +181,8 @@ def run_columns(frame: pd.DataFrame) -> tuple[str, ...]:
     return ("network", *datasets, *(("seed",) if (several > 1).any() else ()))
 
 
-def _unit(row: Any) -> str:
-    return "" if pd.isna(row.unit) else str(row.unit)
+def _label(row: Any) -> str:
+    return ", ".join(filter(None, [display_of(row.metric).label, value_unit(row)]))
 
 
 def _level(row: Any) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from textwrap import wrap
 from typing import Any
 
 import pandas as pd
 
-from influence.display.notation import display_of
+from influence.display.notation import display_of, gains
 from influence.errors import InfluenceError, unknown
 
 __all__ = [
@@ -18,12 +18,11 @@ __all__ = [
     "SIGNIFICANT",
     "Heading",
     "Table",
-    "checkpoint_notes",
     "format_table",
     "in_metric_order",
     "make_cells",
     "make_table",
-    "notes_of",
+    "omega_cells",
 ]
 
 Heading = tuple[str, str]
@@ -185,21 +184,59 @@ def make_cells(
     )
 
 
+def omega_cells(
+    frame: pd.DataFrame,
+    heading: Heading | Callable[[Any], Heading],
+    *names: str,
+    **columns: Any,
+) -> pd.DataFrame:
+    """Give each row of a frame one cell with an omega, in the unit that is shown.
+
+    Parameters
+    ----------
+    frame, heading, columns
+        Those of `make_cells`.
+    names
+        The column of `frame` that holds the omegas, and those of the ends of their intervals.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"network": ["a"], "metric": "mean_iou", "omega": 0.02})
+    >>> omega_cells(frame, ("", "ω"), "omega")["value"].tolist()
+    [2.0]
+    """
+    gain = gains(frame["metric"])
+    shown = {part: frame[name] * gain for part, name in zip(PARTS, names, strict=False)}
+    return make_cells(frame, heading, **shown, **columns)
+
+
 def make_table(
-    entries: pd.DataFrame,
+    cells: Sequence[pd.DataFrame],
     rows: tuple[str, ...],
     title: str,
-    notes: Sequence[str],
+    notes: Sequence[str] = (),
     *,
     interval: bool,
+    headings: tuple[Heading, ...] = (),
 ) -> Table:
-    """Make a table of cells; the parameters are those of `Table`.
+    """Make a table of frames of cells.
+
+    Parameters
+    ----------
+    cells
+        Frames from `make_cells`, whose rows are the entries of the table.
+    rows, title, interval, headings
+        Those of `Table`.
+    notes
+        The first notes. Those that every table has follow: definitions of metrics, the level of
+        intervals, n by data set, and the hashes of checkpoints.
 
     Raises
     ------
     InfluenceError
         If there are two numbers for one cell.
     """
+    entries = pd.concat(cells, ignore_index=True)
     twice = entries.duplicated([*rows, "heading"])
     if twice.any():
         first = entries[twice].iloc[0]
@@ -210,7 +247,8 @@ def make_table(
         )
     if "seed" in entries:
         entries = entries.assign(seed=entries["seed"].astype("Int64"))
-    return Table(entries.reset_index(drop=True), rows, title, tuple(notes), interval)
+    every = (*notes, *_usual_notes(entries, interval=interval))
+    return Table(entries, rows, title, every, interval, headings)
 
 
 def in_metric_order(table: Table, metrics: Sequence[str]) -> Table:
@@ -221,24 +259,23 @@ def in_metric_order(table: Table, metrics: Sequence[str]) -> Table:
     return replace(table, headings=tuple(dict.fromkeys(table.entries["heading"].iloc[order])))
 
 
-def notes_of(entries: pd.DataFrame, *, interval: bool) -> list[str]:
-    """Write the notes that every table has: definitions of metrics, interval, data set and n."""
+def _usual_notes(entries: pd.DataFrame, *, interval: bool) -> Iterator[str]:
+    entries = entries[entries["n"].notna()]  # those of verdicts and distances are not counted
     displays = [display_of(metric) for metric in entries["metric"].unique()]
     definitions = [f"{each.label}: {each.definition}" for each in displays if each.definition]
-    notes = ["; ".join(definitions) + "."] if definitions else []
+    if definitions:
+        yield "; ".join(definitions) + "."
     if interval and entries["low"].notna().any():
         levels = " or ".join(f"{level:.0%}" for level in entries["confidence"].dropna().unique())
-        notes.append(f"Brackets: {levels} interval.")
-    sizes = entries.groupby("dataset", sort=False, dropna=False)["n"].unique()
+        yield f"Brackets: {levels} interval."
+    sizes = entries["n"].astype(int).groupby(entries["dataset"], sort=False, dropna=False).unique()
     counted = [f"n = {' or '.join(map(str, n))} samples of {name}" for name, n in sizes.items()]
-    return [*notes, "; ".join(counted) + "."]
-
-
-def checkpoint_notes(influence: pd.DataFrame) -> list[str]:
-    """Write the note that names the checkpoints by their hashes; none if no hash is known."""
-    hashes = influence[["network", "checkpoint_sha256"]].fillna("").drop_duplicates()
-    listed = [f"{network} {sha[:12]}" for network, sha in hashes.itertuples(index=False) if sha]
-    return [f"Checkpoints (SHA-256): {', '.join(listed)}."] if listed else []
+    yield "; ".join(counted) + "."
+    if "checkpoint_sha256" in entries:
+        hashes = entries[["network", "checkpoint_sha256"]].fillna("").drop_duplicates()
+        listed = [f"{network} {sha[:12]}" for network, sha in hashes.itertuples(index=False) if sha]
+        if listed:
+            yield f"Checkpoints (SHA-256): {', '.join(listed)}."
 
 
 def format_table(table: Table, format: str) -> str:

@@ -33,6 +33,7 @@ __all__ = [
     "Run",
     "check_free",
     "check_writable",
+    "read_info",
     "read_rows",
     "read_run",
     "write_rows",
@@ -95,10 +96,8 @@ class Run:
 
             # All are written before the first is renamed; run.json, entered first, comes last.
             aside("run.json").write_text(json.dumps(self.info, indent=1) + "\n")
-            self.influence.to_csv(aside("influence.csv"), index=False, lineterminator="\n")
-            self.performance.to_csv(aside("performance.csv"), index=False, lineterminator="\n")
-            for name in ("interactions", "distance"):
-                if len(frame := getattr(self, name)):
+            for name in ("influence", "performance", "interactions", "distance"):
+                if len(frame := getattr(self, name)) or name in ("influence", "performance"):
                     frame.to_csv(aside(f"{name}.csv"), index=False, lineterminator="\n")
             if len(self.samples):
                 # The same bytes on every run: without the time, and without the name that it is
@@ -132,7 +131,7 @@ def check_free(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> No
                 "Choose another output directory, or remove them"
             )
         return
-    earlier = _read_info(directory)
+    earlier = read_info(directory)
     if changed := sorted(
         key
         for key in {*earlier.get("measured", {}), *info["measured"]}
@@ -201,7 +200,7 @@ def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
     directory = Path(directory)
     alone = not rows and not (directory / "run.json").exists()
     alone = alone and (directory / "influence.csv").exists()
-    info = {} if alone else _read_info(directory)
+    info = {} if alone else read_info(directory)
     measured = info.get("measured", {})
     needed = {
         "influence": True,
@@ -218,7 +217,14 @@ def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
     return Run(**tables, info=info, rows=read_rows(directory / "rows.h5") if rows else {})
 
 
-def _read_info(directory: Path) -> dict[str, Any]:
+def read_info(directory: Path) -> dict[str, Any]:
+    """Read the ``run.json`` of a run directory.
+
+    Raises
+    ------
+    InfluenceError
+        If there is none, or it is not as `Run.write` writes it.
+    """
     try:
         info = json.loads((directory / "run.json").read_text())
     except (OSError, ValueError, RecursionError) as error:
@@ -278,7 +284,9 @@ def read_rows(path: str | os.PathLike[str]) -> dict[str, Rows]:
     """
     try:
         with h5py.File(path) as file:
-            ids, groups, units = _read_samples(file)
+            ids = file["ids"].asstr()[...]
+            groups = _read_numbers(file, "groups", ids.shape)
+            units = _read_numbers(file, "units", ids.shape) if "units" in file else None
             found = [_read_network(file[f"rows/{i}"], len(ids)) for i in range(len(file["rows"]))]
             if len({network for network, _ in found}) < len(found):
                 raise ValueError("two networks of one name")
@@ -287,16 +295,8 @@ def read_rows(path: str | os.PathLike[str]) -> dict[str, Rows]:
             f"{os.fspath(path)}: expected the rows that influence measure writes beside its tables "
             f"(a streamed run keeps none), got {error}. Measure again, or copy the file again"
         ) from error
-    return {network: Rows(ids, groups, values, units=units) for network, values in found}
-
-
-def _read_samples(
-    file: h5py.File,
-) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64] | None]:
-    ids = file["ids"].asstr()[...]
-    groups = _read_numbers(file, "groups", ids.shape)
-    units = _read_numbers(file, "units", ids.shape) if "units" in file else None
-    return ids.tolist(), groups, units
+    names = ids.tolist()
+    return {network: Rows(names, groups, values, units=units) for network, values in found}
 
 
 def _read_numbers(file: h5py.File, name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
@@ -310,14 +310,10 @@ def _read_numbers(file: h5py.File, name: str, shape: tuple[int, ...]) -> NDArray
 
 
 def _read_network(group: h5py.Group, samples: int) -> tuple[str, dict[RowKey, NDArray[np.float64]]]:
-    datasets: dict[str, h5py.Dataset] = {}
-
-    def keep(name: str, found: Any) -> None:
-        if isinstance(found, h5py.Dataset):
-            datasets[name] = found
-
-    group.visititems(keep)
-    values = {_parse(name): _checked(found, samples) for name, found in datasets.items()}
+    names: list[str] = []
+    group.visit(names.append)
+    datasets = [name for name in names if isinstance(group[name], h5py.Dataset)]
+    values = {_parse(name): _checked(group[name], samples) for name in datasets}
     for key, rows in values.items():
         full = values.get(full_key(key))
         if full is None or full.shape != rows.shape:

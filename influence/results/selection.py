@@ -15,13 +15,15 @@ __all__ = [
     "at_level",
     "choose",
     "extreme_samples",
+    "far_from_data",
     "headline",
     "named",
     "nothing_muted",
     "scored_by",
 ]
 
-DIRECTION = ["network", "seed", "dataset", "mute", "source", "target", "metric"]
+INPUT = ["network", "seed", "dataset", "mute", "source"]
+DIRECTION = [*INPUT, "target", "metric"]
 
 SIDES = {"helped": 1, "hurt": -1}
 """Name of a side -> the sign of omega of its samples."""
@@ -133,6 +135,19 @@ def nothing_muted(performance: pd.DataFrame) -> pd.DataFrame:
     return full.drop_duplicates(
         ["network", "seed", "dataset", "setup", "target", "metric", "level"]
     )
+
+
+def far_from_data(omegas: pd.DataFrame, distance: pd.DataFrame | None) -> pd.Series:
+    """Find the omegas whose muted input is far from the data, so that they may be artefacts.
+
+    They are those for which `distance`, with the columns of `distance.csv`, has a warning at any
+    place; none if there is no such frame.
+    """
+    if distance is None or distance.empty:
+        return pd.Series(False, index=omegas.index)
+    far = distance.loc[distance["warning"].astype(bool), INPUT].drop_duplicates()
+    found = omegas[INPUT].merge(far, how="left", indicator=True)["_merge"] == "both"
+    return found.set_axis(omegas.index)
 
 
 def extreme_samples(

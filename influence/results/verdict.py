@@ -79,7 +79,7 @@ def verdicts(influence: pd.DataFrame, *, level: str = "all") -> pd.DataFrame:
         first = chosen[twice].iloc[0]
         raise InfluenceError(
             f"expected each result once, got two results for network {first['network']!r}, "
-            f"{first['source']} → {first['target']}, mute {first['mute']!r}. Name each run once, "
+            f"{first['source']} → {first['target']}, mute {first['mute']!r}. Give each run once, "
             "and give each network another name in influence.json"
         )
     sides = [chosen["omega_low"] > 0, chosen["omega_high"] < 0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -13,19 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["PLOTS", "drawing_of"]
 
-PLOTS: Mapping[str, str] = {
-    "performance": "influence.display.plots.performance:draw_performance",
-    "mutes": "influence.display.plots.mutes:draw_mutes",
-    "matrix": "influence.display.plots.matrix:draw_matrix",
-    "interactions": "influence.display.plots.interactions:draw_interactions",
-    "slices": "influence.display.plots.slices:draw_slices",
-    "seeds": "influence.display.plots.seeds:draw_seeds",
-}
-"""Kind of plot -> its function, by name, because importing matplotlib is slow."""
+PLOTS = ("performance", "mutes", "matrix", "interactions", "slices", "seeds")
+"""The kinds of plot; `draw_KIND` in the module of the same name makes the figure."""
 
 
 def drawing_of(kind: str) -> Callable[..., Figure]:
-    """Return the function that draws a kind of plot.
+    """Return the function that draws a kind of plot; it is imported now, which is slow.
 
     Parameters
     ----------
@@ -44,6 +37,6 @@ def drawing_of(kind: str) -> Callable[..., Figure]:
     """
     if kind not in PLOTS:
         raise unknown("plot", kind, PLOTS)
-    module, name = PLOTS[kind].split(":")
-    draw: Callable[..., Figure] = getattr(import_module(module), name)
+    module = import_module(f"influence.display.plots.{kind}")
+    draw: Callable[..., Figure] = getattr(module, f"draw_{kind}")
     return draw

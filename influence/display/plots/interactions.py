@@ -7,16 +7,14 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from influence.display.notation import display_of, run_names
 from influence.display.plots.rows import (
-    POINT,
     draw_intervals,
-    name_rows,
+    lay_rows,
+    point_legend,
     refuse_twice,
     scaled,
-    view_limits,
 )
 from influence.display.plots.style import (
     COLUMN_WIDTH,
@@ -42,6 +40,7 @@ KINDS = {
 PAIR = "0.3"
 MOST = 3  # panels side by side
 STEP, GAP, FRAME = 0.08, 0.08, 0.6  # inches: between kinds, between networks, the rest of a panel
+ROW = (len(KINDS) - 1) * STEP + GAP  # of the four kinds, a panel has three at most
 
 
 def draw_interactions(
@@ -62,11 +61,9 @@ def draw_interactions(
         Frame with the columns of `interactions.csv`, of one run or of several.
     mute
         One name; by default the first of the file.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the file.
-    level
-        `all`, or one slice such as `class:floor`.
+    metric, level
+        The results that are drawn, as `influence.results.selection.choose` takes them: by default
+        one metric per target, at the level `all`.
 
     Raises
     ------
@@ -97,7 +94,7 @@ def draw_interactions(
     columns = max(map(len, lines))
     colour_of = modality_inks(chosen.loc[chosen["kind"] != "interaction", "players"])
     with styled():
-        height = chosen["name"].nunique() * _row_height() + FRAME
+        height = chosen["name"].nunique() * ROW + FRAME
         width = COLUMN_WIDTH * (1 if columns == 1 else 2)
         figure = Figure(figsize=(width, height * len(lines) + 0.5), layout="constrained")
         grid = figure.subplots(len(lines), columns, squeeze=False, sharey=True)
@@ -106,7 +103,9 @@ def draw_interactions(
                 _draw_panel(axes, panel, colour_of)
             for axes in line[len(panels) :]:
                 axes.remove()
-        write_legend(figure, _legend(chosen))
+        kinds = [looks for kind, looks in KINDS.items() if kind in set(chosen["kind"])]
+        legend = {words: Ink(PAIR, marker, filled) for words, marker, filled in kinds}
+        write_legend(figure, point_legend(legend))
         figure.suptitle(heading(chosen, f"mute: {mute}"), fontsize=7)
     return figure
 
@@ -117,33 +116,16 @@ def _lines(panels: Sequence[pd.DataFrame]) -> list[Sequence[pd.DataFrame]]:
     return [ordered[i : i + MOST] for i in range(0, len(ordered), MOST)]
 
 
-def _row_height() -> float:
-    return (len(KINDS) - 1) * STEP + GAP
-
-
 def _draw_panel(axes: Axes, panel: pd.DataFrame, colour_of: Mapping[str, Ink]) -> None:
     first = panel.iloc[0]
     players = str(first["players"])
     colour = colour_of[players].colour if players in colour_of else PAIR
-    row_of = {name: row for row, name in enumerate(panel["name"].unique())}
-    name_rows(axes, list(row_of))
     kinds = [kind for kind in KINDS if kind in set(panel["kind"])]
-    for i, kind in enumerate(kinds):
-        points = panel[panel["kind"] == kind]
+    panel = lay_rows(axes, panel, "name", "kind", kinds, STEP / ROW)
+    for kind in kinds:
         _, marker, filled = KINDS[kind]
-        y = points["name"].map(row_of) + (i - (len(kinds) - 1) / 2) * STEP / _row_height()
-        draw_intervals(axes, y, points, Ink(colour, marker, filled))
+        draw_intervals(axes, panel[panel["kind"] == kind], Ink(colour, marker, filled))
     axes.set_title(players.replace("+", " + "), color=colour)
     # The file's values are oriented so that more is better, whatever the metric.
     shown = display_of(str(first["metric"]))
-    gained = shown.gain_heading(higher_is_better=True).removesuffix(", %")
-    axes.set_xlim(view_limits(*(panel[end] for end in ("x", "x_low", "x_high"))))
-    axes.set_xlabel(f"→ {first['target']}, {shown.gain_unit() or gained}")
-
-
-def _legend(chosen: pd.DataFrame) -> dict[str, Line2D]:
-    return {
-        words: Line2D([], [], linewidth=0.8, **Ink("0.3", marker, filled).look, **POINT)
-        for kind, (words, marker, filled) in KINDS.items()
-        if kind in set(chosen["kind"])
-    }
+    axes.set_xlabel(f"→ {first['target']}, {shown.gain_unit() or shown.label}")

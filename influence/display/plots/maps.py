@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import seaborn
+from matplotlib import colormaps
 from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -21,9 +22,9 @@ from influence.display.images import (
     HURT,
     NEITHER,
     NO_TRUTH,
+    VALUE_COLOURS,
     class_colours,
     gain_limit,
-    value_colours,
 )
 from influence.display.plots.style import COLUMN_WIDTH, styled, write_legend
 from influence.errors import InfluenceError
@@ -34,8 +35,6 @@ __all__ = ["draw_maps"]
 WIDTH = 2 * COLUMN_WIDTH
 MARGIN, CAPTION, BAR = 0.4, 0.18, 0.08  # inches: beside, below each row, a colour bar
 OUTSIDE = {True: 0.85, False: 1.2}  # inches: titles and a legend of labels, or bars of values
-
-LEVELS = 64  # colours of values: so few make small files
 
 TITLES = {
     "truth": "truth",
@@ -97,14 +96,21 @@ def draw_maps(maps: SampleMaps, *, names: Sequence[str] = ()) -> Figure:
         )
         _caption(grid, titles, names or maps.ids, maps)
         if maps.pictures is not None:
-            _show(grid[:, 0], maps.pictures, **_look(maps.pictures))
-        panels, shown = grid[:, -len(layers) - 1 :], list(layers.values())
+            _show(grid[:, 0], maps.pictures, *_look(maps.pictures))
+        most = gain_limit([maps])
+        gains = _show_layer(grid[:, -1], maps.gain, GAIN, Normalize(-most, most))
+        first, shown = columns - 1 - len(layers), list(layers.values())
         if maps.of_labels:
-            _draw_labels(figure, panels, shown, maps)
+            _draw_labels(figure, grid[:, first:-1], shown, maps)
         else:
-            columns_of_bars = (slice(-len(layers) - 1, -1), -1)
-            bars = [figure.add_subplot(cells[-1, column]) for column in columns_of_bars]
-            _draw_values(figure, panels, shown, bars, maps)
+            values = _draw_values(figure, grid[:, first:-1], shown, maps)
+            unit = f", {maps.unit}" if maps.unit else ""
+            for image, cell, label, extend in (
+                (values, cells[-1, first:-1], f"{maps.target}{unit}", "neither"),
+                (gains, cells[-1, -1], f"hurt | helped{unit}", "both"),
+            ):
+                bar = figure.add_subplot(cell)
+                figure.colorbar(image, bar, orientation="horizontal", extend=extend, label=label)
     return figure
 
 
@@ -127,21 +133,30 @@ def _amount(maps: SampleMaps, omega: float) -> str:
     return text.replace("-", "−")
 
 
-def _look(pictures: NDArray[Any]) -> dict[str, Any]:
+def _look(pictures: NDArray[Any]) -> tuple[Colormap, Normalize]:
     """Return how pictures are drawn, in the same colours in all rows."""
     if pictures.dtype.kind == "i":
-        return {"cmap": ListedColormap(class_colours(last := int(pictures.max()) + 1)),
-                "vmin": -0.5, "vmax": last - 0.5}  # fmt: skip
-    return {"cmap": "cividis", "vmin": np.nanmin(pictures), "vmax": np.nanmax(pictures)}
+        count = int(pictures.max()) + 1
+        return ListedColormap(class_colours(count)), Normalize(-0.5, count - 0.5)
+    return colormaps["cividis"], Normalize(np.nanmin(pictures), np.nanmax(pictures))
 
 
-def _show(column: Grid, images: NDArray[Any], **options: Any) -> AxesImage:
-    """Draw one image per row, without interpolation; grey where it is masked."""
+def _show(column: Grid, images: NDArray[Any], colours: Colormap, scale: Normalize) -> AxesImage:
+    """Draw one image per row, without interpolation."""
     shown: list[AxesImage] = [
-        axes.imshow(image, interpolation="none", **options)
+        axes.imshow(image, interpolation="none", cmap=colours, norm=scale)
         for axes, image in zip(column, images, strict=True)
     ]
     return shown[-1]
+
+
+def _show_layer(
+    column: Grid, layer: NDArray[Any], colours: Colormap, scale: Normalize
+) -> AxesImage:
+    """Draw one map per row, grey where it has no truth: labels below 0, or values that are NaN."""
+    absent = layer < 0 if layer.dtype.kind == "i" else ~np.isfinite(layer)
+    grey = colours.with_extremes(bad=NO_TRUTH)
+    return _show(column, np.ma.masked_array(layer, absent), grey, scale)
 
 
 def _draw_labels(
@@ -149,10 +164,8 @@ def _draw_labels(
 ) -> None:
     found = [int(label) for label in np.unique(np.stack(layers)) if label >= 0]
     colours = ListedColormap(class_colours(max(found) + 1))
-    for column, layer in zip(panels.T, layers, strict=False):
-        _show(column, np.ma.masked_less(layer, 0), cmap=_masked_grey(colours), vmin=-0.5,
-              vmax=max(found) + 0.5)  # fmt: skip
-    _show_gain(panels[:, -1], maps)
+    for column, layer in zip(panels.T, layers, strict=True):
+        _show_layer(column, layer, colours, Normalize(-0.5, max(found) + 0.5))
     names = {label: str(label) for label in found} | dict(enumerate(maps.classes))
     legend = {names[label]: _patch(colours(label)) for label in found}
     signs = {"helped": HELPED, "hurt": HURT, "no difference": NEITHER}
@@ -161,28 +174,15 @@ def _draw_labels(
 
 
 def _draw_values(
-    figure: Figure,
-    panels: Grid,
-    layers: Sequence[NDArray[Any]],
-    bars: list[Any],
-    maps: SampleMaps,
-) -> None:
+    figure: Figure, panels: Grid, layers: Sequence[NDArray[Any]], maps: SampleMaps
+) -> AxesImage:
     known = np.concatenate([layer[np.isfinite(layer)] for layer in layers])
     scale = Normalize(known.min(), known.max())
-    for column, layer in zip(panels.T, layers, strict=False):
-        image = _show(
-            column,
-            np.ma.masked_invalid(layer),
-            cmap=_masked_grey(ListedColormap(value_colours(LEVELS))),
-            norm=scale,
-        )
-    gains = _show_gain(panels[:, -1], maps)
+    for column, layer in zip(panels.T, layers, strict=True):
+        image = _show_layer(column, layer, ListedColormap(VALUE_COLOURS), scale)
     if left_out := _no_truth(maps):
         write_legend(figure, left_out)
-    unit = f", {maps.unit}" if maps.unit else ""
-    figure.colorbar(image, cax=bars[0], orientation="horizontal", label=f"{maps.target}{unit}")
-    figure.colorbar(gains, cax=bars[1], orientation="horizontal", extend="both",
-                    label=f"hurt | helped{unit}")  # fmt: skip
+    return image
 
 
 def _patch(colour: Any) -> Patch:
@@ -191,13 +191,3 @@ def _patch(colour: Any) -> Patch:
 
 def _no_truth(maps: SampleMaps) -> dict[str, Patch]:
     return {"no truth": _patch(NO_TRUTH)} if np.isnan(maps.gain).any() else {}
-
-
-def _show_gain(column: Grid, maps: SampleMaps) -> AxesImage:
-    most = gain_limit([maps])
-    return _show(column, np.ma.masked_invalid(maps.gain), cmap=_masked_grey(GAIN),
-                 norm=Normalize(-most, most))  # fmt: skip
-
-
-def _masked_grey(colours: Colormap) -> Colormap:
-    return colours.with_extremes(bad=NO_TRUTH)

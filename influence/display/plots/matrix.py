@@ -44,11 +44,9 @@ def draw_matrix(
         Frame with the columns of `influence.csv`, of one run or of several.
     mute
         One name; by default the first of the file.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the file.
-    level
-        `all`, or one slice such as `class:floor`.
+    metric, level
+        The results that are drawn, as `influence.display.plots.rows.shown_directions` takes them:
+        by default one metric per target, at the level `all`.
 
     Raises
     ------

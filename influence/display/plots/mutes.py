@@ -7,7 +7,7 @@ input that is far from the data (`distance.csv`), whose omega may be an artefact
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -20,15 +20,16 @@ from influence.display.plots.rows import (
     POINT,
     Directions,
     draw_intervals,
-    name_rows,
+    lay_rows,
+    point_legend,
     row_panels,
     shown_directions,
-    view_limits,
 )
 from influence.display.plots.style import Ink, heading, inks, styled, write_legend
+from influence.results.selection import far_from_data
 from influence.results.verdict import INDISTINGUISHABLE, STABLE, UNSTABLE, UNTESTED, verdicts
 
-__all__ = ["MutePanel", "draw_mutes", "mute_panels"]
+__all__ = ["draw_mutes"]
 
 POINT_STEP, ROW_GAP = 0.085, 0.1  # inches: between mutes, between networks
 WORDS = {
@@ -38,55 +39,6 @@ WORDS = {
     "helps": "stable sign:\nhelps",
     "hurts": "stable sign:\nhurts",
 }
-RUN = ["network", "seed", "dataset"]
-
-
-@dataclass(frozen=True)
-class MutePanel:
-    """One direction under one metric, in the units that are shown.
-
-    Parameters
-    ----------
-    label
-        Label of the axis, with the unit.
-    points
-        One row per network and mute: `name` of the network, `mute`, omega `x` with `x_low` and
-        `x_high`, and `far`, whether the muted input is far from the data.
-    words
-        Name of a network -> its verdict.
-    """
-
-    label: str
-    points: pd.DataFrame
-    words: Mapping[str, str]
-
-
-def mute_panels(
-    influence: pd.DataFrame,
-    *,
-    distance: pd.DataFrame | None = None,
-    mutes: Sequence[str] = (),
-    metric: Sequence[str] = (),
-    level: str = "all",
-    directions: Directions = "cross",
-) -> list[MutePanel]:
-    """Collect, for each direction, the omegas of every network and mute.
-
-    The parameters are those of `draw_mutes`.
-
-    Raises
-    ------
-    InfluenceError
-        If a name is unknown, no direction is left, or a mute occurs twice in a direction.
-    """
-    omega = shown_directions(
-        influence, mutes=mutes, metric=metric, level=level, directions=directions
-    )
-    omega = omega.assign(name=run_names(omega), far=_far(omega, distance))
-    return [
-        _panel(rows)
-        for _, rows in omega.groupby(["source", "target", "metric", "level"], sort=False)
-    ]
 
 
 def draw_mutes(
@@ -106,15 +58,10 @@ def draw_mutes(
         Frame with the columns of `influence.csv`, of one run or of several.
     distance
         Frame with the columns of `distance.csv`, for runs that have it.
-    mutes
-        Names of mutes; all by default.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the file.
-    level
-        `all`, one slice such as `class:floor`, or a pattern.
-    directions
-        `cross` leaves out the influence of an input on the output of the same name.
+    mutes, metric, level, directions
+        The results that are drawn, as `influence.display.plots.rows.shown_directions` takes them:
+        by default all mutes, one metric per target, at the level `all`, and no influence of an
+        input on the output of the same name.
 
     Raises
     ------
@@ -132,83 +79,47 @@ def draw_mutes(
     >>> print(figure.axes[0].get_xlabel(), "|", figure.axes[0].texts[0].get_text())
     ω(depth → semantic), percentage points | unstable sign
     """
-    panels = mute_panels(
-        influence,
-        distance=distance,
-        mutes=mutes,
-        metric=metric,
-        level=level,
-        directions=directions,
+    omega = shown_directions(
+        influence, mutes=mutes, metric=metric, level=level, directions=directions
     )
-    shown = {mute for panel in panels for mute in panel.points["mute"]}
+    omega = omega.assign(name=run_names(omega), far=far_from_data(omega, distance))
+    shown = set(omega["mute"])
     ink_of = inks(mute for mute in influence["mute"] if mute in shown)  # in the order of the file
-    row = _row_height(len(ink_of))
+    row = len(ink_of) * POINT_STEP + ROW_GAP
+    panels = [
+        panel for _, panel in omega.groupby(["source", "target", "metric", "level"], sort=False)
+    ]
     with styled():
-        figure, grid = row_panels([row * len(panel.words) for panel in panels])
+        figure, grid = row_panels([row * panel["name"].nunique() for panel in panels])
         for axes, panel in zip(grid, panels, strict=True):
-            _draw_panel(axes, panel, ink_of)
-        _write_legend(figure, ink_of, far=any(panel.points["far"].any() for panel in panels))
+            _draw_panel(axes, panel, ink_of, POINT_STEP / row)
+        write_legend(figure, _legend(ink_of, far=omega["far"].any()))
         figure.suptitle(heading(influence), fontsize=7)
     return figure
 
 
-def _row_height(mutes: int) -> float:
-    return mutes * POINT_STEP + ROW_GAP
+def _draw_panel(axes: Axes, panel: pd.DataFrame, ink_of: Mapping[str, Ink], step: float) -> None:
+    panel = lay_rows(axes, panel, "name", "mute", ink_of, step)
+    for mute, ink in ink_of.items():
+        for far in (False, True):
+            points = panel[(panel["mute"] == mute) & (panel["far"] == far)]
+            draw_intervals(axes, points, replace(ink, filled=not far))
+    axes.set_xlabel(omega_label(panel.iloc[0], level=True))
+    across = axes.get_yaxis_transform()
+    judged = verdicts(panel, level="*")  # a row per network, in their order
+    for row, verdict in enumerate(judged.itertuples(index=False)):
+        axes.text(1.02, row, _words(verdict), transform=across, va="center", fontsize=6)
 
 
-def _far(omega: pd.DataFrame, distance: pd.DataFrame | None) -> pd.Series:
-    """Find the muted inputs whose distance from the data is beyond the threshold at any place."""
-    if distance is None or distance.empty:
-        return pd.Series(False, index=omega.index)
-    columns = [*RUN, "mute", "source"]
-    beyond = distance.loc[distance["warning"].astype(bool), columns].drop_duplicates()
-    found = omega[columns].merge(beyond, how="left", indicator=True)["_merge"] == "both"
-    return pd.Series(found.to_numpy(), index=omega.index)
-
-
-def _panel(rows: pd.DataFrame) -> MutePanel:
-    name_of = rows.drop_duplicates(RUN)[[*RUN, "name"]]
-    judged = verdicts(rows, level="*").merge(name_of, on=RUN)
-    return MutePanel(
-        label=omega_label(rows.iloc[0], level=True),
-        points=rows[["name", "mute", "far", "x", "x_low", "x_high"]].reset_index(drop=True),
-        words={str(row.name): _verdict(row) for row in judged.itertuples(index=False)},
-    )
-
-
-def _verdict(judged: Any) -> str:
+def _words(judged: Any) -> str:
     if judged.verdict == STABLE:
         return WORDS["helps" if judged.helps else "hurts"]
     return WORDS[judged.verdict]
 
 
-def _draw_panel(axes: Axes, panel: MutePanel, inks: Mapping[str, Ink]) -> None:
-    points = panel.points
-    row_of = {name: row for row, name in enumerate(panel.words)}
-    name_rows(axes, list(row_of))
-    step = POINT_STEP / _row_height(len(inks))
-    for i, (mute, ink) in enumerate(inks.items()):
-        shown = points[points["mute"] == mute]
-        y = shown["name"].map(row_of) + (i - (len(inks) - 1) / 2) * step
-        for far in (False, True):
-            there = shown["far"] == far
-            draw_intervals(axes, y[there], shown[there], replace(ink, filled=not far))
-    axes.set_xlim(view_limits(*(points[end] for end in ("x", "x_low", "x_high"))))
-    axes.set_xlabel(panel.label)
-    for name, words in panel.words.items():
-        axes.text(
-            1.02, row_of[name], words, transform=axes.get_yaxis_transform(), va="center", fontsize=6
-        )
-
-
-def _write_legend(figure: Figure, inks: Mapping[str, Ink], *, far: bool) -> None:
-    """Write the legend below the panels, in as few lines as the width allows."""
-    legend = {
-        mute: Line2D([], [], color=ink.colour, marker=ink.marker, linewidth=0.8, **POINT)
-        for mute, ink in inks.items()
-    }
+def _legend(ink_of: Mapping[str, Ink], *, far: bool) -> dict[str, Line2D]:
+    legend = point_legend(ink_of)
     if far:
-        legend["hollow: far from the data"] = Line2D(
-            [], [], color="0.3", marker="o", markerfacecolor="white", linewidth=0, **POINT
-        )
-    write_legend(figure, legend)
+        hollow = Ink("0.3", "o", filled=False)
+        legend["hollow: far from the data"] = Line2D([], [], linewidth=0, **hollow.look, **POINT)
+    return legend

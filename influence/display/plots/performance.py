@@ -130,13 +130,10 @@ def draw_performance(
         Frames with the columns of `influence.csv` and `performance.csv`.
     mute
         Name of the mute; by default the first of the file.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the file.
-    level
-        `all`, or one slice such as `class:floor`.
-    directions
-        `cross` leaves out the influence of an input on the output of the same name.
+    metric, level, directions
+        The results that are drawn, as `influence.display.plots.rows.shown_directions` takes them:
+        by default one metric per target, at the level `all`, and no influence of an input on the
+        output of the same name.
     groups
         Network -> name of its group; each group has its colour and marker.
     ink_of
@@ -178,19 +175,18 @@ def draw_performance(
         figure = Figure(figsize=size, layout="constrained")
         grid = figure.subplots(lines, columns, squeeze=False).ravel()
         points = pd.concat([panel.points for panel in panels])
-        by_group = inks(points["group"])
-        legend: dict[str, Line2D] = {}
-        of_groups = dict(zip(points["network"], points["group"].map(by_group), strict=True))
+        by_group = points["group"].map(inks(points["group"]))
+        shown = ink_of or dict(zip(points["network"], by_group, strict=True))
         for axes, panel in zip(grid, panels, strict=False):
-            envelope = draw_panel(axes, panel, ink_of or of_groups)
-            legend["upper concave envelope"] = envelope
-        legend = _group_legend(points, ink_of, by_group) | legend
+            envelope = draw_panel(axes, panel, shown)
+        legend = _group_legend(points, shown, coloured=ink_of is None)
+        legend["upper concave envelope"] = envelope
         for axes in grid[len(panels) :]:
             axes.remove()
         write_legend(figure, legend)
         figure.align_ylabels()
-        shown = influence[influence["mute"] == mute]
-        figure.suptitle(heading(shown, f"mute: {mute}"), fontsize=7)
+        title = heading(influence[influence["mute"] == mute], f"mute: {mute}")
+        figure.suptitle(title, fontsize=7)
         figure.draw_without_rendering()  # settles the layout, on which the names depend
         figure.set_layout_engine("none")
         for axes, panel in zip(grid, panels, strict=False):
@@ -218,19 +214,15 @@ def _panel(rows: pd.DataFrame) -> Panel:
 
 
 def _group_legend(
-    points: pd.DataFrame, ink_of: Mapping[str, Ink] | None, by_group: Mapping[str, Ink]
+    points: pd.DataFrame, ink_of: Mapping[str, Ink], *, coloured: bool
 ) -> dict[str, Line2D]:
     """Explain groups by colour and marker, or by marker alone where networks have colours."""
-    shown = dict(by_group)
-    if ink_of is not None:
-        pairs = zip(points["group"], points["network"], strict=True)
-        markers = {group: ink_of[network].marker for group, network in pairs}
-        shown = {group: Ink("0.3", markers[group]) for group in by_group}
-    return {
-        group: Line2D([], [], linestyle="none", markersize=4.5, **ink.look)
-        for group, ink in shown.items()
-        if group != NO_GROUP
-    }
+    legend = {}
+    for group, network in zip(points["group"], points["network"], strict=True):
+        if group != NO_GROUP:
+            ink = ink_of[network] if coloured else Ink("0.3", ink_of[network].marker)
+            legend[group] = Line2D([], [], linestyle="none", markersize=4.5, **ink.look)
+    return legend
 
 
 def draw_panel(axes: Axes, panel: Panel, ink_of: Mapping[str, Ink]) -> Line2D:
@@ -276,14 +268,15 @@ def upper_envelope(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
     for point in points[np.lexsort((points[:, 1], points[:, 0]))]:
         while corners and corners[-1][0] == point[0]:  # keep the highest of equal x
             corners.pop()
-        while len(corners) > 1 and _turns_left(corners[-2], corners[-1], point):
+        while len(corners) > 1 and _lies_below(corners[-1], corners[-2], point):
             corners.pop()
         corners.append(point)
     return np.array(corners).reshape(-1, 2)
 
 
-def _turns_left(
-    a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]
-) -> np.bool_ | bool:
-    """Whether b lies on or below the line from a to c."""
-    return bool((b[0] - a[0]) * (c[1] - a[1]) >= (b[1] - a[1]) * (c[0] - a[0]))
+def _lies_below(
+    point: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64]
+) -> bool:
+    """Whether a point lies on or below the line from start to end."""
+    (x, y), (width, height) = point - start, end - start
+    return bool(x * height >= y * width)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from influence.display.notation import gains
@@ -21,7 +22,9 @@ __all__ = [
     "POINT",
     "Directions",
     "draw_intervals",
+    "lay_rows",
     "name_rows",
+    "point_legend",
     "refuse_twice",
     "row_panels",
     "scaled",
@@ -169,22 +172,54 @@ def name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 
-def draw_intervals(axes: Axes, y: ArrayLike, points: pd.DataFrame, ink: Ink) -> None:
-    """Draw points at heights `y`, and their intervals.
+def lay_rows(
+    axes: Axes, points: pd.DataFrame, row: str, group: str, groups: Iterable[str], step: float
+) -> pd.DataFrame:
+    """Prepare a panel for points in rows, and return the points with their heights `y`.
 
     Parameters
     ----------
     axes
         A panel.
-    y
-        Heights, one per point.
     points
-        One row per point: `x`, `x_low` and `x_high`, NaN if there is no interval.
+        One row per point: `x`, `x_low`, `x_high`, and the columns that `row` and `group` name.
+    row, group
+        The column that names the row of a point, and the one that tells points of a row apart.
+    groups
+        The groups, from the top of a row.
+    step
+        The distance between two groups, of the height of a row.
+    """
+    row_of = {name: i for i, name in enumerate(points[row].unique())}
+    name_rows(axes, list(row_of))
+    axes.set_xlim(view_limits(points["x"], points["x_low"], points["x_high"]))
+    below = {name: i for i, name in enumerate(groups)}
+    y = points[row].map(row_of) + (points[group].map(below) - (len(below) - 1) / 2) * step
+    return points.assign(y=y)
+
+
+def point_legend(ink_of: Mapping[str, Ink]) -> dict[str, Line2D]:
+    """Return the entries of a legend that explains points with intervals by their ink."""
+    return {
+        name: Line2D([], [], linewidth=0.8, **ink.look, **POINT) for name, ink in ink_of.items()
+    }
+
+
+def draw_intervals(axes: Axes, points: pd.DataFrame, ink: Ink) -> None:
+    """Draw points and their intervals.
+
+    Parameters
+    ----------
+    axes
+        A panel.
+    points
+        One row per point: `x`, `y`, and `x_low` and `x_high`, NaN if there is no interval.
     ink
         The colour and marker of all points.
     """
-    axes.hlines(y, points["x_low"], points["x_high"], colors=ink.colour, linewidths=0.8, zorder=2)
-    axes.plot(points["x"], np.asarray(y), linestyle="none", **ink.look, **POINT)
+    ends = points["x_low"], points["x_high"]
+    axes.hlines(points["y"], *ends, colors=ink.colour, linewidths=0.8, zorder=2)
+    axes.plot(points["x"], points["y"], linestyle="none", **ink.look, **POINT)
 
 
 def view_limits(

@@ -47,13 +47,10 @@ def draw_seeds(
         Frame from `influence.analysis.seeds.aggregate_seeds` of these runs.
     mute
         One name; by default the first of the file.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the file.
-    level
-        `all`, or one slice such as `class:floor`.
-    directions
-        `cross` leaves out the influence of an input on the output of the same name.
+    metric, level, directions
+        The results that are drawn, as `influence.display.plots.rows.shown_directions` takes them:
+        by default one metric per target, at the level `all`, and no influence of an input on the
+        output of the same name.
     ink_of
         Network -> its colour and marker; by default in the order of the file.
 
@@ -90,7 +87,9 @@ def draw_seeds(
         figure, grid = row_panels([ROW * panel["name"].nunique() for panel in panels])
         for axes, panel in zip(grid, panels, strict=True):
             _draw_panel(axes, panel, single.merge(panel[[*DIRECTION, "name"]]), ink_of)
-        write_legend(figure, _legend())
+        mean = Line2D([], [], color="0.3", marker="o", markersize=3.5)
+        seed = Line2D([], [], color="0.3", marker="|", linestyle="none", markersize=4)
+        write_legend(figure, {"mean of the seeds": mean, "one seed": seed})
         figure.suptitle(heading(means, f"mute: {mute}"), fontsize=7)
     return figure
 
@@ -103,17 +102,9 @@ def _draw_panel(
     for network, mean in means.groupby("network", sort=False):
         ink = ink_of[str(network)]
         below = single[single["network"] == network]
-        axes.plot(
-            below["x"], below["name"].map(row_of) + BELOW, "|", color=ink.colour, markersize=4
-        )
-        draw_intervals(axes, mean["name"].map(row_of) - BELOW / 2, mean, ink)
+        y = below["name"].map(row_of) + BELOW
+        axes.plot(below["x"], y, "|", color=ink.colour, markersize=4)
+        draw_intervals(axes, mean.assign(y=mean["name"].map(row_of) - BELOW / 2), ink)
     shown = pd.concat([means, single[["x"]]])
     axes.set_xlim(view_limits(*(shown[end] for end in ("x", "x_low", "x_high"))))
     axes.set_xlabel(omega_label(means.iloc[0]))
-
-
-def _legend() -> dict[str, Line2D]:
-    return {
-        "mean of the seeds": Line2D([], [], color="0.3", marker="o", markersize=3.5),
-        "one seed": Line2D([], [], color="0.3", marker="|", linestyle="none", markersize=4),
-    }

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from influence.display.notation import class_name, omega_label, run_names
 from influence.display.plots.rows import (
-    POINT,
     Directions,
     draw_intervals,
-    name_rows,
+    lay_rows,
+    point_legend,
     refuse_twice,
     row_panels,
     shown_directions,
-    view_limits,
 )
 from influence.display.plots.style import Ink, heading, inks, styled, write_legend
 
@@ -79,7 +76,9 @@ def draw_slices(
         influence, mutes=[mute], metric=metric, level=level, directions=directions
     )
     frame = pd.concat([_whole(influence, sliced), sliced], ignore_index=True)
-    frame = frame.assign(name=run_names(frame))
+    words = words or {}
+    labels = [words.get(name, class_name(name).replace(":", ": ")) for name in frame["level"]]
+    frame = frame.assign(name=run_names(frame), label=labels)
     inks_given = ink_of or inks(frame["name"])
     runs = frame.drop_duplicates("name")
     ink_of_run = {
@@ -89,11 +88,15 @@ def draw_slices(
     refuse_twice(frame, ["source", "target", "metric", "level"])
     panels = [rows for _, rows in frame.groupby(["source", "target", "metric"], sort=False)]
     with styled():
-        row = _row_height(len(ink_of_run))
-        figure, grid = row_panels([row * panel["level"].nunique() for panel in panels])
+        row = len(ink_of_run) * STEP + GAP
+        figure, grid = row_panels([row * panel["label"].nunique() for panel in panels])
         for axes, panel in zip(grid, panels, strict=True):
-            _draw_panel(axes, panel, ink_of_run, words or {})
-        write_legend(figure, _legend(ink_of_run))
+            panel = lay_rows(axes, panel, "label", "name", ink_of_run, STEP / row)
+            for name, ink in ink_of_run.items():
+                draw_intervals(axes, panel[panel["name"] == name], ink)
+            axes.set_xlabel(omega_label(panel.iloc[0]))
+        named = {" ".join(name.split()): ink for name, ink in ink_of_run.items()}
+        write_legend(figure, point_legend(named))
         figure.suptitle(heading(sliced, f"mute: {mute}"), fontsize=7)
     return figure
 
@@ -107,28 +110,3 @@ def _whole(influence: pd.DataFrame, sliced: pd.DataFrame) -> pd.DataFrame:
     if whole.empty:
         return sliced.iloc[:0]
     return shown_directions(whole, metric=list(sliced["metric"].unique()), directions="all")
-
-
-def _row_height(networks: int) -> float:
-    return networks * STEP + GAP
-
-
-def _draw_panel(
-    axes: Axes, panel: pd.DataFrame, ink_of_run: Mapping[str, Ink], words: Mapping[str, str]
-) -> None:
-    row_of = {level: row for row, level in enumerate(panel["level"].unique())}
-    name_rows(axes, [words.get(level, class_name(level).replace(":", ": ")) for level in row_of])
-    step = STEP / _row_height(len(ink_of_run))
-    for i, (name, ink) in enumerate(ink_of_run.items()):
-        shown = panel[panel["name"] == name]
-        y = shown["level"].map(row_of) + (i - (len(ink_of_run) - 1) / 2) * step
-        draw_intervals(axes, y, shown, ink)
-    axes.set_xlim(view_limits(*(panel[end] for end in ("x", "x_low", "x_high"))))
-    axes.set_xlabel(omega_label(panel.iloc[0]))
-
-
-def _legend(ink_of_run: Mapping[str, Ink]) -> dict[str, Line2D]:
-    return {
-        " ".join(name.split()): Line2D([], [], linewidth=0.8, **ink.look, **POINT)
-        for name, ink in ink_of_run.items()
-    }

@@ -22,7 +22,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from influence.display.images import HELPED, HURT
-from influence.display.notation import display_of
+from influence.display.notation import display_of, gain_heading, omega_unit, value_unit
 from influence.display.report.cards import Cards, read_cards
 from influence.display.report.charts import (
     CHARTS,
@@ -225,24 +225,19 @@ def _metrics(influence: pd.DataFrame, performance: pd.DataFrame) -> dict[str, di
     """Return how the numbers of each metric are shown, by metric."""
     columns = ["metric", "higher_is_better", "unit"]
     frames = [frame[columns] for frame in (influence, performance) if len(frame)]
-    known = pd.concat(frames).drop_duplicates("metric")
+    known = pd.concat(frames).drop_duplicates("metric").assign(level="all")
     return {str(row.metric): _metric(row) for row in known.itertuples(index=False)}
 
 
 def _metric(row: Any) -> dict[str, Any]:
     display = display_of(row.metric)
-    unit = "" if pd.isna(row.unit) else str(row.unit)
     return {
         "label": display.label,
         "definition": display.definition,
         "sign": 1 if row.higher_is_better else -1,
-        "value": {"factor": display.factor, "digits": display.digits, "unit": display.unit or unit},
-        "gain": {
-            "factor": display.gain,
-            "digits": display.gain_digits,
-            "unit": display.gain_unit(unit),
-        },
-        "heading": display.gain_heading(higher_is_better=row.higher_is_better, unit=unit),
+        "value": {"factor": display.factor, "digits": display.digits, "unit": value_unit(row)},
+        "gain": {"factor": display.gain, "digits": display.gain_digits, "unit": omega_unit(row)},
+        "heading": gain_heading(row),
     }
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from influence.errors import InfluenceError
+from influence.results.run import read_info
 from influence.runtime.files import sha256_of
 
 __all__ = ["Origin", "read_origins"]
@@ -63,7 +62,8 @@ def read_origins(runs: Iterable[str | os.PathLike[str]]) -> list[Origin]:
 
 def _origin(run: Path) -> Origin:
     facts: dict[str, list[tuple[str, str]]] = {}
-    for heading, content in _info(run).items():
+    info = read_info(run) if (run / "run.json").exists() else {}
+    for heading, content in info.items():
         if isinstance(content, (dict, list)):
             facts[heading] = list(_flat(content))
         else:
@@ -72,22 +72,6 @@ def _origin(run: Path) -> Origin:
     return Origin(
         run.resolve().name, {h: pairs for h, pairs in facts.items() if pairs}, tuple(files)
     )
-
-
-def _info(run: Path) -> dict[str, Any]:
-    path = run / "run.json"
-    if not path.exists():
-        return {}
-    try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InfluenceError(
-            f"{path}: expected a readable JSON file ({error}). Write the run again with "
-            "influence measure"
-        ) from error
-    if not isinstance(info, dict):
-        raise InfluenceError(f"{path}: expected a JSON object, got {type(info).__name__}")
-    return info
 
 
 def _flat(content: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -23,7 +23,6 @@ from influence.results.verdict import verdicts
 __all__ = [
     "COLUMN_WORDS",
     "ROWS_AT_MOST",
-    "SHEET_WORDS",
     "Column",
     "Sheet",
     "packed_columns",
@@ -82,6 +81,8 @@ class Sheet:
         All columns and rows that the page holds, cells as the file writes them.
     columns
         The columns that are shown.
+    title, about
+        The heading of the table, and what its rows are, in a sentence.
     rows_in_file
         How many rows the files have; more than in `texts` if some are left out.
     """
@@ -89,17 +90,9 @@ class Sheet:
     name: str
     texts: pd.DataFrame
     columns: tuple[Column, ...]
+    title: str
+    about: str
     rows_in_file: int
-
-    @property
-    def title(self) -> str:
-        """The heading of the table."""
-        return SHEET_WORDS[self.name][0]
-
-    @property
-    def about(self) -> str:
-        """What the rows of the table are, in a sentence."""
-        return SHEET_WORDS[self.name][1]
 
     @property
     def selects(self) -> dict[str, list[str]]:
@@ -216,7 +209,9 @@ def _packed(cells: list[str]) -> dict[str, Any]:
 
 def _texts(runs: list[Path], name: str) -> pd.DataFrame:
     if name == "verdicts":
-        return _as_texts(verdicts(read_tables(runs, "influence")))
+        # Quoted, since the writer forgets to quote a carriage return.
+        table = verdicts(read_tables(runs, "influence")).to_csv(index=False, quoting=csv.QUOTE_ALL)
+        return _read_texts(StringIO(table))
     read_tables(runs, name, optional=name != "influence")  # checks the file
     paths = [run / f"{name}.csv" for run in runs]
     frames = [_read_texts(path) for path in paths if path.exists()]
@@ -225,11 +220,6 @@ def _texts(runs: list[Path], name: str) -> pd.DataFrame:
 
 def _read_texts(source: Any) -> pd.DataFrame:
     return pd.read_csv(source, dtype=str, keep_default_na=False, na_filter=False)
-
-
-def _as_texts(frame: pd.DataFrame) -> pd.DataFrame:
-    # Quoted, since the writer forgets to quote a carriage return.
-    return _read_texts(StringIO(frame.to_csv(index=False, quoting=csv.QUOTE_ALL)))
 
 
 def _sheet(name: str, texts: pd.DataFrame) -> Sheet:
@@ -241,7 +231,8 @@ def _sheet(name: str, texts: pd.DataFrame) -> Sheet:
         if key in texts and key not in shown and (key == "network" or texts[key].nunique() > 1)
     ]
     columns = [*first, *(c for c in SHOWN[name] if c.key != "site" or texts["site"].nunique() > 1)]
-    return Sheet(name, kept.reset_index(drop=True), tuple(columns), len(texts))
+    title, about = WORDS[name]
+    return Sheet(name, kept.reset_index(drop=True), tuple(columns), title, about, len(texts))
 
 
 def _fitting(texts: pd.DataFrame) -> pd.DataFrame:
@@ -253,7 +244,7 @@ def _fitting(texts: pd.DataFrame) -> pd.DataFrame:
     return kept if len(kept) <= ROWS_AT_MOST else texts[together]
 
 
-SHEET_WORDS: Mapping[str, tuple[str, str]] = {
+WORDS: Mapping[str, tuple[str, str]] = {
     "verdicts": (
         "Verdicts",
         "Do all ways to replace an input agree that it helps, or that it hurts? One row for each "

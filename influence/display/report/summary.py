@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from influence.display.notation import display_of, omega_unit, run_names
-from influence.results.selection import at_level, choose, headline, nothing_muted
+from influence.display.notation import display_of, omega_unit, run_names, value_unit
+from influence.results.selection import at_level, choose, far_from_data, headline, nothing_muted
 from influence.results.verdict import (
     INDISTINGUISHABLE,
     STABLE,
@@ -29,24 +29,17 @@ LISTED_AT_MOST = 12
 """Of more networks the verdicts are counted, not listed."""
 
 RUN = ["network", "seed", "dataset"]
+PARTLY = "under some mutes, and under others it is undecided"
 TONES = {
-    "helps": "the input helps under every mute",
-    "hurts": "the input hurts under every mute",
-    "partly helps": "the input helps under some mutes, and under others it is undecided",
-    "partly hurts": "the input hurts under some mutes, and under others it is undecided",
-    UNSTABLE: "the sign depends on the mute",
-    INDISTINGUISHABLE: "the influence is not distinguishable from zero",
-    UNTESTED: "there is no test",
+    "helps": ("helps", "the input helps under every mute"),
+    "hurts": ("hurts", "the input hurts under every mute"),
+    "partly helps": ("helps under some mutes", f"the input helps {PARTLY}"),
+    "partly hurts": ("hurts under some mutes", f"the input hurts {PARTLY}"),
+    UNSTABLE: ("depends on the mute", "the sign depends on the mute"),
+    INDISTINGUISHABLE: (INDISTINGUISHABLE, f"the influence is {INDISTINGUISHABLE}"),
+    UNTESTED: ("no test", "there is no test"),
 }
-"""Result for a network -> the words that follow "in 3 of 5 networks"."""
-
-HEADLINES = {
-    "helps": "helps", "hurts": "hurts", UNSTABLE: "depends on the mute",
-    "partly helps": "helps under some mutes", "partly hurts": "hurts under some mutes",
-    INDISTINGUISHABLE: "not distinguishable from zero", UNTESTED: "no test",
-    "": "networks differ",
-}  # fmt: skip
-"""The same in a few words, for headings; the empty text if networks differ."""
+"""Result for a network -> a heading, and the words that follow "in 3 of 5 networks"."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +196,7 @@ def _finding(omegas: pd.DataFrame, distance: pd.DataFrame) -> Finding:
         target=first["target"],
         score=display_of(first["metric"]).label,
         tone=tone,
-        headline=HEADLINES[tone],
+        headline=TONES[tone][0] if tone else "networks differ",
         sentences=tuple(sentences),
         verdicts=tuple(
             (str(row.called), in_words(row)) for row in judged.itertuples(index=False) if listed
@@ -225,7 +218,7 @@ def _agreement(tones: Sequence[str], mutes: int) -> Sentence:
     total = len(tones)
     counts = [
         (tones.count(tone), words if mutes > 1 else words.replace("every mute", "the only mute"))
-        for tone, words in TONES.items()
+        for tone, (_, words) in TONES.items()
         if tone in tones
     ]
     if total == 1:
@@ -268,11 +261,7 @@ def _certainty(omegas: pd.DataFrame) -> Iterator[Sentence]:
 
 def _caution(omegas: pd.DataFrame, distance: pd.DataFrame) -> Iterator[Sentence]:
     """Warn of mutes whose replaced inputs are far from the data."""
-    if distance.empty:
-        return
-    columns = [*RUN, "mute", "source"]
-    beyond = distance.loc[distance["warning"].astype(bool), columns].drop_duplicates()
-    far = omegas[columns].merge(beyond)
+    far = omegas[far_from_data(omegas, distance)]
     if len(far):
         yield (
             f"Caution: {len(far)} of {len(omegas)} of these replaced inputs are far from the data "
@@ -292,7 +281,7 @@ def _gain(row: pd.Series) -> Sentence:
 
 def _value(row: pd.Series) -> Amount:
     display = display_of(row["metric"])
-    unit = display.unit or ("" if pd.isna(row["unit"]) else str(row["unit"]))
+    unit = value_unit(row)
     unit = unit if unit == "%" else f" {unit}".rstrip()
     return _amount(row["value"], f"{row['value'] * display.factor:.{display.digits}f}{unit}")
 

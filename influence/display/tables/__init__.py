@@ -9,26 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from influence.display.table import Table
-from influence.display.tables.comparison import comparison_table
 from influence.display.tables.interactions import interactions_table
-from influence.display.tables.omega import mutes_table, omega_table
+from influence.display.tables.omega import mutes_table, omega_table, samples_table
 from influence.display.tables.performance import class_table, performance_table
-from influence.display.tables.precision import power_table, seeds_table
-from influence.display.tables.samples import samples_table
+from influence.display.tables.precision import seeds_table
 
-__all__ = [
-    "TABLES",
-    "Kind",
-    "class_table",
-    "comparison_table",
-    "interactions_table",
-    "mutes_table",
-    "omega_table",
-    "performance_table",
-    "power_table",
-    "samples_table",
-    "seeds_table",
-]
+__all__ = ["TABLES", "Kind"]
 
 
 @dataclass(frozen=True)

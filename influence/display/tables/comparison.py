@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from influence.display.notation import gain_heading, gains
+from influence.display.notation import gain_heading
 from influence.display.table import (
     SIGNIFICANT,
     Heading,
     Table,
-    make_cells,
     make_table,
-    notes_of,
+    omega_cells,
 )
 from influence.results.selection import at_level, named, scored_by
 
 __all__ = ["comparison_table"]
 
-HEADINGS: tuple[Heading, ...] = (("", "A"), ("", "B"), ("", "A − B"))
+HEADINGS: Mapping[str, Heading] = {"a": ("", "A"), "b": ("", "B"), "difference": ("", "A − B")}
+"""Column of a comparison -> its heading."""
 
 
 def comparison_table(
@@ -38,13 +37,10 @@ def comparison_table(
     ----------
     comparison
         Frame from `influence.analysis.comparison.compare`.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the frame.
-    mute
-        Names of mutes; all by default. Performances are with nothing muted.
-    level
-        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    metric, mute, level
+        The results that are shown, as `influence.results.selection.choose` takes them: by default
+        one metric per target, under all mutes, at the level `all`. Performances are with nothing
+        muted.
     interval
         Whether the differences show their interval.
 
@@ -70,21 +66,20 @@ def comparison_table(
         muted = named(chosen[chosen["quantity"] == "omega"], "mute", mute)
         chosen = pd.concat([chosen[chosen["quantity"] != "omega"], muted]).sort_index()
     chosen = scored_by(chosen, metric)
-    entries = pd.concat(_cells(chosen), ignore_index=True)
     notes = [
         "A − B in the unit behind the direction, on the same samples; positive: the source helps "
         "A more than B, or A performs better.",
     ]
-    if entries["marked"].any():
+    if (chosen["p_holm"] < SIGNIFICANT).any():
         notes.append(f"* p < {SIGNIFICANT:g} (A and B swapped in random samples, Holm).")
-    notes += notes_of(entries, interval=interval)
     rows = ("networks", *(("dataset",) if chosen["dataset"].nunique() > 1 else ()), "of", "mute")
-    table = make_table(entries, rows, "Differences between networks", notes, interval=interval)
-    return replace(table, headings=HEADINGS)
+    title = "Differences between networks"
+    return make_table(
+        _cells(chosen), rows, title, notes, interval=interval, headings=tuple(HEADINGS.values())
+    )
 
 
-def _cells(chosen: pd.DataFrame) -> list[pd.DataFrame]:
-    gain = gains(chosen["metric"])
+def _cells(chosen: pd.DataFrame) -> Iterator[pd.DataFrame]:
     # A performance is shown as the A of which an omega is a difference: positive is better.
     positive = (chosen["quantity"] == "omega") | chosen["higher_is_better"]
     sign = positive.map({True: 1.0, False: -1.0})
@@ -92,20 +87,15 @@ def _cells(chosen: pd.DataFrame) -> list[pd.DataFrame]:
         networks=[_networks(row) for row in chosen.itertuples()],
         of=[_of(row) for row in chosen.itertuples()],
         network=chosen["network_a"],
+        a=chosen["a"] * sign,
+        b=chosen["b"] * sign,
     )
-    a, b, difference = HEADINGS
-    return [
-        make_cells(named, a, chosen["a"] * gain * sign),
-        make_cells(named, b, chosen["b"] * gain * sign),
-        make_cells(
-            named,
-            difference,
-            chosen["difference"] * gain,
-            low=chosen["low"] * gain,
-            high=chosen["high"] * gain,
-            marked=chosen["p_holm"] < SIGNIFICANT,
-        ),
-    ]
+    for column, heading in HEADINGS.items():
+        if column == "difference":
+            marked = chosen["p_holm"] < SIGNIFICANT
+            yield omega_cells(named, heading, column, "low", "high", marked=marked)
+        else:
+            yield omega_cells(named, heading, column)
 
 
 def _networks(row: Any) -> str:

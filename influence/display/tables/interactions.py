@@ -7,14 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from influence.display.notation import gain_heading, gains, run_columns
+from influence.display.notation import gain_heading, run_columns
 from influence.display.table import (
     Heading,
     Table,
     in_metric_order,
-    make_cells,
     make_table,
-    notes_of,
+    omega_cells,
 )
 from influence.errors import unknown
 from influence.results.selection import choose
@@ -44,13 +43,10 @@ def interactions_table(
     ----------
     interactions
         Frame with the columns of `interactions.csv`, of one run or of several.
-    metric
-        Names of metrics, in the order of the columns; by default one per target: mean IoU, the
-        squared relative error, or else the first in the file.
-    mute
-        Names of mutes; all by default.
-    level
-        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    metric, mute, level
+        The results that are shown, as `influence.results.selection.choose` takes them: by default
+        one metric per target, under all mutes, at the level `all`. Columns have the order of the
+        metrics.
     interval
         Whether the cells show the interval.
 
@@ -73,20 +69,17 @@ def interactions_table(
     chosen = choose(interactions, metric=metric, mute=mute, level=level)
     if strange := [kind for kind in chosen["kind"].unique() if kind not in KINDS]:
         raise unknown("kind of interaction", str(strange[0]), KINDS)
-    gain = gains(chosen["metric"])
     # The file's values are oriented so that more is better, whatever the metric.
     oriented = chosen.assign(higher_is_better=True, unit="")
-    ends = {end: chosen[end] * gain for end in ("low", "high")}
-    entries = make_cells(oriented, _heading, chosen["value"] * gain, **ends)
-    notes = [
+    cells = omega_cells(oriented, _heading, "value", "low", "high")
+    note = (
         "What the metric gains by a source where all others are present (leave-one-out, ω), where "
         "none is (add-one-in), and on average over all orders (Shapley value); positive: it helps. "
         "Interaction of a pair: what both give beyond the sum of each, on average over the sources "
-        "that are there already; positive: synergy, negative: redundancy.",
-        *notes_of(entries, interval=interval),
-    ]
+        "that are there already; positive: synergy, negative: redundancy."
+    )
     rows = (*run_columns(chosen), "mute", "players")
-    table = make_table(entries, rows, "Sources alone and together", notes, interval=interval)
+    table = make_table([cells], rows, "Sources alone and together", [note], interval=interval)
     return in_metric_order(table, metric)
 
 

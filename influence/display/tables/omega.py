@@ -1,33 +1,27 @@
-"""Tables of omegas: by direction, and by mute with the range and the verdict."""
+"""Tables of omegas: by direction, by mute with the range and the verdict, and by sample."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from influence.display.notation import (
-    direction_heading,
-    gain_heading,
-    gains,
-    run_columns,
-)
+from influence.display.notation import direction_heading, display_of, gain_heading, run_columns
 from influence.display.table import (
     SIGNIFICANT,
     Heading,
     Table,
-    checkpoint_notes,
     in_metric_order,
     make_cells,
     make_table,
-    notes_of,
+    omega_cells,
 )
-from influence.results.selection import choose
+from influence.errors import InfluenceError
+from influence.results.selection import choose, extreme_samples, far_from_data
 from influence.results.verdict import UNTESTED, in_words, verdicts
 
-__all__ = ["mutes_table", "omega_table"]
+__all__ = ["mutes_table", "omega_table", "samples_table"]
 
 OMEGA = "ω"
 VERDICT: Heading = ("", "verdict")
@@ -37,6 +31,11 @@ DISTANCES = {
     "outside": (": channels outside the data, %", 100.0, 0),
 }
 """Column of `distance.csv` -> what its row is called, its factor and its decimals."""
+
+VALUES: dict[str, Heading] = {"full": ("", "full"), "muted": ("", "muted"), "omega": ("", "ω")}
+"""Column of ``samples.csv.gz`` -> its heading."""
+
+STARRED = f"* p < {SIGNIFICANT:g} (sign-flip test, Holm)."
 
 INPUT = ["network", "seed", "dataset", "source"]
 
@@ -55,13 +54,10 @@ def omega_table(
     ----------
     influence
         Frame with the columns of `influence.csv`, of one run or of several.
-    metric
-        Names of metrics, in the order of the columns; by default one per target: mean IoU, the
-        squared relative error, or else the first in the file.
-    mute
-        Names of mutes; all by default.
-    level
-        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    metric, mute, level
+        The results that are shown, as `influence.results.selection.choose` takes them: by default
+        one metric per target, under all mutes, at the level `all`. Columns have the order of the
+        metrics.
     interval
         Whether the cells show the interval.
 
@@ -82,16 +78,15 @@ def omega_table(
     a          zero                 0.94 [0.10, 2.00]*
     """
     chosen = choose(influence, metric=metric, mute=mute, level=level)
-    entries = _omegas(chosen, lambda row: (f"{row.source} → {row.target}", gain_heading(row)))
+    cells = _omegas(chosen, lambda row: (f"{row.source} → {row.target}", gain_heading(row)))
     notes = [
         "ω(source → target) = A(nothing muted) − A(source muted), in the unit of A, which stands "
         "below the direction; positive: the source helps the target."
     ]
-    if entries["marked"].any():
-        notes.append(f"* p < {SIGNIFICANT:g} (sign-flip test, Holm).")
-    notes += [*notes_of(entries, interval=interval), *checkpoint_notes(chosen)]
+    if cells["marked"].any():
+        notes.append(STARRED)
     rows = (*run_columns(chosen), "mute")
-    table = make_table(entries, rows, "Cross-modality influence ω", notes, interval=interval)
+    table = make_table([cells], rows, "Cross-modality influence ω", notes, interval=interval)
     return in_metric_order(table, metric)
 
 
@@ -114,13 +109,9 @@ def mutes_table(
         Frame with the columns of `distance.csv`. Each source then has a row with the distance of
         its muted input from the data, and omegas whose muted input is beyond the threshold are
         marked. Of several places the one with the largest distance counts.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the file.
-    mute
-        Names of mutes; all by default.
-    level
-        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    metric, mute, level
+        The results that are shown, as `influence.results.selection.choose` takes them: by default
+        one metric per target, under all mutes, at the level `all`.
     interval
         Whether the cells show the interval.
 
@@ -145,34 +136,25 @@ def mutes_table(
     chosen = choose(influence, metric=metric, mute=mute, level=level)
     chosen = chosen.assign(direction=[direction_heading(row) for row in chosen.itertuples()])
     far = _farthest(distance, chosen)
-    warned = far[far["warning"].astype(bool)][[*INPUT, "mute"]]
-    beyond = chosen[[*INPUT, "mute"]].merge(warned, how="left", indicator=True)["_merge"]
-    omegas = _omegas(chosen, _mute_heading).assign(warned=(beyond == "both").to_numpy())
+    omegas = _omegas(chosen, _mute_heading).assign(warned=far_from_data(chosen, far))
     parts = [omegas, *_judgements(chosen), *_distances(far)]
     entries = pd.concat([part for part in parts if len(part)], ignore_index=True)
     source = entries.groupby(INPUT, sort=False, dropna=False).ngroup()
     entries = entries.iloc[source.argsort(kind="stable")]  # those of a source follow each other
-    table = make_table(
-        entries,
+    mutes = [(OMEGA, name) for name in chosen["mute"].unique()]
+    return make_table(
+        [entries],
         (*run_columns(chosen), "direction"),
         "Cross-modality influence ω by mute",
-        [*_notes(entries, far), *notes_of(omegas, interval=interval), *checkpoint_notes(chosen)],
+        _notes(entries, far),
         interval=interval,
+        headings=(*mutes, *RANGE.values(), VERDICT),
     )
-    mutes = [(OMEGA, name) for name in chosen["mute"].unique()]
-    return replace(table, headings=(*mutes, *RANGE.values(), VERDICT))
 
 
 def _omegas(chosen: pd.DataFrame, heading: Any) -> pd.DataFrame:
-    gain = gains(chosen["metric"])
-    return make_cells(
-        chosen,
-        heading,
-        chosen["omega"] * gain,
-        low=chosen["omega_low"] * gain,
-        high=chosen["omega_high"] * gain,
-        marked=chosen["p_holm"] < SIGNIFICANT,
-    )
+    marked = chosen["p_holm"] < SIGNIFICANT
+    return omega_cells(chosen, heading, "omega", "omega_low", "omega_high", marked=marked)
 
 
 def _mute_heading(row: Any) -> Heading:
@@ -195,7 +177,7 @@ def _judgements(chosen: pd.DataFrame) -> Iterator[pd.DataFrame]:
     named = chosen[[*INPUT, "target", "metric", "level", "direction"]].drop_duplicates()
     judged = judged.merge(named, validate="one_to_one")
     for end, heading in RANGE.items():
-        yield make_cells(judged, heading, judged[end] * gains(judged["metric"]))
+        yield omega_cells(judged, heading, end)
     text = [in_words(row) for row in judged.itertuples()]
     yield make_cells(judged, VERDICT, float("nan"), text=text)
 
@@ -221,7 +203,7 @@ def _notes(entries: pd.DataFrame, far: pd.DataFrame) -> list[str]:
             "below zero, and says that they depend on the source, not that it helps."
         )
     if entries["marked"].any():
-        notes.append(f"* p < {SIGNIFICANT:g} (sign-flip test, Holm).")
+        notes.append(STARRED)
     if len(far):
         threshold = " or ".join(f"{number:g}" for number in far["threshold"].unique())
         notes.append(
@@ -230,3 +212,74 @@ def _notes(entries: pd.DataFrame, far: pd.DataFrame) -> list[str]:
             "its data, and ω may be an artefact of the mute."
         )
     return notes
+
+
+def samples_table(
+    samples: pd.DataFrame,
+    *,
+    source: Sequence[str] = (),
+    target: Sequence[str] = (),
+    metric: Sequence[str] = (),
+    mute: Sequence[str] = (),
+    top: int = 10,
+) -> Table:
+    """Tabulate the samples that each source helps and hurts most, one row per sample.
+
+    Parameters
+    ----------
+    samples
+        Frame with the columns of ``samples.csv.gz``, of one run or of several.
+    source, target, metric, mute, top
+        The samples that are shown, as `influence.results.selection.extreme_samples` takes them: by
+        default ten that are helped and ten that are hurt, of every direction and mute, by one
+        metric per target.
+
+    Raises
+    ------
+    InfluenceError
+        If a name is unknown, or no sample is helped or hurt.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({
+    ...     "network": "a", "seed": 0, "dataset": "d", "mute": "zero", "source": "x",
+    ...     "target": "y", "metric": "mse", "id": ["p", "q"], "group": [0, 1],
+    ...     "full": [1.0, 4.0], "muted": [3.0, 1.0], "omega": [2.0, -3.0]})
+    >>> from influence.display.table import format_table
+    >>> print(*format_table(samples_table(frame), "text").splitlines()[4].split())
+    a zero x → y: mse helped 1 p 1.0000 3.0000 2.0000
+    """
+    extremes = extreme_samples(
+        samples, source=source, target=target, metric=metric, mute=mute, top=top
+    )
+    if extremes.empty:
+        raise InfluenceError(
+            "expected samples that a source helps or hurts, found none: no omega of a sample "
+            "differs from zero. Choose another direction, metric or mute"
+        )
+    sizes = samples.groupby("dataset", dropna=False)["id"].nunique()
+    named = extremes.assign(
+        direction=[_sample_heading(row) for row in extremes.itertuples()],
+        n=extremes["dataset"].map(sizes),
+    )
+    cells = [omega_cells(named, heading, column) for column, heading in VALUES.items()]
+    rows = (*run_columns(extremes), "mute", "direction", "side", "rank", "id", *_groups(samples))
+    note = (
+        "Each sample alone: ω = A(nothing muted) − A(source muted), positive where the source "
+        "helps the target."
+    )
+    title = "Samples that a source helps and hurts most"
+    return make_table(cells, rows, title, [note], interval=False)
+
+
+def _sample_heading(row: Any) -> str:
+    display = display_of(row.metric)
+    unit = f", {display.unit}" if display.unit else ""
+    factor = f"{display.gain:g}·" if display.gain != display.factor else ""
+    return f"{row.source} → {row.target}: {factor}{display.label}{unit}"
+
+
+def _groups(samples: pd.DataFrame) -> tuple[str, ...]:
+    """Return the column of groups, if any group holds several samples."""
+    counts = samples.groupby(["dataset", "group"], dropna=False)["id"].nunique()
+    return ("group",) if (counts > 1).any() else ()

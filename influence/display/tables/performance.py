@@ -14,7 +14,6 @@ from influence.display.table import (
     in_metric_order,
     make_cells,
     make_table,
-    notes_of,
 )
 from influence.errors import InfluenceError
 from influence.results.selection import at_level, named, nothing_muted, scored_by
@@ -151,8 +150,7 @@ def _performance(
         digits=chosen.get("digits", digits),
     )
     entries["best"] = _best(entries)
-    notes = notes_of(entries, interval=interval)
-    return make_table(entries, rows, title, notes, interval=interval)
+    return make_table([entries], rows, title, interval=interval)
 
 
 def _best(entries: pd.DataFrame) -> pd.Series:

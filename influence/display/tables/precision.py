@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from influence.display.notation import direction_heading, gains, run_columns
-from influence.display.table import Heading, Table, make_cells, make_table, notes_of
+from influence.display.notation import direction_heading, run_columns
+from influence.display.table import Heading, Table, make_cells, make_table, omega_cells
 from influence.results.selection import choose
 
 __all__ = ["power_table", "seeds_table"]
@@ -23,6 +22,14 @@ SPREADS: Mapping[str, Heading] = {
     "standard_error": ("standard error", "in all"),
 }
 """Column of the frame of seeds -> its heading."""
+
+PLANNED: Mapping[str, Heading] = {
+    "omega": ("measured", "ω"),
+    "standard_error": ("measured", "standard error"),
+    "detectable": ("", "smallest detectable ω"),
+    "wished": ("", "wished ω"),
+}
+"""Column of the frame of `influence.analysis.power.plan_samples` -> its heading."""
 
 FEW = 20
 """Fewer units than these are too few for the normal approximation."""
@@ -42,13 +49,9 @@ def seeds_table(
     ----------
     seeds
         Frame from `influence.analysis.seeds.aggregate_seeds`.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the frame.
-    mute
-        Names of mutes; all by default.
-    level
-        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    metric, mute, level
+        The results that are shown, as `influence.results.selection.choose` takes them: by default
+        one metric per target, under all mutes, at the level `all`.
     interval
         Whether the means show their interval.
 
@@ -71,30 +74,24 @@ def seeds_table(
     """
     chosen = choose(seeds, metric=metric, mute=mute, level=level)
     chosen = chosen.assign(
+        direction=[direction_heading(row) for row in chosen.itertuples()],
         training_sd=np.sqrt(chosen["training_variance"].clip(lower=0)),
         test_error=np.sqrt(chosen["test_variance"]),
     )
-    entries = pd.concat(_seeds_cells(chosen), ignore_index=True)
+    cells = [
+        make_cells(chosen, COUNT, chosen["seeds"].astype(float), digits=0),
+        omega_cells(chosen, MEAN, "omega", "low", "high"),
+        *(omega_cells(chosen, heading, column) for column, heading in SPREADS.items()),
+    ]
     datasets = ("dataset",) if chosen["dataset"].nunique() > 1 else ()
-    table = make_table(
-        entries,
+    return make_table(
+        cells,
         ("network", *datasets, "direction", "mute"),
         "Cross-modality influence ω over seeds",
-        [*_seeds_notes(chosen), *notes_of(entries, interval=interval)],
+        _seeds_notes(chosen),
         interval=interval,
+        headings=(COUNT, MEAN, *SPREADS.values()),
     )
-    return replace(table, headings=(COUNT, MEAN, *SPREADS.values()))
-
-
-def _seeds_cells(chosen: pd.DataFrame) -> list[pd.DataFrame]:
-    gain = gains(chosen["metric"])
-    named = chosen.assign(direction=[direction_heading(row) for row in chosen.itertuples()])
-    ends = {end: chosen[end] * gain for end in ("low", "high")}
-    return [
-        make_cells(named, COUNT, chosen["seeds"].astype(float), digits=0),
-        make_cells(named, MEAN, chosen["omega"] * gain, **ends),
-        *(make_cells(named, heading, chosen[column] * gain) for column, heading in SPREADS.items()),
-    ]
 
 
 def _seeds_notes(chosen: pd.DataFrame) -> list[str]:
@@ -127,13 +124,9 @@ def power_table(
     ----------
     power
         Frame from `influence.analysis.power.plan_samples`.
-    metric
-        Names of metrics; by default one per target: mean IoU, the squared relative error, or else
-        the first in the frame.
-    mute
-        Names of mutes; all by default.
-    level
-        `all`, a slice such as `class:floor`, or a pattern such as `class:*`.
+    metric, mute, level
+        The results that are shown, as `influence.results.selection.choose` takes them: by default
+        one metric per target, under all mutes, at the level `all`.
 
     Raises
     ------
@@ -153,30 +146,15 @@ def power_table(
     a depth → semantic: mean IoU, % zero 2.00 1.00 1.40 2.00 197
     """
     chosen = choose(power, metric=metric, mute=mute, level=level)
-    entries = pd.concat(_power_cells(chosen), ignore_index=True)
-    return make_table(
-        entries,
-        (*run_columns(chosen), "direction", "mute"),
-        "What samples can detect",
-        [*_power_notes(chosen), *notes_of(entries, interval=False)],
-        interval=False,
-    )
-
-
-def _power_cells(chosen: pd.DataFrame) -> list[pd.DataFrame]:
-    gain = gains(chosen["metric"])
-    named = chosen.assign(direction=[direction_heading(row) for row in chosen.itertuples()])
-    columns: dict[Heading, pd.Series] = {
-        ("measured", "ω"): chosen["omega"] * gain,
-        ("measured", "standard error"): chosen["standard_error"] * gain,
-        ("", "smallest detectable ω"): chosen["detectable"] * gain,
-        ("", "wished ω"): chosen["wished"] * gain,
-    }
+    chosen = chosen.assign(direction=[direction_heading(row) for row in chosen.itertuples()])
     needed = chosen["needed"].replace(np.inf, np.nan)
-    return [
-        *(make_cells(named, heading, value) for heading, value in columns.items()),
-        make_cells(named, ("", "n needed"), needed, digits=0),
+    cells = [
+        *(omega_cells(chosen, heading, column) for column, heading in PLANNED.items()),
+        make_cells(chosen, ("", "n needed"), needed, digits=0),
     ]
+    rows = (*run_columns(chosen), "direction", "mute")
+    title = "What samples can detect"
+    return make_table(cells, rows, title, _power_notes(chosen), interval=False)
 
 
 def _power_notes(chosen: pd.DataFrame) -> list[str]:

@@ -20,12 +20,10 @@ from influence.display.images import (
     NO_TRUTH,
     VALUE_COLOURS,
     class_colours,
-    gain_colours,
     gain_limit,
     gains_png,
     labels_png,
     picture_png,
-    value_colours,
     values_png,
 )
 from influence.results.sample_maps import SampleMaps
@@ -162,9 +160,10 @@ def test_every_class_has_its_own_colour(count: int) -> None:
 
 
 def test_values_get_lighter_and_gains_meet_in_the_middle() -> None:
-    lightness = [seen(colour, "normal")[0] for colour in value_colours(64)]
+    lightness = [seen(colour, "normal")[0] for colour in VALUE_COLOURS]
     assert np.all(np.diff(lightness) > 0)
-    colours = gain_colours(65)
+    assert (VALUE_COLOURS[0], VALUE_COLOURS[-1]) == ("#440154", "#fde725")
+    colours = GAIN_COLOURS
     assert [colours[0], colours[32], colours[64]] == [HURT, NEITHER, HELPED]
     for half in (colours[:33], colours[:31:-1]):
         assert np.all(np.diff([seen(colour, "normal")[0] for colour in half]) > 0)

@@ -48,8 +48,8 @@ def test_names_break_at_spaces_before_hyphens() -> None:
 
 def test_a_hollow_ink_is_white_inside() -> None:
     axes = Figure().subplots()
-    frame = pd.DataFrame({"x": [1.0], "x_low": [0.0], "x_high": [2.0]})
-    draw_intervals(axes, [0], frame, Ink("#0173b2", "o", filled=False))
+    frame = pd.DataFrame({"x": [1.0], "x_low": [0.0], "x_high": [2.0], "y": [0]})
+    draw_intervals(axes, frame, Ink("#0173b2", "o", filled=False))
     (line,) = axes.lines
     assert (line.get_color(), line.get_markerfacecolor()) == ("#0173b2", "white")
 

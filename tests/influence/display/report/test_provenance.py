@@ -32,7 +32,11 @@ def test_fingerprints_are_those_of_the_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "readable JSON"), ("[" * 100_000, "readable JSON"), ("[]", "got list")],
+    [
+        ("{", "readable run.json"),
+        ("[" * 100_000, "readable run.json"),
+        ("[]", "expected a JSON object"),
+    ],
 )
 def test_a_broken_file_is_a_clear_error(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "run.json").write_text(text)

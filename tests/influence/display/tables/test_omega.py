@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from influence.display.table import FORMATS, Table, format_table
-from influence.display.tables.omega import mutes_table, omega_table
+from influence.display.tables.omega import mutes_table, omega_table, samples_table
 from influence.errors import InfluenceError
+from influence.results.selection import extreme_samples
 from influence.results.verdict import in_words, verdicts
-from tests.tables_of_runs import NETWORKS, influence_frame
+from tests.tables_of_runs import NETWORKS, influence_frame, samples_frame
 
 FRAME = influence_frame(["a", "b"])
 
@@ -176,3 +177,46 @@ def test_one_mute_alone_can_be_shown() -> None:
     table = mutes_table(FRAME, mute=["mean"])
     assert table.headings[0] == ("ω", "mean")
     assert len(table.headings) == 4
+
+
+def test_samples_have_the_values_of_the_file_in_the_units_of_the_heading() -> None:
+    frame = samples_frame(["net"], ["zero"])
+    table = samples_table(frame, source=["depth"], top=2)
+    wide = table.spread(table.entries["value"])
+    extremes = extreme_samples(frame, source=["depth"], top=2)
+    assert len(wide) == len(extremes) == 8
+    assert set(wide["", "direction"]) == {
+        "depth → depth: 100·rel(sqr)",
+        "depth → semantic: mean IoU, %",
+    }
+    for column, heading in (("full", "full"), ("muted", "muted"), ("omega", "ω")):
+        expected = (100 * extremes[column]).tolist()
+        assert wide["", heading].tolist() == pytest.approx(expected)
+    assert wide["", "id"].tolist() == extremes["id"].tolist()
+
+
+def test_a_line_of_a_sample_reads_as_it_should() -> None:
+    frame = samples_frame(["net"], ["zero"])
+    best = extreme_samples(frame, source=["depth"], metric=["rms"], top=1).iloc[0]
+    text = format_table(samples_table(frame, source=["depth"], metric=["rms"], top=1), "text")
+    expected = f"net zero depth → depth: rms helped 1 {best['id']} {best['full']:.4f} "
+    assert " ".join(text.splitlines()[4].split()).startswith(expected)
+    assert "n = 30 samples of rooms" in text
+
+
+def test_groups_are_shown_where_they_hold_several_samples() -> None:
+    frame = samples_frame(["net"])
+    assert "group" not in samples_table(frame).rows
+    assert "group" in samples_table(frame.assign(group=frame["group"] // 2)).rows
+
+
+def test_samples_of_several_seeds_have_rows_for_each() -> None:
+    frame = samples_frame(["net"])
+    table = samples_table(pd.concat([frame, frame.assign(seed=1)]), top=1)
+    assert "seed" in table.rows
+    assert set(table.entries["seed"]) == {0, 1}
+
+
+def test_samples_without_an_omega_are_a_clear_error() -> None:
+    with pytest.raises(InfluenceError, match="found none: no omega of a sample differs from zero"):
+        samples_table(samples_frame(["net"]).assign(omega=0.0))
