@@ -16,7 +16,6 @@ from influence.display.notation import display_of, gains
 from influence.display.plots.style import COLUMN_WIDTH, GREY, inks, styled
 from influence.display.table import Table, make_cells
 from influence.errors import InfluenceError
-from influence.network.sites import PREFIX
 from influence.plan.setups import NO_MUTE
 from influence.results.tables import read_table
 from influence.results.verdict import in_words, verdicts
@@ -120,7 +119,7 @@ def draw_directions(found: pd.DataFrame) -> Figure:
     signs = inks(found["network"])
     several = rows.groupby("network")["dataset"].transform("nunique") > 1
     labels = [
-        f"{row.network}{f' ({row.dataset})' if more else ''}: {row.source.removeprefix(PREFIX)}"
+        f"{row.network}{f' ({row.dataset})' if more else ''}: {row.source.removeprefix('edge:')}"
         for row, more in zip(sources, several, strict=True)
     ]
     with styled():

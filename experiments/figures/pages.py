@@ -29,7 +29,7 @@ from influence.display.tables.interactions import interactions_table
 from influence.display.tables.omega import mutes_table, omega_table
 from influence.display.tables.performance import class_table, performance_table
 from influence.errors import InfluenceError
-from influence.metrics.registry import SETS
+from influence.metrics.sets import SETS
 from influence.plan.setups import NO_MUTE
 from influence.results.tables import read_table
 

@@ -68,7 +68,7 @@ def names(*flags: str, help: str) -> Callable[[C], C]:
     """Declare an option that takes names joined by commas; a set of metrics stands for these."""
 
     def read(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...]:
-        from influence.metrics.registry import spell_out
+        from influence.metrics.sets import spell_out
 
         found = split(text or "")
         return tuple(spell_out(found)) if "--metric" in flags else found

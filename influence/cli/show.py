@@ -23,7 +23,8 @@ FREE = 128
 
 
 def _metric_lines() -> list[str]:
-    from influence.metrics.registry import METRICS, SETS
+    from influence.metrics.registry import METRICS
+    from influence.metrics.sets import SETS
 
     lines = [
         f"{m.name:28s} {'higher' if m.higher_is_better else 'lower':6s} is better"

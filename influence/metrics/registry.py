@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeVar
 
 from influence.data.dataset import DataFacts, Field
 from influence.errors import InfluenceError, unknown
 from influence.metrics.change import CHANGE_METRICS
 from influence.metrics.labels import LABEL_METRICS
 from influence.metrics.metric import Metric
+from influence.metrics.sets import SETS, Part, spell_out
 from influence.metrics.stateful import Accumulator, StatefulMetric, make_stateful
 from influence.metrics.values import DEPTH_METRICS, ERROR_METRICS
 from influence.network.joint_network import JointNetwork, Output
@@ -18,22 +17,17 @@ from influence.runtime.factories import is_factory, make
 
 __all__ = [
     "METRICS",
-    "SETS",
-    "MetricSet",
     "Wanted",
     "default_metrics",
     "expand_sets",
     "find_metrics",
     "find_stateful",
     "match_metrics",
-    "spell_out",
 ]
 
 Wanted = str | Metric | StatefulMetric | Accumulator
 """How a metric is asked for: by name, as ``module:name``, or as an object."""
 
-Part = Literal["labels", "values"]
-W = TypeVar("W")
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -45,56 +39,6 @@ FORMS = (
     "a metric: a name, a function under @influence.metric(higher_is_better=...), a Metric, or an "
     "object with update, compute and reset, as of torchmetrics"
 )
-
-
-@dataclass(frozen=True)
-class MetricSet:
-    """The metrics of a publication, each with the name printed there, in printed order.
-
-    Parameters
-    ----------
-    source
-        The publication.
-    labels, values
-        Metrics of label maps, and of depth maps: metric -> printed name, empty for a metric that
-        is not printed.
-    """
-
-    source: str
-    labels: Mapping[str, str]
-    values: Mapping[str, str]
-
-    def names(self, part: Part | None = None) -> list[str]:
-        """List the metrics for labels or for values, by default both."""
-        parts = {"labels": self.labels, "values": self.values}
-        return [name for key, names in parts.items() if part in (None, key) for name in names]
-
-
-SETS: Mapping[str, MetricSet] = {
-    "hybridnet": MetricSet(
-        "HybridNet (Sánchez-Escobedo, Lin, Casas, Pardàs), Tables 1 and 2",
-        labels={"pixel_accuracy": "G", "class_accuracy": "C", "mean_iou": "IoUclass"},
-        values={
-            "delta_1": "gamma<1.25",
-            "delta_2": "gamma<1.25^2",
-            "delta_3": "gamma<1.25^3",
-            "abs_rel": "ARD",
-            "sqr_rel": "SRD",
-            "rms": "RMSE-linear",
-            "rms_log": "RMSE-log",
-            # Our reading: the root of the scale-invariant error D of Eigen et al. (2014), Eqn 1.
-            # Over pooled pixels D is at most the square of RMSE-log, and the printed value is more.
-            # Means over images could exceed it: DepthNet's code has D, of logs times 1.79581.
-            "si_log": "SIE",
-        },
-    ),
-    "arora": MetricSet(
-        "Arora, Patil, Nguyen, whose accuracy counts the class 'other'",
-        labels={"pixel_accuracy": "validation accuracy", "pixel_accuracy_without_other": ""},
-        values={},
-    ),
-}
-"""The sets by name; a set's name stands for all of its metrics."""
 
 
 def find_metrics(wanted: Iterable[Wanted]) -> list[Metric]:
@@ -163,33 +107,6 @@ def _look_up_one(wanted: object) -> Metric | StatefulMetric:
         shown = f"{wanted}: " if isinstance(wanted, str) else ""
         raise InfluenceError(f"{shown}expected {FORMS}, got {type(metric).__name__}")
     return metric
-
-
-def spell_out(wanted: Iterable[W], part: Part | None = None) -> list[W | str]:
-    """Replace the names of sets by those of their metrics, except metrics that are named anyway.
-
-    Parameters
-    ----------
-    wanted
-        Names of metrics and of sets; anything else is passed on.
-    part
-        Take only the metrics of labels or of values; `None` for both.
-
-    Examples
-    --------
-    >>> spell_out(["rms", "hybridnet", "arora"], "labels")[1:]
-    ['pixel_accuracy', 'class_accuracy', 'mean_iou', 'pixel_accuracy_without_other']
-    """
-    asked = list(wanted)
-    named: set[str] = {metric for metric in asked if isinstance(metric, str)}
-    found: list[W | str] = []
-    for metric in asked:
-        if isinstance(metric, str) and metric in SETS:
-            found += [name for name in SETS[metric].names(part) if name not in named]
-            named.update(SETS[metric].names(part))
-        else:
-            found.append(metric)
-    return found
 
 
 def expand_sets(

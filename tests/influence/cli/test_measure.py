@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from influence.cli import main
 from influence.data.evaluation_file import write_evaluation_file
 from influence.display.notation import display_of
-from influence.metrics.registry import SETS
+from influence.metrics.sets import SETS
 from influence.results.tables import INFLUENCE_COLUMNS, INTERACTIONS_COLUMNS
 from tests.toy import Toy, toy_arrays, write_toy_file
 

@@ -9,7 +9,8 @@ import torch
 from click.testing import CliRunner
 
 from influence.cli import main
-from influence.metrics.registry import METRICS, SETS
+from influence.metrics.registry import METRICS
+from influence.metrics.sets import SETS
 from influence.mutes.registry import MUTES
 from influence.network.checkpoints import export_checkpoint
 from influence.runtime.files import sha256_of

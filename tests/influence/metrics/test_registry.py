@@ -13,14 +13,8 @@ from influence.data.dataset import Field
 from influence.data.evaluation_file import EvaluationFile
 from influence.display.notation import display_of
 from influence.errors import InfluenceError
-from influence.metrics.registry import (
-    METRICS,
-    SETS,
-    default_metrics,
-    expand_sets,
-    find_metrics,
-    spell_out,
-)
+from influence.metrics.registry import METRICS, default_metrics, expand_sets, find_metrics
+from influence.metrics.sets import SETS, spell_out
 from influence.network.joint_network import JointNetwork, Output
 from tests.toy import Toy, score
 
