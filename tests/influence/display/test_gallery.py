@@ -177,7 +177,7 @@ def test_checkpoints_that_are_none_are_refused(tmp_path: Path, checkpoints: Any)
 
 def test_a_legend_that_is_no_object_is_refused(tmp_path: Path) -> None:
     _write_legend(tmp_path, [])
-    with pytest.raises(InfluenceError, match=r"legend.json: .*got '\[\]'"):
+    with pytest.raises(InfluenceError, match=r"legend.json: .*got \[\]"):
         read_gallery(tmp_path)
 
 
