@@ -75,7 +75,12 @@ def comparison_table(
     rows = ("networks", *(("dataset",) if chosen["dataset"].nunique() > 1 else ()), "of", "mute")
     title = "Differences between networks"
     return make_table(
-        list(_cells(chosen)), rows, title, notes, interval=interval, headings=tuple(HEADINGS.values())
+        list(_cells(chosen)),
+        rows,
+        title,
+        notes,
+        interval=interval,
+        headings=tuple(HEADINGS.values()),
     )
 
 
