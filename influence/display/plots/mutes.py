@@ -93,7 +93,7 @@ def draw_mutes(
         figure, grid = row_panels([row * panel["name"].nunique() for panel in panels])
         for axes, panel in zip(grid, panels, strict=True):
             _draw_panel(axes, panel, ink_of, POINT_STEP / row)
-        write_legend(figure, _legend(ink_of, far=omega["far"].any()))
+        write_legend(figure, _legend(ink_of, far=bool(omega["far"].any())))
         figure.suptitle(heading(influence), fontsize=7)
     return figure
 
