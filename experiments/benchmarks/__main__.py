@@ -12,14 +12,13 @@ import click
 import torch
 
 from experiments.benchmarks import intervals, memory
-from experiments.benchmarks.agreement import check_agreement
 from experiments.benchmarks.cases import CASES
 from experiments.benchmarks.networks import NETWORKS
-from experiments.benchmarks.parts import count_flops
 from experiments.benchmarks.records import describe_machine, replace_case
 from experiments.benchmarks.report import blocks, write_report
+from experiments.benchmarks.rivals import check_agreement
 from experiments.benchmarks.subject import prepared
-from experiments.benchmarks.timing import time_case
+from experiments.benchmarks.timing import count_flops, time_case
 from experiments.publishing.commands import run
 from experiments.publishing.files import shown_output
 from experiments.publishing.pages import write_page

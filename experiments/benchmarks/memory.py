@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from experiments.benchmarks.data import MemoryBatch, draw_maps
 from experiments.benchmarks.networks import jrn
+from experiments.benchmarks.subject import MemoryBatch, draw_maps
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork
 from models.jrn import VARIANTS

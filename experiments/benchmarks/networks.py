@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from experiments.benchmarks.data import example_maps
+from experiments.benchmarks.subject import example_maps
 from influence.network.joint_network import JointNetwork, Modality, Output
 from models.jrn import JRN, VARIANTS, JRNConfig
 

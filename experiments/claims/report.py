@@ -45,7 +45,7 @@ def claims_table(claims: pd.DataFrame, judged: pd.DataFrame, mute: str) -> Table
     Parameters
     ----------
     claims, judged
-        Frames with the columns of `experiments.claims.findings`.
+        Frames with the columns of `experiments.claims.study`.
     mute
         Which influences to show; those of the paper are shown beside them.
 

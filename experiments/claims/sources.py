@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from experiments.claims.designs import Designs
 from experiments.claims.draws import Quantity, Score, draw_scores
-from experiments.claims.printed import Printed
 from experiments.claims.statistics import asymmetry, balance, relative
-from experiments.claims.worlds import Measured
+from experiments.claims.worlds import Measured, Printed
 from experiments.publishing.published import DEPTH, NETWORKS, PUBLISHED, SEMANTIC
 from experiments.sweep.members import test_file
 from experiments.sweep.study import Condition, Design, Sweep

@@ -10,9 +10,8 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.figures.figure7 import draw_figure7
-from experiments.figures.figure8 import draw_figure8
 from experiments.figures.paper_tables import paper_tables
+from experiments.figures.performance import draw_figure7, draw_figure8
 from experiments.publishing.files import Output
 from experiments.publishing.studies import MUTE, Study, depth_words, read_study
 from experiments.publishing.variants import (

@@ -38,7 +38,7 @@ def train(study: NetworkStudy, names: tuple[str, ...]) -> None:
 @click.pass_obj
 def export(study: NetworkStudy, names: tuple[str, ...]) -> None:
     """Write checkpoints of trained networks into the work folder."""
-    from experiments.networks.export import export_network
+    from experiments.networks.training import export_network
 
     for name in study.choose(names):
         click.echo(export_network(study, name))

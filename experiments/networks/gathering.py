@@ -10,8 +10,7 @@ import pandas as pd
 from experiments.networks.measuring import run_folder, sources_of
 from experiments.networks.study import NetworkStudy
 from experiments.publishing.files import write_csv
-from experiments.training.histories import gather_histories
-from experiments.training.report_tables import TABLES, published_rows
+from experiments.training.report_tables import TABLES, gather_histories, published_rows
 from influence.analysis.comparison import COMPARISON_COLUMNS, compare
 from influence.errors import InfluenceError
 from influence.results.run import Run, read_run

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from experiments.datasets.sample import IGNORE
-from experiments.networks.export import export_network
 from experiments.networks.study import NetworkStudy
-from experiments.networks.training import load_network
+from experiments.networks.training import export_network, load_network
 from experiments.training.arrays import SplitArrays
 from experiments.training.configuration import Plan, make_config
 from experiments.training.evaluation_data import quantise

@@ -10,14 +10,14 @@ import torch
 
 from experiments.publishing.files import write_csv
 from experiments.sweep.study import CONDITIONS, Condition, Member, Sweep
-from experiments.training import histories
+from experiments.training import report_tables
 from experiments.training.arrays import load_split
 from experiments.training.evaluation_data import input_scores, write_set
 from experiments.training.export import joint_network
 from experiments.training.fitting import fit, publish_weights
 from experiments.training.joint import PredictedMaps
 from experiments.training.network_training import NetworkTraining
-from experiments.training.predictions import input_statistics, predict_split
+from experiments.training.single_task import input_statistics, predict_split
 from influence.data.evaluation_file import EvaluationFile
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
@@ -72,7 +72,7 @@ def gather_histories(sweep: Sweep) -> Path:
         ({"network": member.name, "seed": member.seed}, sweep.folder(member))
         for member in sweep.members()
     ]
-    return histories.gather_histories(sweep.reports / "training.csv", runs)
+    return report_tables.gather_histories(sweep.reports / "training.csv", runs)
 
 
 MUTES = ("zero", "mean", "uniform", "shuffle", "noise")

@@ -70,7 +70,7 @@ def study_commands(
     @click.pass_obj
     def predict(study: Study) -> None:
         """Predict the training images (cross-fitted) and the test images."""
-        from experiments.training.predictions import predict_split
+        from experiments.training.single_task import predict_split
 
         for split in ("train", "test"):
             count = len(predict_split(study, split).ids)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from experiments.datasets.sample import IGNORE
 from experiments.publishing.files import write_csv
 from experiments.training.arrays import load_split
-from experiments.training.predictions import predict_split
+from experiments.training.single_task import predict_split
 from experiments.training.study import Study
 from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
 from influence.measurement.pipeline import measure

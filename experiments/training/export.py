@@ -11,10 +11,14 @@ from torch import nn
 
 from experiments.training.arrays import load_split
 from experiments.training.fitting import publish_weights
-from experiments.training.histories import gather_histories
 from experiments.training.joint import joint_folder, load_joint
-from experiments.training.predictions import input_statistics, weights_path
-from experiments.training.single_task import parts_of, single_task_folder
+from experiments.training.report_tables import gather_histories
+from experiments.training.single_task import (
+    input_statistics,
+    parts_of,
+    single_task_folder,
+    weights_path,
+)
 from experiments.training.study import TASKS, Study
 from influence.network.checkpoints import export_checkpoint
 from influence.network.joint_network import JointNetwork, Modality, Output

@@ -13,8 +13,8 @@ from experiments.datasets.sample import CLASSES
 from experiments.training.arrays import SplitArrays, load_split
 from experiments.training.fitting import Draw, fit, load_weights
 from experiments.training.network_training import Batch, NetworkTraining
-from experiments.training.predictions import Predictions, predict_split
 from experiments.training.recipe import Recipe
+from experiments.training.single_task import Predictions, predict_split
 from experiments.training.study import Study
 from influence.errors import InfluenceError, unknown
 from models.jrn import JRN, VARIANTS, jrn_loss

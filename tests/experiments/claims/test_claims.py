@@ -10,12 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from experiments.claims.claims import CLAIMS, slope_within
-from experiments.claims.findings import CLAIMS_COLUMNS, find_claims, judge_claims
 from experiments.claims.judgement import CONTRADICTED, OPEN, SUPPORTED
-from experiments.claims.printed import Printed
 from experiments.claims.sources import printed_world
-from experiments.claims.study import PAPER
-from experiments.claims.worlds import Measured
+from experiments.claims.study import CLAIMS_COLUMNS, PAPER, find_claims, judge_claims
+from experiments.claims.worlds import Measured, Printed
 from experiments.sweep.study import Sweep
 from tests.experiments.claims.planted import world
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.claims.findings import find_claims, judge_claims
-from experiments.claims.fit_tables import fit_table
 from experiments.claims.report import blocks, claims_table
-from experiments.claims.tables import correlation_table
+from experiments.claims.study import find_claims, judge_claims
+from experiments.claims.tables import correlation_table, fit_table
 from experiments.claims.worlds import World
 from influence.display.table import format_table
 from influence.errors import InfluenceError

@@ -22,7 +22,7 @@ from experiments.sweep.members import (
 )
 from experiments.sweep.study import CONDITIONS, Sweep
 from experiments.training.arrays import load_split
-from experiments.training.predictions import predict_split
+from experiments.training.single_task import predict_split
 from influence.errors import InfluenceError
 from influence.results.run import read_run
 

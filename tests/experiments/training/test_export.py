@@ -15,7 +15,7 @@ from experiments.training.arrays import load_split
 from experiments.training.evaluation_data import quantise, write_set
 from experiments.training.export import export_histories, export_joint, export_weights
 from experiments.training.joint import load_joint
-from experiments.training.predictions import input_statistics, predict_split
+from experiments.training.single_task import input_statistics, predict_split
 from experiments.training.study import Study
 from influence.data.evaluation_file import EvaluationFile
 from influence.network.checkpoints import load_checkpoint

@@ -9,7 +9,7 @@ import torch
 
 from experiments.training.arrays import load_split
 from experiments.training.joint import PredictedMaps, joint_folder, load_joint, train_joint
-from experiments.training.predictions import predict_split
+from experiments.training.single_task import predict_split
 from experiments.training.study import Study
 from influence.errors import InfluenceError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.benchmarks.data import (
+from experiments.benchmarks.subject import (
     CountingFeed,
     CountingSet,
     draw_maps,
