@@ -139,7 +139,7 @@ def draw_figure7(
         draw_panel(axes, panel, inks).remove()
         pin_outside(axes, set_view(axes, panel.points), inks)
 
-    sheet = Sheet(columns, 2.0, 0.5, _legend7(), heading(own, "mean over seeds"))
+    sheet = Sheet(columns, 2.0, 0.5, _legend7, heading(own, "mean over seeds"))
     return sheet.draw(draw, _name_points)
 
 
@@ -175,7 +175,7 @@ def draw_figure8(
         _set_view(axes, panel.points, fits)
 
     shown = measured.influence[measured.influence["mute"] == mute]
-    sheet = Sheet(columns, 2.05, 0.6, _legend8(), heading(shown, f"mute: {mute}"))
+    sheet = Sheet(columns, 2.05, 0.6, _legend8, heading(shown, f"mute: {mute}"))
     return sheet.draw(draw, _name_designs)
 
 
@@ -196,7 +196,7 @@ class Sheet:
     columns: Mapping[str, Sequence[Panel]]
     height: float
     margin: float
-    legend: Mapping[str, Line2D | Patch]
+    legend: Callable[[], Mapping[str, Line2D | Patch]]
     title: str
 
     def draw(
@@ -221,7 +221,7 @@ class Sheet:
                 first = axes.get_subplotspec()
                 axes.set_ylabel(panel.y_label if first.is_first_col() else "")
                 axes.set_title(title if first.is_first_row() else "")
-            write_legend(figure, self.legend)
+            write_legend(figure, self.legend())  # its lines are styled, too
             figure.suptitle(self.title, fontsize=7)
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
