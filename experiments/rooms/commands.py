@@ -21,15 +21,7 @@ COLOURS = np.array(
 
 
 def save_contact_sheet(path: Path, samples: Sequence[Sample], *, columns: int = 4) -> None:
-    """Write a PNG with `columns` rooms per row, each as picture, depth (0.5 to 8 m) and classes.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> grey = np.full((6, 8), 2, np.uint8)
-    >>> sample = Sample("0", np.stack([grey] * 3, axis=2), grey.astype(np.float32), grey)
-    >>> save_contact_sheet(Path(tempfile.mkdtemp()) / "sheet.png", [sample] * 4, columns=2)
-    """
+    """Write a PNG with `columns` rooms per row, each as picture, depth (0.5 to 8 m) and classes."""
     rows = [samples[i : i + columns] for i in range(0, len(samples), columns)]
     tiles = [np.concatenate([_tile(sample) for sample in row], axis=1) for row in rows]
     Image.fromarray(np.concatenate(tiles)).save(path, optimize=True)

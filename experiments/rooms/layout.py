@@ -74,16 +74,7 @@ def _extent(parts: tuple[Part, ...]) -> NDArray[np.float64]:
 
 
 def clash(a: Item, b: Item) -> bool:
-    """Whether the bounding boxes of two placed items overlap; clearances count as taken.
-
-    Examples
-    --------
-    >>> from experiments.rooms.materials import Material
-    >>> grey = Material("plain", (0.5, 0.5, 0.5), (0.4, 0.4, 0.4))
-    >>> box = Item("box", (Part("box", (0, 0.5, 0.5), (1, 1, 1), 4, grey),))
-    >>> clash(box, replace(box, x=0.9)), clash(box, replace(box, x=1.1))
-    (True, False)
-    """
+    """Whether the bounding boxes of two placed items overlap; clearances count as taken."""
     if a.extent[1, 2] <= b.extent[0, 2] or b.extent[1, 2] <= a.extent[0, 2]:
         return False
     # separating axis theorem: two rectangles are apart if and only if a side of one parts them
@@ -106,7 +97,7 @@ class FloorPlan:
     width: float
     depth: float
     height: float
-    reserved: list[Item] = field(default_factory=list)
+    reserved: Sequence[Item] = ()
     items: list[Item] = field(default_factory=list)
 
     def try_add(self, item: Item, *, ignore: Sequence[Item] = ()) -> bool:
@@ -115,11 +106,8 @@ class FloorPlan:
         inside = (corners >= -1e-9).all() and (corners <= (self.width, self.depth)).all()
         if not inside or top > self.height:
             return False
-        others = [
-            other
-            for other in self.reserved + self.items
-            if not any(other is skipped for skipped in ignore)
-        ]
+        skipped = {id(other) for other in ignore}
+        others = (x for x in (*self.reserved, *self.items) if id(x) not in skipped)
         if any(clash(item, other) for other in others):
             return False
         self.items.append(item)

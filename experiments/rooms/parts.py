@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from experiments.rooms.materials import Material
 
-__all__ = ["CEILING", "FURNITURE", "GROUND", "OBJECT", "VERTICAL", "Mesh", "Part", "mesh", "moved"]
+__all__ = ["CEILING", "FURNITURE", "GROUND", "OBJECT", "VERTICAL", "Mesh", "Part", "mesh",
+           "mirrored", "moved"]  # fmt: skip
 
 GROUND, VERTICAL, CEILING, FURNITURE, OBJECT = range(5)
 
@@ -55,46 +56,34 @@ class Mesh:
 
 
 def moved(part: Part, x: float, y: float, angle: float, z: float = 0.0) -> Part:
-    """Turn a part by `angle` about the origin and shift it by (x, y, z).
-
-    Examples
-    --------
-    >>> wood = Material("wood", (0.5, 0.3, 0.2), (0.3, 0.2, 0.1))
-    >>> leg = Part("box", (1.0, 0.0, 0.2), (0.1, 0.1, 0.4), FURNITURE, wood)
-    >>> np.round(moved(leg, 0.0, 2.0, np.pi / 2).centre, 6).tolist()
-    [0.0, 3.0, 0.2]
-    """
+    """Turn a part by `angle` about the origin and shift it by (x, y, z)."""
     cx, cy, cz = part.centre
     c, s = float(np.cos(angle)), float(np.sin(angle))
     centre = (c * cx - s * cy + x, s * cx + c * cy + y, cz + z)
     return replace(part, centre=centre, angle=part.angle + angle)
 
 
-def mesh(part: Part) -> Mesh:
-    """Return the triangles of a part, placed in the room.
+def mirrored(part: Part) -> list[Part]:
+    """Return the part's mirror image on the other side of x = 0, and the part."""
+    x, y, z = part.centre
+    return [replace(part, centre=(-x, y, z)), part]
 
-    Examples
-    --------
-    >>> wood = Material("wood", (0.5, 0.3, 0.2), (0.3, 0.2, 0.1))
-    >>> solid = mesh(Part("box", (0.0, 0.0, 0.5), (2.0, 1.0, 1.0), FURNITURE, wood))
-    >>> solid.vertices.min(0).tolist(), solid.vertices.max(0).tolist()
-    ([-1.0, -0.5, 0.0], [1.0, 0.5, 1.0])
-    """
+
+def mesh(part: Part) -> Mesh:
+    """Return the triangles of a part, placed in the room."""
+    size = np.asarray(part.size)
     if part.kind == "box":
-        solid = _box(np.asarray(part.size))
+        solid = _box(size)
     elif part.kind == "panel":
-        solid = _panel(np.asarray(part.size))
+        solid = _panel(size)
     elif part.kind == "cylinder":
-        solid = _cylinder(np.asarray(part.size), part.taper)
+        solid = _cylinder(size, part.taper)
     else:
-        solid = _superellipsoid(np.asarray(part.size), part.roundness)
-    turn = _rotation(part)
-    return Mesh(
-        solid.vertices @ turn.T + np.asarray(part.centre),
-        solid.faces,
-        solid.uv,
-        None if solid.normals is None else solid.normals @ turn.T,
-    )
+        solid = _superellipsoid(size, part.roundness)
+    turn = _rotation(part).T
+    normals = None if solid.normals is None else solid.normals @ turn
+    vertices = solid.vertices @ turn + np.asarray(part.centre)
+    return replace(solid, vertices=vertices, normals=normals)
 
 
 def _rotation(part: Part) -> Points:

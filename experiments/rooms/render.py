@@ -49,13 +49,6 @@ def denoise(light: Map, albedo: Map, normals: Map, points: Map, shining: NDArray
         Unit normal and position (m) of the surface at the centre of each pixel, (H, W, 3).
     shining
         Pixels of lamps and windows, (H, W); they exchange nothing with the others.
-
-    Examples
-    --------
-    >>> wall = np.tile(np.float32([0, 0, 1]), (8, 8, 1))
-    >>> flat = np.full((8, 8, 3), 0.5, np.float32)
-    >>> np.allclose(denoise(flat, flat, wall, 0 * wall, np.zeros((8, 8), bool)), 0.5)
-    True
     """
     reflectance = albedo + np.float32(0.02)
     incoming = light / reflectance
@@ -106,27 +99,12 @@ def render_scene(seed: int, *, size: tuple[int, int] = (120, 160)) -> Sample:
         Of the room and of the light paths.
     size
         Height and width of the picture in pixels.
-
-    Examples
-    --------
-    >>> sample = render_scene(3, size=(24, 32))
-    >>> sample.rgb.shape, bool(sample.depth.min() > 0.5), int(sample.labels.max()) <= 4
-    ((24, 32, 3), True, True)
     """
     return render_room(draw_room(seed), size=size)
 
 
 def render_room(room: Room, *, size: tuple[int, int] = (120, 160)) -> Sample:
-    """Render a room: picture by path tracing, depth (m) and class at the centre of each pixel.
-
-    Examples
-    --------
-    >>> from experiments.rooms.scene import Camera
-    >>> from experiments.rooms.scene import empty_room
-    >>> bare = empty_room(3.0, 4.0, 2.5, Camera((1.5, 0.5, 1.2)))
-    >>> round(float(render_room(bare, size=(24, 32)).depth[12, 16]), 3)
-    3.5
-    """
+    """Render a room: picture by path tracing, depth (m) and class at the centre of each pixel."""
     parts = room.parts
     scene = load_scene(parts)
     light = trace(scene, room.camera, size, seed=room.seed)
@@ -146,13 +124,7 @@ def render_room(room: Room, *, size: tuple[int, int] = (120, 160)) -> Sample:
 
 
 def room_seed(split: str, index: int, *, seed: int = 0) -> int:
-    """Seed of one room of a split: a hash of all three, so that no two rooms share one.
-
-    Examples
-    --------
-    >>> room_seed("train", 0) != room_seed("test", 0)
-    True
-    """
+    """Seed of one room of a split: a hash of all three, so that no two rooms share one."""
     stream = np.random.SeedSequence((seed, SPLITS.index(split), index))
     return int(stream.generate_state(1)[0])
 
@@ -190,11 +162,6 @@ def render_split(
     ------
     InfluenceError
         If the split is unknown.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> render_split(Path(tempfile.mkdtemp()), "test", 0)
     """
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
@@ -202,9 +169,9 @@ def render_split(
         (root / split / kind).mkdir(parents=True, exist_ok=True)
     todo = [i for i in range(count) if not (root / split / "labels" / f"{i:04d}.png").exists()]
     work = partial(_render_file, root / split, split, seed, size)
+    bar = partial(tqdm, total=count, initial=count - len(todo), desc=f"rooms {split}", unit="room")
     if not todo:
         return
-    bar = partial(tqdm, total=count, initial=count - len(todo), desc=f"rooms {split}", unit="room")
     if processes == 1:
         list(bar(map(work, todo)))
         return

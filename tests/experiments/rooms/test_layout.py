@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from experiments.rooms.layout import WALLS, FloorPlan, Item, clash
 from experiments.rooms.materials import Material
 from experiments.rooms.parts import OBJECT, Part, mesh
+from experiments.rooms.programmes import add_more
 
 GREY = Material("plain", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
@@ -93,3 +94,15 @@ def test_random_places_give_up_when_the_room_is_full() -> None:
     assert plan.place_in_room(block(1.9, 1.9), rng, turn=0.0, tries=3000) is not None
     assert plan.place_in_room(block(), rng) is None
     assert plan.place_at_wall(block(), rng) is None
+
+
+def test_boxes_side_by_side_clash_until_they_are_apart() -> None:
+    box = Item("box", (Part("box", (0, 0.5, 0.5), (1, 1, 1), OBJECT, GREY),))
+    assert clash(box, replace(box, x=0.9))
+    assert not clash(box, replace(box, x=1.1))
+
+
+def test_more_is_added_to_an_empty_room() -> None:
+    plan = FloorPlan(4.0, 5.0, 2.5)
+    add_more(plan, np.random.default_rng(0))
+    assert plan.items

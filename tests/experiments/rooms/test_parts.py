@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from experiments.rooms.materials import Material
-from experiments.rooms.parts import OBJECT, Mesh, Part, mesh, moved
+from experiments.rooms.parts import OBJECT, Mesh, Part, mesh, mirrored, moved
 
 GREY = Material("plain", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 BOX = Part("box", (1.0, 2.0, 0.5), (0.3, 0.4, 0.5), OBJECT, GREY)
@@ -74,3 +74,15 @@ def test_tilt_comes_before_angle() -> None:
     upright = mesh(replace(part, angle=0, tilt=0)).vertices
     expected = Rotation.from_euler("xz", [0.3, 0.7]).apply(upright)
     np.testing.assert_allclose(mesh(part).vertices, expected, atol=1e-12)
+
+
+def test_a_part_turns_about_the_origin_before_it_is_shifted() -> None:
+    leg = Part("box", (1.0, 0.0, 0.2), (0.1, 0.1, 0.4), OBJECT, GREY)
+    assert np.round(moved(leg, 0.0, 2.0, np.pi / 2).centre, 6).tolist() == [0.0, 3.0, 0.2]
+    assert [part.centre[0] for part in mirrored(leg)] == [-1.0, 1.0]
+
+
+def test_a_box_ends_where_its_size_says() -> None:
+    solid = mesh(Part("box", (0.0, 0.0, 0.5), (2.0, 1.0, 1.0), OBJECT, GREY))
+    assert solid.vertices.min(0).tolist() == [-1.0, -0.5, 0.0]
+    assert solid.vertices.max(0).tolist() == [1.0, 0.5, 1.0]

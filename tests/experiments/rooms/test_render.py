@@ -1,4 +1,4 @@
-"""The filter removes grain and keeps edges, textures and the mean."""
+"""The filter removes grain and keeps edges; pictures, depth and classes match closed forms."""
 
 from __future__ import annotations
 
