@@ -160,14 +160,13 @@ def blocks(folder: Path) -> dict[str, str]:
     InfluenceError
         If the claims have not been tested.
     """
-    tables = {name: _read(folder, name) for name in ("claims", "judged", "fits", "correlations")}
+    claims, judged = _read(folder, "claims"), _read(folder, "judged")
+    within, zero = MUTES
     found = {
-        name: claims_table(tables["claims"], tables["judged"], mute)
-        for name, mute in zip(("claims", "claims_zero"), MUTES, strict=True)
-    }
-    found |= {
-        "fits": fits_table(tables["fits"]),
-        "correlations": correlations_table(tables["correlations"]),
+        "claims": claims_table(claims, judged, within),
+        "claims_zero": claims_table(claims, judged, zero),
+        "fits": fits_table(_read(folder, "fits")),
+        "correlations": correlations_table(_read(folder, "correlations")),
     }
     return {name: format_table(table, "md") for name, table in found.items()}
 

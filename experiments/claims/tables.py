@@ -35,6 +35,11 @@ __all__ = [
 Array = NDArray[np.float64]
 Record = dict[str, Any]
 
+FIT_COLUMNS = (
+    "condition", "mute", "source", "target", "metric", "images", "kind", "quantity", "unit",
+    "value", "low", "high", "confidence", "p_value", "n_designs",
+)  # fmt: skip
+
 DEGREES = {"linear": 1, "concave": 2, "free": 2}
 
 
@@ -64,7 +69,8 @@ def fit_table(worlds: Iterable[World]) -> pd.DataFrame:
     designs that are left out, `prediction_gain` what the concave fit takes from the line's, and
     `f_statistic` that of the bend, with a p-value over pairings of the line's residuals.
     """
-    return pd.DataFrame([row for world in worlds for row in _fits(world)])
+    rows = [row for world in worlds for row in _fits(world)]
+    return pd.DataFrame(rows, columns=list(FIT_COLUMNS))
 
 
 def direction(world: World, target: str) -> Record:
@@ -100,62 +106,45 @@ def _curves(world: World) -> Iterator[Record]:
     for target in CROSS:
         scale = Scale.of(world.observed(f"omega:{target}"))
         at = scale.grid()
-        for images in images_of(world):
-            for kind in KINDS:
-                value, low, high = world.spread(
-                    lambda x, y, kind=kind, scale=scale, at=at: fit_curve(kind, x, y, at, scale),
-                    *_roles(target),
-                    images=images,
-                    terms=_terms(scale, DEGREES[kind]),
-                )
-                names = direction(world, target) | {"unit": POINTS[target], "images": images}
-                for i, omega in enumerate(at):
-                    yield names | {
-                        "kind": kind, "x": omega, "fit": value[i], "low": low[i], "high": high[i],
-                        "confidence": confidence_of(world),
-                    }  # fmt: skip
+        for images, kind in product(images_of(world), KINDS):
+            value, low, high = world.spread(
+                lambda x, y, kind=kind, scale=scale, at=at: fit_curve(kind, x, y, at, scale),
+                *_roles(target),
+                images=images,
+                terms=_terms(scale, DEGREES[kind]),
+            )
+            names = direction(world, target) | {"unit": POINTS[target], "images": images}
+            for i, omega in enumerate(at):
+                yield names | {
+                    "kind": kind, "x": omega, "fit": value[i], "low": low[i], "high": high[i],
+                    "confidence": confidence_of(world),
+                }  # fmt: skip
 
 
 def _fits(world: World) -> Iterator[Record]:
     for target in CROSS:
-        scale = Scale.of(world.observed(f"omega:{target}"))
-        names = direction(world, target) | {"n_designs": len(world.names)}
-        for name, value in (("centre", scale.centre), ("half_range", scale.half)):
-            yield _row(names, "same", ("scale", name, POINTS[target]), value=value)
-        yield _bend_test(world, target, scale, names)
-        for images in images_of(world):
-            for number in _numbers(scale, POINTS[target]):
-                found = world.estimate(
-                    number.statistic,
-                    *_roles(target),
-                    images=images,
-                    terms=_terms(scale, DEGREES[number.kind]),
-                    test=number.tested,
-                )
-                yield _row(
-                    names,
-                    images,
-                    number[:3],
-                    value=found.value,
-                    low=found.low,
-                    high=found.high,
-                    confidence=confidence_of(world),
-                    p_value=found.p_value if number.tested != "none" else np.nan,
-                )
-
-
-def _row(names: Record, images: Images, number: tuple[str, str, str], **values: float) -> Record:
-    kind, name, unit = number
-    empty = dict.fromkeys(("value", "low", "high", "confidence", "p_value"), np.nan)
-    row = names | {"images": images, "kind": kind, "quantity": name, "unit": unit, **empty}
-    return row | values | {"n_designs": row.pop("n_designs")}  # the last column
-
-
-def _bend_test(world: World, target: str, scale: Scale, names: Record) -> Record:
-    x, y = (world.observed(name) for name, _ in _roles(target))
-    value = float(fits.f_statistic(x[None], y[None], scale)[0])
-    number = ("concave", "f_statistic", "")
-    return _row(names, "same", number, value=value, p_value=fits.f_p_value(x, y, scale))
+        scale, unit = Scale.of(world.observed(f"omega:{target}")), POINTS[target]
+        x, y = (world.observed(name) for name, _ in _roles(target))
+        names = direction(world, target) | {"n_designs": len(world.names), "images": "same"}
+        fixed = names | {"kind": "scale", "unit": unit}
+        yield fixed | {"quantity": "centre", "value": scale.centre}
+        yield fixed | {"quantity": "half_range", "value": scale.half}
+        yield names | {
+            "kind": "concave", "quantity": "f_statistic", "unit": "",
+            "value": float(fits.f_statistic(x[None], y[None], scale)[0]),
+            "p_value": fits.f_p_value(x, y, scale),
+        }  # fmt: skip
+        for images, number in product(images_of(world), list(_numbers(scale, unit))):
+            terms = _terms(scale, DEGREES[number.kind])
+            found = world.estimate(
+                number.statistic, *_roles(target), images=images, terms=terms, test=number.tested
+            )
+            yield names | {
+                "images": images, "kind": number.kind, "quantity": number.name,
+                "unit": number.unit, "value": found.value, "low": found.low, "high": found.high,
+                "confidence": confidence_of(world),
+                "p_value": found.p_value if number.tested != "none" else np.nan,
+            }  # fmt: skip
 
 
 def _numbers(scale: Scale, unit: str) -> Iterator[Number]:
@@ -248,11 +237,15 @@ def _hull(world: World, target: str, names: Sequence[tuple[str, int | None]]) ->
         }  # fmt: skip
 
 
-QUANTITIES = (
-    "omega:semantic", "omega:depth", "performance:semantic", "performance:depth", "gain:semantic",
-    "gain:depth", "relative:semantic", "relative:depth", "balance",
-)  # fmt: skip
-"""What is tabulated of every network, by target; the influence of the other modality on it."""
+QUANTITIES = {
+    name: name.replace(":", "_")
+    for name in (
+        "omega:semantic", "omega:depth", "performance:semantic", "performance:depth",
+        "gain:semantic", "gain:depth", "relative:semantic", "relative:depth", "balance",
+    )
+}  # fmt: skip
+"""What is tabulated of every network, by target, -> its column; the influence of the other modality
+on it."""
 
 
 def network_table(
@@ -266,39 +259,35 @@ def network_table(
     Intervals are over images. The columns are named by target: `omega_semantic` is the influence of
     depth on the semantic output.
     """
-    records = []
+    frames = []
     for world, networks in measured:
-        ends = {
-            name: world.designs.resampling.interval(
-                world.quantities[name].whole[1:], world.designs.units
-            )
-            for name in QUANTITIES
+        frame = _networks(world, networks)
+        for name, column in QUANTITIES.items():
+            whole = world.quantities[name].whole
+            low, high = world.designs.resampling.interval(whole[1:], world.designs.units)
+            frame[column], frame[f"{column}_low"], frame[f"{column}_high"] = whole[0], low, high
+        frames.append(frame)
+    by_name = {own.name: own for own in trained}
+    frame = _networks(printed, [by_name[name] for name in printed.names]).assign(seed=pd.NA)
+    for name, column in QUANTITIES.items():
+        frame[column] = printed.observed(name)
+    table = pd.concat([*frames, frame.astype({"seed": "Int64"})], ignore_index=True)
+    known = table["balance_low"].notna()
+    return table.assign(confidence=np.where(known, CONFIDENCE, np.nan), n=images)
+
+
+def _networks(world: World, networks: Sequence[Trained]) -> pd.DataFrame:
+    records = [
+        {
+            "condition": world.condition,
+            "mute": world.mute,
+            "network": own.name,
+            "seed": own.seed,
+            "design": own.label,
+            "fusion": own.design.fusion,
+            "channels": own.design.channels,
+            "fused_channels": own.design.fused,
         }
-        for place, own in enumerate(networks):
-            numbers = {}
-            for name in QUANTITIES:
-                column = name.replace(":", "_")
-                numbers[column] = world.quantities[name].whole[0, place]
-                low, high = ends[name]
-                numbers |= {f"{column}_low": low[place], f"{column}_high": high[place]}
-            records.append(_network(world, own, own.seed) | numbers)
-    for place, name in enumerate(printed.names):
-        own = next(one for one in trained if one.name == name)
-        numbers = {x.replace(":", "_"): printed.observed(x)[place] for x in QUANTITIES}
-        records.append(_network(printed, own, None) | numbers)
-    frame = pd.DataFrame(records).astype({"seed": "Int64"})
-    known = frame["balance_low"].notna()
-    return frame.assign(confidence=np.where(known, CONFIDENCE, np.nan), n=images)
-
-
-def _network(world: World, own: Trained, seed: int | None) -> Record:
-    return {
-        "condition": world.condition,
-        "mute": world.mute,
-        "network": own.name,
-        "seed": seed,
-        "design": own.label,
-        "fusion": own.design.fusion,
-        "channels": own.design.channels,
-        "fused_channels": own.design.fused,
-    }
+        for own in networks
+    ]
+    return pd.DataFrame(records).astype({"seed": "Int64"})

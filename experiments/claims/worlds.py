@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, permutations, product
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, Required, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,10 @@ from experiments.claims.judgement import CONFIDENCE, Band, band_of_draws, band_o
 __all__ = ["Found", "Measured", "Named", "Printed", "Test", "World"]
 
 Array = NDArray[np.float64]
+Difference = Callable[[Array, Array], Array]
+Spread = tuple[Array, Array, Array]
+"""A statistic, and the lower and upper ends of its intervals."""
+
 Named = tuple[str, int]
 """A quantity, and the half of the images on which a role takes it."""
 
@@ -40,73 +44,60 @@ class Found(NamedTuple):
     resampled: str
 
 
+class How(TypedDict, total=False):
+    """How a statistic is computed.
+
+    `images`, `across` (by default) and `terms` are those of `Designs.evaluate`; `limit` is what the
+    p-value is for; `test`, by default of pairs, is for worlds without draws.
+    """
+
+    images: Required[Images]
+    across: bool
+    terms: Terms | None
+    limit: float
+    test: Test
+
+
 class World(Protocol):
     """What a claim may ask."""
 
     @property
     def condition(self) -> str:
         """What the networks were trained on."""
-        ...
 
     @property
     def mute(self) -> str:
         """How their inputs were muted."""
-        ...
 
     @property
     def names(self) -> tuple[str, ...]:
         """The designs."""
-        ...
 
     @property
     def networks(self) -> int:
         """How many networks there are."""
-        ...
 
     def observed(self, name: str) -> Array:
         """Return a quantity of the designs, (designs,), on all images."""
-        ...
 
-    def estimate(
-        self,
-        statistic: Statistic,
-        *roles: Named,
-        images: Images,
-        across: bool = True,
-        terms: Terms | None = None,
-        limit: float = 0.0,
-        test: Test = "pairs",
-    ) -> Found:
-        """Compute a statistic of quantities of the designs, with its interval.
+    def estimate(self, statistic: Statistic, *roles: Named, **how: Unpack[How]) -> Found:
+        """Compute a statistic of quantities of the designs, with its interval."""
 
-        `across` and `terms` are those of `Designs.evaluate`; `limit` is what the p-value is for;
-        `test` is for worlds without draws.
-        """
-        ...
-
-    def spread(
-        self, statistic: Statistic, *roles: Named, images: Images, terms: Terms | None = None
-    ) -> tuple[Array, Array, Array]:
+    def spread(self, statistic: Statistic, *roles: Named, **how: Unpack[How]) -> Spread:
         """Return an array-valued statistic with the ends of its intervals, about all designs."""
-        ...
 
-    def compare(
-        self, function: Callable[[Array, Array], Array], *, inputs: bool, across: bool
-    ) -> Band:
+    def compare(self, function: Difference, *, inputs: bool, across: bool) -> Band:
         """Bring differences of performances of the designs under all metrics into a band.
 
         The function takes (rows, designs, metrics) twice, of which it subtracts the second; this
         is that of the inputs, (rows, 1, metrics), or of the designs again.
         """
-        ...
 
     def by_network(self) -> World:
         """Return the same with every network a design of its own."""
-        ...
 
     def among(self, names: Sequence[str]) -> World:
         """Return the world of some of the designs."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -139,48 +130,28 @@ class Measured:
     def observed(self, name: str) -> Array:
         return np.asarray(self.designs.means(self.quantities[name])[0])
 
-    def spread(
-        self, statistic: Statistic, *roles: Named, images: Images, terms: Terms | None = None
-    ) -> tuple[Array, Array, Array]:
-        found = self.draw(statistic, *roles, images=images, terms=terms)
+    def spread(self, statistic: Statistic, *roles: Named, **how: Unpack[How]) -> Spread:
+        found = self.draw(statistic, *roles, **how)
         return (found.value, *found.interval())
 
-    def draw(
-        self,
-        statistic: Statistic,
-        *roles: Named,
-        images: Images,
-        across: bool = True,
-        terms: Terms | None = None,
-    ) -> Estimate:
+    def draw(self, statistic: Statistic, *roles: Named, **how: Unpack[How]) -> Estimate:
         """Compute a statistic, observed and in every draw."""
         taken = [Role(self.quantities[name], half) for name, half in roles]
-        return self.designs.evaluate(statistic, *taken, images=images, across=across, terms=terms)
+        across, terms = how.get("across", True), how.get("terms")
+        return self.designs.evaluate(
+            statistic, *taken, images=how["images"], across=across, terms=terms
+        )
 
-    def estimate(
-        self,
-        statistic: Statistic,
-        *roles: Named,
-        images: Images,
-        across: bool = True,
-        terms: Terms | None = None,
-        limit: float = 0.0,
-        test: Test = "pairs",
-    ) -> Found:
-        found = self.draw(statistic, *roles, images=images, across=across, terms=terms)
+    def estimate(self, statistic: Statistic, *roles: Named, **how: Unpack[How]) -> Found:
+        found = self.draw(statistic, *roles, **how)
         low, high = found.interval()
-        p_value = p_of(found.drawn, limit, found.groups)
-        resampled = "images, seeds" + (", designs" if across else "")
+        p_value = p_of(found.drawn, how.get("limit", 0.0), found.groups)
+        resampled = "images, seeds" + (", designs" if how.get("across", True) else "")
         return Found(float(found.value), float(low), float(high), p_value, "bootstrap", resampled)
 
-    def compare(
-        self, function: Callable[[Array, Array], Array], *, inputs: bool, across: bool
-    ) -> Band:
-        metrics = self.performances.shape[-1]
-        own = np.stack(
-            [self.designs.points(self.performances[..., i], 1, across) for i in range(metrics)],
-            axis=-1,
-        )
+    def compare(self, function: Difference, *, inputs: bool, across: bool) -> Band:
+        by_metric = np.moveaxis(self.performances, -1, 0)
+        own = np.stack([self.designs.points(x, 1, across) for x in by_metric], axis=-1)
         return band_of_draws(function(own, self.inputs if inputs else own), CONFIDENCE)
 
     def by_network(self) -> Measured:
@@ -228,27 +199,16 @@ class Printed:
     def observed(self, name: str) -> Array:
         return self.quantities[name]
 
-    def estimate(
-        self,
-        statistic: Statistic,
-        *roles: Named,
-        images: Images,
-        across: bool = True,
-        terms: Terms | None = None,
-        limit: float = 0.0,
-        test: Test = "pairs",
-    ) -> Found:
+    def estimate(self, statistic: Statistic, *roles: Named, **how: Unpack[How]) -> Found:
         values = [self.quantities[name] for name, _ in roles]
         value = float(statistic(*(own[None] for own in values))[0])
         left_out = self.leave_out(statistic, *roles)
         known = left_out[np.isfinite(left_out)]
         ends = (known.min(), known.max()) if len(known) == len(left_out) else (np.nan, np.nan)
-        p_value = _exact(statistic, values, test)
+        p_value = _exact(statistic, values, how.get("test", "pairs"))
         return Found(value, float(ends[0]), float(ends[1]), p_value, "leave one out", "networks")
 
-    def spread(
-        self, statistic: Statistic, *roles: Named, images: Images, terms: Terms | None = None
-    ) -> tuple[Array, Array, Array]:
+    def spread(self, statistic: Statistic, *roles: Named, **how: Unpack[How]) -> Spread:
         value = statistic(*(self.quantities[name][None] for name, _ in roles))[0]
         left_out = self.leave_out(statistic, *roles)
         return value, left_out.min(axis=0), left_out.max(axis=0)
@@ -259,9 +219,7 @@ class Printed:
         values = [self.quantities[name] for name, _ in roles]
         return statistic(*(np.stack([own[row] for row in keep]) for own in values))
 
-    def compare(
-        self, function: Callable[[Array, Array], Array], *, inputs: bool, across: bool
-    ) -> Band:
+    def compare(self, function: Difference, *, inputs: bool, across: bool) -> Band:
         own, half = self.performances[None], self.half[None]
         other, other_half = (
             (self.inputs[None, None], self.inputs_half[None, None]) if inputs else (own, half)
