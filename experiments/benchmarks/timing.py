@@ -259,11 +259,6 @@ def interleave(
     -------
     list of (int, key, float, object)
         Round, task, seconds, what the task returned.
-
-    Examples
-    --------
-    >>> [(number, key) for number, key, _, _ in interleave({"a": dict, "b": dict}, rounds=2)]
-    [(0, 'a'), (0, 'b'), (1, 'b'), (1, 'a')]
     """
     found = []
     for number in range(rounds):

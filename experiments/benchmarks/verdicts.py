@@ -32,14 +32,6 @@ def in_units_of(contender: str, rounds: pd.DataFrame) -> pd.DataFrame:
     """Return seconds over those of one contender: medians of the ratios of every round.
 
     Rows are cases in the order of `CASES`, and sources; columns are contenders.
-
-    Examples
-    --------
-    >>> rounds = pd.DataFrame({"case": "c", "source": "file", "statistics": [1.0, 0.0],
-    ...                        "contender": [INFLUENCE, "captum"], "round": 0,
-    ...                        "seconds": [4.0, 6.0]})
-    >>> in_units_of("captum", rounds)[INFLUENCE].tolist()
-    [0.5]
     """
     seconds = evaluation_seconds(rounds)
     shares = seconds.div(seconds[contender], axis=0)

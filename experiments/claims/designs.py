@@ -70,14 +70,6 @@ class Designs:
         How many draws there are, and their seed.
     units
         How many independent units of images there are.
-
-    Examples
-    --------
-    >>> designs = Designs(("a", "a", "b"), Resampling(draws=4), units=9)
-    >>> quantity = Quantity(np.tile([1.0, 3.0, 5.0], (5, 1)), np.zeros((2, 5, 3)))
-    >>> found = designs.evaluate(lambda x: x.mean(-1), Role(quantity), images="same", across=True)
-    >>> float(found.value)
-    3.5
     """
 
     labels: tuple[str, ...]

@@ -69,12 +69,7 @@ class Quantity:
     halves: Array
 
     def combine(self, function: Callable[..., Array], *others: Quantity) -> Quantity:
-        """Apply a function to each number of this and of others.
-
-        >>> one = Quantity(np.ones((3, 2)), np.ones((2, 4, 2)))
-        >>> one.combine(np.add, one).whole.tolist()
-        [[2.0, 2.0], [2.0, 2.0], [2.0, 2.0]]
-        """
+        """Apply a function to each number of this and of others."""
         return Quantity(
             function(self.whole, *(other.whole for other in others)),
             function(self.halves, *(other.halves for other in others)),

@@ -69,15 +69,7 @@ class Band:
 
 
 def band_of_draws(values: Array, confidence: float) -> Band:
-    """Make a band of differences (1 + draws, ...), the observed ones first.
-
-    Examples
-    --------
-    >>> draws = np.random.default_rng(0).normal([0.0, 1.0, 0.1], 0.1, (2000, 3))
-    >>> band = band_of_draws(np.vstack([[[0.0, 1.0, 0.1]], draws]), 0.95)
-    >>> band.certain.tolist(), band.possible.tolist()
-    ([False, True, False], [True, True, True])
-    """
+    """Make a band of differences (1 + draws, ...), the observed ones first."""
     value, drawn = values[0], values[1:]
     error = drawn.std(axis=0, ddof=1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -89,12 +81,7 @@ def band_of_draws(values: Array, confidence: float) -> Band:
 
 
 def band_of_rounding(value: Array, half: Array) -> Band:
-    """Make a band of differences of printed numbers, each at most `half` off.
-
-    >>> band = band_of_rounding(np.array([0.001, 0.0]), np.array([0.001, 0.001]))
-    >>> band.certain.tolist(), band.possible.tolist()
-    ([True, False], [True, True])
-    """
+    """Make a band of differences of printed numbers, each at most `half` off."""
     slack = 1e-9
     return Band(
         value,
@@ -116,11 +103,6 @@ def judge(low: float, high: float, limit: float = 0.0, p_value: float = np.nan) 
     ----------
     p_value
         Of a test that has to agree; NaN if there is none.
-
-    Examples
-    --------
-    >>> judge(0.1, 0.3), judge(-0.1, 0.3), judge(-0.2, 0.0), judge(0.1, 0.3, p_value=0.1)
-    ('supported', 'not decided', 'contradicted', 'not decided')
     """
     if not np.isfinite([low, high]).all() or p_value > 1 - CONFIDENCE:
         return OPEN
@@ -130,11 +112,7 @@ def judge(low: float, high: float, limit: float = 0.0, p_value: float = np.nan) 
 
 
 def combine(verdicts: Iterable[str]) -> str:
-    """Judge a claim by its parts: all have to hold.
-
-    >>> combine([SUPPORTED, OPEN]), combine([SUPPORTED, CONTRADICTED])
-    ('not decided', 'contradicted')
-    """
+    """Judge a claim by its parts: all have to hold."""
     found = set(verdicts)
     if CONTRADICTED in found:
         return CONTRADICTED
@@ -146,9 +124,6 @@ def p_of(drawn: Array, limit: float, groups: int) -> float:
 
     It inverts the expanded percentile interval of
     `influence.statistics.bootstrap.Resampling.interval`, with one draw counted in on either side.
-
-    >>> round(p_of(np.arange(-5.0, 94.0), 0.0, groups=1000), 2)
-    0.14
     """
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) < 2 or groups < 2:

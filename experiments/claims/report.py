@@ -48,16 +48,6 @@ def claims_table(claims: pd.DataFrame, judged: pd.DataFrame, mute: str) -> Table
         Frames with the columns of `experiments.claims.study`.
     mute
         Which influences to show; those of the paper are shown beside them.
-
-    Examples
-    --------
-    >>> row = {"claim": "1", "statement": "It helps", "condition": "in-sample", "mute": "zero"}
-    >>> part = row | {"target": "depth", "quantity": "gain", "unit": "m", "value": 1.0, "low": 0.5,
-    ...               "high": 1.5, "n_networks": 3, "n_designs": 3, "n_images": 9}
-    >>> whole = row | {"verdict": "supported", "verdict_holm": "supported"}
-    >>> table = claims_table(pd.DataFrame([part]), pd.DataFrame([whole]), "zero")
-    >>> print(table.entries["text"].item())
-    supported: depth 1.00 [0.50, 1.50]
     """
     shown = (NO_MUTE, PRINTED, mute)
     claims, judged = (x[x["mute"].isin(shown)] for x in (claims, judged))

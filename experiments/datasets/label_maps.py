@@ -51,11 +51,6 @@ def label_map(name: str, *, source: int = 894) -> NDArray[np.uint8]:
     uint8 (source + 1,): entry i is the class, counted from 0, of label i; entry 0, which means
     unlabelled, is `IGNORE`, or the class "other" if there is one. Use it as an index:
     ``label_map("geo5_wang")[labels]``.
-
-    Examples
-    --------
-    >>> label_map("geo5_wang")[[0, 21, 11, 4]].tolist()  # unlabelled, wall, floor, ceiling
-    [255, 1, 0, 2]
     """
     if name in OTHER_FIRST:
         classes = label_map("nyu40", source=source).astype(np.intp) + 1
@@ -66,11 +61,7 @@ def label_map(name: str, *, source: int = 894) -> NDArray[np.uint8]:
 
 
 def class_names(name: str) -> tuple[str, ...]:
-    """Return the names of the classes of one label set, in the order of their indices.
-
-    >>> class_names("geo5_wang")
-    ('ground', 'vertical', 'ceiling', 'furniture', 'object')
-    """
+    """Return the names of the classes of one label set, in the order of their indices."""
     if name in OTHER_FIRST:
         return ("other", *class_names("nyu40")[: OTHER_FIRST[name]])
     number, _, text = _columns(name)

@@ -31,9 +31,6 @@ def official_split(split: str, root: str | os.PathLike[str] | None = None) -> li
 
     They come from the authors' `splits.mat` where `root` holds it, else from the copy of its
     content in `labels/`.
-
-    >>> len(official_split("train")), len(official_split("test"))
-    (795, 654)
     """
     if split not in SPLITS:
         raise InfluenceError(f"the split is 'train' or 'test', not {split!r}")

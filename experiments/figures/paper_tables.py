@@ -87,11 +87,7 @@ def _measured(performance: pd.DataFrame, designs: Sequence[str]) -> pd.DataFrame
 
 
 def _printed_name(network: str) -> str:
-    """Return a network's name as the paper prints it.
-
-    >>> _printed_name("jrn-cat60-crossfit")
-    'Cat60'
-    """
+    """Return a network's name as the paper prints it."""
     return label_of(design_of(network)).capitalize()
 
 

@@ -42,11 +42,7 @@ FEW, ENOUGH = 0.2, 8  # at most this part of the values may be far, of this many
 
 
 def in_bulk(values: ArrayLike) -> NDArray[np.bool_]:
-    """Tell which values belong together, and which few lie far from them.
-
-    >>> in_bulk([1.0, 2.0, 2.0, 1.5, 1.2, 1.4, 50.0, 1.0]).tolist()
-    [True, True, True, True, True, True, False, True]
-    """
+    """Tell which values belong together, and which few lie far from them."""
     x = np.asarray(values, dtype=np.float64)
     kept = np.ones(len(x), dtype=np.bool_)
     farthest = np.argsort(-np.abs(x - np.median(x)), kind="stable")

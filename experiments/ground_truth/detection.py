@@ -204,11 +204,6 @@ def predicted_power(omega: float, error: float) -> float:
         The true influence, above zero.
     error
         Its standard error.
-
-    Examples
-    --------
-    >>> round(predicted_power(2.8, 1.0), 3)
-    0.8
     """
 
     def lacking(power: float) -> float:

@@ -27,15 +27,6 @@ def true_values(world: World, metric: str, mute: str) -> dict[tuple[str, str], f
     -------
     dict
         (kind, players joined by ``+``) -> value.
-
-    Examples
-    --------
-    >>> from experiments.ground_truth.worlds import WORLDS
-    >>> found = true_values(WORLDS["synergistic"], "mse", "zero")
-    >>> round(found["leave_one_out", "a"], 9)  # E[a^2 b^2] = 1 + 2 rho^2
-    1.18
-    >>> found["interaction", "a+b"] == found["leave_one_out", "a"]
-    True
     """
 
     def worth(shown: Players) -> float:

@@ -89,14 +89,6 @@ def switched(
         How many bits there are.
     places, metrics
         As of `DiscreteWorld`.
-
-    Examples
-    --------
-    >>> world = switched("switch", [0.5, 0.5], 0.7, 0.8)
-    >>> round(world.value("accuracy", "zero", frozenset()), 3)  # 0.4 * 0.7 + 0.6 * 0.8
-    0.76
-    >>> round(world.value("accuracy", "zero", frozenset("b")), 3)
-    0.7
     """
     k = len(shares)
     both = views(shares, one, other).reshape(k * k, k)

@@ -98,18 +98,6 @@ class Trivial(nn.Module):
         The training images.
     classes
         How many there are; higher labels are none.
-
-    Examples
-    --------
-    >>> images = SplitArrays(
-    ...     ids=("a", "b"),
-    ...     rgb=np.zeros((2, 1, 2, 3), np.uint8),
-    ...     depth=np.array([[[1.0, 2.0]], [[3.0, 0.0]]], np.float32),
-    ...     labels=np.array([[[0, 1]], [[255, 1]]], np.uint8),
-    ... )
-    >>> maps = Trivial(images, classes=2)(torch.zeros(1, 3, 1, 2), torch.zeros(1, 1, 1, 2))
-    >>> maps["depth"].tolist(), maps["semantic"].argmax(dim=1).tolist()
-    ([[[[2.0, 2.0]]]], [[[1, 1]]])
     """
 
     def __init__(self, images: SplitArrays, *, classes: int) -> None:

@@ -94,13 +94,6 @@ def published_frames(folder: Path = PUBLISHED) -> Mapping[str, pd.DataFrame]:
     """Return the paper's numbers as frames named `influence`, `performance` and `inputs`.
 
     `dataset` says which table a row is from: Tables I and III print different numbers for Sum60.
-
-    Examples
-    --------
-    >>> frames = published_frames()
-    >>> influence = frames["influence"].set_index(["network", "source"])
-    >>> print(influence.loc[("jrn-cat1", "depth"), "omega"])
-    0.0759
     """
     tables = {TABLE_I: "jrn_table1.csv", TABLE_III: "jrn_table3.csv"}
     parts = [printed_rows(folder / path).assign(dataset=name) for name, path in tables.items()]

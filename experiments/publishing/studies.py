@@ -92,13 +92,7 @@ def read_study(folder: Path) -> Study:
 
 
 def in_order(frame: pd.DataFrame) -> pd.DataFrame:
-    """Sort rows by network as in Table I, others after it; otherwise the order stays.
-
-    Examples
-    --------
-    >>> list(in_order(pd.DataFrame({"network": ["jrn-cat1", "mine", "jrn-cat60"]}))["network"])
-    ['jrn-cat60', 'jrn-cat1', 'mine']
-    """
+    """Sort rows by network as in Table I, others after it; otherwise the order stays."""
     if frame.empty:
         return frame
     places = {network: place for place, network in enumerate(["input", *GROUPS])}
@@ -165,11 +159,7 @@ STUDY_FIGURES: Mapping[str, Callable[[Study], Figure | None]] = {
 
 
 def depth_words(levels: pd.Series) -> dict[str, str]:
-    """Name bins of depth with their unit.
-
-    >>> depth_words(pd.Series(["all", "depth:2-4", "depth:4-inf"]))
-    {'depth:2-4': 'depth 2–4 m', 'depth:4-inf': 'depth over 4 m'}
-    """
+    """Name bins of depth with their unit."""
     words = {}
     for level in levels.unique():
         if found := re.fullmatch(r"depth:([\d.]+)-([\d.]+|inf)", level):

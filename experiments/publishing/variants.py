@@ -45,20 +45,12 @@ OTHER = Ink("0.55", "D")
 
 
 def design_of(network: str) -> str:
-    """Return the network of the paper's condition that has the same design.
-
-    >>> design_of("jrn-cat60-crossfit")
-    'jrn-cat60'
-    """
+    """Return the network of the paper's condition that has the same design."""
     return network.removesuffix(CROSS_FITTED)
 
 
 def ink_of(network: str) -> Ink:
-    """Return a network's look: a colour a design, a marker a group, hollow if cross-fitted.
-
-    >>> ink_of("jrn-cat60-crossfit")
-    Ink(colour='#0173b2', marker='o', filled=False)
-    """
+    """Return a network's look: a colour a design, a marker a group, hollow if cross-fitted."""
     design = design_of(network)
     if design not in COLOURS:
         return Ink(OTHER.colour, OTHER.marker, filled=design == network)
@@ -71,11 +63,7 @@ def variant_inks(networks: Iterable[str]) -> dict[str, Ink]:
 
 
 def label_of(network: str) -> str:
-    """Return a network's name as figures write it.
-
-    >>> label_of("jrn-cat60-crossfit"), label_of("jrn-cat60")
-    ('cat60 cross-fitted', 'cat60')
-    """
+    """Return a network's name as figures write it."""
     words = " cross-fitted" if network != design_of(network) else ""
     return design_of(network).removeprefix(PREFIX) + words
 
@@ -85,12 +73,7 @@ NOT_OF_MEANS = ["full", "muted", "p_value", "p_holm", "checkpoint_sha256"]
 
 
 def by_design(frame: pd.DataFrame) -> pd.DataFrame:
-    """Sort rows by design, those of the paper first, each in-sample and then cross-fitted.
-
-    >>> frame = pd.DataFrame({"network": ["jrn-sum1", "jrn-cat1-crossfit", "jrn-cat1"]})
-    >>> by_design(frame)["network"].tolist()
-    ['jrn-cat1', 'jrn-cat1-crossfit', 'jrn-sum1']
-    """
+    """Sort rows by design, those of the paper first, each in-sample and then cross-fitted."""
     designs = dict.fromkeys([*PAPER, *map(design_of, frame["network"])])
     place = {design: place for place, design in enumerate(designs)}
     key = frame["network"].map(

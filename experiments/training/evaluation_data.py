@@ -76,11 +76,7 @@ def write_set(study: Study, split: str, path: Path, *, compact: bool = False) ->
 def quantise(
     values: NDArray[np.floating[Any]], scale: float, kind: type[np.unsignedinteger[Any]] = np.uint8
 ) -> NDArray[np.unsignedinteger[Any]]:
-    """Round to whole multiples of `scale`, within the range of the integers.
-
-    >>> quantise(np.array([0.0, 0.5, 1.2]), 1 / 255).tolist()
-    [0, 128, 255]
-    """
+    """Round to whole multiples of `scale`, within the range of the integers."""
     steps = np.rint(values.astype(np.float64) / scale)
     return steps.clip(0, np.iinfo(kind).max).astype(kind)
 

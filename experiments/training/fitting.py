@@ -79,11 +79,7 @@ class ShuffledEpochs(Sampler[Draw]):
 
 
 def held_out_images(count: int, share: float, seed: int) -> NDArray[np.bool_]:
-    """Choose the training images that only watch the loss; bool (count,).
-
-    >>> int(held_out_images(795, 0.1, seed=0).sum())
-    80
-    """
+    """Choose the training images that only watch the loss; bool (count,)."""
     watching = np.zeros(count, dtype=bool)
     watching[np.random.default_rng((seed, 1)).permutation(count)[: round(share * count)]] = True
     return watching

@@ -32,13 +32,6 @@ def published_rows(table: pd.DataFrame) -> pd.DataFrame:
     table
         A table with the columns of ``influence.csv``, ``performance.csv``, ``interactions.csv``
         or ``distance.csv``; the last is kept whole.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"metric": ["rms", "rms", "sqr_rel"], "source": "depth",
-    ...                       "target": "semantic", "level": ["all", "depth:0-2", "depth:0-2"]})
-    >>> published_rows(table)[["metric", "level"]].to_numpy().tolist()
-    [['rms', 'all'], ['sqr_rel', 'depth:0-2']]
     """
     if "level" not in table:
         return table

@@ -43,11 +43,7 @@ FULL = "full"
 
 
 def folds_of(count: int, folds: int, seed: int) -> NDArray[np.int64]:
-    """Deal `count` samples into folds of equal size, within one; int64 (count,).
-
-    >>> np.bincount(folds_of(8, 3, seed=0)).tolist()
-    [3, 3, 2]
-    """
+    """Deal `count` samples into folds of equal size, within one; int64 (count,)."""
     order = np.random.default_rng(seed).permutation(count)
     dealt = np.empty(count, dtype=np.int64)
     dealt[order] = np.arange(count) % folds

@@ -27,17 +27,6 @@ def check_stamp(folder: Path, facts: Mapping[str, Any]) -> None:
     ------
     InfluenceError
         If the stamp differs, cannot be read, or an unfinished run has none.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp()) / "run"
-    >>> check_stamp(folder, {"epochs": 10})
-    >>> check_stamp(folder, {"epochs": 10})
-    >>> check_stamp(folder, {"epochs": 12})  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    ...
-    influence.errors.InfluenceError: run: the training in this folder began with other settings ...
     """
     path = folder / "stamp.json"
     text = json.dumps(facts, indent=1, sort_keys=True)

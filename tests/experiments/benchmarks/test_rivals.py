@@ -92,3 +92,7 @@ def test_a_missing_value_is_an_error(fusion: Subject, monkeypatch: pytest.Monkey
     monkeypatch.setattr(rivals, "plain_pass", lambda *_: {})
     with pytest.raises(InfluenceError, match="plain pass gives other values than influence"):
         check_agreement(FUSION, fusion)
+
+
+def test_the_setups_at_the_ends() -> None:
+    assert setups_of(["x", "y"], "ends") == [(), ("x",), ("y",), ("x", "y")]

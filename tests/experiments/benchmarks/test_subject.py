@@ -82,3 +82,9 @@ def test_examples_are_the_same_every_time() -> None:
     first, second = example_maps(inputs), example_maps(inputs)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     assert not torch.equal(*first)
+
+
+def test_probabilities_sum_to_one() -> None:
+    modality = Modality("semantic", "probabilities", (3, 8, 8))
+    maps = draw_maps(modality, 2, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(maps.sum(dim=1), torch.ones(2, 8, 8))

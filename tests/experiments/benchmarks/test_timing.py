@@ -70,3 +70,8 @@ def test_conditions_are_those_that_are_measured(fusion: Subject) -> None:
     measured = next(iter(run.rows.values())).conditions()
     assert set(conditions_of(FUSION, fusion)) == set(measured)
     assert len(measured) == 4
+
+
+def test_each_round_starts_with_another_task() -> None:
+    found = interleave({"a": dict, "b": dict}, rounds=2)
+    assert [item[:2] for item in found] == [(0, "a"), (0, "b"), (1, "b"), (1, "a")]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from experiments.benchmarks.cases import INFLUENCE
 from experiments.benchmarks.verdicts import in_units_of, judge, parts_table
 
 SECONDS = {
@@ -117,3 +118,17 @@ def test_the_parts_add_up_to_the_whole() -> None:
 
 def test_nothing_measured_is_nothing_judged(tmp_path: Path) -> None:
     assert judge(tmp_path).empty
+
+
+def test_seconds_are_over_those_of_a_contender_in_the_same_round() -> None:
+    rounds = pd.DataFrame(
+        {
+            "case": "c",
+            "source": "file",
+            "statistics": [1.0, 0.0],
+            "contender": [INFLUENCE, "captum"],
+            "round": 0,
+            "seconds": [4.0, 6.0],
+        }
+    )
+    assert in_units_of("captum", rounds)[INFLUENCE].tolist() == [0.5]

@@ -218,3 +218,8 @@ def test_verdicts_have_intervals_or_are_open() -> None:
     assert claims.loc[decided, ["low", "high"]].notna().all(axis=None)
     assert (claims["low"] <= claims["high"]).all()
     assert claims["statement"].nunique() == len(CLAIMS)
+
+
+def test_a_slope_is_common_to_strata_of_their_own_heights() -> None:
+    x, y = np.array([[0.0, 1.0, 0.0, 1.0]]), np.array([[0.0, 2.0, 7.0, 9.0]])
+    assert slope_within(x, np.array([[0.0, 0.0, 1.0, 1.0]]), y).round(9).tolist() == [2.0]

@@ -108,3 +108,8 @@ def test_other_samples_are_refused() -> None:
     renamed = Rows([f"x{i}" for i in range(SAMPLES)], other.groups, other.values, other.units)
     with pytest.raises(InfluenceError, match="same samples"):
         draw_scores([rows(1), renamed], [REL], RESAMPLING, SPLITS)
+
+
+def test_quantities_are_combined_number_by_number() -> None:
+    one = Quantity(np.ones((3, 2)), np.ones((2, 4, 2)))
+    assert one.combine(np.add, one).whole.tolist() == [[2.0, 2.0]] * 3

@@ -86,3 +86,25 @@ def test_rounding_leaves_open_what_the_next_digit_could_change() -> None:
     assert band.certain.tolist() == [True, False, False]
     assert band.possible.tolist() == [True, True, False]
     assert np.isnan(band.p_value(1.0))
+
+
+def test_a_claim_is_supported_contradicted_or_open() -> None:
+    assert judge(0.1, 0.3) == SUPPORTED
+    assert judge(-0.1, 0.3) == judge(0.1, 0.3, p_value=0.1) == OPEN
+    assert judge(-0.2, 0.0) == CONTRADICTED
+    assert combine([SUPPORTED, OPEN]) == OPEN
+    assert combine([SUPPORTED, CONTRADICTED]) == CONTRADICTED
+
+
+def test_a_p_value_inverts_the_interval_of_draws() -> None:
+    assert round(p_of(np.arange(-5.0, 94.0), 0.0, groups=1000), 2) == 0.14
+
+
+def test_bands_say_what_is_above_zero() -> None:
+    band = band_of_rounding(np.array([0.001, 0.0]), np.array([0.001, 0.001]))
+    assert band.certain.tolist() == [True, False]
+    assert band.possible.tolist() == [True, True]
+    draws = np.random.default_rng(0).normal([0.0, 1.0, 0.1], 0.1, (2000, 3))
+    band = band_of_draws(np.vstack([[[0.0, 1.0, 0.1]], draws]), 0.95)
+    assert band.certain.tolist() == [False, True, False]
+    assert band.possible.tolist() == [True, True, True]

@@ -71,3 +71,11 @@ def test_an_unknown_map_is_named_with_its_neighbours() -> None:
         label_map("geo5_wan")
     with pytest.raises(InfluenceError, match="not 13"):
         label_map("geo5_wang", source=13)
+
+
+def test_the_five_classes_of_wang() -> None:
+    names = ("ground", "vertical", "ceiling", "furniture", "object")
+    assert class_names("geo5_wang") == names
+    unlabelled, wall, floor, ceiling = 0, 21, 11, 4
+    found = label_map("geo5_wang")[[unlabelled, wall, floor, ceiling]]
+    assert found.tolist() == [255, 1, 0, 2]

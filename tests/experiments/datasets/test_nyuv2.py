@@ -167,3 +167,8 @@ def test_the_real_depths_are_metres(real: SampleSet) -> None:
     for index in range(0, len(real), 50):
         depth = real[index].depth
         assert 0.3 < float(depth.min()) < float(np.median(depth)) < float(depth.max()) < 10.0
+
+
+def test_the_official_split_has_795_and_654_images() -> None:
+    assert len(official_split("train")) == 795
+    assert len(official_split("test")) == 654

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from experiments.figures.paper_tables import paper_tables
+from experiments.figures.paper_tables import _printed_name, paper_tables
 from experiments.publishing.published import PUBLISHED, printed_rows
 from experiments.publishing.variants import mean_performance
 from influence.display.table import format_table
@@ -98,3 +98,7 @@ def test_a_missing_number_is_left_out() -> None:
     liu = rows[rows["network"].str.startswith("Liu")]
     assert "sqr_rel" not in set(liu["metric"])
     assert liu.loc[liu["metric"] == "log10", "value"].item() == 0.087
+
+
+def test_a_network_has_the_name_that_the_paper_prints() -> None:
+    assert _printed_name("jrn-cat60-crossfit") == "Cat60"

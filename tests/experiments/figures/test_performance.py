@@ -173,3 +173,8 @@ def test_points_lie_inside_however_far_a_fit_goes(figure8: Figure) -> None:
                 x, y = np.asarray(line.get_xydata()).T
                 assert axes.get_xlim()[0] < x.min() <= x.max() < axes.get_xlim()[1]
                 assert axes.get_ylim()[0] < y.min() <= y.max() < axes.get_ylim()[1]
+
+
+def test_the_one_far_value_of_eight_is_found() -> None:
+    found = in_bulk([1.0, 2.0, 2.0, 1.5, 1.2, 1.4, 50.0, 1.0])
+    assert found.tolist() == [True] * 6 + [False, True]

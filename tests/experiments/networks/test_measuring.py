@@ -145,3 +145,15 @@ def test_the_network_has_the_names_of_its_label_set(study: NetworkStudy) -> None
     network = trivial_network(study, "arora6")
     assert network.name == "trivial-arora6"
     assert network.outputs[1].classes == ("other", "wall", "floor", "cabinet", "bed", "chair")
+
+
+def test_the_trivial_predictor_knows_the_mean_depth_and_the_usual_class() -> None:
+    images = SplitArrays(
+        ids=("a", "b"),
+        rgb=np.zeros((2, 1, 2, 3), np.uint8),
+        depth=np.array([[[1.0, 2.0]], [[3.0, 0.0]]], np.float32),
+        labels=np.array([[[0, 1]], [[255, 1]]], np.uint8),
+    )
+    maps = Trivial(images, classes=2)(torch.zeros(1, 3, 1, 2), torch.zeros(1, 1, 1, 2))
+    assert maps["depth"].tolist() == [[[[2.0, 2.0]]]]
+    assert maps["semantic"].argmax(dim=1).tolist() == [[[1, 1]]]

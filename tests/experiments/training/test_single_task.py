@@ -100,3 +100,7 @@ def test_kept_predictions_of_other_networks_are_made_anew(study: Study) -> None:
     in_sample = predict_split(replace(study, folds=1), "train").depth
     assert np.abs(fitted - in_sample).max() > 1e-3
     np.testing.assert_array_equal(predict_split(study, "train").depth, fitted)
+
+
+def test_folds_are_as_large_as_each_other_within_one() -> None:
+    assert np.bincount(folds_of(8, 3, seed=0)).tolist() == [3, 3, 2]

@@ -39,3 +39,12 @@ def test_a_damaged_stamp_is_a_message(tmp_path: Path, text: str) -> None:
     (tmp_path / "stamp.json").write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(InfluenceError, match="stamp"):
         check_stamp(tmp_path, {})
+
+
+def test_a_run_goes_on_only_with_what_it_began_with(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    check_stamp(folder, {"epochs": 10})
+    check_stamp(folder, {"epochs": 10})
+    message = "run: the training in this folder began with other settings "
+    with pytest.raises(InfluenceError, match=message):
+        check_stamp(folder, {"epochs": 12})
