@@ -154,6 +154,11 @@ DROPOUTS = {"without dropout": 0.0, "with dropout": 0.25}
 SEEDS = (0, 1, 2)
 """Of trainings and data."""
 
+COLUMNS = (
+    "data", "training", "seed", "source", "mute", "step", "full", "omega", "omega_low",
+    "omega_high", "taken", "damage", "place", "distance", "outside", "threshold",
+)  # fmt: skip
+
 DISTANCE = ["mute", "source", "place", "distance", "outside", "threshold"]
 LADDER = (1, 2, 4, 8)
 """Constants so many deviations above the mean of every channel."""
@@ -178,23 +183,8 @@ def damage_of(scene: str, training: str, *, samples: int = 2000, seed: int = 0) 
     found = run.influence.merge(run.distance[DISTANCE], on=["mute", "source"], how="left")
     others = {"x": ("y",), "y": ("x",)}
     least = found["source"].map({source: about.least_error(own) for source, own in others.items()})
-    return pd.DataFrame(
-        {
-            "data": scene,
-            "training": training,
-            "seed": seed,
-            "source": found["source"],
-            "mute": found["mute"],
-            "step": found["mute"].map({"mean": 0} | ladder),
-            "full": found["full"],
-            "omega": found["omega"],
-            "omega_low": found["omega_low"],
-            "omega_high": found["omega_high"],
-            "taken": least - found["full"],
-            "damage": found["muted"] - least,
-            "place": found["place"],
-            "distance": found["distance"].astype(float),
-            "outside": found["outside"].astype(float),
-            "threshold": found["threshold"].astype(float),
-        }
-    )
+    found = found.astype(dict.fromkeys(("distance", "outside", "threshold"), float)).assign(
+        data=scene, training=training, seed=seed, step=found["mute"].map({"mean": 0} | ladder),
+        taken=least - found["full"], damage=found["muted"] - least,
+    )  # fmt: skip
+    return found[list(COLUMNS)]

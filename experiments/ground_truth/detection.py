@@ -17,8 +17,8 @@ from scipy import optimize
 
 from experiments.ground_truth.game import true_values
 from experiments.ground_truth.gaussian import GaussianWorld, Polynomial
-from experiments.ground_truth.simulation import Simulation
-from experiments.ground_truth.world import LAYOUTS, World
+from experiments.ground_truth.simulation import Simulation, share_error
+from experiments.ground_truth.world import LAYOUTS, World, layout_facts
 from experiments.ground_truth.worlds import switched
 from influence.analysis.power import detectable_omega
 from influence.metrics.registry import METRICS, find_metrics
@@ -88,9 +88,9 @@ def count_alarms(
     Holm's adjusted p-value is; the family is all sources and metrics of a set, as in a
     measurement.
     """
-    world, groups = family.world, LAYOUTS[layout]
+    world = family.world
     metrics = find_metrics(world.metrics)
-    simulation = Simulation(world, world.metrics, mute, groups, setups="each")
+    simulation = Simulation(world, world.metrics, mute, LAYOUTS[layout], setups="each")
     tests = list(product(family.sources, metrics))
     p_values = np.concatenate(
         [
@@ -101,35 +101,19 @@ def count_alarms(
     )  # (tests, sets)
     raw = np.asarray(p_values <= LEVEL)
     adjusted = np.array([holm(p.tolist()) for p in p_values.T]).T <= LEVEL
+    names = {"world": world.name, "mute": mute} | layout_facts(layout)
     for i, (source, metric) in enumerate(tests):
-        yield _record(family, mute, layout, source, metric.name, raw[i], adjusted[i])
-    whole = np.asarray(raw.any(0)), np.asarray(adjusted.any(0))
-    yield _record(family, mute, layout, "any", "any", *whole)
+        own = {"source": source, "metric": metric.name}
+        yield names | own | _shares(raw[i], adjusted[i])
+    yield names | {"source": "any", "metric": "any"} | _shares(raw.any(0), adjusted.any(0))
 
 
-def _record(
-    family: Family,
-    mute: str,
-    layout: str,
-    source: str,
-    metric: str,
-    raw: NDArray[np.bool_],
-    adjusted: NDArray[np.bool_],
-) -> dict[str, Any]:
-    groups, sets = LAYOUTS[layout], len(raw)
-    found = {
-        "world": family.world.name,
-        "mute": mute,
-        "data": layout,
-        "n": len(groups),
-        "groups": int(groups.max()) + 1,
-        "source": source,
-        "metric": metric,
-        "sets": sets,
-    }
+def _shares(raw: NDArray[np.bool_], adjusted: NDArray[np.bool_]) -> dict[str, float]:
+    """Return the shares of sets with an alarm, and their standard errors."""
+    found: dict[str, float] = {"sets": len(raw)}
     for name, alarms in (("raw", raw), ("holm", adjusted)):
         share = float(alarms.mean())
-        found |= {name: share, f"{name}_error": float(np.sqrt(share * (1 - share) / sets))}
+        found |= {name: share, f"{name}_error": share_error(share, len(raw))}
     return found
 
 
@@ -171,8 +155,8 @@ def find_power(effect: Effect, layout: str, *, sets: int, draws: int = 1000) -> 
     `predicted` is what `influence.analysis.power` says of it, from the standard errors of the same
     sets.
     """
-    groups, metric = LAYOUTS[layout], METRICS[effect.metric]
-    simulation = Simulation(effect.world, (effect.metric,), MUTE, groups, setups="each")
+    metric = METRICS[effect.metric]
+    simulation = Simulation(effect.world, (effect.metric,), MUTE, LAYOUTS[layout], setups="each")
     p_values, errors = [], []
     for simulated in simulation.run(sets, draws=draws):
         p_values.append(simulated.p_values(metric, MUTE, SOURCE))
@@ -183,15 +167,13 @@ def find_power(effect: Effect, layout: str, *, sets: int, draws: int = 1000) -> 
         "metric": effect.metric,
         "world": effect.world.name,
         "mute": MUTE,
-        "data": layout,
-        "n": len(groups),
-        "groups": int(groups.max()) + 1,
+        **layout_facts(layout),
         "omega": effect.omega,
         "sets": sets,
         "power": share,
         "omega_error": error,
         "predicted": predicted_power(effect.omega, error),
-        "standard_error": float(np.sqrt(share * (1 - share) / sets)),
+        "standard_error": share_error(share, sets),
     }
 
 

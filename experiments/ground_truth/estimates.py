@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.ground_truth.game import true_values
-from experiments.ground_truth.simulation import CHUNK, Simulated, Simulation, key_of
-from experiments.ground_truth.world import ANSWER, LAYOUTS, World
+from experiments.ground_truth.simulation import CHUNK, Simulated, Simulation, key_of, share_error
+from experiments.ground_truth.world import ANSWER, LAYOUTS, World, layout_facts
 from experiments.ground_truth.worlds import WORLDS
 from influence.measurement.pipeline import measure
 from influence.metrics.metric import Metric
@@ -110,11 +110,12 @@ def cover(case: Case, layout: str, *, sets: int, draws: int = 2000) -> Iterator[
 
     Its coverage is the share of the sets whose interval holds the true value.
     """
-    world, metric, groups = WORLDS[case.world], METRICS[case.metric], LAYOUTS[layout]
+    world, metric = WORLDS[case.world], METRICS[case.metric]
     quantities, truth = exact(world.sites), true_values(world, case.metric, case.mute)
     true = np.array([truth[q.kind, "+".join(q.players)] for q in quantities])[:, None]
     held = np.zeros(len(quantities))
-    for simulated in Simulation(world, (case.metric,), case.mute, groups).run(sets, draws=draws):
+    simulation = Simulation(world, (case.metric,), case.mute, LAYOUTS[layout])
+    for simulated in simulation.run(sets, draws=draws):
         low, high = _intervals(simulated, metric, world.sites)
         held += ((low <= true) & (true <= high)).sum(1)
     for quantity, share in zip(quantities, held / (sets // CHUNK * CHUNK), strict=True):
@@ -122,14 +123,12 @@ def cover(case: Case, layout: str, *, sets: int, draws: int = 2000) -> Iterator[
             "metric": case.metric,
             "world": case.world,
             "mute": case.mute,
-            "data": layout,
-            "n": len(groups),
-            "groups": int(groups.max()) + 1,
+            **layout_facts(layout),
             "kind": quantity.kind,
             "players": "+".join(quantity.players),
             "sets": sets,
             "coverage": share,
-            "standard_error": float(np.sqrt(share * (1 - share) / sets)),
+            "standard_error": share_error(share, sets),
         }
 
 

@@ -82,13 +82,13 @@ def _row(what: str, cases: int, value: str, limit: str, met: Any) -> dict[str, A
 
 
 def _bias(bias: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    exact = bias[bias["metric"].isin(EXACT)]
-    reached = exact["z"].abs().max()
-    yield _row("bias of means over places, size of z", len(exact), f"at most {reached:.2f}",
-               f"at most {CHANCE}", reached <= CHANCE)  # fmt: skip
-    largest = bias["in_errors"].abs().max()
-    yield _row("bias of everything, in standard errors", len(bias), f"at most {largest:.2f}",
-               f"at most {BIAS}", largest <= BIAS)  # fmt: skip
+    exact = bias.loc[bias["metric"].isin(EXACT), "z"]
+    for what, sizes, limit in (
+        ("bias of means over places, size of z", exact.abs(), CHANCE),
+        ("bias of everything, in standard errors", bias["in_errors"].abs(), BIAS),
+    ):
+        most = sizes.max()
+        yield _row(what, len(sizes), f"at most {most:.2f}", f"at most {limit}", most <= limit)
 
 
 def _coverage(coverage: pd.DataFrame) -> Iterator[dict[str, Any]]:

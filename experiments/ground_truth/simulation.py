@@ -25,7 +25,7 @@ from influence.plan.setups import choose_setups
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import RowKey, Rows, Sums
 
-__all__ = ["CHUNK", "Simulated", "Simulation", "key_of"]
+__all__ = ["CHUNK", "Simulated", "Simulation", "key_of", "share_error"]
 
 Array = NDArray[np.float64]
 
@@ -36,6 +36,11 @@ CHUNK = 25
 def key_of(metric: Metric, condition: Condition) -> RowKey:
     """Return the key of a metric's rows under a condition."""
     return RowKey(condition, ANSWER, metric.statistic.name)
+
+
+def share_error(share: float, sets: int) -> float:
+    """Return the standard error of a share of independent sets."""
+    return float(np.sqrt(share * (1 - share) / sets))
 
 
 @dataclass(frozen=True)
@@ -148,11 +153,8 @@ class Simulation:
         """Mute every site; the partners of shuffle are within each set, and the same in all."""
         partners = (np.arange(CHUNK)[:, None] * len(follows) + follows).ravel()
         replace = parse_mute(self.mute).replace
+        places = np.arange(len(partners))
         return {
-            m.name: replace(
-                SiteTensor(
-                    clean[m.name], m, np.arange(len(partners)), clean[m.name][partners], seed
-                )
-            )
+            m.name: replace(SiteTensor(clean[m.name], m, places, clean[m.name][partners], seed))
             for m in self.world.network().inputs
         }

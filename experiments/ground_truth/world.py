@@ -14,7 +14,7 @@ from torch import Tensor
 from influence.network.joint_network import JointNetwork
 from influence.plan.setups import Setup
 
-__all__ = ["ANSWER", "LAYOUTS", "Draw", "World"]
+__all__ = ["ANSWER", "LAYOUTS", "Draw", "World", "layout_facts"]
 
 ANSWER = "answer"
 """The output of every world's network."""
@@ -42,23 +42,16 @@ class World(Protocol):
 
     def network(self) -> JointNetwork:
         """Return the network; its facts hold the true moments of the inputs."""
-        ...
 
     def draw(self, stream: np.random.Generator, groups: NDArray[np.int64]) -> Draw:
         """Draw one sample for each entry of `groups`; samples of a group are alike."""
-        ...
 
     def value(self, metric: str, mute: str, setup: Setup) -> float:
         """Return what the metric tends to on ever more samples, in closed form."""
-        ...
 
 
 SIZES = (1, 2, 3, 4, 5)
 """Samples of one group, in turn; the 654 test images of NYU-Depth v2 show 215 scenes."""
-
-
-def _alone(count: int) -> NDArray[np.int64]:
-    return np.arange(count)
 
 
 def _grouped(count: int) -> NDArray[np.int64]:
@@ -69,9 +62,15 @@ def _grouped(count: int) -> NDArray[np.int64]:
 
 
 LAYOUTS: dict[str, NDArray[np.int64]] = {
-    "100 samples": _alone(100),
-    "654 samples": _alone(654),
+    "100 samples": np.arange(100),
+    "654 samples": np.arange(654),
     "100 samples in groups of 1 to 5": _grouped(100),
     "654 samples in groups of 1 to 5": _grouped(654),
 }
 """For each sample the number of its group, by the name of the layout."""
+
+
+def layout_facts(name: str) -> dict[str, str | int]:
+    """Return the columns of a table that say which layout, and how large it is."""
+    groups = LAYOUTS[name]
+    return {"data": name, "n": len(groups), "groups": int(groups.max()) + 1}
