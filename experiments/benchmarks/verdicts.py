@@ -47,20 +47,12 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
 
 def judge(folder: Path) -> pd.DataFrame:
     """Return one row a judged line: what, the case, the source of the data, value, limit, met."""
-    frames = {
-        name: read_records(folder / f"{name}.csv")
-        for name in ("rounds", "checks", "flops", "intervals", "memory")
-    }
+    makers = {"rounds": _of_rounds, "checks": _of_checks, "flops": _of_flops,
+              "intervals": _of_intervals, "memory": _of_memory}  # fmt: skip
     lines = [
         line
-        for name, make in (
-            ("rounds", _of_rounds),
-            ("checks", _of_checks),
-            ("flops", _of_flops),
-            ("intervals", _of_intervals),
-            ("memory", _of_memory),
-        )
-        if (frame := frames[name]) is not None
+        for name, make in makers.items()
+        if (frame := read_records(folder / f"{name}.csv")) is not None
         for line in make(frame)
     ]
     judged = pd.DataFrame(lines, columns=["case", "source", "what", "value", "limit"])

@@ -38,7 +38,7 @@ __all__ = [
     "training_labels",
 ]
 
-TOLD = ("network", "loss", "options", "loss_options", "changes", "labelled", "teacher")
+DECISIVE = ("network", "loss", "options", "loss_options", "changes", "labelled", "teacher")
 """The fields of a plan that decide the weights, beside recipe and seed."""
 
 
@@ -65,9 +65,9 @@ def train_network(study: NetworkStudy, name: str) -> None:
     )
     arrays = study.load_split("train", plan.labels)
     arrays = replace(arrays, labels=training_labels(study, plan, arrays))
-    told = {key: value for key, value in asdict(plan).items() if key in TOLD}
+    facts = {key: value for key, value in asdict(plan).items() if key in DECISIVE}
     data = Pictures(arrays, plan.recipe)
-    fit(training, data, study.folder(name), facts=told | {"data": arrays.digest})
+    fit(training, data, study.folder(name), facts=facts | {"data": arrays.digest})
 
 
 def load_network(study: NetworkStudy, name: str) -> nn.Module:

@@ -17,7 +17,7 @@ from experiments.training.export import joint_network
 from experiments.training.fitting import fit, publish_weights
 from experiments.training.joint import PredictedMaps
 from experiments.training.network_training import NetworkTraining
-from experiments.training.single_task import input_statistics, predict_split
+from experiments.training.single_task import Moments, input_statistics, predict_split
 from influence.data.evaluation_file import EvaluationFile
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
@@ -136,9 +136,7 @@ def measure_member(sweep: Sweep, member: Member, anew: bool = False) -> Path:
     return folder
 
 
-def _statistics(
-    sweep: Sweep, condition: Condition
-) -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:
+def _statistics(sweep: Sweep, condition: Condition) -> dict[str, Moments]:
     path = sweep.statistics_path(condition)
     if not path.is_file():
         raise InfluenceError(

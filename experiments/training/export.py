@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from experiments.training.fitting import publish_weights
 from experiments.training.joint import joint_folder, load_joint
 from experiments.training.report_tables import gather_histories
 from experiments.training.single_task import (
+    Moments,
     input_statistics,
     parts_of,
     single_task_folder,
@@ -44,47 +45,26 @@ def export_joint(study: Study, variant: str) -> Path:
         trained_on=study.trained_on,
         notes=f"{module.config} {study.joint}",
     )
-    size = (study.height, study.width)
+    size, k = (study.height, study.width), len(classes)
+    depth, semantic = torch.full((2, 1, *size), 2.0), torch.full((2, k, *size), 1 / k)
     path = checkpoint_path(study, variant)
-    k = len(classes)
-    example = {
-        "depth": torch.full((2, 1, *size), 2.0),
-        "semantic": torch.full((2, k, *size), 1 / k),
-    }
-    export_checkpoint(network, path, example)
+    export_checkpoint(network, path, {"depth": depth, "semantic": semantic})
     return path
 
 
 def joint_network(
     module: nn.Module,
-    statistics: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    statistics: Mapping[str, Moments],
     classes: tuple[str, ...],
     **facts: Any,
 ) -> JointNetwork:
     """Wrap a joint refinement network; `statistics` as `input_statistics` returns them."""
-    (mean, std), (semantic_mean, semantic_std) = statistics["depth"], statistics["semantic"]
-    return JointNetwork(
-        module,
-        inputs=(
-            Modality(
-                "depth",
-                "depth",
-                shape=(1, None, None),
-                unit="m",
-                mean=tuple(mean),
-                std=tuple(std),
-            ),
-            Modality(
-                "semantic",
-                "probabilities",
-                shape=(len(classes), None, None),
-                mean=tuple(semantic_mean),
-                std=tuple(semantic_std),
-            ),
-        ),
-        outputs=(Output("depth", "depth"), Output("semantic", "probabilities", classes)),
-        **facts,
-    )
+    (mean, std), shape = statistics["depth"], (len(classes), None, None)
+    depth = Modality("depth", "depth", (1, None, None), unit="m", mean=mean, std=std)
+    mean, std = statistics["semantic"]
+    semantic = Modality("semantic", "probabilities", shape, mean=mean, std=std)
+    outputs = (Output("depth", "depth"), Output("semantic", "probabilities", classes))
+    return JointNetwork(module, (depth, semantic), outputs, **facts)
 
 
 def export_weights(study: Study, task: str) -> Path:

@@ -28,6 +28,7 @@ from influence.runtime.files import replace_on_success, sha256_of
 from models.single_task import DepthNetwork, SegmentationNetwork, single_task_loss
 
 __all__ = [
+    "Moments",
     "Predictions",
     "folds_of",
     "input_statistics",
@@ -141,13 +142,8 @@ def predict_split(study: Study, split: str) -> Predictions:
         for task in TASKS:
             _predict(study, task, part, arrays, chosen, into=maps)
     with replace_on_success(cache) as aside:
-        np.savez(
-            aside,
-            depth=maps.depth,
-            semantic=maps.semantic,
-            networks=networks,
-            data=arrays.digest,
-        )
+        found = {"depth": maps.depth, "semantic": maps.semantic}
+        np.savez(aside, **found, networks=networks, data=arrays.digest)
     return maps
 
 
@@ -165,21 +161,20 @@ def weights_path(study: Study, task: str, part: str = FULL) -> Path:
     )
 
 
-def input_statistics(study: Study) -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:
+Moments = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation of each channel."""
+
+
+def input_statistics(study: Study) -> dict[str, Moments]:
     """Mean and standard deviation of each input channel over all pixels of the training images."""
     maps = predict_split(study, "train")
     channels: dict[str, NDArray[Any]] = {"depth": maps.depth[:, None], "semantic": maps.semantic}
-    statistics = {}
-    for name, values in channels.items():
-        moments = [
-            (float(x.mean(dtype=np.float64)), float(x.std(dtype=np.float64)))
-            for x in (values[:, channel] for channel in range(values.shape[1]))
-        ]
-        statistics[name] = (
-            tuple(mean for mean, _ in moments),
-            tuple(deviation for _, deviation in moments),
-        )
-    return statistics
+    return {name: _moments(np.moveaxis(values, 1, 0)) for name, values in channels.items()}
+
+
+def _moments(channels: NDArray[Any]) -> Moments:
+    mean = tuple(float(x.mean(dtype=np.float64)) for x in channels)
+    return mean, tuple(float(x.std(dtype=np.float64)) for x in channels)
 
 
 @torch.inference_mode()
