@@ -73,7 +73,6 @@ def example_maps(modalities: Sequence[Modality], samples: int = 16) -> list[Tens
 MemoryBatch = tuple[dict[str, Tensor], dict[str, Tensor]]
 """Inputs and targets by name, samples first."""
 
-
 STEPS = {"depth": 1e-3, "probabilities": 1 / 255, "image": 1 / 255}
 """How finely inputs are stored, by kind: depth in millimetres, the rest in bytes."""
 NO_LABEL, NO_DEPTH = 255, 0

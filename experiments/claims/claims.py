@@ -9,8 +9,7 @@ from typing import NamedTuple, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.claims.designs import Statistic
-from experiments.claims.draws import CROSS
+from experiments.claims.draws import CROSS, Statistic
 from experiments.claims.fits import Scale, bend, powers
 from experiments.claims.judgement import Band
 from experiments.claims.statistics import kendall, spearman

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.claims.designs import Designs
-from experiments.claims.draws import Quantity, Score, draw_scores
+from experiments.claims.draws import Designs, Quantity, Score, draw_scores
 from experiments.claims.statistics import asymmetry, balance, relative
 from experiments.claims.worlds import Measured, Printed
 from experiments.publishing.published import DEPTH, NETWORKS, PUBLISHED, SEMANTIC

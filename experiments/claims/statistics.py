@@ -50,7 +50,6 @@ def _correlation(x: Array, y: Array, *, centred: bool = False) -> Array:
 
 METHODS: Mapping[str, Callable[[Array, Array], Array]] = {"spearman": spearman, "kendall": kendall}
 
-
 BEST: Mapping[str, float] = {"semantic": 100.0, "depth": 0.0}
 """Target -> its performance if nothing were wrong: 100 x mean IoU, -100 x rel(sqr)."""
 

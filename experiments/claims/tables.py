@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from experiments.claims import fits
 from experiments.claims.claims import POINTS
-from experiments.claims.designs import Images, Terms
-from experiments.claims.draws import CROSS
+from experiments.claims.draws import CROSS, Images, Terms
 from experiments.claims.fits import KINDS, Scale, fit_curve, powers
 from experiments.claims.judgement import CONFIDENCE
 from experiments.claims.sources import PRIMARY, Trained

@@ -13,8 +13,7 @@ from typing import Literal, NamedTuple, Protocol, Required, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.claims.designs import Designs, Estimate, Images, Role, Statistic, Terms
-from experiments.claims.draws import Quantity
+from experiments.claims.draws import Designs, Estimate, Images, Quantity, Role, Statistic, Terms
 from experiments.claims.judgement import CONFIDENCE, Band, band_of_draws, band_of_rounding, p_of
 
 __all__ = ["Found", "Measured", "Named", "Printed", "Test", "World"]

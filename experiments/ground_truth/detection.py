@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from experiments.ground_truth.game import true_values
 from experiments.ground_truth.gaussian import GaussianWorld, Polynomial
 from experiments.ground_truth.simulation import Simulation, share_error
-from experiments.ground_truth.world import LAYOUTS, World, layout_facts
+from experiments.ground_truth.world import LAYOUTS, World, layout_facts, true_values
 from experiments.ground_truth.worlds import switched
 from influence.analysis.power import detectable_omega
 from influence.metrics.registry import METRICS, find_metrics
@@ -60,7 +59,6 @@ NOISE = GaussianWorld(
     "noise", "the truth has nothing to do with a and b, which the network uses",
     {(0,): 0.5, (1,): 0.3}, {}, (0.0, 0.0), ((1.0, 0.0), (0.0, 1.0)),
 )  # fmt: skip
-
 
 FAMILIES = (
     Family(

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.ground_truth.game import true_values
 from experiments.ground_truth.simulation import CHUNK, Simulated, Simulation, key_of, share_error
-from experiments.ground_truth.world import ANSWER, LAYOUTS, World, layout_facts
+from experiments.ground_truth.world import ANSWER, LAYOUTS, World, layout_facts, true_values
 from experiments.ground_truth.worlds import WORLDS
 from influence.measurement.pipeline import measure
 from influence.metrics.metric import Metric
@@ -23,7 +22,6 @@ __all__ = ["CASES", "MUTES", "Case", "cover", "find_bias"]
 
 MUTES = ("zero", "mean", "shuffle", "noise", "constant:1")
 CELL = ["mute", "metric", "kind", "players"]
-
 
 ROUNDING = 1e-9
 """What varies less than this from set to set does so by rounding alone."""
@@ -99,7 +97,6 @@ CASES = (
     Case("mean_iou", "xor maps", "shuffle"),
     Case("rms", "lens", "constant:1"),
 )
-
 """Constants, each such that no quantity is zero in every sample; shuffle; and as a limit a product
 of sources, whose squared errors have tails far longer than those measured on NYU-Depth v2.
 """

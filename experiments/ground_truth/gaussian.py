@@ -76,7 +76,6 @@ class PolynomialNetwork(nn.Module):
 LEVEL = 20.0
 """Added to network and truth, so that rms, a metric of depth, meets no value below zero."""
 
-
 SHARES = (0.25, 0.2, 0.55)
 """How much of the variance a group, a sample and a place have each for themselves."""
 

@@ -49,15 +49,12 @@ def _rank_correlation(one: pd.Series[float], other: pd.Series[float]) -> float:
 COVERAGE = (0.93, 0.97)
 """Between these lies the share of intervals that hold the truth."""
 
-
 ALARMS = 0.06
 BIAS = 0.3
 POWER = 0.1
 
-
 EXACT = ("mse", "accuracy")
 """Metrics that are means over places: what is measured has no bias at all."""
-
 
 CHANCE = 4.5
 """Standard normal numbers by the thousand do not reach this."""

@@ -36,7 +36,6 @@ __all__ = [
 DEPTH_SOURCES = ("true", "predicted")
 """Where the depth input comes from: the sensor, or the network `PREDICTOR` from the picture."""
 
-
 PREDICTOR = "fcrn-depth"
 MILLIMETRE = 1e-3
 DEPTH_RANGE = (MILLIMETRE, 10.0)  # metres

@@ -26,7 +26,6 @@ __all__ = [
 
 PREFIX, CROSS_FITTED = "jrn-", "-crossfit"
 
-
 GROUPS = {
     "jrn-cat60": "loose",
     "jrn-sum60": "coupled",
@@ -35,7 +34,6 @@ GROUPS = {
     "jrn-cat1": "coupled",
 }
 """Network -> its computation (Sec. III-B of arXiv 1702.08009), in the order of Table I."""
-
 
 PAPER = tuple(GROUPS)
 MARKERS = {"loose": "o", "coupled": "s"}

@@ -76,9 +76,7 @@ def gather_histories(sweep: Sweep) -> Path:
 
 
 MUTES = ("zero", "mean", "uniform", "shuffle", "noise")
-
 """The panel without `optimal`, whose constants would have to be learned for every network."""
-
 
 TRAINED_ON = "NYU-Depth v2, 795 official training images at 160x120, {} predictions"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.ground_truth.game import true_values
+from experiments.ground_truth.world import true_values
 from experiments.ground_truth.worlds import WORLDS
 from influence.metrics.registry import METRICS
 from influence.statistics.coalitions import exact
