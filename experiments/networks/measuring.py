@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from experiments.datasets.sample import IGNORE
 from experiments.networks.study import NetworkStudy
 from experiments.networks.training import export_network, load_network
 from experiments.training.arrays import SplitArrays
 from experiments.training.configuration import Plan, make_config
-from experiments.training.evaluation_data import quantise
-from influence.data.evaluation_file import write_evaluation_file
+from experiments.training.evaluation_data import MILLIMETRE, quantise, write_with_truth
 from influence.errors import unknown
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork, Modality, Output
@@ -37,8 +35,7 @@ DEPTH_SOURCES = ("true", "predicted")
 """Where the depth input comes from: the sensor, or the network `PREDICTOR` from the picture."""
 
 PREDICTOR = "fcrn-depth"
-MILLIMETRE = 1e-3
-DEPTH_RANGE = (MILLIMETRE, 10.0)  # metres
+MAX_DEPTH = 10.0  # metres
 
 
 def write_test_file(study: NetworkStudy, labels: str, depth_source: str) -> Path:
@@ -58,20 +55,14 @@ def write_test_file(study: NetworkStudy, labels: str, depth_source: str) -> Path
     true = arrays.depth[:, None]
     depth = true if depth_source == "true" else _predicted(study, arrays.rgb)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_evaluation_file(
+    rgb = np.ascontiguousarray(arrays.rgb.transpose(0, 3, 1, 2))
+    write_with_truth(
         path,
-        inputs={
-            "rgb": np.ascontiguousarray(arrays.rgb.transpose(0, 3, 1, 2)),
-            "depth": quantise(depth, MILLIMETRE, np.uint16),
-        },
-        targets={"depth": quantise(arrays.depth, MILLIMETRE, np.uint16), "semantic": arrays.labels},
-        ids=arrays.ids,
+        arrays,
+        MAX_DEPTH,
+        inputs={"rgb": rgb, "depth": quantise(depth, MILLIMETRE, np.uint16)},
+        attributes={"inputs/depth": {"unit": "m", "scale": MILLIMETRE}},
         name=f"NYU-Depth v2, {depth_source} depth",
-        attributes={
-            "inputs/depth": {"unit": "m", "scale": MILLIMETRE},
-            "targets/depth": {"unit": "m", "ignore": 0, "scale": MILLIMETRE, "range": DEPTH_RANGE},
-            "targets/semantic": {"ignore": IGNORE, "classes": list(arrays.classes)},
-        },
     )
     return path
 
@@ -153,10 +144,8 @@ def measure_network(study: NetworkStudy, name: str, options: Sequence[str] = ())
     for source in sources_of(plan):
         data = write_test_file(study, plan.labels, source)
         arguments = ["measure", str(checkpoint), "--data", str(data), "--mute", plan.mutes]
-        for site in plan.sites:
-            arguments += ["--site", site]
-        for metric in asked:
-            arguments += ["--metric", metric]
+        arguments += [f"--site={site}" for site in plan.sites]
+        arguments += [f"--metric={metric}" for metric in asked]
         out = run_folder(study, name, source)
         main([*arguments, "--out", str(out), *options], standalone_mode=False)
 

@@ -131,22 +131,19 @@ def _figure7(path: Path, performance: pd.DataFrame) -> pd.DataFrame:
             rows.append(
                 {
                     "network": network,
-                    "dataset": TABLE_I,
-                    "mute": UNSTATED,
-                    "site": "input",
                     "source": source,
                     "target": target,
                     "metric": metric,
-                    "level": "all",
                     "higher_is_better": higher,
                     "unit": "m" if metric in METRES else None,
                     "full": value,
                     "muted": round(value - omega if higher else value + omega, 6),
                     "omega": omega,
-                    "n": TEST_IMAGES,
                 }
             )
-    return pd.DataFrame(rows).reindex(columns=INFLUENCE_COLUMNS)
+    facts = {"dataset": TABLE_I, "mute": UNSTATED, "site": "input", "level": "all"}
+    table = pd.DataFrame(rows).assign(**facts, n=TEST_IMAGES)
+    return table.reindex(columns=INFLUENCE_COLUMNS)
 
 
 def _natural(printed: float, factor: float) -> float:

@@ -131,7 +131,7 @@ def draw_plant(rng: np.random.Generator, *, scale: float = 1.0) -> Parts:
     return (pot, *leaves)
 
 
-def _small_plant(rng: np.random.Generator) -> Parts:
+def _plant(rng: np.random.Generator) -> Parts:
     return draw_plant(rng, scale=rng.uniform(0.6, 1.0))
 
 
@@ -149,12 +149,6 @@ def _table_lamp(rng: np.random.Generator) -> Parts:
 
 
 SMALL_THINGS: dict[str, Callable[[np.random.Generator], Parts]] = {
-    "box": _box,
-    "ball": _ball,
-    "bottle": _bottle,
-    "cup": _cup,
-    "bowl": _bowl,
-    "book pile": _book_pile,
-    "plant": _small_plant,
-    "table lamp": _table_lamp,
+    draw.__name__.strip("_").replace("_", " "): draw
+    for draw in (_box, _ball, _bottle, _cup, _bowl, _book_pile, _plant, _table_lamp)
 }

@@ -242,19 +242,10 @@ def _slats(rng: np.random.Generator) -> Map:
 
 
 PATTERNS: dict[str, Callable[[np.random.Generator], Map]] = {
-    "plain": _plain,
-    "plaster": _plaster,
-    "wood": _wood,
-    "planks": _planks,
-    "tiles": _tiles,
-    "bricks": _bricks,
-    "checker": _checker,
-    "stripes": _stripes,
-    "dots": _dots,
-    "fabric": _fabric,
-    "carpet": _carpet,
-    "slats": _slats,
-}
+    draw.__name__.strip("_"): draw
+    for draw in (_plain, _plaster, _wood, _planks, _tiles, _bricks, _checker, _stripes, _dots,
+                 _fabric, _carpet, _slats)
+}  # fmt: skip
 
 
 def _paint(material: Material, rng: np.random.Generator) -> Map:

@@ -143,22 +143,14 @@ def _sensor(camera: Camera, size: tuple[int, int]) -> Any:
     view = mi.ScalarTransform4f().look_at(
         origin=origin.tolist(), target=(origin + camera.axes[2]).tolist(), up=[0, 0, 1]
     )
-    film = {
-        "type": "hdrfilm",
-        "width": size[1],
-        "height": size[0],
-        "rfilter": {"type": "box"},
-        "pixel_format": "rgb",
-        "component_format": "float32",
-    }
+    pixels = {"rfilter": {"type": "box"}, "pixel_format": "rgb", "component_format": "float32"}
+    lens = {"fov": float(np.degrees(camera.fov)), "fov_axis": "x", "near_clip": 0.01}
     return mi.load_dict(
         {
             "type": "perspective",
-            "fov": float(np.degrees(camera.fov)),
-            "fov_axis": "x",
-            "near_clip": 0.01,
+            **lens,
             "to_world": view,
-            "film": film,
+            "film": {"type": "hdrfilm", "width": size[1], "height": size[0], **pixels},
             "sampler": {"type": "multijitter", "sample_count": SAMPLES_PER_PIXEL},
         }
     )

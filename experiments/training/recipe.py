@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -64,7 +63,11 @@ class Recipe:
 
 def make_optimiser(network: nn.Module, recipe: Recipe, *, steps: int) -> Any:
     """Make what Lightning's `configure_optimizers` returns; `steps` is the length of training."""
-    groups, rates = _groups(network.named_parameters(), recipe)
+    slow, fast = [], []
+    for name, parameter in network.named_parameters():
+        (slow if name.startswith(recipe.slow_parts) else fast).append(parameter)
+    both = ((slow, recipe.slow_rate), (fast, recipe.rate))
+    groups = [{"params": parameters, "lr": rate} for parameters, rate in both if parameters]
     optimiser: torch.optim.Optimizer
     if recipe.optimiser == "adamw":
         optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
@@ -76,7 +79,7 @@ def make_optimiser(network: nn.Module, recipe: Recipe, *, steps: int) -> Any:
     if recipe.schedule == "one_cycle":
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser,
-            rates,
+            [group["lr"] for group in groups],
             total_steps=steps + 1,
             pct_start=recipe.warm_up,
             cycle_momentum=recipe.optimiser == "adamw",
@@ -84,16 +87,3 @@ def make_optimiser(network: nn.Module, recipe: Recipe, *, steps: int) -> Any:
     else:
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps)
     return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def _groups(
-    parameters: Iterable[tuple[str, nn.Parameter]], recipe: Recipe
-) -> tuple[list[dict[str, Any]], list[float]]:
-    slow: list[nn.Parameter] = []
-    fast: list[nn.Parameter] = []
-    for name, parameter in parameters:
-        (slow if name.startswith(recipe.slow_parts) else fast).append(parameter)
-    both = [
-        (group, rate) for group, rate in ((slow, recipe.slow_rate), (fast, recipe.rate)) if group
-    ]
-    return [{"params": group, "lr": rate} for group, rate in both], [rate for _, rate in both]
