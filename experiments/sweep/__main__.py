@@ -63,13 +63,14 @@ def measure(sweep: Sweep, places: tuple[str, ...], jobs: int, anew: bool) -> Non
 @click.pass_obj
 def gather(sweep: Sweep) -> None:
     """Put the runs together into the tables of reports/sweep/."""
-    from experiments.sweep.gathering import (
+    from experiments.sweep.members import (
         gather_designs,
         gather_facts,
         gather_seeds,
         gather_tables,
+        score_training_inputs,
+        test_file,
     )
-    from experiments.sweep.members import score_training_inputs, test_file
     from experiments.training.evaluation_data import score_inputs
 
     for path in (*gather_tables(sweep), *gather_seeds(sweep)):

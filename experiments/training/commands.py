@@ -96,7 +96,7 @@ def study_commands(
     @click.pass_obj
     def export(study: Study) -> None:
         """Publish checkpoints, single-task weights and the histories of the losses."""
-        from experiments.training.export import export_histories, export_joint, export_weights
+        from experiments.training.joint import export_histories, export_joint, export_weights
 
         for task in TASKS:
             click.echo(export_weights(study, task))
@@ -118,7 +118,7 @@ def study_commands(
     def learn_optimal(study: Study) -> None:
         """Learn the constants of the mute 'optimal' on the training images, into checkpoints."""
         from experiments.training.evaluation_data import write_set
-        from experiments.training.export import checkpoint_path
+        from experiments.training.joint import checkpoint_path
         from influence.mutes.optimal import learn_optimal
         from influence.network.checkpoints import load_checkpoint, refill_checkpoint
 
@@ -161,7 +161,7 @@ def study_commands(
     @click.pass_obj
     def measure(study: Study, options: tuple[str, ...]) -> None:
         """Measure the joint networks; further options go to `influence measure`."""
-        from experiments.training.export import checkpoint_path
+        from experiments.training.joint import checkpoint_path
         from influence.cli import main
 
         checkpoints = [str(checkpoint_path(study, variant)) for variant in study.variants]

@@ -12,7 +12,7 @@ from PIL import Image
 from experiments.datasets.sample import CLASSES
 from experiments.rooms import render as renderer
 from experiments.rooms.__main__ import COUNTS, HERE, open_study, scenes
-from experiments.training.export import checkpoint_path
+from experiments.training.joint import checkpoint_path
 from influence.data.evaluation_file import EvaluationFile
 from influence.network.checkpoints import load_checkpoint
 from models.jrn import VARIANTS
