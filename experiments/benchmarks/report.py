@@ -20,10 +20,8 @@ from influence.display.plots.style import COLUMN_WIDTH, GREY, inks, styled
 __all__ = [
     "blocks",
     "draw_times",
-    "evaluation_seconds",
     "in_order",
     "in_units_of",
-    "interval_seconds",
     "judge",
     "parts_table",
     "summary",

@@ -31,9 +31,7 @@ from influence.network.joint_network import JointNetwork, Modality
 from influence.results.run import Run
 
 __all__ = [
-    "CAPTUM",
     "TOLERANCE",
-    "Values",
     "captum_differences",
     "check_agreement",
     "plain_pass",

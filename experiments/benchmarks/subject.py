@@ -40,7 +40,6 @@ __all__ = [
     "draw_maps",
     "example_maps",
     "file_batches",
-    "memory_batches",
     "prepared",
     "synchronise",
     "write_data",
@@ -145,11 +144,6 @@ def _target(
         stored = np.where(nowhere, NO_DEPTH, quantise(metres, STEPS["depth"], np.uint16))
         return stored, {"ignore": NO_DEPTH, "scale": STEPS["depth"], "unit": "m"}
     return (prediction + prediction.std() * noise).numpy(), {}
-
-
-def memory_batches(path: Path, batch_size: int) -> list[MemoryBatch]:
-    """Read an evaluation file into a list of batches, decoded."""
-    return list(file_batches(path, batch_size))
 
 
 def file_batches(path: Path, batch_size: int) -> Iterator[MemoryBatch]:
@@ -273,7 +267,7 @@ def prepared(
             network=network.to(device),
             checkpoint=load_checkpoint(checkpoint).to(device),
             path=data,
-            memory=memory_batches(data, batch_size),
+            memory=list(file_batches(data, batch_size)),
             batch_size=batch_size,
             device=device,
         )

@@ -31,15 +31,7 @@ from influence.mutes.registry import parse_mutes
 from influence.plan.conditions import Condition
 from influence.plan.plan import Plan
 
-__all__ = [
-    "conditions_of",
-    "contenders",
-    "count_flops",
-    "interleave",
-    "parts_of",
-    "shared_path",
-    "time_case",
-]
+__all__ = ["conditions_of", "contenders", "count_flops", "interleave", "time_case"]
 
 Task = Callable[[], object]
 

@@ -26,15 +26,7 @@ from influence.results.tables import read_table
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import Rows, match_samples
 
-__all__ = [
-    "PRIMARY",
-    "TABLE",
-    "Trained",
-    "find_networks",
-    "input_rows",
-    "measured_worlds",
-    "printed_world",
-]
+__all__ = ["PRIMARY", "Trained", "find_networks", "input_rows", "measured_worlds", "printed_world"]
 
 Array = NDArray[np.float64]
 

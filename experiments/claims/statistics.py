@@ -11,7 +11,6 @@ from scipy import stats
 from influence.display.plots.performance import upper_envelope
 
 __all__ = [
-    "BEST",
     "METHODS",
     "asymmetry",
     "balance",

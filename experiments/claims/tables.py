@@ -20,16 +20,7 @@ from experiments.claims.sources import PRIMARY, Trained
 from experiments.claims.statistics import METHODS, gap_below, gap_of_pairings, vertices
 from experiments.claims.worlds import Measured, Named, Printed, Test, World
 
-__all__ = [
-    "confidence_of",
-    "correlation_table",
-    "curve_table",
-    "direction",
-    "fit_table",
-    "hull_table",
-    "images_of",
-    "network_table",
-]
+__all__ = ["correlation_table", "curve_table", "fit_table", "hull_table", "network_table"]
 
 Array = NDArray[np.float64]
 Record = dict[str, Any]

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from experiments.datasets.label_maps import class_names, label_map
+from experiments.datasets.nyuv2 import class_names, label_map
 from experiments.datasets.sample import Sample
 from experiments.datasets.source_files import (
     check_split,

@@ -26,7 +26,6 @@ from influence.statistics.bootstrap import holm
 __all__ = [
     "EFFECTS",
     "FAMILIES",
-    "LEVEL",
     "Effect",
     "Family",
     "count_alarms",

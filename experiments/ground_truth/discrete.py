@@ -136,12 +136,13 @@ class DiscreteWorld:
             return alike
         mean, std = self.moments()
         if mute == "noise":
-            return _outer([_rounded(m, s, k) for m, s, k in zip(mean, std, shape, strict=True)])
+            alone = [_rounded(*law) for law in zip(mean, std, shape, strict=True)]
+            return reduce(np.multiply.outer, alone)
         number = {"zero": np.zeros(len(shape)), "mean": mean}.get(mute)
         if number is None:
             number = np.full(len(shape), float(mute.removeprefix("constant:")))
         read = [int(np.clip(np.rint(x), 0, k - 1)) for x, k in zip(number, shape, strict=True)]
-        return _outer([np.eye(k)[r] for r, k in zip(read, shape, strict=True)])
+        return reduce(np.multiply.outer, [np.eye(k)[r] for r, k in zip(read, shape, strict=True)])
 
     def confusion(self, mute: str, setup: Setup) -> Array:
         """Return the probability of every true class with every answer, (classes, classes)."""
@@ -161,11 +162,6 @@ class DiscreteWorld:
         either = found.sum(0) + found.sum(1) - right
         values = {"accuracy": right.sum(), "mean_iou": (right / either)[either > 0].mean()}
         return float(values[metric])
-
-
-def _outer(alone: list[Array]) -> Array:
-    """Multiply the distributions of independent symbols."""
-    return reduce(np.multiply.outer, alone)
 
 
 def _rounded(mean: float, std: float, count: int) -> Array:

@@ -63,7 +63,7 @@ def measure(study: NetworkStudy, arguments: tuple[str, ...]) -> None:
 @click.pass_obj
 def gather(study: NetworkStudy) -> None:
     """Put the runs together into the tables of reports/networks/; compare networks."""
-    from experiments.networks.gathering import gather_comparisons, gather_history, gather_tables
+    from experiments.networks.measuring import gather_comparisons, gather_history, gather_tables
 
     for path in (*gather_tables(study), gather_comparisons(study), gather_history(study)):
         click.echo(path)

@@ -29,7 +29,6 @@ from influence.network.joint_network import JointNetwork, Modality, Output
 from influence.network.sites import check_modules, edges_of
 
 __all__ = [
-    "as_joint_network",
     "checkpoint_path",
     "export_network",
     "load_network",

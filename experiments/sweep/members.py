@@ -37,7 +37,6 @@ __all__ = [
     "gather_histories",
     "gather_seeds",
     "gather_tables",
-    "load_member",
     "measure_member",
     "score_training_inputs",
     "test_file",

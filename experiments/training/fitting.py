@@ -31,8 +31,7 @@ from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from experiments.training.network_training import Batch, NetworkTraining
-from experiments.training.recipe import Recipe
-from experiments.training.stamps import check_stamp
+from experiments.training.recipe import Recipe, check_stamp
 from influence.errors import InfluenceError
 from influence.runtime.files import replace_on_success
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.datasets.label_maps import class_names, label_map
+from experiments.datasets.nyuv2 import class_names, label_map
 from experiments.datasets.sample import CLASSES, IGNORE, SampleSet
 from experiments.datasets.scannet import ScanNetFrames, nearest
 from influence.errors import InfluenceError
