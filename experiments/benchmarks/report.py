@@ -224,13 +224,13 @@ def summary(folder: Path) -> str:
         return "Not measured yet."
     units = in_units_of("plain pass", rounds)
     columns = [name for name in (INFLUENCE, "setup loop", "captum") if name in units]
-    table = units[columns].reset_index().fillna("")
+    table = units[columns].reset_index()
     facts = machine.iloc[0]
     return (
         f"Time over that of one plain evaluation pass with torchmetrics ({facts['cpu']}, "
         f"{facts['threads']} threads, torch {facts['torch']}; median of "
         f"{_span(rounds.groupby('case')['round'].nunique())} rounds; more in "
-        f"[reports/benchmarks](reports/benchmarks/README.md)):\n\n{plain_table(table)}"
+        f"[reports/benchmarks](reports/benchmarks/README.md)):\n\n{plain_table(table, '')}"
     )
 
 
@@ -239,7 +239,7 @@ def blocks(folder: Path) -> dict[str, str]:
     makers: Mapping[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
         "parts": ("rounds", parts_table),
         "times": ("rounds", _times),
-        "checks": ("checks", lambda frame: frame.fillna("")),
+        "checks": ("checks", lambda frame: frame),
         "flops": ("flops", _flops),
         "intervals": ("intervals", _intervals),
         "memory": ("memory", _memory),
@@ -248,7 +248,8 @@ def blocks(folder: Path) -> dict[str, str]:
     found = {"judged": plain_table(judge(folder))}
     for block, (name, make) in makers.items():
         frame = read_records(folder / f"{name}.csv")
-        found[block] = "Not measured yet." if frame is None else plain_table(make(frame))
+        missing = "nan" if block == "flops" else ""
+        found[block] = "Not measured yet." if frame is None else plain_table(make(frame), missing)
     return found
 
 
@@ -270,7 +271,7 @@ def _times(rounds: pd.DataFrame) -> pd.DataFrame:
         rounds=("round", "nunique"),
     )  # fmt: skip
     table = medians[[name for name in names if name in medians]].reset_index()
-    return table.merge(facts, on="case").fillna("")
+    return table.merge(facts, on="case")
 
 
 def _flops(flops: pd.DataFrame) -> pd.DataFrame:

@@ -258,7 +258,7 @@ def network_table(
             frame[column], frame[f"{column}_low"], frame[f"{column}_high"] = whole[0], low, high
         frames.append(frame)
     by_name = {own.name: own for own in trained}
-    frame = _networks(printed, [by_name[name] for name in printed.names]).assign(seed=pd.NA)
+    frame = _networks(printed, [by_name[name] for name in printed.names]).assign(seed=None)
     for name, column in QUANTITIES.items():
         frame[column] = printed.observed(name)
     table = pd.concat([*frames, frame.astype({"seed": "Int64"})], ignore_index=True)

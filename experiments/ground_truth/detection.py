@@ -102,7 +102,8 @@ def count_alarms(
     for i, (source, metric) in enumerate(tests):
         own = {"source": source, "metric": metric.name}
         yield names | own | _shares(raw[i], adjusted[i])
-    yield names | {"source": "any", "metric": "any"} | _shares(raw.any(0), adjusted.any(0))
+    whole = np.asarray(raw.any(0)), np.asarray(adjusted.any(0))
+    yield names | {"source": "any", "metric": "any"} | _shares(*whole)
 
 
 def _shares(raw: NDArray[np.bool_], adjusted: NDArray[np.bool_]) -> dict[str, float]:

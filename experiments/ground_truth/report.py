@@ -110,7 +110,7 @@ def blocks(folder: Path) -> dict[str, str]:
     }
     tables = _tables(folder)
     return {
-        name: plain_table(make(tables[name]).fillna("")) if name in tables else "Not simulated yet."
+        name: plain_table(make(tables[name]), "") if name in tables else "Not simulated yet."
         for name, make in makers.items()
     }
 

@@ -213,7 +213,7 @@ def check_page(path: Path, blocks: Mapping[str, str] | None = None) -> str:
     return ""
 
 
-def plain_table(frame: pd.DataFrame) -> str:
+def plain_table(frame: pd.DataFrame, missing: str = "nan") -> str:
     """Return a frame in Markdown, floats with three digits.
 
     >>> print(plain_table(pd.DataFrame({"case": ["a"], "seconds": [0.12345], "met": [False]})))
@@ -222,8 +222,10 @@ def plain_table(frame: pd.DataFrame) -> str:
     | a      |     0.123 | **no** |
     """
     shown = frame.copy()
-    for column in shown.select_dtypes(bool):
-        shown[column] = shown[column].map({True: "yes", False: "**no**"})
+    for column in frame.columns[frame.isna().any()]:
+        shown[column] = frame[column].astype(object).fillna(missing)
+    for column in frame.select_dtypes(bool):
+        shown[column] = frame[column].map({True: "yes", False: "**no**"})
     return str(shown.to_markdown(index=False, floatfmt=".3g"))
 
 

@@ -157,8 +157,8 @@ def _noise(rng: np.random.Generator, *, smooth: float = 1.0, stretch: float = 1.
     radius = np.hypot(f[None, :], stretch * f[:, None])
     radius[0, 0] = np.inf
     spectrum = np.fft.fft2(rng.standard_normal((TEXELS, TEXELS))) / radius**smooth
-    field: Map = np.fft.ifft2(spectrum).real
-    return field / field.std()
+    field = np.fft.ifft2(spectrum).real
+    return np.asarray(field / field.std())
 
 
 def _grid(repeats: int) -> tuple[Map, Map]:

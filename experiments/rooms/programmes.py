@@ -16,8 +16,8 @@ __all__ = ["PROGRAMMES", "add_more"]
 def _relative(anchor: Item, item: Item, x: float, y: float, turn: float) -> Item:
     """Place an item in the frame of another one."""
     c, s = float(np.cos(anchor.angle)), float(np.sin(anchor.angle))
-    at = {"x": anchor.x + c * x - s * y, "y": anchor.y + s * x + c * y}
-    return replace(item, **at, angle=anchor.angle + turn)
+    x, y = anchor.x + c * x - s * y, anchor.y + s * x + c * y
+    return replace(item, x=x, y=y, angle=anchor.angle + turn)
 
 
 def _add_chairs(plan: FloorPlan, rng: np.random.Generator, table: Item) -> None:

@@ -72,11 +72,12 @@ class Recipe:
 
 def make_optimiser(network: nn.Module, recipe: Recipe, *, steps: int) -> Any:
     """Make what Lightning's `configure_optimizers` returns; `steps` is the length of training."""
-    slow, fast = [], []
+    slow: list[nn.Parameter] = []
+    fast: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
         (slow if name.startswith(recipe.slow_parts) else fast).append(parameter)
-    both = ((slow, recipe.slow_rate), (fast, recipe.rate))
-    groups = [{"params": parameters, "lr": rate} for parameters, rate in both if parameters]
+    both = [(x, rate) for x, rate in ((slow, recipe.slow_rate), (fast, recipe.rate)) if x]
+    groups = [{"params": parameters, "lr": rate} for parameters, rate in both]
     optimiser: torch.optim.Optimizer
     if recipe.optimiser == "adamw":
         optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
@@ -88,7 +89,7 @@ def make_optimiser(network: nn.Module, recipe: Recipe, *, steps: int) -> Any:
     if recipe.schedule == "one_cycle":
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser,
-            [group["lr"] for group in groups],
+            [rate for _, rate in both],
             total_steps=steps + 1,
             pct_start=recipe.warm_up,
             cycle_momentum=recipe.optimiser == "adamw",

@@ -142,8 +142,8 @@ def predict_split(study: Study, split: str) -> Predictions:
         for task in TASKS:
             _predict(study, task, part, arrays, chosen, into=maps)
     with replace_on_success(cache) as aside:
-        found = {"depth": maps.depth, "semantic": maps.semantic}
-        np.savez(aside, **found, networks=networks, data=arrays.digest)
+        facts = {"networks": np.array(networks), "data": np.array(arrays.digest)}
+        np.savez(aside, depth=maps.depth, semantic=maps.semantic, **facts)  # type: ignore[arg-type]
     return maps
 
 

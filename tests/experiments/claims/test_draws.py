@@ -117,17 +117,17 @@ def test_quantities_are_combined_number_by_number() -> None:
 
 Array = NDArray[np.float64]
 
-DRAWS, SPLITS = 4000, 2
+MANY, TWO = 4000, 2
 LABELS = ("a", "a", "a", "b", "c", "d")
 VALUES = np.array([1.0, 2.0, 6.0, 4.0, 5.0, 8.0])
-DESIGNS = Designs(LABELS, Resampling(draws=DRAWS), units=50)
+DESIGNS = Designs(LABELS, Resampling(draws=MANY), units=50)
 
 
 def still(values: Array) -> Quantity:
     """Return numbers that no image changes."""
     return Quantity(
-        np.broadcast_to(values, (1 + DRAWS, len(values))),
-        np.broadcast_to(values, (2, SPLITS + DRAWS, len(values))),
+        np.broadcast_to(values, (1 + MANY, len(values))),
+        np.broadcast_to(values, (2, TWO + MANY, len(values))),
     )
 
 
@@ -163,7 +163,7 @@ def test_departures_from_a_fit_are_drawn_at_their_own_scale() -> None:
     """The variance of a line's slope is that of least squares: s^2 / sum of squares of x."""
     stream = np.random.default_rng(0)
     x, y = np.arange(6.0) - 2.5, stream.normal(size=6)
-    designs = Designs(tuple("abcdef"), Resampling(draws=DRAWS), units=50)
+    designs = Designs(tuple("abcdef"), Resampling(draws=MANY), units=50)
 
     def slope(x: Array, y: Array) -> Array:
         return np.asarray((x * y).sum(-1) / (x**2).sum(-1))
@@ -180,10 +180,10 @@ def test_departures_from_a_fit_are_drawn_at_their_own_scale() -> None:
 
 
 def test_halves_are_taken_in_both_orders_and_averaged_over_splits() -> None:
-    halves = np.stack([np.full((SPLITS + DRAWS, 1), 2.0), np.full((SPLITS + DRAWS, 1), 3.0)])
+    halves = np.stack([np.full((TWO + MANY, 1), 2.0), np.full((TWO + MANY, 1), 3.0)])
     halves[:, 1] *= 10  # the second split
-    own = Quantity(np.zeros((1 + DRAWS, 1)), halves)
-    designs = Designs(("a",), Resampling(draws=DRAWS), units=50)
+    own = Quantity(np.zeros((1 + MANY, 1)), halves)
+    designs = Designs(("a",), Resampling(draws=MANY), units=50)
 
     def power(x: Array, y: Array) -> Array:
         return np.asarray((x**2 * y)[:, 0])
