@@ -20,11 +20,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
-from experiments.publishing.studies import Study
-from experiments.publishing.variants import (
+from experiments.publishing.studies import (
     CROSS_FITTED,
     GROUPS,
     PAPER,
+    Study,
     design_of,
     ink_of,
     label_of,
@@ -121,7 +121,7 @@ def draw_figure7(
     published
         The printed numbers.
     influence, performance
-        Of one row a network, from `experiments.publishing.variants`.
+        Of one row a network, from `experiments.publishing.studies`.
     mutes
         Of the measured panels; the paper does not say what its muted inputs hold.
     """

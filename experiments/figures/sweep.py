@@ -16,16 +16,19 @@ from matplotlib.figure import Figure
 from experiments.figures.performance import draw_figure7, draw_figure8
 from experiments.publishing.files import Output
 from experiments.publishing.published import DEPTH, PRINTED, SEMANTIC, printed_rows
-from experiments.publishing.studies import MUTE, Study, depth_words, read_study
-from experiments.publishing.variants import (
+from experiments.publishing.studies import (
     CROSS_FITTED,
     GROUPS,
+    MUTE,
     PAPER,
+    Study,
     by_design,
+    depth_words,
     design_of,
     label_of,
     mean_influence,
     mean_performance,
+    read_study,
     variant_inks,
 )
 from influence.display.plots.interactions import draw_interactions
@@ -69,7 +72,7 @@ def paper_tables(
     printed
         The folder of the printed tables.
     performance
-        One row a network, from `experiments.publishing.variants`, with that of the inputs as a
+        One row a network, from `experiments.publishing.studies`, with that of the inputs as a
         network called `input`.
     others
         The performance of networks of different build, with the columns of `performance.csv`.

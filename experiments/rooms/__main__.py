@@ -12,9 +12,9 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
-from experiments.datasets.rooms import RoomsFolder
 from experiments.datasets.sample import Sample
 from experiments.publishing.commands import run
+from experiments.rooms.render import RoomsFolder
 from experiments.training.commands import study_commands
 from experiments.training.configuration import read_settings
 from experiments.training.study import Study

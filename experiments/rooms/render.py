@@ -7,6 +7,7 @@ surface, guided by the exact geometry.
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -19,15 +20,16 @@ from PIL import Image
 from scipy.ndimage import median_filter
 from tqdm import tqdm
 
-from experiments.datasets.sample import Sample
+from experiments.datasets.sample import CLASSES, IGNORE, Sample
+from experiments.datasets.source_files import read_picture
 from experiments.rooms.materials import texture
 from experiments.rooms.parts import Part
 from experiments.rooms.scene import Room, draw_room
 from experiments.rooms.tracing import Hits, cast, load_scene, trace
-from influence.errors import unknown
+from influence.errors import InfluenceError, unknown
 from influence.runtime.files import replace_on_success
 
-__all__ = ["SPLITS", "denoise", "render_room", "render_scene", "render_split", "room_seed"]
+__all__ = ["RoomsFolder", "denoise", "render_room", "render_scene", "render_split", "room_seed"]
 
 Map = NDArray[np.float32]
 
@@ -217,3 +219,36 @@ def _develop(
     srgb = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.maximum(x, 1e-9) ** (1 / 2.4) - 0.055)
     encoded: NDArray[np.uint8] = np.rint(255 * np.clip(srgb, 0, 1)).astype(np.uint8)
     return encoded
+
+
+class RoomsFolder:
+    """DIR/{train,test}/{rgb,depth,labels}/NNNN.png.
+
+    `rgb` is uint8, `depth` uint16 millimetres, `labels` the uint8 class 0..4 or 255.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], split: str) -> None:
+        self.root = Path(root) / split
+        self.ids = tuple(path.stem for path in sorted((self.root / "labels").glob("*.png")))
+        if not self.ids:
+            raise InfluenceError(
+                f"no rendered rooms in {self.root}: run `python -m experiments.rooms render` first"
+            )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Sample:
+        name = f"{self.ids[index]}.png"
+        labels = read_picture(self.root / "labels" / name).astype(np.uint8, copy=False)
+        if np.any((labels >= len(CLASSES)) & (labels != IGNORE)):
+            raise InfluenceError(
+                f"{self.root / 'labels' / name} holds label {labels[labels != IGNORE].max()}: "
+                f"expected 0 to {len(CLASSES) - 1}, or {IGNORE} for no label"
+            )
+        return Sample(
+            id=self.ids[index],
+            rgb=read_picture(self.root / "rgb" / name).astype(np.uint8, copy=False)[..., :3],
+            depth=read_picture(self.root / "depth" / name).astype(np.float32) / np.float32(1000),
+            labels=labels,
+        )

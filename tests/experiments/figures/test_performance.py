@@ -17,8 +17,7 @@ from experiments.figures.performance import (
     set_view,
     value_outside,
 )
-from experiments.publishing.studies import read_study
-from experiments.publishing.variants import ink_of, mean_influence, mean_performance
+from experiments.publishing.studies import ink_of, mean_influence, mean_performance, read_study
 from influence.display.plots.style import Ink
 from tests.experiments.publishing.sweep_tables import (
     SEEDED,

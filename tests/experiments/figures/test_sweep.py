@@ -10,7 +10,7 @@ import pytest
 from experiments.figures.sweep import FIGURES, _printed_name, paper_tables, read_sweep, write_sweep
 from experiments.publishing.files import TABLES, Output
 from experiments.publishing.published import PUBLISHED, printed_rows
-from experiments.publishing.variants import mean_performance
+from experiments.publishing.studies import mean_performance
 from influence.display.plots.style import FORMATS
 from influence.display.table import format_table
 from tests.experiments.figures.networks_tables import (

@@ -9,10 +9,16 @@ import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from experiments.datasets.rooms import RoomsFolder
 from experiments.rooms.__main__ import save_contact_sheet
 from experiments.rooms.parts import CEILING, GROUND, OBJECT, VERTICAL, mesh
-from experiments.rooms.render import denoise, render_room, render_scene, render_split, room_seed
+from experiments.rooms.render import (
+    RoomsFolder,
+    denoise,
+    render_room,
+    render_scene,
+    render_split,
+    room_seed,
+)
 from experiments.rooms.scene import Camera, Room, draw_room, empty_room
 from influence.errors import InfluenceError
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from experiments.datasets.rooms import RoomsFolder
 from experiments.datasets.sample import Sample
+from experiments.rooms.render import RoomsFolder
 from experiments.training.arrays import load_split
 from experiments.training.evaluation_data import quantise, write_set
 from experiments.training.joint import (

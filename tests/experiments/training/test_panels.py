@@ -12,8 +12,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from experiments.datasets.rooms import RoomsFolder
 from experiments.datasets.sample import Sample
+from experiments.rooms.render import RoomsFolder
 from experiments.training.commands import study_commands
 from experiments.training.joint import checkpoint_path
 from experiments.training.panels import write_panels

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.datasets.rooms import RoomsFolder
+from experiments.rooms.render import RoomsFolder
 from influence.errors import InfluenceError
 
 
