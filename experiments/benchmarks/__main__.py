@@ -13,9 +13,8 @@ import click
 import torch
 
 from experiments.benchmarks import intervals, memory
-from experiments.benchmarks.cases import CASES
+from experiments.benchmarks.cases import CASES, describe_machine, replace_case
 from experiments.benchmarks.networks import NETWORKS
-from experiments.benchmarks.records import describe_machine, replace_case
 from experiments.benchmarks.report import blocks, write_report
 from experiments.benchmarks.rivals import check_agreement
 from experiments.benchmarks.subject import prepared

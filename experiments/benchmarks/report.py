@@ -11,8 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.benchmarks.cases import CASES, INFLUENCE, RIVALS
-from experiments.benchmarks.records import read_records
+from experiments.benchmarks.cases import CASES, INFLUENCE, RIVALS, read_records
 from experiments.publishing.files import Output, write_csv
 from experiments.publishing.pages import plain_table
 from influence.display.plots.style import COLUMN_WIDTH, GREY, inks, styled

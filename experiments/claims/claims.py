@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.claims.draws import CROSS, Statistic
 from experiments.claims.fits import Scale, bend, powers
-from experiments.claims.judgement import Band
-from experiments.claims.statistics import kendall, spearman
+from experiments.claims.judgement import Band, kendall, spearman
 from experiments.claims.worlds import Found, How, Named, World
 
 __all__ = ["CLAIMS", "POINTS", "SYMMETRIC", "Claim", "Part"]

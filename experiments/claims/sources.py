@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.claims.draws import Designs, Quantity, Score, draw_scores
-from experiments.claims.statistics import asymmetry, balance, relative
+from experiments.claims.judgement import asymmetry, balance, relative
 from experiments.claims.worlds import Measured, Printed
 from experiments.publishing.published import DEPTH, NETWORKS, PUBLISHED, SEMANTIC
 from experiments.sweep.members import test_file

@@ -15,9 +15,8 @@ from experiments.claims import fits
 from experiments.claims.claims import POINTS
 from experiments.claims.draws import CROSS, Images, Terms
 from experiments.claims.fits import KINDS, Scale, fit_curve, powers
-from experiments.claims.judgement import CONFIDENCE
+from experiments.claims.judgement import CONFIDENCE, METHODS, gap_below, gap_of_pairings, vertices
 from experiments.claims.sources import PRIMARY, Trained
-from experiments.claims.statistics import METHODS, gap_below, gap_of_pairings, vertices
 from experiments.claims.worlds import Measured, Named, Printed, Test, World
 
 __all__ = ["correlation_table", "curve_table", "fit_table", "hull_table", "network_table"]

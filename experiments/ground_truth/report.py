@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.benchmarks.records import read_records
+from experiments.benchmarks.cases import read_records
 from experiments.ground_truth.judgement import COVERAGE, judge, rank_mutes
 from experiments.publishing.files import Output, write_csv
 from experiments.publishing.pages import plain_table

@@ -18,10 +18,10 @@ from tqdm import tqdm
 from experiments.networks.study import NetworkStudy
 from experiments.networks.training import export_network, load_network
 from experiments.publishing.files import write_csv
-from experiments.training.arrays import SplitArrays
 from experiments.training.configuration import Plan, make_config
 from experiments.training.evaluation_data import MILLIMETRE, quantise, write_with_truth
 from experiments.training.report_tables import TABLES, gather_histories, published_rows
+from experiments.training.study import SplitArrays
 from influence.analysis.comparison import COMPARISON_COLUMNS, compare
 from influence.errors import InfluenceError, unknown
 from influence.measurement.pipeline import measure

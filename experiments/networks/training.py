@@ -13,7 +13,6 @@ from torch import nn
 
 from experiments.datasets.sample import IGNORE
 from experiments.networks.study import NetworkStudy
-from experiments.training.arrays import SplitArrays
 from experiments.training.augmentation import Pictures
 from experiments.training.configuration import (
     Plan,
@@ -24,6 +23,7 @@ from experiments.training.configuration import (
 )
 from experiments.training.fitting import fit, load_weights
 from experiments.training.network_training import NetworkTraining
+from experiments.training.study import SplitArrays
 from influence.network.checkpoints import export_checkpoint
 from influence.network.joint_network import JointNetwork, Modality, Output
 from influence.network.sites import check_modules, edges_of

@@ -214,16 +214,10 @@ def check_page(path: Path, blocks: Mapping[str, str] | None = None) -> str:
 
 
 def plain_table(frame: pd.DataFrame, missing: str = "nan") -> str:
-    """Return a frame in Markdown, floats with three digits.
-
-    >>> print(plain_table(pd.DataFrame({"case": ["a"], "seconds": [0.12345], "met": [False]})))
-    | case   |   seconds | met    |
-    |:-------|----------:|:-------|
-    | a      |     0.123 | **no** |
-    """
+    """Return a frame in Markdown, floats with three digits."""
     shown = frame.copy()
-    for column in frame.columns[frame.isna().any()]:
-        shown[column] = frame[column].astype(object).fillna(missing)
+    for lacking in frame.columns[frame.isna().any()]:
+        shown[lacking] = frame[lacking].astype(object).fillna(missing)
     for column in frame.select_dtypes(bool):
         shown[column] = frame[column].map({True: "yes", False: "**no**"})
     return str(shown.to_markdown(index=False, floatfmt=".3g"))

@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from experiments.rooms.layout import Surface
+from experiments.rooms.layout import OBJECT, Part, Surface, moved
 from experiments.rooms.materials import draw_colour, draw_finish, draw_material
-from experiments.rooms.parts import OBJECT, Part, moved
 
 __all__ = ["SMALL_THINGS", "book_row", "draw_plant", "scatter"]
 

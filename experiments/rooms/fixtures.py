@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from experiments.rooms.clutter import SMALL_THINGS, draw_plant
-from experiments.rooms.layout import Item
+from experiments.rooms.layout import GROUND, OBJECT, VERTICAL, Item, Part, mirrored, moved
 from experiments.rooms.materials import (
     Colour,
     Material,
@@ -16,7 +16,6 @@ from experiments.rooms.materials import (
     draw_material,
     draw_timber,
 )
-from experiments.rooms.parts import GROUND, OBJECT, VERTICAL, Part, mirrored, moved
 
 __all__ = [
     "draw_ceiling_lamp",

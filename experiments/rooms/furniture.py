@@ -12,9 +12,17 @@ from itertools import product
 import numpy as np
 
 from experiments.rooms.clutter import book_row, scatter
-from experiments.rooms.layout import Item, Surface
+from experiments.rooms.layout import (
+    FURNITURE,
+    OBJECT,
+    VERTICAL,
+    Item,
+    Part,
+    Surface,
+    mirrored,
+    moved,
+)
 from experiments.rooms.materials import Material, draw_finish, draw_timber
-from experiments.rooms.parts import FURNITURE, OBJECT, VERTICAL, Part, mirrored, moved
 
 __all__ = [
     "draw_bed",

@@ -22,8 +22,8 @@ from tqdm import tqdm
 
 from experiments.datasets.sample import CLASSES, IGNORE, Sample
 from experiments.datasets.source_files import read_picture
+from experiments.rooms.layout import Part
 from experiments.rooms.materials import texture
-from experiments.rooms.parts import Part
 from experiments.rooms.scene import Room, draw_room
 from experiments.rooms.tracing import Hits, cast, load_scene, trace
 from influence.errors import InfluenceError, unknown

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.rooms import fixtures
-from experiments.rooms.layout import FloorPlan, Item
+from experiments.rooms.layout import CEILING, GROUND, OBJECT, VERTICAL, FloorPlan, Item, Part
 from experiments.rooms.materials import (
     Material,
     draw_colour,
@@ -16,7 +16,6 @@ from experiments.rooms.materials import (
     draw_material,
     draw_timber,
 )
-from experiments.rooms.parts import CEILING, GROUND, OBJECT, VERTICAL, Part
 from experiments.rooms.programmes import PROGRAMMES, add_more
 
 __all__ = ["Camera", "Room", "draw_camera", "draw_room", "draw_shell", "empty_room", "view_space"]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.rooms.layout import Part, mesh
 from experiments.rooms.materials import Material, texture
-from experiments.rooms.parts import Part, mesh
 from experiments.rooms.scene import Camera
 
 __all__ = ["Hits", "cast", "load_scene", "trace"]

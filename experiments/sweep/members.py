@@ -13,13 +13,13 @@ import torch
 from experiments.publishing.files import write_csv
 from experiments.sweep.study import CONDITIONS, Condition, Member, Sweep
 from experiments.training import report_tables
-from experiments.training.arrays import load_split
 from experiments.training.evaluation_data import input_scores, write_set
 from experiments.training.fitting import fit, publish_weights
 from experiments.training.joint import PredictedMaps, joint_network
 from experiments.training.network_training import NetworkTraining
 from experiments.training.report_tables import METRICS, TABLES, published_rows
 from experiments.training.single_task import Moments, input_statistics, predict_split
+from experiments.training.study import load_split
 from influence.analysis.estimates import CELL, estimate_table, read_estimates
 from influence.analysis.seeds import SEEDS_COLUMNS, aggregate_seeds
 from influence.data.evaluation_file import EvaluationFile

@@ -18,10 +18,10 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from experiments.training.arrays import SplitArrays
 from experiments.training.fitting import Draw
 from experiments.training.network_training import Batch
 from experiments.training.recipe import Recipe
+from experiments.training.study import SplitArrays
 
 __all__ = ["MOVABLE", "Pictures", "affine_mix", "augment", "color_aug"]
 

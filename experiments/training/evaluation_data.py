@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from experiments.datasets.sample import IGNORE
 from experiments.publishing.files import write_csv
-from experiments.training.arrays import SplitArrays, load_split
 from experiments.training.single_task import predict_split
-from experiments.training.study import Study
+from experiments.training.study import SplitArrays, Study, load_split
 from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork, Modality, Output

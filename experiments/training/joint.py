@@ -17,7 +17,6 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from experiments.datasets.sample import CLASSES
-from experiments.training.arrays import SplitArrays, load_split
 from experiments.training.fitting import Draw, fit, load_weights, publish_weights
 from experiments.training.network_training import Batch, NetworkTraining
 from experiments.training.recipe import Recipe
@@ -31,7 +30,7 @@ from experiments.training.single_task import (
     single_task_folder,
     weights_path,
 )
-from experiments.training.study import TASKS, Study
+from experiments.training.study import TASKS, SplitArrays, Study, load_split
 from influence.errors import InfluenceError, unknown
 from influence.network.checkpoints import export_checkpoint
 from influence.network.joint_network import JointNetwork, Modality, Output

@@ -18,11 +18,10 @@ from torch import nn
 from tqdm import tqdm
 
 from experiments.datasets.sample import CLASSES
-from experiments.training.arrays import SplitArrays, load_split
 from experiments.training.augmentation import Pictures
 from experiments.training.fitting import fit, load_weights
 from experiments.training.network_training import NetworkTraining
-from experiments.training.study import TASKS, Study
+from experiments.training.study import TASKS, SplitArrays, Study, load_split
 from influence.errors import InfluenceError, unknown
 from influence.runtime.files import replace_on_success, sha256_of
 from models.single_task import DepthNetwork, SegmentationNetwork, single_task_loss

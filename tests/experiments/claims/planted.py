@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from experiments.claims.draws import Designs, Quantity
-from experiments.claims.statistics import asymmetry, balance, relative
+from experiments.claims.judgement import asymmetry, balance, relative
 from experiments.claims.worlds import Measured
 from influence.statistics.bootstrap import Resampling
 

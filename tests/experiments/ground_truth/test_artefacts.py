@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from experiments.ground_truth.artefacts import MEETING, Scene, train
-from experiments.ground_truth.judgement import rank_mutes
-from experiments.ground_truth.planted import (
+from experiments.ground_truth.detection import (
     EXPECTED,
     judge_planted,
     planted_network,
     planted_set,
 )
+from experiments.ground_truth.judgement import rank_mutes
 from experiments.ground_truth.world import ANSWER
 
 SCENE = Scene("off centre", 6.0)

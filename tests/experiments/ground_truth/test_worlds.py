@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from experiments.ground_truth.discrete import DiscreteWorld
-from experiments.ground_truth.estimates import MUTES
 from experiments.ground_truth.gaussian import GaussianWorld
+from experiments.ground_truth.simulation import MUTES
 from experiments.ground_truth.world import ANSWER, World
 from experiments.ground_truth.worlds import WORLDS, switched
 from influence.measurement.pipeline import measure

@@ -30,7 +30,7 @@ from experiments.networks.measuring import (
 )
 from experiments.networks.study import NetworkStudy
 from experiments.networks.training import load_network
-from experiments.training.arrays import SplitArrays
+from experiments.training.study import SplitArrays
 from influence.analysis.comparison import COMPARISON_COLUMNS
 from influence.data.evaluation_file import EvaluationFile
 from influence.errors import InfluenceError

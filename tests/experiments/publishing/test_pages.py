@@ -8,7 +8,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.publishing.pages import Number, check_page, fill_page, linked_files, write_page
+from experiments.publishing.pages import (
+    Number,
+    check_page,
+    fill_page,
+    linked_files,
+    plain_table,
+    write_page,
+)
 from influence.errors import InfluenceError
 
 TABLE = """network,seed,mute,source,target,muted parts,omega,n
@@ -210,3 +217,12 @@ def test_a_number_and_a_block_are_written_anew(tmp_path: Path) -> None:
     assert page.splitlines()[0] == "It costs 16.3<!-- zero --> points."
     page = fill_page("<!-- t:begin -->old<!-- t:end -->", tmp_path, {"t": "new"})
     assert page == "<!-- t:begin -->\nnew\n<!-- t:end -->"
+
+
+def test_a_plain_table_has_three_digits_and_words() -> None:
+    frame = pd.DataFrame({"case": ["a"], "seconds": [0.12345], "met": [False]})
+    assert plain_table(frame).splitlines() == [
+        "| case   |   seconds | met    |",
+        "|:-------|----------:|:-------|",
+        "| a      |     0.123 | **no** |",
+    ]

@@ -10,8 +10,7 @@ import pytest
 
 from experiments.rooms import fixtures, furniture
 from experiments.rooms.clutter import book_row, draw_plant, scatter
-from experiments.rooms.layout import Item, Surface
-from experiments.rooms.parts import OBJECT
+from experiments.rooms.layout import OBJECT, Item, Surface
 
 BUILDERS: dict[str, Callable[[np.random.Generator], Item]] = {
     "bed": furniture.draw_bed,

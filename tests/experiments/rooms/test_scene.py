@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from experiments.rooms.clutter import SMALL_THINGS, scatter
-from experiments.rooms.layout import Item, Surface
-from experiments.rooms.parts import CEILING, GROUND, OBJECT, VERTICAL, Part, mesh
+from experiments.rooms.layout import CEILING, GROUND, OBJECT, VERTICAL, Item, Part, Surface, mesh
 from experiments.rooms.scene import (
     Camera,
     Room,

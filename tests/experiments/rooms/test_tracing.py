@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from experiments.rooms.layout import OBJECT, Part
 from experiments.rooms.materials import Material
-from experiments.rooms.parts import OBJECT, Part
 from experiments.rooms.scene import Camera
 from experiments.rooms.tracing import cast, load_scene, trace
 

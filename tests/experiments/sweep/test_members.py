@@ -26,9 +26,9 @@ from experiments.sweep.members import (
     train_member,
 )
 from experiments.sweep.study import CONDITIONS, Sweep
-from experiments.training.arrays import load_split
 from experiments.training.report_tables import METRICS
 from experiments.training.single_task import predict_split
+from experiments.training.study import load_split
 from influence.errors import InfluenceError
 from influence.results.run import read_run
 

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from experiments.training.arrays import SplitArrays
 from experiments.training.augmentation import MOVABLE, Pictures, affine_mix, augment, color_aug
 from experiments.training.recipe import Recipe
+from experiments.training.study import SplitArrays
 
 NOTHING = Recipe(colour=0.0, zoom=1.0)
 

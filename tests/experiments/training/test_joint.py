@@ -13,7 +13,6 @@ from safetensors.torch import load_file
 
 from experiments.datasets.sample import Sample
 from experiments.rooms.render import RoomsFolder
-from experiments.training.arrays import load_split
 from experiments.training.evaluation_data import quantise, write_set
 from experiments.training.joint import (
     PredictedMaps,
@@ -25,7 +24,7 @@ from experiments.training.joint import (
     train_joint,
 )
 from experiments.training.single_task import input_statistics, predict_split
-from experiments.training.study import Study
+from experiments.training.study import Study, load_split
 from influence.data.evaluation_file import EvaluationFile
 from influence.errors import InfluenceError
 from influence.network.checkpoints import load_checkpoint

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.training.arrays import load_split
 from experiments.training.single_task import (
     folds_of,
     input_statistics,
@@ -18,7 +17,7 @@ from experiments.training.single_task import (
     train_single_task,
     weights_path,
 )
-from experiments.training.study import TASKS, Study
+from experiments.training.study import TASKS, Study, load_split
 from influence.errors import InfluenceError
 
 
