@@ -30,9 +30,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def measure_peaks(
-    rounds: int,
-    sizes: tuple[int, ...] = SIZES,
-    report: Callable[[str], None] = lambda _: None,
+    rounds: int, sizes: tuple[int, ...] = SIZES, report: Callable[[str], None] = lambda _: None
 ) -> list[dict[str, Any]]:
     """Measure streams of these sizes in turn, each in a fresh process.
 

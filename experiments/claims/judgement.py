@@ -94,11 +94,7 @@ def band_of_rounding(value: Array, half: Array) -> Band:
     """Make a band of differences of printed numbers, each at most `half` off."""
     slack = 1e-9
     return Band(
-        value,
-        value > half - slack,
-        value > slack - half,
-        np.full(value.shape, np.nan),
-        np.empty(0),
+        value, value > half - slack, value > slack - half, np.full(value.shape, np.nan), np.empty(0)
     )
 
 

@@ -87,16 +87,10 @@ def fits_table(fits: pd.DataFrame) -> Table:
     entries = []
     for row in _rows(_primary(fits)):
         if name := wanted.get((row.kind, row.quantity)):
-            is_p = row.quantity == "f_statistic"
-            entries.append(
-                _entry(
-                    name,
-                    _share(row.p_value) if is_p else _number(row.value, *_ends(row), 2),
-                    direction=f"{row.source} → {row.target}",
-                    inputs=row.condition,
-                    mute=row.mute,
-                )
-            )
+            is_p, direction = row.quantity == "f_statistic", f"{row.source} → {row.target}"
+            text = _share(row.p_value) if is_p else _number(row.value, *_ends(row), 2)
+            rows = {"direction": direction, "inputs": row.condition, "mute": row.mute}
+            entries.append(_entry(name, text, **rows))
     return Table(
         pd.DataFrame(entries),
         ("inputs", "mute", "direction"),

@@ -196,9 +196,7 @@ class Sheet:
     title: str
 
     def draw(
-        self,
-        draw: Callable[[Axes, Panel, str], None],
-        write: Callable[[Axes, pd.DataFrame], None],
+        self, draw: Callable[[Axes, Panel, str], None], write: Callable[[Axes, pd.DataFrame], None]
     ) -> Figure:
         """Draw every panel, and then write the names of its points where the layout has settled."""
         lines = len(next(iter(self.columns.values())))

@@ -48,11 +48,7 @@ OTHERS = "other networks"
 DIGITS = {"depth": 3, "semantic": 2}
 """Decimals of measured values: no more than their intervals bear."""
 CHOSEN = "jrn-sum60"
-JOINT = {
-    "fcrn-joint": "FCRN-joint",
-    "hybridnet": "HybridNet",
-    "ccam": "CCAM",
-}
+JOINT = {"fcrn-joint": "FCRN-joint", "hybridnet": "HybridNet", "ccam": "CCAM"}
 """Joint networks of `reports/networks` that predict both tasks, in words of readers."""
 
 TITLES = {
@@ -137,11 +133,7 @@ def _dressed(table: Table, title: str, performance: pd.DataFrame) -> Table:
         entries=entries,
         rows=("numbers", "network"),
         title=title,
-        notes=(
-            *table.notes[:-1],
-            f"n = {_listed(entries['n'])} samples.",
-            *_trained(performance),
-        ),
+        notes=(*table.notes[:-1], f"n = {_listed(entries['n'])} samples.", *_trained(performance)),
         stacked=True,
     )
 

@@ -7,7 +7,7 @@ from functools import reduce
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor, nn
 
@@ -54,9 +54,9 @@ class DiscreteWorld:
     ----------
     name, about
         What it is called, and what it shows.
-    joint
-        Probabilities (symbols of each input ..., classes).
-    table
+    chances
+        Their joint probabilities, (symbols of each input ..., classes).
+    answers
         The network's answer to the symbols of each input, (symbols of each input ...).
     places
         How many places a sample has; one for labels of whole samples.
@@ -64,20 +64,10 @@ class DiscreteWorld:
 
     name: str
     about: str
-    joint: ArrayLike = field(repr=False)
-    table: ArrayLike = field(repr=False)
+    chances: Array = field(repr=False)
+    answers: NDArray[np.int64] = field(repr=False)
     places: int = 1
     metrics: tuple[str, ...] = ("accuracy",)
-
-    @property
-    def chances(self) -> Array:
-        """The joint distribution as an array."""
-        return np.asarray(self.joint, dtype=np.float64)
-
-    @property
-    def answers(self) -> NDArray[np.int64]:
-        """The table as an array."""
-        return np.asarray(self.table, dtype=np.int64)
 
     @property
     def sites(self) -> tuple[str, ...]:

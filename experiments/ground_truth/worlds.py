@@ -101,7 +101,7 @@ def _make(name: str, fields: Mapping[str, Any]) -> World:
         alone = fields.get("alone", [[1 - chance, chance] for chance in fields.get("bits", ())])
         symbols = fields["symbols"] if "symbols" in fields else reduce(np.multiply.outer, alone)
         joint = labelled(symbols, fields["truth"], fields["right"])
-    answer = fields["answer"] if "answer" in fields else fields["truth"]
+    answer = np.array(fields["answer"] if "answer" in fields else fields["truth"])
     metrics = tuple(fields.get("metrics", ["accuracy"]))
     return DiscreteWorld(name, fields["about"], joint, answer, fields.get("places", 1), metrics)
 

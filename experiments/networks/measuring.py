@@ -19,8 +19,8 @@ from experiments.networks.study import NetworkStudy
 from experiments.networks.training import export_network, load_network
 from experiments.publishing.files import write_csv
 from experiments.training.configuration import Plan, make_config
-from experiments.training.evaluation_data import MILLIMETRE, quantise, write_with_truth
-from experiments.training.report_tables import TABLES, gather_histories, published_rows
+from experiments.training.evaluation_data import MILLIMETRE, quantise, write_images
+from experiments.training.report_tables import TABLES, gather_losses, published_rows
 from experiments.training.study import SplitArrays
 from influence.analysis.comparison import COMPARISON_COLUMNS, compare
 from influence.errors import InfluenceError, unknown
@@ -67,7 +67,7 @@ def write_test_file(study: NetworkStudy, labels: str, depth_source: str) -> Path
     depth = true if depth_source == "true" else _predicted(study, arrays.rgb)
     path.parent.mkdir(parents=True, exist_ok=True)
     rgb = np.ascontiguousarray(arrays.rgb.transpose(0, 3, 1, 2))
-    write_with_truth(
+    write_images(
         path,
         arrays,
         MAX_DEPTH,
@@ -183,7 +183,12 @@ def gather_tables(study: NetworkStudy) -> Iterator[Path]:
     InfluenceError
         If a network has not been measured.
     """
-    folders = [*_trivial_folders(study), *(folder for _, folder in _runs(study))]
+    labels = dict.fromkeys(plan.labels for plan in study.plans.values())
+    folders = [run_folder(study, f"trivial-{label}") for label in labels] + [
+        run_folder(study, name, source)
+        for name, plan in study.plans.items()
+        for source in sources_of(plan)
+    ]
     for folder in folders:
         if not (folder / "run.json").is_file():
             raise InfluenceError(
@@ -220,18 +225,7 @@ def gather_comparisons(study: NetworkStudy) -> Path:
 def gather_history(study: NetworkStudy) -> Path:
     """Put the losses of all epochs together, of networks that were trained here."""
     runs = [({"network": name}, study.folder(name)) for name in study.plans]
-    return gather_histories(study.reports / "training.csv", runs, ["train_loss"])
-
-
-def _runs(study: NetworkStudy) -> Iterator[tuple[str, Path]]:
-    for name, plan in study.plans.items():
-        for source in sources_of(plan):
-            yield source, run_folder(study, name, source)
-
-
-def _trivial_folders(study: NetworkStudy) -> list[Path]:
-    labels = dict.fromkeys(plan.labels for plan in study.plans.values())
-    return [run_folder(study, f"trivial-{label}") for label in labels]
+    return gather_losses(study.reports / "training.csv", runs, ["train_loss"])
 
 
 def _read(study: NetworkStudy, name: str) -> dict[str, Run]:

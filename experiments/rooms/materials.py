@@ -110,11 +110,7 @@ FINISHES = {
 
 
 def draw_finish(
-    rng: np.random.Generator,
-    name: str,
-    *,
-    contrast: float | None = None,
-    span: float | None = None,
+    rng: np.random.Generator, name: str, *, contrast: float | None = None, span: float | None = None
 ) -> Material:
     """Draw a material of one of `FINISHES`, perhaps with another contrast or span than its own."""
     finish = FINISHES[name]

@@ -12,12 +12,11 @@ import torch
 
 from experiments.publishing.files import write_csv
 from experiments.sweep.study import CONDITIONS, Condition, Member, Sweep
-from experiments.training import report_tables
 from experiments.training.evaluation_data import input_scores, write_set
 from experiments.training.fitting import fit, publish_weights
 from experiments.training.joint import PredictedMaps, joint_network
 from experiments.training.network_training import NetworkTraining
-from experiments.training.report_tables import METRICS, TABLES, published_rows
+from experiments.training.report_tables import METRICS, TABLES, gather_losses, published_rows
 from experiments.training.single_task import Moments, input_statistics, predict_split
 from experiments.training.study import load_split
 from influence.analysis.estimates import CELL, estimate_table, read_estimates
@@ -80,7 +79,7 @@ def gather_histories(sweep: Sweep) -> Path:
         ({"network": member.name, "seed": member.seed}, sweep.folder(member))
         for member in sweep.members()
     ]
-    return report_tables.gather_histories(sweep.reports / "training.csv", runs)
+    return gather_losses(sweep.reports / "training.csv", runs)
 
 
 MUTES = ("zero", "mean", "uniform", "shuffle", "noise")

@@ -48,12 +48,7 @@ class Pictures(Dataset[dict[str, Tensor]]):
 
 
 def augment(
-    rgb: Tensor,
-    depth: Tensor,
-    labels: Tensor,
-    *,
-    recipe: Recipe,
-    random: np.random.Generator,
+    rgb: Tensor, depth: Tensor, labels: Tensor, *, recipe: Recipe, random: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Enlarge a window, mirror, and change the colours.
 

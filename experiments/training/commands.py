@@ -135,9 +135,11 @@ def study_commands(
     @click.pass_obj
     def score_inputs(study: Study) -> None:
         """Score the inputs themselves against the ground truth of the evaluation file."""
-        from experiments.training.evaluation_data import score_inputs
+        from experiments.publishing.files import write_csv
+        from experiments.training.evaluation_data import input_scores
 
-        click.echo(score_inputs(study.work / test_set, study.reports / "inputs.csv"))
+        scores = input_scores(study.work / test_set)
+        click.echo(write_csv(scores, study.reports / "inputs.csv"))
 
     @steps.command()
     @click.option("--variant", default="sum60", show_default=True, help="The joint network.")

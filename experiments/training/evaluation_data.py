@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from experiments.datasets.sample import IGNORE
-from experiments.publishing.files import write_csv
 from experiments.training.single_task import predict_split
 from experiments.training.study import SplitArrays, Study, load_split
 from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
@@ -20,8 +19,7 @@ from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork, Modality, Output
 from influence.plan.conditions import NO_MUTE
 
-__all__ = ["MILLIMETRE", "input_network", "input_scores", "quantise", "score_inputs",
-           "write_set", "write_with_truth"]  # fmt: skip
+__all__ = ["MILLIMETRE", "input_network", "input_scores", "quantise", "write_images", "write_set"]
 
 MILLIMETRE = 1e-3
 
@@ -49,7 +47,7 @@ def write_set(study: Study, split: str, path: Path, *, compact: bool = False) ->
     if compact:
         depth, semantic = quantise(depth, MILLIMETRE, np.uint16), quantise(semantic, 1 / 255)
         of_depth["scale"], of_semantic["scale"] = MILLIMETRE, 1 / 255
-    write_with_truth(
+    write_images(
         path,
         truth,
         study.max_depth,
@@ -60,7 +58,7 @@ def write_set(study: Study, split: str, path: Path, *, compact: bool = False) ->
     )
 
 
-def write_with_truth(
+def write_images(
     path: Path,
     truth: SplitArrays,
     max_depth: float,
@@ -125,8 +123,3 @@ def input_scores(data: Path) -> pd.DataFrame:
     """
     performance = measure(input_network(data), data, mutes=["zero"]).performance
     return performance[performance["mute"] == NO_MUTE]
-
-
-def score_inputs(data: Path, path: Path) -> Path:
-    """Write the scores of the inputs of an evaluation file into a table."""
-    return write_csv(input_scores(data), path)

@@ -20,7 +20,7 @@ from experiments.datasets.sample import CLASSES
 from experiments.training.fitting import Draw, fit, load_weights, publish_weights
 from experiments.training.network_training import Batch, NetworkTraining
 from experiments.training.recipe import Recipe
-from experiments.training.report_tables import gather_histories
+from experiments.training.report_tables import gather_losses
 from experiments.training.single_task import (
     Moments,
     Predictions,
@@ -142,10 +142,7 @@ def export_joint(study: Study, variant: str) -> Path:
 
 
 def joint_network(
-    module: nn.Module,
-    statistics: Mapping[str, Moments],
-    classes: tuple[str, ...],
-    **facts: Any,
+    module: nn.Module, statistics: Mapping[str, Moments], classes: tuple[str, ...], **facts: Any
 ) -> JointNetwork:
     """Wrap a joint refinement network; `statistics` as `input_statistics` returns them."""
     (mean, std), shape = statistics["depth"], (len(classes), None, None)
@@ -172,4 +169,4 @@ def export_histories(study: Study) -> Path:
     joint = [
         ({"network": f"jrn-{variant}"}, joint_folder(study, variant)) for variant in study.variants
     ]
-    return gather_histories(study.reports / "training.csv", [*named, *joint])
+    return gather_losses(study.reports / "training.csv", [*named, *joint])

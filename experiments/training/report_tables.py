@@ -13,7 +13,7 @@ from experiments.publishing.files import write_csv
 from influence.errors import InfluenceError
 from influence.runtime.files import replace_on_success
 
-__all__ = ["METRICS", "TABLES", "gather_histories", "publish_run", "published_rows"]
+__all__ = ["METRICS", "TABLES", "gather_losses", "publish_run", "published_rows"]
 
 TABLES = ("influence", "performance", "interactions", "distance")
 METRICS = ("sqr_rel", "mean_iou")
@@ -80,7 +80,7 @@ def publish_run(run: Path, folder: Path) -> Iterator[Path]:
 LOSSES = ("train_loss", "held_out_loss")
 
 
-def gather_histories(
+def gather_losses(
     path: Path, runs: Iterable[tuple[Mapping[str, Any], Path]], losses: Iterable[str] = LOSSES
 ) -> Path:
     """Put the losses of trainings together; those that were not run here keep their rows.
