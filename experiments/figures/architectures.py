@@ -86,7 +86,7 @@ def direction_table(found: pd.DataFrame) -> Table:
     def cells(words: str, value: Any = np.nan, **columns: Any) -> pd.DataFrame:
         return make_cells(found, lambda row: (f"→ {row.target}", words), value, **columns)
 
-    parts = {
+    parts: dict[str, dict[str, Any]] = {
         "ω": {"value": scaled["omega"], "low": scaled["low"], "high": scaled["high"]},
         "smallest": {"value": scaled["smallest"]},
         "largest": {"value": scaled["largest"]},
