@@ -5,21 +5,20 @@ About half an hour on two quiet cores.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
 
 from experiments.benchmarks import intervals, memory
-from experiments.benchmarks.agreement import check_agreement
-from experiments.benchmarks.cases import CASES
+from experiments.benchmarks.cases import CASES, describe_machine, replace_case
 from experiments.benchmarks.networks import NETWORKS
-from experiments.benchmarks.parts import count_flops
-from experiments.benchmarks.records import describe_machine, replace_case
 from experiments.benchmarks.report import blocks, write_report
+from experiments.benchmarks.rivals import check_agreement
 from experiments.benchmarks.subject import prepared
-from experiments.benchmarks.timing import time_case
+from experiments.benchmarks.timing import count_flops, time_case
 from experiments.publishing.commands import run
 from experiments.publishing.files import shown_output
 from experiments.publishing.pages import write_page
@@ -27,22 +26,20 @@ from experiments.publishing.pages import write_page
 REPORTS = Path(__file__).parents[2] / "reports" / "benchmarks"
 MEMORY_ROUNDS = 3  # what a process takes hardly varies
 
+Tables = dict[str, Sequence[Mapping[str, Any]]]
+"""Records by the name of the table that they go into."""
 
-def run_case(
-    name: str, reports: Path, *, rounds: int, samples: int | None, batch_size: int, device: str,
-    report: Callable[[str], None],
-) -> None:  # fmt: skip
-    """Check one case, count its FLOPs, time it, and write its records."""
+
+def run_case(name: str, rounds: int, samples: int | None, **options: Any) -> Tables:
+    """Check one case, count its FLOPs and time it; return its records by table."""
     case = CASES[name]
-    with prepared(
-        NETWORKS[case.network](),
-        samples=samples or case.samples,
-        batch_size=batch_size,
-        device=device,
-    ) as subject:
-        replace_case(reports / "checks.csv", name, check_agreement(case, subject))
-        replace_case(reports / "flops.csv", name, count_flops(case, subject))
-        replace_case(reports / "rounds.csv", name, time_case(case, subject, rounds, report))
+    network = NETWORKS[case.network]()
+    with prepared(network, samples=samples or case.samples, **options) as subject:
+        return {
+            "checks": check_agreement(case, subject),
+            "flops": count_flops(case, subject),
+            "rounds": time_case(case, subject, rounds, click.echo),
+        }
 
 
 @click.command()
@@ -63,18 +60,15 @@ def benchmarks(
     torch.set_num_threads(threads)
     for name in cases or (*CASES, intervals.CASE, memory.CASE):
         click.echo(f"== {name}")
+        found: Tables
         if name == intervals.CASE:
-            found = intervals.time_intervals(rounds, report=click.echo)
-            replace_case(reports / "intervals.csv", name, found)
+            found = {name: intervals.time_intervals(rounds, report=click.echo)}
         elif name == memory.CASE:
-            found = memory.measure_peaks(min(rounds, MEMORY_ROUNDS), report=click.echo)
-            replace_case(reports / "memory.csv", name, found)
+            found = {name: memory.measure_peaks(min(rounds, MEMORY_ROUNDS), report=click.echo)}
         else:
-            run_case(
-                name, reports, rounds=rounds, samples=samples, batch_size=batch_size,
-                device=device, report=click.echo,
-            )  # fmt: skip
-        replace_case(reports / "machine.csv", name, [describe_machine(name, device)])
+            found = run_case(name, rounds, samples, batch_size=batch_size, device=device)
+        for table, records in (found | {"machine": [describe_machine(name, device)]}).items():
+            replace_case(reports / f"{table}.csv", name, records)
     for path in write_report(reports, shown_output(reports.parent)):
         click.echo(f"wrote {path}")
     if (page := reports / "README.md").exists():

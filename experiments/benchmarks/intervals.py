@@ -15,10 +15,9 @@ from torchmetrics import Metric
 from torchmetrics.classification import MulticlassJaccardIndex
 from torchmetrics.wrappers import BootStrapper
 
-from experiments.benchmarks.agreement import TOLERANCE, values_of
 from experiments.benchmarks.cases import INFLUENCE
 from experiments.benchmarks.networks import jrn
-from experiments.benchmarks.rivals import setups_of
+from experiments.benchmarks.rivals import TOLERANCE, setups_of, values_of
 from experiments.benchmarks.scores import DEPTH, depth_arguments
 from experiments.benchmarks.subject import Subject, prepared
 from experiments.benchmarks.timing import interleave

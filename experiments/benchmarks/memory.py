@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from experiments.benchmarks.data import MemoryBatch, draw_maps
 from experiments.benchmarks.networks import jrn
+from experiments.benchmarks.subject import MemoryBatch, draw_maps
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork
 from models.jrn import VARIANTS
@@ -30,9 +30,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def measure_peaks(
-    rounds: int,
-    sizes: tuple[int, ...] = SIZES,
-    report: Callable[[str], None] = lambda _: None,
+    rounds: int, sizes: tuple[int, ...] = SIZES, report: Callable[[str], None] = lambda _: None
 ) -> list[dict[str, Any]]:
     """Measure streams of these sizes in turn, each in a fresh process.
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from experiments.benchmarks.data import example_maps
+from experiments.benchmarks.subject import example_maps
 from influence.network.joint_network import JointNetwork, Modality, Output
 from models.jrn import JRN, VARIANTS, JRNConfig
 
@@ -195,15 +195,9 @@ def _classifier(module: Fusion | CrossAttention, inputs: Sequence[Modality], nam
 def late_fusion(size: int = 96, width: int = 64) -> JointNetwork:
     """Build two ResNet-18 encoders of class probabilities, for which all constant mutes exist."""
     torch.manual_seed(0)
+    shape, mean = (3, size, size), (1 / 3,) * 3
     inputs = [
-        Modality(
-            name,
-            "probabilities",
-            (3, size, size),
-            mean=(1 / 3,) * 3,
-            std=(0.2,) * 3,
-            optimal=(0.5, 0.3, 0.2),
-        )
+        Modality(name, "probabilities", shape, mean=mean, std=(0.2,) * 3, optimal=(0.5, 0.3, 0.2))
         for name in ("surfaces", "materials")
     ]
     return _classifier(Fusion((3, 3), width), inputs, "late-fusion")
@@ -235,19 +229,11 @@ def jrn(config: JRNConfig, name: str, height: int = 120, width: int = 160) -> Jo
     """Build a joint refinement network at the size of the study on rooms."""
     torch.manual_seed(0)
     module = JRN(config)
-    shares = (1 / config.classes,) * config.classes
+    size, shares = (height, width), (1 / config.classes,) * config.classes
+    shape = (config.classes, *size)
     inputs = [
-        Modality(
-            "depth", "depth", (1, height, width), "m", mean=(2.5,), std=(1.0,), optimal=(3.0,)
-        ),
-        Modality(
-            "semantic",
-            "probabilities",
-            (config.classes, height, width),
-            mean=shares,
-            std=shares,
-            optimal=shares,
-        ),
+        Modality("depth", "depth", (1, *size), "m", mean=(2.5,), std=(1.0,), optimal=(3.0,)),
+        Modality("semantic", "probabilities", shape, mean=shares, std=shares, optimal=shares),
     ]
     with torch.no_grad():
         raw = module.eval().raw(*example_maps(inputs))

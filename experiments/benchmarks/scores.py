@@ -53,14 +53,6 @@ class Scores:
 
     Written with care for speed: labels are picked, and pixels without truth left out, once for all
     metrics of an output; nothing is validated.
-
-    Examples
-    --------
-    >>> net = JointNetwork(torch.nn.Identity(), inputs=("x",), outputs=("y",))
-    >>> scores = Scores(net)
-    >>> scores.update({"y": torch.ones(2, 1)}, {"y": torch.zeros(2, 1)})
-    >>> scores.compute()
-    {('y', 'mse'): 1.0, ('y', 'mae'): 1.0}
     """
 
     def __init__(self, network: JointNetwork, device: torch.device | str = "cpu") -> None:

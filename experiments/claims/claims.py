@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.claims.draws import CROSS
+from experiments.claims.draws import CROSS, Statistic
 from experiments.claims.fits import Scale, bend, powers
-from experiments.claims.judgement import Band
-from experiments.claims.statistics import kendall, spearman
-from experiments.claims.worlds import Found, World
+from experiments.claims.judgement import Band, kendall, spearman
+from experiments.claims.worlds import Found, How, Named, World
 
 __all__ = ["CLAIMS", "POINTS", "SYMMETRIC", "Claim", "Part"]
 
@@ -59,10 +58,27 @@ class Claim:
     muted: bool = True
 
 
-def _improves(world: World) -> Iterator[Part]:
-    for target in CROSS:
-        found = world.estimate(_mean, (f"gain:{target}", 0), images="same", test="signs")
-        yield Part(target, "mean gain over the input", POINTS[target], found)
+def _of_each(
+    quantity: str, statistic: Statistic, *roles: Named, unit: bool = True, sign: int = 1,
+    **how: Unpack[How],
+) -> Callable[[World], Iterator[Part]]:  # fmt: skip
+    """Make the parts of a claim about one statistic of each target, which roles name by ``{}``."""
+
+    def parts(world: World) -> Iterator[Part]:
+        for target in CROSS:
+            named = [(name.format(target), half) for name, half in roles]
+            found = world.estimate(statistic, *named, **how)
+            yield Part(target, quantity, POINTS[target] if unit else "", found, sign=sign)
+
+    return parts
+
+
+def _picked(quantity: str, statistic: Statistic) -> Callable[[World], Iterator[Part]]:
+    """Pick designs on one half of the images, and compare them on the other."""
+    return _of_each(
+        quantity, statistic, ("omega:{}", 0), ("performance:{}", 0), ("performance:{}", 1),
+        images="halves", across=False, test="none",
+    )  # fmt: skip
 
 
 def _improves_metrics(world: World) -> Iterator[Part]:
@@ -108,33 +124,6 @@ def _concave(world: World) -> Iterator[Part]:
         yield Part(target, "bend of the parabola above its chord", POINTS[target], found)
 
 
-def _peak_inside(world: World) -> Iterator[Part]:
-    for target in CROSS:
-        yield _picked(world, target, _above_both_ends, "best variant above both ends of the range")
-
-
-def _no_guarantee(world: World) -> Iterator[Part]:
-    for target in CROSS:
-        quantity = "best variant above the one with the most influence"
-        yield _picked(world, target, _above_most, quantity)
-
-
-def _not_rising(world: World) -> Iterator[Part]:
-    for target in CROSS:
-        found = world.estimate(
-            kendall, (f"omega:{target}", 0), (f"performance:{target}", 1), images="halves"
-        )
-        yield Part(target, "Kendall's tau of influence and performance", "", found, sign=-1)
-
-
-def _balanced(world: World) -> Iterator[Part]:
-    for target in CROSS:
-        found = world.estimate(
-            spearman, ("balance", 0), (f"performance:{target}", 1), images="halves"
-        )
-        yield Part(target, "Spearman's rho of balance and performance", "", found)
-
-
 def _squeezed(world: World) -> Iterator[Part]:
     fusions = world.observed(FUSION)
     alike = world.observed(FEATURES) == PAPER_FEATURES
@@ -168,15 +157,6 @@ def _beaten_by(winners: Array, losers: Array) -> Array:
     return np.asarray(winners[:, others] - losers[:, :, None])
 
 
-def _picked(
-    world: World, target: str, statistic: Callable[[Array, Array, Array], Array], quantity: str
-) -> Part:
-    """Pick designs on one half of the images, and compare them on the other."""
-    roles = ((f"omega:{target}", 0), (f"performance:{target}", 0), (f"performance:{target}", 1))
-    found = world.estimate(statistic, *roles, images="halves", across=False, test="none")
-    return Part(target, quantity, POINTS[target], found)
-
-
 def _above_most(x: Array, y: Array, judged: Array) -> Array:
     return _at(judged, y.argmax(axis=-1)) - _at(judged, x.argmax(axis=-1))
 
@@ -191,12 +171,7 @@ def _at(values: Array, places: NDArray[np.intp]) -> Array:
 
 
 def slope_within(x: Array, strata: Array, y: Array) -> Array:
-    """Return the slope of y on x, common to strata 0 and 1 of their own heights: (rows,).
-
-    >>> x, y = np.array([[0.0, 1.0, 0.0, 1.0]]), np.array([[0.0, 2.0, 7.0, 9.0]])
-    >>> slope_within(x, np.array([[0.0, 0.0, 1.0, 1.0]]), y).round(9).tolist()
-    [2.0]
-    """
+    """Return the slope of y on x, common to strata 0 and 1 of their own heights: (rows,)."""
     terms = _heights_and_slope(x, strata)
     return np.asarray((np.linalg.pinv(terms) @ y[..., None])[:, -1, 0])
 
@@ -222,16 +197,39 @@ def _counted(
 
 
 CLAIMS = (
-    Claim("1", "The joint network improves both tasks over its inputs", _improves, muted=False),
+    Claim(
+        "1",
+        "The joint network improves both tasks over its inputs",
+        _of_each("mean gain over the input", _mean, ("gain:{}", 0), images="same", test="signs"),
+        muted=False,
+    ),
     Claim("1b", "It improves every metric of Table I", _improves_metrics, muted=False),
     Claim("1c", "Every variant improves both tasks", _improves_everywhere, muted=False),
     Claim("2", "No variant wins every metric", _no_winner, muted=False),
     Claim("3", "The two influences are not symmetric", _asymmetric),
     Claim("4", "Performance is a concave, not a linear function of influence", _concave),
-    Claim("4b", "Performance peaks inside the range of influence", _peak_inside),
-    Claim("5", "More influence does not guarantee more performance", _no_guarantee),
-    Claim("5b", "Performance does not rise with influence", _not_rising),
-    Claim("6", "A balance of the two influences goes with better results on both tasks", _balanced),
+    Claim(
+        "4b",
+        "Performance peaks inside the range of influence",
+        _picked("best variant above both ends of the range", _above_both_ends),
+    ),
+    Claim(
+        "5",
+        "More influence does not guarantee more performance",
+        _picked("best variant above the one with the most influence", _above_most),
+    ),
+    Claim(
+        "5b",
+        "Performance does not rise with influence",
+        _of_each("Kendall's tau of influence and performance", kendall, ("omega:{}", 0),
+                 ("performance:{}", 1), unit=False, sign=-1, images="halves"),
+    ),
+    Claim(
+        "6",
+        "A balance of the two influences goes with better results on both tasks",
+        _of_each("Spearman's rho of balance and performance", spearman, ("balance", 0),
+                 ("performance:{}", 1), unit=False, images="halves"),
+    ),
     Claim("7", "Squeezing channels forces more influence", _squeezed),
-)
+)  # fmt: skip
 """All claims, in the order in which the paper makes them."""

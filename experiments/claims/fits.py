@@ -33,11 +33,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Scale:
-    """The range of omega.
-
-    >>> Scale.of(np.array([1.0, 2.0, 5.0])).unit(np.array([1.0, 3.0, 5.0])).tolist()
-    [-1.0, 0.0, 1.0]
-    """
+    """The range of omega."""
 
     centre: float
     half: float
@@ -65,34 +61,18 @@ def parabola(x: Array, y: Array, scale: Scale, degree: int = 2) -> Array:
     """Fit a, b, c (rows, degree + 1) to points (rows, n) by least squares.
 
     NaN where there are fewer different omegas than coefficients.
-
-    Examples
-    --------
-    >>> x = np.array([[0.0, 1.0, 2.0, 3.0]])
-    >>> parabola(x, -((x - 1.5) ** 2), Scale.of(x)).round(9).tolist()
-    [[0.0, 0.0, -2.25]]
     """
     terms = powers(scale.unit(x), degree)
     return np.where(_known(x, degree)[:, None], _solve(terms, y), np.nan)
 
 
 def bend(x: Array, y: Array, scale: Scale) -> Array:
-    """Return by how much the parabola lies above its chord in the middle, (rows,).
-
-    >>> x = np.array([[0.0, 1.0, 2.0]])
-    >>> bend(x, np.array([[0.0, 3.0, 2.0]]), Scale.of(x)).round(9).tolist()
-    [2.0]
-    """
+    """Return by how much the parabola lies above its chord in the middle, (rows,)."""
     return -parabola(x, y, scale)[..., 2]
 
 
 def f_statistic(x: Array, y: Array, scale: Scale) -> Array:
-    """Return F of the parabola's third coefficient, (rows,): 1 and n - 3 degrees of freedom.
-
-    >>> x = np.array([[0.0, 1.0, 2.0, 3.0]])
-    >>> f_statistic(x, np.array([[0.0, 2.0, 2.0, 1.0]]), Scale.of(x)).round(3).tolist()
-    [45.0]
-    """
+    """Return F of the parabola's third coefficient, (rows,): 1 and n - 3 degrees of freedom."""
     (straight, _), (bent, _) = (_errors(x, y, scale, degree) for degree in (1, 2))
     wide, narrow = np.square(straight).sum(-1), np.square(bent).sum(-1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -123,14 +103,6 @@ def prediction_error(x: Array, y: Array, scale: Scale, *, concave: bool) -> Arra
     concave
         Of the parabola that is nowhere convex: the line, where the parabola without one design is
         convex. Otherwise of the line.
-
-    Examples
-    --------
-    >>> x = np.array([[0.0, 1.0, 2.0, 3.0]])
-    >>> errors = [prediction_error(x, x * (3 - x), Scale.of(x), concave=kind).item()
-    ...           for kind in (False, True)]
-    >>> [round(error, 2) for error in errors]
-    [2.56, 0.0]
     """
     _, lost = _errors(x, y, scale, 1)
     if concave:
@@ -207,12 +179,5 @@ KINDS: Mapping[str, Callable[[Array, Array, Array, Scale], Array]] = {
 
 
 def fit_curve(kind: str, x: Array, y: Array, at: Array, scale: Scale) -> Array:
-    """Return the fitted curve of each row of points (rows, n) at some omegas: (rows, omegas).
-
-    Examples
-    --------
-    >>> x, y = np.array([[0.0, 1.0, 2.0]]), np.array([[0.0, 1.0, 0.0]])
-    >>> [fit_curve(kind, x, y, np.array([1.0]), Scale.of(x)).round(3).item() for kind in KINDS]
-    [0.333, 1.0, 1.0]
-    """
+    """Return the fitted curve of each row of points (rows, n) at some omegas: (rows, omegas)."""
     return KINDS[kind](x, y, at, scale)

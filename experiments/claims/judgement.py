@@ -1,4 +1,4 @@
-"""Judgement: from an interval to a verdict, and from verdicts of parts to one of a claim.
+"""Statistics of networks, and judgement: from an interval to a verdict, from parts to a claim.
 
 A quantity has a limit that the claim says it exceeds. The claim is supported if the whole interval
 does, contradicted if none of it does, and otherwise not decided. Printed numbers of five networks
@@ -12,7 +12,7 @@ Resampling-Based Multiple Testing, 1993).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,20 +20,30 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from influence.display.plots.performance import upper_envelope
 from influence.statistics.bootstrap import holm
 
 __all__ = [
     "CONFIDENCE",
     "CONTRADICTED",
+    "METHODS",
     "OPEN",
     "SUPPORTED",
     "Band",
     "adjust",
+    "asymmetry",
+    "balance",
     "band_of_draws",
     "band_of_rounding",
     "combine",
+    "gap_below",
+    "gap_of_pairings",
     "judge",
+    "kendall",
     "p_of",
+    "relative",
+    "spearman",
+    "vertices",
 ]
 
 Array = NDArray[np.float64]
@@ -69,15 +79,7 @@ class Band:
 
 
 def band_of_draws(values: Array, confidence: float) -> Band:
-    """Make a band of differences (1 + draws, ...), the observed ones first.
-
-    Examples
-    --------
-    >>> draws = np.random.default_rng(0).normal([0.0, 1.0, 0.1], 0.1, (2000, 3))
-    >>> band = band_of_draws(np.vstack([[[0.0, 1.0, 0.1]], draws]), 0.95)
-    >>> band.certain.tolist(), band.possible.tolist()
-    ([False, True, False], [True, True, True])
-    """
+    """Make a band of differences (1 + draws, ...), the observed ones first."""
     value, drawn = values[0], values[1:]
     error = drawn.std(axis=0, ddof=1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -89,19 +91,10 @@ def band_of_draws(values: Array, confidence: float) -> Band:
 
 
 def band_of_rounding(value: Array, half: Array) -> Band:
-    """Make a band of differences of printed numbers, each at most `half` off.
-
-    >>> band = band_of_rounding(np.array([0.001, 0.0]), np.array([0.001, 0.001]))
-    >>> band.certain.tolist(), band.possible.tolist()
-    ([True, False], [True, True])
-    """
+    """Make a band of differences of printed numbers, each at most `half` off."""
     slack = 1e-9
     return Band(
-        value,
-        value > half - slack,
-        value > slack - half,
-        np.full(value.shape, np.nan),
-        np.empty(0),
+        value, value > half - slack, value > slack - half, np.full(value.shape, np.nan), np.empty(0)
     )
 
 
@@ -116,11 +109,6 @@ def judge(low: float, high: float, limit: float = 0.0, p_value: float = np.nan) 
     ----------
     p_value
         Of a test that has to agree; NaN if there is none.
-
-    Examples
-    --------
-    >>> judge(0.1, 0.3), judge(-0.1, 0.3), judge(-0.2, 0.0), judge(0.1, 0.3, p_value=0.1)
-    ('supported', 'not decided', 'contradicted', 'not decided')
     """
     if not np.isfinite([low, high]).all() or p_value > 1 - CONFIDENCE:
         return OPEN
@@ -130,11 +118,7 @@ def judge(low: float, high: float, limit: float = 0.0, p_value: float = np.nan) 
 
 
 def combine(verdicts: Iterable[str]) -> str:
-    """Judge a claim by its parts: all have to hold.
-
-    >>> combine([SUPPORTED, OPEN]), combine([SUPPORTED, CONTRADICTED])
-    ('not decided', 'contradicted')
-    """
+    """Judge a claim by its parts: all have to hold."""
     found = set(verdicts)
     if CONTRADICTED in found:
         return CONTRADICTED
@@ -146,9 +130,6 @@ def p_of(drawn: Array, limit: float, groups: int) -> float:
 
     It inverts the expanded percentile interval of
     `influence.statistics.bootstrap.Resampling.interval`, with one draw counted in on either side.
-
-    >>> round(p_of(np.arange(-5.0, 94.0), 0.0, groups=1000), 2)
-    0.14
     """
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) < 2 or groups < 2:
@@ -167,3 +148,80 @@ def adjust(findings: pd.DataFrame) -> pd.DataFrame:
     p_holm = family.transform(lambda p: holm(p.tolist()))
     lost = p_holm > 1 - CONFIDENCE
     return findings.assign(p_holm=p_holm, verdict_holm=findings["verdict"].mask(lost, OPEN))
+
+
+def spearman(x: Array, y: Array) -> Array:
+    """Return Spearman's rank correlation of points (rows, n), with mean ranks for ties: (rows,).
+
+    NaN where all of one side are equal.
+    """
+    return _correlation(*(stats.rankdata(side, axis=-1) for side in (x, y)))
+
+
+def kendall(x: Array, y: Array) -> Array:
+    """Return Kendall's tau-b of points (rows, n): (rows,)."""
+    signs = [np.sign(side[..., None] - side[..., None, :]) for side in (x, y)]
+    return _correlation(*(side.reshape(*side.shape[:-2], -1) for side in signs), centred=True)
+
+
+def _correlation(x: Array, y: Array, *, centred: bool = False) -> Array:
+    if not centred:
+        x, y = (side - side.mean(-1, keepdims=True) for side in (x, y))
+    size = np.sqrt(np.square(x).sum(-1) * np.square(y).sum(-1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(size > 0, (x * y).sum(-1) / size, np.nan))
+
+
+METHODS: Mapping[str, Callable[[Array, Array], Array]] = {"spearman": spearman, "kendall": kendall}
+
+BEST: Mapping[str, float] = {"semantic": 100.0, "depth": 0.0}
+"""Target -> its performance if nothing were wrong: 100 x mean IoU, -100 x rel(sqr)."""
+
+
+def relative(omega: Array, performance: Array, target: str) -> Array:
+    """Return omega over the error that is left, both in the unit of the performance."""
+    return np.asarray(omega / (BEST[target] - performance))
+
+
+def balance(one: Array, other: Array) -> Array:
+    """Return the smaller over the larger of two relative influences, -1 to 1.
+
+    One: both sources matter equally. Zero: one of them does not matter. Below zero: one of them
+    hurts. The larger is taken by its size.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.minimum(one, other) / np.maximum(np.abs(one), np.abs(other)))
+
+
+def asymmetry(one: Array, other: Array) -> Array:
+    """Return the difference of two relative influences over the sum of their sizes, -1 to 1.
+
+    A third: one is twice the other.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((one - other) / (np.abs(one) + np.abs(other)))
+
+
+def vertices(x: Array, y: Array) -> list[int]:
+    """Return the places, from left to right, of the points (n,) at the corners of the envelope.
+
+    Any finite set of points has one: that points lie under a concave curve says nothing by itself.
+    """
+    points = np.column_stack([x, y])
+    return [
+        int(np.flatnonzero((points == corner).all(axis=1))[0]) for corner in upper_envelope(x, y)
+    ]
+
+
+def gap_below(x: Array, y: Array) -> float:
+    """Return how far points (n,) lie below the envelope on average, in the unit of y."""
+    corners = upper_envelope(x, y)
+    return float((np.interp(x, *corners.T) - y).mean())
+
+
+def gap_of_pairings(x: Array, y: Array, stream: np.random.Generator, count: int = 500) -> Array:
+    """Return the same for random pairings of the two coordinates: (count,).
+
+    Points that hug a concave curve lie closer to it than their pairings do.
+    """
+    return np.array([gap_below(x, stream.permutation(y)) for _ in range(count)])

@@ -45,19 +45,9 @@ def claims_table(claims: pd.DataFrame, judged: pd.DataFrame, mute: str) -> Table
     Parameters
     ----------
     claims, judged
-        Frames with the columns of `experiments.claims.findings`.
+        Frames with the columns of `experiments.claims.study`.
     mute
         Which influences to show; those of the paper are shown beside them.
-
-    Examples
-    --------
-    >>> row = {"claim": "1", "statement": "It helps", "condition": "in-sample", "mute": "zero"}
-    >>> part = row | {"target": "depth", "quantity": "gain", "unit": "m", "value": 1.0, "low": 0.5,
-    ...               "high": 1.5, "n_networks": 3, "n_designs": 3, "n_images": 9}
-    >>> whole = row | {"verdict": "supported", "verdict_holm": "supported"}
-    >>> table = claims_table(pd.DataFrame([part]), pd.DataFrame([whole]), "zero")
-    >>> print(table.entries["text"].item())
-    supported: depth 1.00 [0.50, 1.50]
     """
     shown = (NO_MUTE, PRINTED, mute)
     claims, judged = (x[x["mute"].isin(shown)] for x in (claims, judged))
@@ -97,16 +87,10 @@ def fits_table(fits: pd.DataFrame) -> Table:
     entries = []
     for row in _rows(_primary(fits)):
         if name := wanted.get((row.kind, row.quantity)):
-            is_p = row.quantity == "f_statistic"
-            entries.append(
-                _entry(
-                    name,
-                    _share(row.p_value) if is_p else _number(row.value, *_ends(row), 2),
-                    direction=f"{row.source} → {row.target}",
-                    inputs=row.condition,
-                    mute=row.mute,
-                )
-            )
+            is_p, direction = row.quantity == "f_statistic", f"{row.source} → {row.target}"
+            text = _share(row.p_value) if is_p else _number(row.value, *_ends(row), 2)
+            rows = {"direction": direction, "inputs": row.condition, "mute": row.mute}
+            entries.append(_entry(name, text, **rows))
     return Table(
         pd.DataFrame(entries),
         ("inputs", "mute", "direction"),
@@ -160,14 +144,13 @@ def blocks(folder: Path) -> dict[str, str]:
     InfluenceError
         If the claims have not been tested.
     """
-    tables = {name: _read(folder, name) for name in ("claims", "judged", "fits", "correlations")}
+    claims, judged = _read(folder, "claims"), _read(folder, "judged")
+    within, zero = MUTES
     found = {
-        name: claims_table(tables["claims"], tables["judged"], mute)
-        for name, mute in zip(("claims", "claims_zero"), MUTES, strict=True)
-    }
-    found |= {
-        "fits": fits_table(tables["fits"]),
-        "correlations": correlations_table(tables["correlations"]),
+        "claims": claims_table(claims, judged, within),
+        "claims_zero": claims_table(claims, judged, zero),
+        "fits": fits_table(_read(folder, "fits")),
+        "correlations": correlations_table(_read(folder, "correlations")),
     }
     return {name: format_table(table, "md") for name, table in found.items()}
 

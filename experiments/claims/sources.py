@@ -10,11 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.claims.designs import Designs
-from experiments.claims.draws import Quantity, Score, draw_scores
-from experiments.claims.printed import Printed
-from experiments.claims.statistics import asymmetry, balance, relative
-from experiments.claims.worlds import Measured
+from experiments.claims.draws import Designs, Quantity, Score, draw_scores
+from experiments.claims.judgement import asymmetry, balance, relative
+from experiments.claims.worlds import Measured, Printed
 from experiments.publishing.published import DEPTH, NETWORKS, PUBLISHED, SEMANTIC
 from experiments.sweep.members import test_file
 from experiments.sweep.study import Condition, Design, Sweep
@@ -28,15 +26,7 @@ from influence.results.tables import read_table
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import Rows, match_samples
 
-__all__ = [
-    "PRIMARY",
-    "TABLE",
-    "Trained",
-    "find_networks",
-    "input_rows",
-    "measured_worlds",
-    "printed_world",
-]
+__all__ = ["PRIMARY", "Trained", "find_networks", "input_rows", "measured_worlds", "printed_world"]
 
 Array = NDArray[np.float64]
 

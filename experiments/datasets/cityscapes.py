@@ -116,11 +116,6 @@ def depth_of(
         Distance of the two cameras, metres.
     focal
         Focal length, pixels.
-
-    Examples
-    --------
-    >>> depth_of(np.array([0, 1, 257, 2561], dtype=np.uint16), baseline=0.2, focal=2000).tolist()
-    [0.0, 0.0, 400.0, 40.0]
     """
     pixels = (disparity.astype(np.float32) - 1) / 256
     depth = np.zeros(disparity.shape, dtype=np.float32)

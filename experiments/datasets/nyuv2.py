@@ -1,24 +1,102 @@
-"""NYU-Depth v2, 1449 labelled images: the official file, and a folder of pictures.
+"""NYU-Depth v2, 1449 labelled images: its label sets, the official file, and a folder of pictures.
 
 Both readers give the same samples under the same ids ("0001" to "1449", the official 1-based
 index) and know the official split only: 795 images for training, 654 for the test.
+
+894 raw labels become 40, 13, 4 or 5 classes by the tables in `labels/`. Sources: 40, 13 and 4
+classes from the authors' and Gupta's mapping files (github ankurhanda/nyuv2-meta-data);
+`geo5_wang`, the five classes of arXiv 1702.08009 after Wang et al. (CVPR 2015), from a third
+party's list (github jackd/nyu), since neither paper prints it; `geo5_silberman` derived from the
+four structural classes by splitting the ceiling off. From 40 classes `geo5_wang` is an
+approximation: 14 raw labels end in the wrong class. `arora38` and `arora6` are those of Arora et
+al.: the first 37, or 5, of the 40 classes, counted from 1, and 0 for everything else, also for
+unlabelled pixels, as a class of its own. That the 6 classes are these is an inference ("most
+frequent labels"); the 38 are in the authors' code.
 """
 
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 from scipy.io import loadmat
 
-from experiments.datasets.label_maps import class_names, label_map
-from experiments.datasets.sample import Sample, SampleSet
+from experiments.datasets.sample import IGNORE, Sample, SampleSet
 from experiments.datasets.source_files import read_label_table, read_picture
-from influence.errors import InfluenceError
+from influence.errors import InfluenceError, unknown
 
-__all__ = ["NYUv2File", "NYUv2Folder", "official_split", "open_nyuv2"]
+__all__ = [
+    "LABEL_MAPS",
+    "NYUv2File",
+    "NYUv2Folder",
+    "class_names",
+    "label_map",
+    "official_split",
+    "open_nyuv2",
+]
+
+# name -> (column of numbers in the table of 894, the same in the table of 40, column of names)
+LABEL_MAPS = {
+    "nyu40": ("label40", "label40", "name40"),
+    "nyu13": ("label13", "label13", "name13"),
+    "structure4": ("struct4", "struct4", "struct4_name"),
+    "geo5_wang": ("geo5_wang_thirdparty", "geo5_wang_approx_from40", "geo5_wang_name"),
+    "geo5_silberman": ("geo5_silberman_derived", "geo5_silberman_derived", "geo5_silberman_name"),
+}
+
+# name -> how many of the 40 classes are kept beside "other"
+OTHER_FIRST = {"arora38": 37, "arora6": 5}
+
+
+def label_map(name: str, *, source: int = 894) -> NDArray[np.uint8]:
+    """Return the lookup table from the numbers in a label file to class indices.
+
+    Parameters
+    ----------
+    name
+        One of `LABEL_MAPS` or `OTHER_FIRST`.
+    source
+        894 for the raw labels of the official file, 40 for maps of 40 classes.
+
+    Returns
+    -------
+    uint8 (source + 1,): entry i is the class, counted from 0, of label i; entry 0, which means
+    unlabelled, is `IGNORE`, or the class "other" if there is one. Use it as an index:
+    ``label_map("geo5_wang")[labels]``.
+    """
+    if name in OTHER_FIRST:
+        classes = label_map("nyu40", source=source).astype(np.intp) + 1
+        return np.where(classes <= OTHER_FIRST[name], classes, 0).astype(np.uint8)
+    column = _columns(name)[0 if source == 894 else 1]
+    numbers = [int(row[column]) - 1 for row in _table(source)]
+    return np.array([IGNORE, *numbers], dtype=np.uint8)
+
+
+def class_names(name: str) -> tuple[str, ...]:
+    """Return the names of the classes of one label set, in the order of their indices."""
+    if name in OTHER_FIRST:
+        return ("other", *class_names("nyu40")[: OTHER_FIRST[name]])
+    number, _, text = _columns(name)
+    names = {int(row[number]): row[text].lower() for row in _table(894)}
+    return tuple(names[key] for key in sorted(names))
+
+
+def _columns(name: str) -> tuple[str, str, str]:
+    if name not in LABEL_MAPS:
+        raise unknown("label map", name, [*LABEL_MAPS, *OTHER_FIRST])
+    return LABEL_MAPS[name]
+
+
+@cache
+def _table(source: int) -> list[dict[str, str]]:
+    if source not in (894, 40):
+        raise InfluenceError(f"label maps start from 894 raw labels or 40 classes, not {source}")
+    return read_label_table(f"nyu{source}_maps.csv")
+
 
 OFFICIAL_FILE = "nyu_depth_v2_labeled.mat"
 OFFICIAL_SPLIT = "splits.mat"
@@ -31,9 +109,6 @@ def official_split(split: str, root: str | os.PathLike[str] | None = None) -> li
 
     They come from the authors' `splits.mat` where `root` holds it, else from the copy of its
     content in `labels/`.
-
-    >>> len(official_split("train")), len(official_split("test"))
-    (795, 654)
     """
     if split not in SPLITS:
         raise InfluenceError(f"the split is 'train' or 'test', not {split!r}")
@@ -57,7 +132,7 @@ def open_nyuv2(
     split
         "train" or "test".
     classes
-        "wang" or "silberman": the version of the five classes; or another set of `label_maps`.
+        "wang" or "silberman": the version of the five classes; or another of `LABEL_MAPS`.
     """
     root = root or os.environ.get("NYUV2_ROOT")
     if root is None:
@@ -76,21 +151,29 @@ def open_nyuv2(
     )
 
 
-class NYUv2File:
+class _Official:
+    """Samples of the official split under a label set, whose files hold 894 or 40 labels."""
+
+    def __init__(self, root: str | os.PathLike[str], split: str, classes: str, labels: int) -> None:
+        self.root = Path(root)
+        self.classes = class_names(LABELS.get(classes, classes))
+        self._classes = label_map(LABELS.get(classes, classes), source=labels)
+        self._indices = official_split(split, root)
+        self.ids = tuple(f"{index:04d}" for index in self._indices)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class NYUv2File(_Official):
     """The official `nyu_depth_v2_labeled.mat`, a MATLAB 7.3 file, that is HDF5 with axes reversed.
 
     `depth` is the in-filled `depths`; labels go from the 894 raw ones to five classes.
     """
 
     def __init__(self, root: str | os.PathLike[str], split: str, *, classes: str = "wang") -> None:
-        self.path = Path(root) / OFFICIAL_FILE
-        self.classes = class_names(LABELS.get(classes, classes))
-        self._classes = label_map(LABELS.get(classes, classes), source=894)
-        self._indices = official_split(split, root)
-        self.ids = tuple(f"{index:04d}" for index in self._indices)
-
-    def __len__(self) -> int:
-        return len(self.ids)
+        super().__init__(root, split, classes, labels=894)
+        self.path = self.root / OFFICIAL_FILE
 
     def __getitem__(self, index: int) -> Sample:
         row = self._indices[index] - 1
@@ -111,20 +194,14 @@ class NYUv2File:
         )
 
 
-class NYUv2Folder:
+class NYUv2Folder(_Official):
     """A folder with rgb/NNNN.jpg, depth/NNNN.png (uint16 millimetres) and label40/NNNN.png.
 
     The labels are 40 classes, so that the five classes "wang" are the approximation from 40.
     """
 
     def __init__(self, root: str | os.PathLike[str], split: str, *, classes: str = "wang") -> None:
-        self.root = Path(root)
-        self.classes = class_names(LABELS.get(classes, classes))
-        self._classes = label_map(LABELS.get(classes, classes), source=40)
-        self.ids = tuple(f"{index:04d}" for index in official_split(split, root))
-
-    def __len__(self) -> int:
-        return len(self.ids)
+        super().__init__(root, split, classes, labels=40)
 
     def __getitem__(self, index: int) -> Sample:
         name = self.ids[index]

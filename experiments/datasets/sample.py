@@ -60,14 +60,6 @@ def resize(sample: Sample, height: int, width: int) -> Sample:
     ------
     InfluenceError
         If the old size is not a whole multiple of the new one, the same in both directions.
-
-    Examples
-    --------
-    >>> grey = np.arange(16, dtype=np.uint8).reshape(4, 4)
-    >>> sample = Sample("a", np.stack([grey] * 3, axis=2), grey.astype(np.float32), grey)
-    >>> small = resize(sample, 2, 2)
-    >>> small.rgb[..., 0].tolist(), small.labels.tolist()
-    ([[2, 4], [10, 12]], [[0, 2], [8, 10]])
     """
     rows, columns = sample.labels.shape
     factor = rows // height

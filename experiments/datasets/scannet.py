@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from experiments.datasets.label_maps import class_names, label_map
+from experiments.datasets.nyuv2 import class_names, label_map
 from experiments.datasets.sample import Sample
 from experiments.datasets.source_files import (
     check_split,
@@ -117,11 +117,7 @@ class ScanNetFrames:
 
 
 def nearest(numbers: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """Resize a map of numbers: each new pixel takes the old one at its centre.
-
-    >>> nearest(np.arange(10)[None], 1, 4).tolist()  # the centres lie at 1.25, 3.75, 6.25, 8.75
-    [[1, 3, 6, 8]]
-    """
+    """Resize a map of numbers: each new pixel takes the old one at its centre."""
     rows = (2 * np.arange(height) + 1) * numbers.shape[0] // (2 * height)
     columns = (2 * np.arange(width) + 1) * numbers.shape[1] // (2 * width)
     small: NDArray[Any] = numbers[rows[:, None], columns]

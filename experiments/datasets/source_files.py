@@ -26,11 +26,7 @@ __all__ = [
 
 
 def read_label_table(name: str) -> list[dict[str, str]]:
-    """Read one of the tables in `labels/`, a dictionary a row.
-
-    >>> read_label_table("nyu40_maps.csv")[0]["name40"]
-    'wall'
-    """
+    """Read one of the tables in `labels/`, a dictionary a row."""
     text = files("experiments.datasets").joinpath("labels", name).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
 
@@ -47,13 +43,7 @@ def check_split(split: str, data: str) -> None:
 
 
 def read_picture(path: Path) -> NDArray[np.generic]:
-    """Read a picture file as an array (H, W) or (H, W, channels).
-
-    >>> folder = getfixture("tmp_path")
-    >>> Image.new("L", (3, 2)).save(folder / "grey.png")
-    >>> read_picture(folder / "grey.png").shape
-    (2, 3)
-    """
+    """Read a picture file as an array (H, W) or (H, W, channels)."""
     try:
         with Image.open(path) as picture:
             return np.asarray(picture)
@@ -66,13 +56,7 @@ def read_picture(path: Path) -> NDArray[np.generic]:
 
 
 def read_colours(path: Path) -> NDArray[np.uint8]:
-    """Read a picture of three channels, uint8 (H, W, 3).
-
-    >>> folder = getfixture("tmp_path")
-    >>> Image.new("RGB", (3, 2), (9, 8, 7)).save(folder / "colours.png")
-    >>> read_colours(folder / "colours.png")[1, 2].tolist()
-    [9, 8, 7]
-    """
+    """Read a picture of three channels, uint8 (H, W, 3)."""
     colours = read_picture(path)
     if colours.ndim != 3 or colours.shape[2] != 3 or colours.dtype != np.uint8:
         raise _form(path, "three channels of 8 bits", colours)
@@ -87,13 +71,6 @@ def read_numbers(path: Path, *, bits: Sequence[int] = (8, 16)) -> NDArray[Any]:
     bits
         The depths of a pixel that are as they should be. What has another depth was stored by
         another program than the authors', and its numbers may mean something else.
-
-    Examples
-    --------
-    >>> folder = getfixture("tmp_path")
-    >>> Image.fromarray(np.array([[0, 40000]], dtype=np.uint16)).save(folder / "depth.png")
-    >>> read_numbers(folder / "depth.png", bits=[16]).tolist()
-    [[0, 40000]]
     """
     numbers = read_picture(path)
     if numbers.dtype == np.int32 and numbers.min() >= 0 and numbers.max() < 2**16:
@@ -114,13 +91,6 @@ def read_labels(
         The class of every number that the data set uses; that of void is `IGNORE`.
     bits
         As for `read_numbers`.
-
-    Examples
-    --------
-    >>> path = getfixture("tmp_path") / "labels.png"
-    >>> Image.fromarray(np.array([[7, 0]], dtype=np.uint8)).save(path)
-    >>> read_labels(path, {0: 255, 7: 0}).tolist()
-    [[0, 255]]
     """
     numbers = read_numbers(path, bits=bits)
     table = np.full(2**16, -1, dtype=np.int16)
@@ -136,13 +106,7 @@ def read_labels(
 
 
 def read_text(path: Path) -> str:
-    """Read a text file in UTF-8.
-
-    >>> path = getfixture("tmp_path") / "list.txt"
-    >>> _ = path.write_text("scene0000_00", encoding="utf-8")
-    >>> read_text(path)
-    'scene0000_00'
-    """
+    """Read a text file in UTF-8."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:

@@ -26,14 +26,14 @@ def write_all(reports: Path, output: Output) -> Iterator[str]:
     """Write everything; yield a line for each file, and for each report that is not there."""
     folder = reports / "published"
     write_published(folder)
-    yield from _told(write_figures(read_study(folder), folder, output))
+    yield from _lines(write_figures(read_study(folder), folder, output))
     for name, write in WRITERS.items():
         needed, command = NEEDED[name]
         if (reports / name / needed).exists():
-            yield from _told(write(reports / name, output))
+            yield from _lines(write(reports / name, output))
         else:
             yield f"skipped {reports / name}: no {needed} there; {command} writes it"
-    yield from _told(write_page(page, own) for page, own in blocks_of_pages(reports).items())
+    yield from _lines(write_page(page, own) for page, own in blocks_of_pages(reports).items())
 
 
 def _write_measured(folder: Path, output: Output) -> Iterator[Path]:
@@ -60,7 +60,7 @@ WRITERS: Mapping[str, Callable[[Path, Output], Iterator[Path | str]]] = {
 """Folder of a report -> what writes its figures, and the tables that follow from others."""
 
 
-def _told(made: Iterator[Path | str]) -> Iterator[str]:
+def _lines(made: Iterator[Path | str]) -> Iterator[str]:
     return (f"wrote {one}" if isinstance(one, Path) else one for one in made)
 
 

@@ -85,19 +85,18 @@ def direction_table(found: pd.DataFrame) -> Table:
     def cells(words: str, value: Any = np.nan, **columns: Any) -> pd.DataFrame:
         return make_cells(found, lambda row: (f"→ {row.target}", words), value, **columns)
 
-    parts = [
-        cells("ω", value=scaled["omega"], low=scaled["low"], high=scaled["high"]),
-        cells("smallest", value=scaled["smallest"]),
-        cells("largest", value=scaled["largest"]),
-        cells("verdict", text=found["verdict"]),
-        cells("share, %", value=100 * found["share"], digits=0),
-    ]
-    words = ("ω", "smallest", "largest", "verdict", "share, %")
+    parts: dict[str, dict[str, Any]] = {
+        "ω": {"value": scaled["omega"], "low": scaled["low"], "high": scaled["high"]},
+        "smallest": {"value": scaled["smallest"]},
+        "largest": {"value": scaled["largest"]},
+        "verdict": {"text": found["verdict"]},
+        "share, %": {"value": 100 * found["share"], "digits": 0},
+    }
     units = ", ".join(
         f"{target}: {display_of(metric).gain_unit('m')}" for target, metric in METRICS.items()
     )
     return Table(
-        pd.concat(parts, ignore_index=True),
+        pd.concat([cells(word, **own) for word, own in parts.items()], ignore_index=True),
         ("network", "dataset", "source"),
         "What each source gives each task",
         (
@@ -107,7 +106,7 @@ def direction_table(found: pd.DataFrame) -> Table:
             "at its picture.",
             f"n = {', '.join(str(n) for n in sorted(set(found['n'])))} samples.",
         ),
-        headings=tuple((f"→ {target}", word) for target in METRICS for word in words),
+        headings=tuple((f"→ {target}", word) for target in METRICS for word in parts),
     )
 
 

@@ -155,7 +155,6 @@ def _printed(published: Path) -> pd.DataFrame:
 
 Blocks = dict[str, str]
 
-
 NEEDED: Mapping[str, tuple[str, str]] = {
     "rooms": ("influence.csv", "`make measure`"),
     "nyuv2": ("influence.csv", "`python -m experiments.nyuv2 measure`"),

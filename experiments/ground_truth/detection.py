@@ -1,37 +1,46 @@
 """Detection: how often a test finds an influence where there is none, and one of a known size.
 
 The sources of the worlds without influence are used by the networks: muting them changes answers,
-but no expectation.
+but no expectation. A planted network has a source that helps, one that does not, and one that
+zeros trip up; its verdicts are counted.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import optimize
+from torch import Tensor, nn
 
-from experiments.ground_truth.game import true_values
 from experiments.ground_truth.gaussian import GaussianWorld, Polynomial
-from experiments.ground_truth.simulation import Simulation
-from experiments.ground_truth.world import LAYOUTS, World
+from experiments.ground_truth.simulation import Simulation, share_error
+from experiments.ground_truth.world import ANSWER, LAYOUTS, World, layout_facts, true_values
 from experiments.ground_truth.worlds import switched
 from influence.analysis.power import detectable_omega
+from influence.measurement.pipeline import measure
 from influence.metrics.registry import METRICS, find_metrics
+from influence.network.joint_network import JointNetwork, Modality, Output
+from influence.results.verdict import INDISTINGUISHABLE, STABLE, UNSTABLE, verdicts
 from influence.statistics.bootstrap import holm
 
 __all__ = [
     "EFFECTS",
+    "EXPECTED",
     "FAMILIES",
-    "LEVEL",
     "Effect",
     "Family",
     "count_alarms",
     "find_power",
+    "judge_planted",
+    "planted_network",
+    "planted_set",
     "predicted_power",
 ]
 
@@ -61,7 +70,6 @@ NOISE = GaussianWorld(
     {(0,): 0.5, (1,): 0.3}, {}, (0.0, 0.0), ((1.0, 0.0), (0.0, 1.0)),
 )  # fmt: skip
 
-
 FAMILIES = (
     Family(
         switched("switches", [0.5, 0.5], 0.75, 0.75, switches=2),
@@ -88,9 +96,9 @@ def count_alarms(
     Holm's adjusted p-value is; the family is all sources and metrics of a set, as in a
     measurement.
     """
-    world, groups = family.world, LAYOUTS[layout]
+    world = family.world
     metrics = find_metrics(world.metrics)
-    simulation = Simulation(world, world.metrics, mute, groups, setups="each")
+    simulation = Simulation(world, world.metrics, mute, LAYOUTS[layout], setups="each")
     tests = list(product(family.sources, metrics))
     p_values = np.concatenate(
         [
@@ -101,35 +109,20 @@ def count_alarms(
     )  # (tests, sets)
     raw = np.asarray(p_values <= LEVEL)
     adjusted = np.array([holm(p.tolist()) for p in p_values.T]).T <= LEVEL
+    names = {"world": world.name, "mute": mute} | layout_facts(layout)
     for i, (source, metric) in enumerate(tests):
-        yield _record(family, mute, layout, source, metric.name, raw[i], adjusted[i])
+        own = {"source": source, "metric": metric.name}
+        yield names | own | _shares(raw[i], adjusted[i])
     whole = np.asarray(raw.any(0)), np.asarray(adjusted.any(0))
-    yield _record(family, mute, layout, "any", "any", *whole)
+    yield names | {"source": "any", "metric": "any"} | _shares(*whole)
 
 
-def _record(
-    family: Family,
-    mute: str,
-    layout: str,
-    source: str,
-    metric: str,
-    raw: NDArray[np.bool_],
-    adjusted: NDArray[np.bool_],
-) -> dict[str, Any]:
-    groups, sets = LAYOUTS[layout], len(raw)
-    found = {
-        "world": family.world.name,
-        "mute": mute,
-        "data": layout,
-        "n": len(groups),
-        "groups": int(groups.max()) + 1,
-        "source": source,
-        "metric": metric,
-        "sets": sets,
-    }
+def _shares(raw: NDArray[np.bool_], adjusted: NDArray[np.bool_]) -> dict[str, float]:
+    """Return the shares of sets with an alarm, and their standard errors."""
+    found: dict[str, float] = {"sets": len(raw)}
     for name, alarms in (("raw", raw), ("holm", adjusted)):
         share = float(alarms.mean())
-        found |= {name: share, f"{name}_error": float(np.sqrt(share * (1 - share) / sets))}
+        found |= {name: share, f"{name}_error": share_error(share, len(raw))}
     return found
 
 
@@ -171,8 +164,8 @@ def find_power(effect: Effect, layout: str, *, sets: int, draws: int = 1000) -> 
     `predicted` is what `influence.analysis.power` says of it, from the standard errors of the same
     sets.
     """
-    groups, metric = LAYOUTS[layout], METRICS[effect.metric]
-    simulation = Simulation(effect.world, (effect.metric,), MUTE, groups, setups="each")
+    metric = METRICS[effect.metric]
+    simulation = Simulation(effect.world, (effect.metric,), MUTE, LAYOUTS[layout], setups="each")
     p_values, errors = [], []
     for simulated in simulation.run(sets, draws=draws):
         p_values.append(simulated.p_values(metric, MUTE, SOURCE))
@@ -183,15 +176,13 @@ def find_power(effect: Effect, layout: str, *, sets: int, draws: int = 1000) -> 
         "metric": effect.metric,
         "world": effect.world.name,
         "mute": MUTE,
-        "data": layout,
-        "n": len(groups),
-        "groups": int(groups.max()) + 1,
+        **layout_facts(layout),
         "omega": effect.omega,
         "sets": sets,
         "power": share,
         "omega_error": error,
         "predicted": predicted_power(effect.omega, error),
-        "standard_error": float(np.sqrt(share * (1 - share) / sets)),
+        "standard_error": share_error(share, sets),
     }
 
 
@@ -204,11 +195,6 @@ def predicted_power(omega: float, error: float) -> float:
         The true influence, above zero.
     error
         Its standard error.
-
-    Examples
-    --------
-    >>> round(predicted_power(2.8, 1.0), 3)
-    0.8
     """
 
     def lacking(power: float) -> float:
@@ -218,3 +204,75 @@ def predicted_power(omega: float, error: float) -> float:
     if lacking(least) > 0 or lacking(most) < 0:
         return least if lacking(least) > 0 else most
     return float(optimize.brentq(lacking, least, most))
+
+
+MEAN, DEVIATION = 3.0, 0.5
+"""Of the sources that do not help."""
+
+TRIP = 1.5
+"""Three deviations below the mean: what is less trips the network."""
+
+EXPECTED = {"views": STABLE, "switch": INDISTINGUISHABLE, "tripped": UNSTABLE}
+"""The verdict on each source that its making asks for."""
+
+
+class Planted(nn.Module):
+    """Believes one of two equally good views; which one, two sources decide that tell nothing.
+
+    `tripped` also breaks the answer where it is far below anything in the data. So muting it by
+    zeros does harm, although it helps nobody; every other mute makes no difference on average.
+    """
+
+    def forward(self, views: Tensor, switch: Tensor, tripped: Tensor) -> Tensor:
+        """Return one value a sample; `views` is (samples, 4), the others (samples, 1)."""
+        rows = (switch[:, 0] > MEAN).long() + 2 * (tripped[:, 0] > MEAN).long()
+        believed = views.gather(1, rows[:, None])[:, 0]
+        return believed + (TRIP - tripped[:, 0]).relu()
+
+
+def planted_network() -> JointNetwork:
+    """Return the network."""
+    return JointNetwork(
+        Planted(),
+        [
+            Modality("views", mean=(0.0,) * 4, std=(1.0,) * 4),
+            Modality("switch", mean=(MEAN,), std=(DEVIATION,)),
+            Modality("tripped", mean=(MEAN,), std=(DEVIATION,)),
+        ],
+        [Output(ANSWER)],
+        name="planted",
+    )
+
+
+def planted_set(samples: int, stream: np.random.Generator) -> tuple[dict[str, Tensor], Tensor]:
+    """Draw inputs and the truth: each view is the truth and noise of its own."""
+    truth = stream.standard_normal(samples)
+    inputs = {"views": 0.8 * truth[:, None] + 0.6 * stream.standard_normal((samples, 4))}
+    for name in ("switch", "tripped"):
+        inputs[name] = MEAN + DEVIATION * stream.standard_normal((samples, 1))
+    tensors = {name: torch.from_numpy(x.astype(np.float32)) for name, x in inputs.items()}
+    return tensors, torch.from_numpy(truth.astype(np.float32))
+
+
+def judge_planted(*, sets: int, samples: int = 654) -> Iterator[dict[str, Any]]:
+    """Measure the panel on many data sets; yield what share of the verdicts on a source is what."""
+    found: Counter[tuple[str, str]] = Counter()
+    for number in range(sets):
+        inputs, truth = planted_set(samples, np.random.default_rng([samples, number]))
+        run = measure(
+            planted_network(), [(inputs, {ANSWER: truth})], metrics={ANSWER: ["mse"]},
+            mutes=["panel"], draws=1000, batch_size=samples, seed=number, device="cpu",
+            meeting="off",
+        )  # fmt: skip
+        judged = verdicts(run.influence)
+        found.update(zip(judged["source"], judged["verdict"], strict=True))
+    for source, expected in EXPECTED.items():
+        for verdict in (STABLE, UNSTABLE, INDISTINGUISHABLE):
+            yield {
+                "source": source,
+                "verdict": verdict,
+                "expected": verdict == expected,
+                "n": samples,
+                "sets": sets,
+                "share": found[source, verdict] / sets,
+            }

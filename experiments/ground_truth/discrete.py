@@ -7,7 +7,7 @@ from functools import reduce
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor, nn
 
@@ -54,9 +54,9 @@ class DiscreteWorld:
     ----------
     name, about
         What it is called, and what it shows.
-    joint
-        Probabilities (symbols of each input ..., classes).
-    table
+    chances
+        Their joint probabilities, (symbols of each input ..., classes).
+    answers
         The network's answer to the symbols of each input, (symbols of each input ...).
     places
         How many places a sample has; one for labels of whole samples.
@@ -64,20 +64,10 @@ class DiscreteWorld:
 
     name: str
     about: str
-    joint: ArrayLike = field(repr=False)
-    table: ArrayLike = field(repr=False)
+    chances: Array = field(repr=False)
+    answers: NDArray[np.int64] = field(repr=False)
     places: int = 1
     metrics: tuple[str, ...] = ("accuracy",)
-
-    @property
-    def chances(self) -> Array:
-        """The joint distribution as an array."""
-        return np.asarray(self.joint, dtype=np.float64)
-
-    @property
-    def answers(self) -> NDArray[np.int64]:
-        """The table as an array."""
-        return np.asarray(self.table, dtype=np.int64)
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -136,12 +126,13 @@ class DiscreteWorld:
             return alike
         mean, std = self.moments()
         if mute == "noise":
-            return _outer([_rounded(m, s, k) for m, s, k in zip(mean, std, shape, strict=True)])
+            alone = [_rounded(*law) for law in zip(mean, std, shape, strict=True)]
+            return reduce(np.multiply.outer, alone)
         number = {"zero": np.zeros(len(shape)), "mean": mean}.get(mute)
         if number is None:
             number = np.full(len(shape), float(mute.removeprefix("constant:")))
         read = [int(np.clip(np.rint(x), 0, k - 1)) for x, k in zip(number, shape, strict=True)]
-        return _outer([np.eye(k)[r] for r, k in zip(read, shape, strict=True)])
+        return reduce(np.multiply.outer, [np.eye(k)[r] for r, k in zip(read, shape, strict=True)])
 
     def confusion(self, mute: str, setup: Setup) -> Array:
         """Return the probability of every true class with every answer, (classes, classes)."""
@@ -161,11 +152,6 @@ class DiscreteWorld:
         either = found.sum(0) + found.sum(1) - right
         values = {"accuracy": right.sum(), "mean_iou": (right / either)[either > 0].mean()}
         return float(values[metric])
-
-
-def _outer(alone: list[Array]) -> Array:
-    """Multiply the distributions of independent symbols."""
-    return reduce(np.multiply.outer, alone)
 
 
 def _rounded(mean: float, std: float, count: int) -> Array:

@@ -36,11 +36,6 @@ def moment(variables: Sequence[int], mean: Array, covariance: Array) -> float:
         Their numbers; one may occur several times.
     mean, covariance
         Of all variables, (k,) and (k, k).
-
-    Examples
-    --------
-    >>> moment([0, 0, 0, 0], np.zeros(1), np.eye(1))
-    3.0
     """
     if not variables:
         return 1.0
@@ -54,11 +49,7 @@ def moment(variables: Sequence[int], mean: Array, covariance: Array) -> float:
 
 
 def expected_square(polynomial: Polynomial, mean: Array, covariance: Array) -> float:
-    """Return the expectation of the square of a polynomial.
-
-    >>> expected_square({(): 1.0, (0,): 2.0}, np.zeros(1), np.eye(1))  # E[(1 + 2 x)^2]
-    5.0
-    """
+    """Return the expectation of the square of a polynomial."""
     terms: dict[tuple[int, ...], float] = defaultdict(float)
     for (one, a), (other, b) in product(polynomial.items(), repeat=2):
         terms[tuple(sorted(one + other))] += a * b
@@ -84,7 +75,6 @@ class PolynomialNetwork(nn.Module):
 
 LEVEL = 20.0
 """Added to network and truth, so that rms, a metric of depth, meets no value below zero."""
-
 
 SHARES = (0.25, 0.2, 0.55)
 """How much of the variance a group, a sample and a place have each for themselves."""

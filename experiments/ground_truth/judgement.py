@@ -49,15 +49,12 @@ def _rank_correlation(one: pd.Series[float], other: pd.Series[float]) -> float:
 COVERAGE = (0.93, 0.97)
 """Between these lies the share of intervals that hold the truth."""
 
-
 ALARMS = 0.06
 BIAS = 0.3
 POWER = 0.1
 
-
 EXACT = ("mse", "accuracy")
 """Metrics that are means over places: what is measured has no bias at all."""
-
 
 CHANCE = 4.5
 """Standard normal numbers by the thousand do not reach this."""
@@ -82,13 +79,13 @@ def _row(what: str, cases: int, value: str, limit: str, met: Any) -> dict[str, A
 
 
 def _bias(bias: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    exact = bias[bias["metric"].isin(EXACT)]
-    reached = exact["z"].abs().max()
-    yield _row("bias of means over places, size of z", len(exact), f"at most {reached:.2f}",
-               f"at most {CHANCE}", reached <= CHANCE)  # fmt: skip
-    largest = bias["in_errors"].abs().max()
-    yield _row("bias of everything, in standard errors", len(bias), f"at most {largest:.2f}",
-               f"at most {BIAS}", largest <= BIAS)  # fmt: skip
+    exact = bias.loc[bias["metric"].isin(EXACT), "z"]
+    for what, sizes, limit in (
+        ("bias of means over places, size of z", exact.abs(), CHANCE),
+        ("bias of everything, in standard errors", bias["in_errors"].abs(), BIAS),
+    ):
+        most = sizes.max()
+        yield _row(what, len(sizes), f"at most {most:.2f}", f"at most {limit}", most <= limit)
 
 
 def _coverage(coverage: pd.DataFrame) -> Iterator[dict[str, Any]]:

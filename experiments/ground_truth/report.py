@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.benchmarks.records import read_records
+from experiments.benchmarks.cases import read_records
 from experiments.ground_truth.judgement import COVERAGE, judge, rank_mutes
 from experiments.publishing.files import Output, write_csv
 from experiments.publishing.pages import plain_table
@@ -20,15 +22,30 @@ from influence.display.plots.style import COLUMN_WIDTH, GREY, inks, styled
 __all__ = ["blocks", "draw_artefacts", "draw_coverage", "write_report"]
 
 
+Panels = tuple[Figure, list[tuple[Axes, pd.DataFrame]]]
+
+
+@contextmanager
+def _panels(frame: pd.DataFrame, by: list[str], size: tuple[float, float]) -> Iterator[Panels]:
+    """Make a figure with a panel for each group of the rows, and a legend of them all."""
+    groups = list(frame.groupby(by, sort=False))
+    with styled():
+        figure = Figure(figsize=size, layout="constrained")
+        grid = figure.subplots(2, -(-len(groups) // 2), sharex=True, sharey=True, squeeze=False)
+        for axes, (key, _) in zip(grid.flat, groups, strict=False):
+            axes.set_title(", ".join(map(str, key)))
+        yield figure, [(axes, own) for axes, (_, own) in zip(grid.flat, groups, strict=False)]
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+
+
 def draw_coverage(coverage: pd.DataFrame) -> Figure:
     """Draw a point a quantity: one panel a metric and mute, one line a layout."""
-    panels = list(coverage.groupby(["metric", "mute", "world"], sort=False))
     layouts = list(dict.fromkeys(coverage["data"]))
     signs = inks(coverage["kind"])
-    with styled():
-        figure = Figure(figsize=(2 * COLUMN_WIDTH + 2, 3.6), layout="constrained")
-        grid = figure.subplots(2, -(-len(panels) // 2), sharex=True, sharey=True, squeeze=False)
-        for axes, ((metric, mute, world), own) in zip(grid.ravel(), panels, strict=False):
+    size = (2 * COLUMN_WIDTH + 2, 3.6)
+    with _panels(coverage, ["metric", "mute", "world"], size) as (figure, panels):
+        for axes, own in panels:
             axes.axvspan(*COVERAGE, color="0.92", zorder=0)
             axes.axvline(0.95, color=GREY, linewidth=0.6, linestyle=":")
             for step, (kind, ink) in enumerate(signs.items()):
@@ -36,24 +53,20 @@ def draw_coverage(coverage: pd.DataFrame) -> Figure:
                 places = [layouts.index(name) + 0.15 * (step - 1.5) for name in shown["data"]]
                 axes.plot(shown["coverage"], places, ink.marker, color=ink.colour, markersize=2.5,
                           label=kind.replace("_", " "), linestyle="none")  # fmt: skip
-            axes.set_title(f"{metric}, {mute}, {world}")
             axes.set_xlabel("coverage")
-        grid[0, 0].set_yticks(range(len(layouts)), layouts)
-        grid[0, 0].invert_yaxis()
-        handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        first, _ = panels[0]
+        first.set_yticks(range(len(layouts)), layouts)
+        first.invert_yaxis()
     return figure
 
 
 def draw_artefacts(artefacts: pd.DataFrame) -> Figure:
     """Draw a point a mute, source and seed: one panel a network."""
-    panels = list(artefacts.groupby(["data", "training"], sort=False))
     names = artefacts["mute"].where(artefacts["step"].fillna(0) == 0, "constants, in steps")
     signs = inks(names)
-    with styled():
-        figure = Figure(figsize=(2 * COLUMN_WIDTH, 4.4), layout="constrained")
-        grid = figure.subplots(2, -(-len(panels) // 2), sharex=True, sharey=True, squeeze=False)
-        for axes, ((data, training), own) in zip(grid.ravel(), panels, strict=False):
+    size = (2 * COLUMN_WIDTH, 4.4)
+    with _panels(artefacts, ["data", "training"], size) as (figure, panels):
+        for axes, own in panels:
             for name, ink in signs.items():
                 shown = own[names[own.index] == name]
                 axes.plot(shown["distance"], shown["damage"], ink.marker, color=ink.colour,
@@ -63,11 +76,8 @@ def draw_artefacts(artefacts: pd.DataFrame) -> Figure:
             axes.set_yscale("symlog", linthresh=0.1)
             for axis in (axes.xaxis, axes.yaxis):
                 axis.set_major_formatter("{x:g}")
-            axes.set_title(f"{data}, {training}")
             axes.set_xlabel("distance from the data")
             axes.set_ylabel("damage")
-        handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 
 
@@ -100,7 +110,7 @@ def blocks(folder: Path) -> dict[str, str]:
     }
     tables = _tables(folder)
     return {
-        name: plain_table(make(tables[name]).fillna("")) if name in tables else "Not simulated yet."
+        name: plain_table(make(tables[name]), "") if name in tables else "Not simulated yet."
         for name, make in makers.items()
     }
 

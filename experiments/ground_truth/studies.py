@@ -13,9 +13,14 @@ import pandas as pd
 import torch
 
 from experiments.ground_truth.artefacts import DROPOUTS, SCENES, SEEDS, damage_of
-from experiments.ground_truth.detection import EFFECTS, FAMILIES, count_alarms, find_power
-from experiments.ground_truth.estimates import CASES, cover, find_bias
-from experiments.ground_truth.planted import judge_planted
+from experiments.ground_truth.detection import (
+    EFFECTS,
+    FAMILIES,
+    count_alarms,
+    find_power,
+    judge_planted,
+)
+from experiments.ground_truth.simulation import CASES, cover, find_bias
 from experiments.ground_truth.world import LAYOUTS
 from experiments.ground_truth.worlds import WORLDS
 

@@ -38,7 +38,7 @@ def train(study: NetworkStudy, names: tuple[str, ...]) -> None:
 @click.pass_obj
 def export(study: NetworkStudy, names: tuple[str, ...]) -> None:
     """Write checkpoints of trained networks into the work folder."""
-    from experiments.networks.export import export_network
+    from experiments.networks.training import export_network
 
     for name in study.choose(names):
         click.echo(export_network(study, name))
@@ -63,7 +63,7 @@ def measure(study: NetworkStudy, arguments: tuple[str, ...]) -> None:
 @click.pass_obj
 def gather(study: NetworkStudy) -> None:
     """Put the runs together into the tables of reports/networks/; compare networks."""
-    from experiments.networks.gathering import gather_comparisons, gather_history, gather_tables
+    from experiments.networks.measuring import gather_comparisons, gather_history, gather_tables
 
     for path in (*gather_tables(study), gather_comparisons(study), gather_history(study)):
         click.echo(path)

@@ -1,31 +1,39 @@
-"""Measuring the networks, and the trivial predictor that they have to beat, on the test images."""
+"""Measuring the networks, and the trivial predictor that they have to beat, on the test images.
+
+The runs are put together in the tables that are published, and pairs of networks compared.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from experiments.datasets.sample import IGNORE
-from experiments.networks.export import export_network
 from experiments.networks.study import NetworkStudy
-from experiments.networks.training import load_network
-from experiments.training.arrays import SplitArrays
+from experiments.networks.training import export_network, load_network
+from experiments.publishing.files import write_csv
 from experiments.training.configuration import Plan, make_config
-from experiments.training.evaluation_data import quantise
-from influence.data.evaluation_file import write_evaluation_file
-from influence.errors import unknown
+from experiments.training.evaluation_data import MILLIMETRE, quantise, write_images
+from experiments.training.report_tables import TABLES, gather_losses, published_rows
+from experiments.training.study import SplitArrays
+from influence.analysis.comparison import COMPARISON_COLUMNS, compare
+from influence.errors import InfluenceError, unknown
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork, Modality, Output
+from influence.results.run import Run, read_run
+from influence.results.tables import read_table
 
 __all__ = [
-    "DEPTH_SOURCES",
     "Trivial",
+    "gather_comparisons",
+    "gather_history",
+    "gather_tables",
     "measure_network",
     "measure_trivial",
     "run_folder",
@@ -37,10 +45,8 @@ __all__ = [
 DEPTH_SOURCES = ("true", "predicted")
 """Where the depth input comes from: the sensor, or the network `PREDICTOR` from the picture."""
 
-
 PREDICTOR = "fcrn-depth"
-MILLIMETRE = 1e-3
-DEPTH_RANGE = (MILLIMETRE, 10.0)  # metres
+MAX_DEPTH = 10.0  # metres
 
 
 def write_test_file(study: NetworkStudy, labels: str, depth_source: str) -> Path:
@@ -60,20 +66,14 @@ def write_test_file(study: NetworkStudy, labels: str, depth_source: str) -> Path
     true = arrays.depth[:, None]
     depth = true if depth_source == "true" else _predicted(study, arrays.rgb)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_evaluation_file(
+    rgb = np.ascontiguousarray(arrays.rgb.transpose(0, 3, 1, 2))
+    write_images(
         path,
-        inputs={
-            "rgb": np.ascontiguousarray(arrays.rgb.transpose(0, 3, 1, 2)),
-            "depth": quantise(depth, MILLIMETRE, np.uint16),
-        },
-        targets={"depth": quantise(arrays.depth, MILLIMETRE, np.uint16), "semantic": arrays.labels},
-        ids=arrays.ids,
+        arrays,
+        MAX_DEPTH,
+        inputs={"rgb": rgb, "depth": quantise(depth, MILLIMETRE, np.uint16)},
+        attributes={"inputs/depth": {"unit": "m", "scale": MILLIMETRE}},
         name=f"NYU-Depth v2, {depth_source} depth",
-        attributes={
-            "inputs/depth": {"unit": "m", "scale": MILLIMETRE},
-            "targets/depth": {"unit": "m", "ignore": 0, "scale": MILLIMETRE, "range": DEPTH_RANGE},
-            "targets/semantic": {"ignore": IGNORE, "classes": list(arrays.classes)},
-        },
     )
     return path
 
@@ -99,18 +99,6 @@ class Trivial(nn.Module):
         The training images.
     classes
         How many there are; higher labels are none.
-
-    Examples
-    --------
-    >>> images = SplitArrays(
-    ...     ids=("a", "b"),
-    ...     rgb=np.zeros((2, 1, 2, 3), np.uint8),
-    ...     depth=np.array([[[1.0, 2.0]], [[3.0, 0.0]]], np.float32),
-    ...     labels=np.array([[[0, 1]], [[255, 1]]], np.uint8),
-    ... )
-    >>> maps = Trivial(images, classes=2)(torch.zeros(1, 3, 1, 2), torch.zeros(1, 1, 1, 2))
-    >>> maps["depth"].tolist(), maps["semantic"].argmax(dim=1).tolist()
-    ([[[[2.0, 2.0]]]], [[[1, 1]]])
     """
 
     def __init__(self, images: SplitArrays, *, classes: int) -> None:
@@ -167,10 +155,8 @@ def measure_network(study: NetworkStudy, name: str, options: Sequence[str] = ())
     for source in sources_of(plan):
         data = write_test_file(study, plan.labels, source)
         arguments = ["measure", str(checkpoint), "--data", str(data), "--mute", plan.mutes]
-        for site in plan.sites:
-            arguments += ["--site", site]
-        for metric in asked:
-            arguments += ["--metric", metric]
+        arguments += [f"--site={site}" for site in plan.sites]
+        arguments += [f"--metric={metric}" for metric in asked]
         out = run_folder(study, name, source)
         main([*arguments, "--out", str(out), *options], standalone_mode=False)
 
@@ -187,3 +173,63 @@ def measure_trivial(study: NetworkStudy, labels: str) -> None:
 def _metrics(labels: str, output: str) -> tuple[str, ...]:
     special = output == "semantic" and labels.startswith("arora")
     return METRICS["arora" if special else output]
+
+
+def gather_tables(study: NetworkStudy) -> Iterator[Path]:
+    """Put the published rows of all runs together, in the order of the configuration files.
+
+    Raises
+    ------
+    InfluenceError
+        If a network has not been measured.
+    """
+    labels = dict.fromkeys(plan.labels for plan in study.plans.values())
+    folders = [run_folder(study, f"trivial-{label}") for label in labels] + [
+        run_folder(study, name, source)
+        for name, plan in study.plans.items()
+        for source in sources_of(plan)
+    ]
+    for folder in folders:
+        if not (folder / "run.json").is_file():
+            raise InfluenceError(
+                f"{folder.name} is not measured: expected {folder / 'run.json'}. Run "
+                "`python -m experiments.networks measure` first"
+            )
+    for name in TABLES:
+        paths = [folder / f"{name}.csv" for folder in folders]
+        frames = [read_table(path, name) for path in paths if path.is_file()]
+        if frames:  # no network needs to have distances
+            table = published_rows(pd.concat(frames, ignore_index=True))
+            yield write_csv(table, study.reports / f"{name}.csv", digits=8)
+
+
+def gather_comparisons(study: NetworkStudy) -> Path:
+    """Compare each network with that which its plan names, on each source of the depth.
+
+    A is the network that the plan names: the joint one, of a twin. A single-task twin needs no
+    depth, and is compared with the joint network under every source.
+    """
+    frames = []
+    for name, plan in study.plans.items():
+        if plan.compared_with:
+            theirs, own = _read(study, plan.compared_with), _read(study, name)
+            for source, run in theirs.items():
+                other = own.get(source, own["true"])
+                found = compare(run, other, pairs=[(plan.compared_with, name)])
+                frames.append(found[found["quantity"] == "performance"])
+    nothing = [pd.DataFrame(columns=list(COMPARISON_COLUMNS))]
+    table = pd.concat(frames or nothing, ignore_index=True)
+    return write_csv(table, study.reports / "comparison.csv", digits=8)
+
+
+def gather_history(study: NetworkStudy) -> Path:
+    """Put the losses of all epochs together, of networks that were trained here."""
+    runs = [({"network": name}, study.folder(name)) for name in study.plans]
+    return gather_losses(study.reports / "training.csv", runs, ["train_loss"])
+
+
+def _read(study: NetworkStudy, name: str) -> dict[str, Run]:
+    return {
+        source: read_run(run_folder(study, name, source), rows=True)
+        for source in sources_of(study.plan(name))
+    }

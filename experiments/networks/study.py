@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from experiments.datasets.nyuv2 import open_nyuv2
-from experiments.training.arrays import SplitArrays, read_arrays
 from experiments.training.configuration import Plan, make_config, read_configuration
+from experiments.training.study import SplitArrays, read_arrays
 from influence.errors import InfluenceError, unknown
 from influence.network.sites import PREFIX, is_edge
 

@@ -88,16 +88,7 @@ WORDS = (
 
 @dataclass(frozen=True)
 class Number:
-    """Where a number comes from and how it is written; see the module for the parts.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"mute": ["zero", "mean"], "omega": [0.1631, -0.0001]})
-    >>> Number("", "omega", "a.csv", "mute == 'zero'", "100", ".1f").text(lambda name: table)
-    '16.3'
-    >>> Number("count", "", "a.csv", "omega < 0", "", "word").text(lambda name: table)
-    'one'
-    """
+    """Where a number comes from and how it is written; see the module for the parts."""
 
     rule: str
     column: str
@@ -166,19 +157,6 @@ def fill_page(text: str, folder: Path, blocks: Mapping[str, str] | None = None) 
     InfluenceError
         If a block has not exactly one pair of comments, a name is not defined, not used or defined
         twice, or what it stands for is not there.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> _ = (folder / "a.csv").write_text("mute,omega\\nzero,0.1631\\n")
-    >>> block = "<!-- numbers\\nzero = omega of a.csv where mute == 'zero' as x100 .1f\\n-->"
-    >>> fill_page(f"It costs 1<!-- zero --> points.\\n{block}", folder).splitlines()[0]
-    'It costs 16.3<!-- zero --> points.'
-    >>> print(fill_page("<!-- t:begin -->old<!-- t:end -->", folder, {"t": "new"}))
-    <!-- t:begin -->
-    new
-    <!-- t:end -->
     """
     text = fill_blocks(text, blocks or {})
     numbers = _read_numbers(text)
@@ -235,17 +213,13 @@ def check_page(path: Path, blocks: Mapping[str, str] | None = None) -> str:
     return ""
 
 
-def plain_table(frame: pd.DataFrame) -> str:
-    """Return a frame in Markdown, floats with three digits.
-
-    >>> print(plain_table(pd.DataFrame({"case": ["a"], "seconds": [0.12345], "met": [False]})))
-    | case   |   seconds | met    |
-    |:-------|----------:|:-------|
-    | a      |     0.123 | **no** |
-    """
+def plain_table(frame: pd.DataFrame, missing: str = "nan") -> str:
+    """Return a frame in Markdown, floats with three digits."""
     shown = frame.copy()
-    for column in shown.select_dtypes(bool):
-        shown[column] = shown[column].map({True: "yes", False: "**no**"})
+    for lacking in frame.columns[frame.isna().any()]:
+        shown[lacking] = frame[lacking].astype(object).fillna(missing)
+    for column in frame.select_dtypes(bool):
+        shown[column] = frame[column].map({True: "yes", False: "**no**"})
     return str(shown.to_markdown(index=False, floatfmt=".3g"))
 
 

@@ -94,13 +94,6 @@ def published_frames(folder: Path = PUBLISHED) -> Mapping[str, pd.DataFrame]:
     """Return the paper's numbers as frames named `influence`, `performance` and `inputs`.
 
     `dataset` says which table a row is from: Tables I and III print different numbers for Sum60.
-
-    Examples
-    --------
-    >>> frames = published_frames()
-    >>> influence = frames["influence"].set_index(["network", "source"])
-    >>> print(influence.loc[("jrn-cat1", "depth"), "omega"])
-    0.0759
     """
     tables = {TABLE_I: "jrn_table1.csv", TABLE_III: "jrn_table3.csv"}
     parts = [printed_rows(folder / path).assign(dataset=name) for name, path in tables.items()]
@@ -138,22 +131,19 @@ def _figure7(path: Path, performance: pd.DataFrame) -> pd.DataFrame:
             rows.append(
                 {
                     "network": network,
-                    "dataset": TABLE_I,
-                    "mute": UNSTATED,
-                    "site": "input",
                     "source": source,
                     "target": target,
                     "metric": metric,
-                    "level": "all",
                     "higher_is_better": higher,
                     "unit": "m" if metric in METRES else None,
                     "full": value,
                     "muted": round(value - omega if higher else value + omega, 6),
                     "omega": omega,
-                    "n": TEST_IMAGES,
                 }
             )
-    return pd.DataFrame(rows).reindex(columns=INFLUENCE_COLUMNS)
+    facts = {"dataset": TABLE_I, "mute": UNSTATED, "site": "input", "level": "all"}
+    table = pd.DataFrame(rows).assign(**facts, n=TEST_IMAGES)
+    return table.reindex(columns=INFLUENCE_COLUMNS)
 
 
 def _natural(printed: float, factor: float) -> float:

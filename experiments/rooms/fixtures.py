@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from experiments.rooms.clutter import SMALL_THINGS, draw_plant
-from experiments.rooms.layout import Item
-from experiments.rooms.materials import Material, draw_colour, draw_material, draw_timber
-from experiments.rooms.parts import GROUND, OBJECT, VERTICAL, Part, moved
+from experiments.rooms.layout import GROUND, OBJECT, VERTICAL, Item, Part, mirrored, moved
+from experiments.rooms.materials import (
+    Colour,
+    Material,
+    draw_colour,
+    draw_finish,
+    draw_material,
+    draw_timber,
+)
 
 __all__ = [
     "draw_ceiling_lamp",
@@ -21,17 +29,17 @@ __all__ = [
     "draw_window",
 ]
 
+Range = tuple[float, float]
+
 METAL = Material("plain", (0.45, 0.45, 0.45), (0.3, 0.3, 0.3))
 
 
 def draw_door(rng: np.random.Generator) -> Item:
     """A closed door in its frame (vertical), with panels and a handle."""
-    w, h = float(rng.uniform(0.75, 0.95)), float(rng.uniform(1.98, 2.1))
+    w, h = rng.uniform(0.75, 0.95), rng.uniform(1.98, 2.1)
     leaf, frame = draw_timber(rng), draw_timber(rng)
-    parts = [Part("box", (0, 0.02, h / 2), (w, 0.04, h), VERTICAL, leaf)]
-    for side in (-1, 1):
-        centre = (side * (w / 2 + 0.04), 0.035, h / 2)
-        parts.append(Part("box", centre, (0.08, 0.07, h), VERTICAL, frame))
+    post = Part("box", (w / 2 + 0.04, 0.035, h / 2), (0.08, 0.07, h), VERTICAL, frame)
+    parts = [Part("box", (0, 0.02, h / 2), (w, 0.04, h), VERTICAL, leaf), *mirrored(post)]
     parts.append(Part("box", (0, 0.035, h + 0.04), (w + 0.16, 0.07, 0.08), VERTICAL, frame))
     for z, tall in ((0.55, 0.7), (1.45, 0.8)) if rng.random() < 0.6 else ():
         parts.append(Part("box", (0, 0.045, z), (w - 0.26, 0.012, tall), VERTICAL, leaf))
@@ -41,8 +49,8 @@ def draw_door(rng: np.random.Generator) -> Item:
 
 def draw_window(rng: np.random.Generator, height: float, *, light: float) -> Item:
     """A window whose pane shines with radiance `light`, perhaps with curtains or blinds."""
-    w = float(rng.uniform(0.8, 2.0))
-    low, high = float(rng.uniform(0.75, 1.05)), min(height - 0.25, float(rng.uniform(1.9, 2.3)))
+    w = rng.uniform(0.8, 2.0)
+    low, high = rng.uniform(0.75, 1.05), min(height - 0.25, rng.uniform(1.9, 2.3))
     h, z = high - low, (low + high) / 2
     white = draw_material(rng, "plain", colour=(0.8, 0.8, 0.78), contrast=0.1)
     frame = white if rng.random() < 0.6 else draw_timber(rng)
@@ -64,9 +72,7 @@ def draw_window(rng: np.random.Generator, height: float, *, light: float) -> Ite
     if dressing < 0.45:
         parts += _curtains(rng, w, low, high)
     elif dressing < 0.7:
-        drop = float(rng.uniform(0.25, 0.8)) * h
-        colour = draw_colour(rng, saturation=(0.0, 0.3), value=(0.4, 0.85))
-        blind = draw_material(rng, "slats", colour=colour, span=0.6)
+        drop, blind = rng.uniform(0.25, 0.8) * h, draw_finish(rng, "blind")
         size = (w + 0.04, 0.02, drop)
         parts.append(Part("box", (0, 0.075, high - drop / 2), size, VERTICAL, blind))
     return Item("window", tuple(parts))
@@ -77,7 +83,7 @@ def _curtains(rng: np.random.Generator, w: float, low: float, high: float) -> li
     pattern = str(rng.choice(["fabric", "stripes", "plain"]))
     cloth = draw_material(rng, pattern, colour=colour, span=0.5)
     top, bottom = high + 0.12, 0.03 if rng.random() < 0.5 else low - 0.12
-    share = float(rng.uniform(0.12, 0.3)) * w
+    share = rng.uniform(0.12, 0.3) * w
     parts = [Part("box", (0, 0.15, top + 0.01), (w + 0.5, 0.025, 0.025), OBJECT, METAL)]
     folds = max(3, round((share + 0.15) / 0.09))
     for side in (-1, 1):
@@ -91,11 +97,9 @@ def _curtains(rng: np.random.Generator, w: float, low: float, high: float) -> li
 
 def draw_picture(rng: np.random.Generator) -> Item:
     """A framed picture on a wall (object)."""
-    w, h = rng.uniform((0.25, 0.25), (1.1, 0.8))
-    w, h = float(w), float(h)
-    z = float(rng.uniform(1.45, 1.7))
+    w, h, z = rng.uniform((0.25, 0.25, 1.45), (1.1, 0.8, 1.7)).tolist()
     frame = draw_timber(rng)
-    image = draw_material(rng, "painting", contrast=0.8, span=max(w, h))
+    image = draw_finish(rng, "painting", contrast=0.8, span=max(w, h))
     parts = (
         Part("box", (0, 0.012, z), (w, 0.024, h), OBJECT, frame),
         Part("box", (0, 0.026, z), (w - 0.07, 0.004, h - 0.07), OBJECT, image),
@@ -105,28 +109,26 @@ def draw_picture(rng: np.random.Generator) -> Item:
 
 def draw_pillar(rng: np.random.Generator, height: float) -> Item:
     """A chimney breast or a pillar from floor to ceiling (vertical), against a wall."""
-    w, d = float(rng.uniform(0.3, 1.2)), float(rng.uniform(0.2, 0.5))
-    pattern = str(rng.choice(["plaster", "bricks", "plain"]))
-    colour = draw_colour(rng, saturation=(0.0, 0.5), value=(0.3, 0.8))
-    surface = draw_material(rng, pattern, colour=colour, span=0.8)
-    size = (w, d, height - 0.004)
-    return Item("pillar", (Part("box", (0, d / 2, height / 2), size, VERTICAL, surface),))
+    size = (rng.uniform(0.3, 1.2), d := rng.uniform(0.2, 0.5), height - 0.004)
+    centre, surface = (0, d / 2, height / 2), draw_finish(rng, "pillar")
+    return Item("pillar", (Part("box", centre, size, VERTICAL, surface),))
 
 
 def draw_rug(rng: np.random.Generator) -> Item:
     """A rug or floor mat (ground)."""
-    w, d = rng.uniform((0.6, 0.9), (2.4, 1.7))
-    pattern = str(rng.choice(["carpet", "stripes", "checker", "dots", "fabric"]))
-    colour = draw_colour(rng, saturation=(0.1, 0.8), value=(0.1, 0.7))
-    cloth = draw_material(rng, pattern, colour=colour, contrast=0.5, span=0.9)
-    size = (float(w), float(d), 0.006)
-    return Item("rug", (Part("box", (0, float(d) / 2, 0.003), size, GROUND, cloth),))
+    w, d = rng.uniform((0.6, 0.9), (2.4, 1.7)).tolist()
+    cloth = draw_finish(rng, "rug")
+    return Item("rug", (Part("box", (0, d / 2, 0.003), (w, d, 0.006), GROUND, cloth),))
+
+
+def _warm_glass(rng: np.random.Generator, green: Range, blue: Range) -> Material:
+    colour: Colour = (0.9, rng.uniform(*green), rng.uniform(*blue))
+    return draw_material(rng, "plain", colour=colour, contrast=0.05)
 
 
 def draw_ceiling_lamp(rng: np.random.Generator, height: float, *, light: float) -> Item:
     """A panel, a round lamp or a pendant under the ceiling (object) that shines downwards."""
-    warm = (0.9, float(rng.uniform(0.74, 0.9)), float(rng.uniform(0.5, 0.9)))
-    glass = draw_material(rng, "plain", colour=warm, contrast=0.05)
+    glass = _warm_glass(rng, (0.74, 0.9), (0.5, 0.9))
     kind = rng.choice(["panel", "round", "pendant"])
     if kind == "panel":
         w, d = float(rng.choice([0.6, 1.2])), float(rng.choice([0.3, 0.6]))
@@ -136,7 +138,7 @@ def draw_ceiling_lamp(rng: np.random.Generator, height: float, *, light: float) 
                  tilt=-np.pi / 2, light=light * 0.4),
         )  # fmt: skip
         return Item("ceiling lamp", parts)
-    d = float(rng.uniform(0.3, 0.5))
+    d = rng.uniform(0.3, 0.5)
     if kind == "round":
         # the lit plate is under a wider housing: lit ceilings close by would give grain
         size, plate = (d + 0.06, d + 0.06, 0.07), (d, d, 0.012)
@@ -145,7 +147,7 @@ def draw_ceiling_lamp(rng: np.random.Generator, height: float, *, light: float) 
             Part("cylinder", (0, d / 2, height - 0.083), plate, OBJECT, glass, light=light),
         )
         return Item("ceiling lamp", parts)
-    drop = float(rng.uniform(0.25, 0.55))
+    drop = rng.uniform(0.25, 0.55)
     parts = (
         Part("cylinder", (0, d / 2, height - drop / 2), (0.02, 0.02, drop - 0.01), OBJECT, METAL),
         Part("cylinder", (0, d / 2, height - drop - 0.1), (d, d, 0.22), OBJECT, glass, taper=0.6,
@@ -156,9 +158,8 @@ def draw_ceiling_lamp(rng: np.random.Generator, height: float, *, light: float) 
 
 def draw_floor_lamp(rng: np.random.Generator, *, light: float) -> Item:
     """A lamp on a pole (object)."""
-    h, d = float(rng.uniform(1.3, 1.7)), float(rng.uniform(0.3, 0.42))
-    warm = (0.9, float(rng.uniform(0.7, 0.82)), float(rng.uniform(0.45, 0.65)))
-    shade = draw_material(rng, "plain", colour=warm, contrast=0.05)
+    h, d = rng.uniform(1.3, 1.7), rng.uniform(0.3, 0.42)
+    shade = _warm_glass(rng, (0.7, 0.82), (0.45, 0.65))
     parts = (
         Part("cylinder", (0, 0.2, 0.015), (0.28, 0.28, 0.03), OBJECT, METAL),
         Part("cylinder", (0, 0.2, h / 2 + 0.02), (0.04, 0.04, h - 0.06), OBJECT, METAL),
@@ -169,9 +170,9 @@ def draw_floor_lamp(rng: np.random.Generator, *, light: float) -> Item:
 
 def draw_chair(rng: np.random.Generator) -> Item:
     """A chair (object): four legs and a back, or an office chair on one leg."""
-    w, d, h = 0.44, 0.44, float(rng.uniform(0.43, 0.48))
-    top, frame = float(rng.uniform(0.8, 0.98)), draw_timber(rng)
-    seat = draw_material(rng, "fabric", span=0.4) if rng.random() < 0.5 else frame
+    w, d, h = 0.44, 0.44, rng.uniform(0.43, 0.48)
+    top, frame = rng.uniform(0.8, 0.98), draw_timber(rng)
+    seat = draw_finish(rng, "seat") if rng.random() < 0.5 else frame
     if rng.random() < 0.3:
         parts = [
             Part("round", (0, 0.26, h), (0.48, 0.46, 0.1), OBJECT, seat, roundness=0.4),
@@ -179,51 +180,38 @@ def draw_chair(rng: np.random.Generator) -> Item:
             Part("box", (0, 0.03, h + 0.08), (0.08, 0.04, 0.3), OBJECT, METAL),
             Part("cylinder", (0, 0.26, h / 2), (0.06, 0.06, h - 0.08), OBJECT, METAL),
         ]
-        for turn in (0.0, np.pi / 2):
-            size = (0.5, 0.05, 0.04)
-            parts.append(Part("box", (0, 0.26, 0.06), size, OBJECT, METAL, angle=turn + np.pi / 4))
+        foot = Part("box", (0, 0.26, 0.06), (0.5, 0.05, 0.04), OBJECT, METAL)
+        parts += [replace(foot, angle=turn + np.pi / 4) for turn in (0.0, np.pi / 2)]
         return Item("chair", tuple(parts))
     parts = [Part("box", (0, d / 2, h - 0.02), (w, d, 0.04), OBJECT, seat)]
     for x in (-w / 2 + 0.02, w / 2 - 0.02):
-        front, low = (x, d - 0.03, h / 2 - 0.02), (0.04, 0.04, h - 0.04)
-        parts.append(Part("box", (x, 0.02, top / 2), (0.04, 0.04, top), OBJECT, frame))
-        parts.append(Part("box", front, low, OBJECT, frame))
+        for y, z, tall in ((0.02, top / 2, top), (d - 0.03, h / 2 - 0.02, h - 0.04)):
+            parts.append(Part("box", (x, y, z), (0.04, 0.04, tall), OBJECT, frame))
     if rng.random() < 0.5:
         centre, size = (0, 0.02, (top + h + 0.12) / 2), (w - 0.08, 0.025, top - h - 0.12)
         parts.append(Part("box", centre, size, OBJECT, seat))
     else:
-        for z in np.linspace(h + 0.15, top - 0.04, 3):
-            parts.append(Part("box", (0, 0.02, float(z)), (w - 0.08, 0.02, 0.07), OBJECT, frame))
+        for z in np.linspace(h + 0.15, top - 0.04, 3).tolist():
+            parts.append(Part("box", (0, 0.02, z), (w - 0.08, 0.02, 0.07), OBJECT, frame))
     return Item("chair", tuple(parts))
 
 
 def draw_loose_thing(rng: np.random.Generator) -> Item:
-    """Something on the floor: a plant, a bin, a carton, a ball, books (object).
-
-    Examples
-    --------
-    >>> bool(draw_loose_thing(np.random.default_rng(0)).extent[0, 1] >= 0)
-    True
-    """
+    """Something on the floor: a plant, a bin, a carton, a ball, books (object)."""
     kind = str(rng.choice(["plant", "plant", "bin", "carton", "ball", "book pile"]))
     if kind == "plant":
-        parts = draw_plant(rng, scale=float(rng.uniform(1.5, 2.8)))
+        parts = draw_plant(rng, scale=rng.uniform(1.5, 2.8))
     elif kind == "bin":
-        d, h = float(rng.uniform(0.2, 0.32)), float(rng.uniform(0.28, 0.45))
-        colour = draw_colour(rng, saturation=(0.0, 0.8))
-        shell = draw_material(rng, "plain", colour=colour, contrast=0.1)
+        d, h = rng.uniform(0.2, 0.32), rng.uniform(0.28, 0.45)
+        shell = draw_finish(rng, "bin")
         parts = (Part("cylinder", (0, 0, h / 2), (d, d, h), OBJECT, shell, taper=1.2),)
     elif kind == "carton":
-        w, d, h = rng.uniform((0.25, 0.2, 0.2), (0.6, 0.5, 0.5))
-        colour = draw_colour(rng, hue=(0.05, 0.12), saturation=(0.1, 0.6), value=(0.3, 0.6))
-        card = draw_material(rng, "plain", colour=colour, contrast=0.15)
-        size = (float(w), float(d), float(h))
-        parts = (Part("box", (0, 0, float(h) / 2), size, OBJECT, card),)
+        w, d, h = rng.uniform((0.25, 0.2, 0.2), (0.6, 0.5, 0.5)).tolist()
+        parts = (Part("box", (0, 0, h / 2), (w, d, h), OBJECT, draw_finish(rng, "carton")),)
     elif kind == "ball":
-        d = float(rng.uniform(0.18, 0.6))
-        skin = draw_material(rng, str(rng.choice(["stripes", "plain", "checker"])), span=0.5)
-        parts = (Part("round", (0, 0, d / 2), (d, d, d), OBJECT, skin),)
+        d = rng.uniform(0.18, 0.6)
+        parts = (Part("round", (0, 0, d / 2), (d, d, d), OBJECT, draw_finish(rng, "ball")),)
     else:
         parts = SMALL_THINGS["book pile"](rng)
-    low = min(Item(kind, parts).extent[0, 1], 0.0)
-    return Item(kind, tuple(moved(part, 0.0, 0.01 - float(low), 0.0) for part in parts))
+    low = min(float(Item(kind, parts).extent[0, 1]), 0.0)
+    return Item(kind, tuple(moved(part, 0.0, 0.01 - low, 0.0) for part in parts))

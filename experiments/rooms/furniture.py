@@ -6,12 +6,23 @@ Things that lie on it (pillows, books, clutter) come with it and are objects.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
+
 import numpy as np
 
 from experiments.rooms.clutter import book_row, scatter
-from experiments.rooms.layout import Item, Surface
-from experiments.rooms.materials import Material, draw_colour, draw_material, draw_timber
-from experiments.rooms.parts import FURNITURE, OBJECT, VERTICAL, Part
+from experiments.rooms.layout import (
+    FURNITURE,
+    OBJECT,
+    VERTICAL,
+    Item,
+    Part,
+    Surface,
+    mirrored,
+    moved,
+)
+from experiments.rooms.materials import Material, draw_finish, draw_timber
 
 __all__ = [
     "draw_bed",
@@ -25,40 +36,30 @@ __all__ = [
     "draw_sofa",
 ]
 
-FABRICS = ("plain", "fabric", "stripes", "checker", "dots")
-
-
-def _cloth(rng: np.random.Generator, *, span: float = 0.5, contrast: float = 0.4) -> Material:
-    pattern = str(rng.choice(FABRICS, p=(0.25, 0.4, 0.15, 0.1, 0.1)))
-    colour = draw_colour(rng, saturation=(0.0, 0.9), value=(0.08, 0.8))
-    return draw_material(rng, pattern, colour=colour, contrast=contrast, span=span)
-
 
 def draw_bed(rng: np.random.Generator) -> Item:
     """A single or double bed whose head is at the back."""
-    w, d, h = float(rng.choice([0.95, 1.25, 1.6, 1.8])), 2.05, float(rng.uniform(0.28, 0.4))
-    frame, sheet, blanket = draw_timber(rng), _cloth(rng, contrast=0.1), _cloth(rng)
-    head = float(rng.uniform(0.7, 1.15))
+    w, d, h = float(rng.choice([0.95, 1.25, 1.6, 1.8])), 2.05, rng.uniform(0.28, 0.4)
+    frame, sheet = draw_timber(rng), draw_finish(rng, "cloth", contrast=0.1)
+    blanket = draw_finish(rng, "cloth")
+    head = rng.uniform(0.7, 1.15)
     parts = [
         Part("box", (0, 0.03, head / 2), (w + 0.06, 0.06, head), FURNITURE, frame),
         Part("box", (0, d / 2 + 0.06, h / 2 + 0.03), (w, d, h - 0.06), FURNITURE, frame),
         Part("round", (0, d / 2 + 0.06, h + 0.08), (w, d, 0.24), FURNITURE, sheet, roundness=0.2),
     ]
-    length = d * float(rng.uniform(0.55, 0.75))
+    length = d * rng.uniform(0.55, 0.75)
     cover = (w + 0.06, length, 0.3)
     y = d + 0.09 - length / 2
     parts.append(Part("round", (0, y, h + 0.09), cover, FURNITURE, blanket, roundness=0.25))
     if rng.random() < 0.35:
         parts.append(Part("box", (0, d + 0.12, 0.32), (w + 0.06, 0.05, 0.64), FURNITURE, frame))
-    pillow = _cloth(rng, contrast=0.2, span=0.3)
+    pillow = draw_finish(rng, "cloth", contrast=0.2, span=0.3)
+    size = (min(0.7, 0.46 * w), 0.42, 0.18)
     for x in (-w / 4, w / 4) if w > 1.2 else (0.0,):
-        size = (min(0.7, 0.46 * w), 0.42, 0.18)
-        turn = float(rng.uniform(-0.15, 0.15))
-        lean = float(rng.uniform(-0.5, 0.0))
-        centre = (x, 0.32, h + 0.27)
-        parts.append(
-            Part("round", centre, size, OBJECT, pillow, angle=turn, tilt=lean, roundness=0.6)
-        )
+        part = Part("round", (x, 0.32, h + 0.27), size, OBJECT, pillow, roundness=0.6)
+        turn, lean = rng.uniform(-0.15, 0.15), rng.uniform(-0.5, 0.0)
+        parts.append(replace(part, angle=turn, tilt=lean))
     if rng.random() < 0.35:
         surface = Surface(-w / 2, w / 2, y - length / 3, y + length / 3, h + 0.235, room=0.3)
         parts += scatter(rng, surface, 1)
@@ -68,45 +69,30 @@ def draw_bed(rng: np.random.Generator) -> Item:
 def draw_sofa(rng: np.random.Generator, *, seats: int | None = None) -> Item:
     """An armchair or a sofa with up to three seats."""
     count = int(rng.choice([1, 2, 3], p=(0.3, 0.4, 0.3))) if seats is None else seats
-    seat, arm = float(rng.uniform(0.58, 0.7)), float(rng.uniform(0.12, 0.22))
-    w, d = count * seat + 2 * arm, float(rng.uniform(0.8, 0.95))
-    back, arm_height = float(rng.uniform(0.72, 0.92)), float(rng.uniform(0.52, 0.64))
-    cloth = _cloth(rng)
-    soft = float(rng.uniform(0.12, 0.3))
+    seat, arm = rng.uniform(0.58, 0.7), rng.uniform(0.12, 0.22)
+    w, d = count * seat + 2 * arm, rng.uniform(0.8, 0.95)
+    back, arm_height = rng.uniform(0.72, 0.92), rng.uniform(0.52, 0.64)
+    cloth, soft = draw_finish(rng, "cloth"), rng.uniform(0.12, 0.3)
     parts = [
         Part("box", (0, d / 2, 0.15), (w - 0.04, d - 0.04, 0.22), FURNITURE, cloth),
         Part("round", (0, 0.13, back / 2 + 0.04), (w - arm, 0.26, back - 0.08), FURNITURE, cloth,
              roundness=soft),
     ]  # fmt: skip
-    for side in (-1, 1):
-        centre = (side * (w - arm) / 2, d / 2, arm_height / 2 + 0.02)
-        size = (arm, d, arm_height - 0.04)
-        parts.append(Part("round", centre, size, FURNITURE, cloth, roundness=soft))
+    centre, size = ((w - arm) / 2, d / 2, arm_height / 2 + 0.02), (arm, d, arm_height - 0.04)
+    parts += mirrored(Part("round", centre, size, FURNITURE, cloth, roundness=soft))
     for i in range(count):
         x = (i - (count - 1) / 2) * seat
         size = (seat - 0.01, d - 0.24, 0.2)
         parts.append(Part("round", (x, d / 2 + 0.14, 0.36), size, FURNITURE, cloth, roundness=soft))
-        if rng.random() < 0.4:
-            pillow = _cloth(rng, span=0.3, contrast=0.6)
-            centre, size = (x, 0.34, 0.62), (0.44, 0.14, 0.4)
-            parts.append(
-                Part("round", centre, size, OBJECT, pillow, tilt=0.3, roundness=0.5)
-            )  # it leans on the back
+        if rng.random() < 0.4:  # a pillow that leans on the back
+            pillow = draw_finish(rng, "cloth", span=0.3, contrast=0.6)
+            part = Part("round", (x, 0.34, 0.62), (0.44, 0.14, 0.4), OBJECT, pillow, tilt=0.3)
+            parts.append(replace(part, roundness=0.5))
     return Item("sofa", tuple(parts), clearance=0.35)
 
 
-def _legs(w: float, d: float, h: float, thick: float, label: int, wood: Material) -> list[Part]:
-    x, y = w / 2 - thick, d / 2 - thick
-    size = (thick, thick, h)
-    return [
-        Part("box", (i * x, d / 2 + j * y, h / 2), size, label, wood)
-        for i in (-1, 1)
-        for j in (-1, 1)
-    ]
-
-
 def _table(rng: np.random.Generator, w: float, d: float, h: float, *, clutter: int) -> list[Part]:
-    wood, top = draw_timber(rng), float(rng.uniform(0.025, 0.05))
+    wood, top = draw_timber(rng), rng.uniform(0.025, 0.05)
     if rng.random() < 0.25 and abs(w - d) < 0.4:
         w = d = (w + d) / 2
         parts = [
@@ -118,28 +104,29 @@ def _table(rng: np.random.Generator, w: float, d: float, h: float, *, clutter: i
         surface = Surface(-half, half, d / 2 - half, d / 2 + half, h)
     else:
         parts = [Part("box", (0, d / 2, h - top / 2), (w, d, top), FURNITURE, wood)]
-        parts += _legs(w, d, h - top, float(rng.uniform(0.04, 0.08)), FURNITURE, wood)
+        thick, tall = rng.uniform(0.04, 0.08), h - top
+        for x, y in product((thick - w / 2, w / 2 - thick), (thick - d / 2, d / 2 - thick)):
+            centre = (x, d / 2 + y, tall / 2)
+            parts.append(Part("box", centre, (thick, thick, tall), FURNITURE, wood))
         surface = Surface(-w / 2, w / 2, 0, d, h)
-    return parts + list(scatter(rng, surface, int(rng.integers(0, clutter + 1))))
+    return [*parts, *scatter(rng, surface, int(rng.integers(0, clutter + 1)))]
 
 
 def draw_dining_table(rng: np.random.Generator) -> Item:
     """A table of sitting height with things on it."""
-    w, d = float(rng.uniform(0.8, 1.9)), float(rng.uniform(0.75, 1.0))
-    h = float(rng.uniform(0.71, 0.78))
+    w, d, h = rng.uniform((0.8, 0.75, 0.71), (1.9, 1.0, 0.78)).tolist()
     return Item("dining table", tuple(_table(rng, w, d, h, clutter=6)))
 
 
 def draw_coffee_table(rng: np.random.Generator) -> Item:
     """A low table."""
-    w, d = float(rng.uniform(0.6, 1.2)), float(rng.uniform(0.5, 0.7))
-    h = float(rng.uniform(0.34, 0.5))
+    w, d, h = rng.uniform((0.6, 0.5, 0.34), (1.2, 0.7, 0.5)).tolist()
     return Item("coffee table", tuple(_table(rng, w, d, h, clutter=4)))
 
 
 def draw_desk(rng: np.random.Generator) -> Item:
     """A desk against a wall, with a screen or a laptop, and drawers on one side."""
-    w, d, h = float(rng.uniform(1.0, 1.7)), float(rng.uniform(0.6, 0.78)), 0.74
+    w, d, h = rng.uniform(1.0, 1.7), rng.uniform(0.6, 0.78), 0.74
     wood, side = draw_timber(rng), float(rng.choice([-1, 1]))
     parts = [
         Part("box", (0, d / 2, h - 0.015), (w, d, 0.03), FURNITURE, wood),
@@ -153,8 +140,8 @@ def draw_desk(rng: np.random.Generator) -> Item:
     for i in range(3):
         centre = (side * (w / 2 - 0.22), d - 0.03, 0.14 + 0.23 * i)
         parts.append(Part("box", centre, (0.36, 0.02, 0.2), FURNITURE, front))
-    x = float(rng.uniform(-0.2, 0.2))
-    parts += _screen(rng, x, 0.2, h, float(rng.uniform(0.42, 0.62)))
+    x = rng.uniform(-0.2, 0.2)
+    parts += _screen(rng, x, 0.2, h, rng.uniform(0.42, 0.62))
     parts += scatter(rng, Surface(-w / 2, x - 0.34, 0.02, d, h), 2)
     parts += scatter(rng, Surface(x + 0.34, w / 2, 0.02, d, h), 2)
     return Item("desk", tuple(parts), clearance=0.3)
@@ -162,29 +149,25 @@ def draw_desk(rng: np.random.Generator) -> Item:
 
 def _screen(rng: np.random.Generator, x: float, y: float, z: float, w: float) -> list[Part]:
     black = Material("plain", (0.03, 0.03, 0.035), (0.06, 0.06, 0.06))
-    glass = draw_material(rng, "painting", colour=draw_colour(rng), span=1.0)
-    on = rng.random() < 0.4
-    h = 0.58 * w
+    glass, h = draw_finish(rng, "painting"), 0.58 * w
+    shown = glass if rng.random() < 0.4 else black
     return [
         Part("box", (x, y, z + 0.01), (0.24, 0.18, 0.02), OBJECT, black),
         Part("box", (x, y - 0.02, z + 0.09), (0.06, 0.03, 0.18), OBJECT, black),
         Part("box", (x, y, z + 0.11 + h / 2), (w, 0.03, h), OBJECT, black),
-        Part("box", (x, y + 0.016, z + 0.11 + h / 2), (w - 0.03, 0.004, h - 0.03), OBJECT,
-             glass if on else black),
+        Part("box", (x, y + 0.016, z + 0.11 + h / 2), (w - 0.03, 0.004, h - 0.03), OBJECT, shown),
         Part("box", (x, y + 0.24, z + 0.012), (0.4, 0.14, 0.024), OBJECT, black),
-    ]  # fmt: skip
+    ]
 
 
 def draw_bookshelf(rng: np.random.Generator) -> Item:
     """A shelf (vertical) with books and things in it (objects)."""
-    w, d, h = rng.uniform((0.6, 0.26, 0.8), (1.3, 0.36, 2.1))
-    w, d, h = float(w), float(d), float(h)
+    w, d, h = rng.uniform((0.6, 0.26, 0.8), (1.3, 0.36, 2.1)).tolist()
     wood = draw_timber(rng)
-    rows = max(2, round(h / float(rng.uniform(0.3, 0.42))))
+    rows = max(2, round(h / rng.uniform(0.3, 0.42)))
     parts = [Part("box", (0, 0.01, h / 2), (w, 0.02, h), VERTICAL, wood)]
-    for side in (-1, 1):
-        centre = (side * (w / 2 - 0.012), d / 2 + 0.01, h / 2)
-        parts.append(Part("box", centre, (0.024, d - 0.02, h), VERTICAL, wood))
+    centre = (w / 2 - 0.012, d / 2 + 0.01, h / 2)
+    parts += mirrored(Part("box", centre, (0.024, d - 0.02, h), VERTICAL, wood))
     for i in range(rows + 1):
         z = 0.04 + i * (h - 0.052) / rows
         board = (w - 0.05, d - 0.03, 0.024)
@@ -192,10 +175,8 @@ def draw_bookshelf(rng: np.random.Generator) -> Item:
         if i < rows:
             room = (h - 0.052) / rows - 0.03
             surface = Surface(-w / 2 + 0.03, w / 2 - 0.03, 0.03, d, z + 0.013, room)
-            if rng.random() < 0.65:
-                parts += book_row(rng, surface)
-            else:
-                parts += scatter(rng, surface, 3)
+            books = rng.random() < 0.65
+            parts += book_row(rng, surface) if books else scatter(rng, surface, 3)
     if h < 1.6:
         parts += scatter(rng, Surface(-w / 2, w / 2, 0, d, h), 3)
     return Item("bookshelf", tuple(parts), clearance=0.3)
@@ -204,8 +185,8 @@ def draw_bookshelf(rng: np.random.Generator) -> Item:
 def draw_cabinet(rng: np.random.Generator) -> Item:
     """A wardrobe or a cupboard (vertical), or a chest of drawers (object, as NYU's 'dresser')."""
     tall = rng.random() < 0.6
-    w, d = float(rng.uniform(0.7, 1.6)), float(rng.uniform(0.4, 0.6))
-    h = float(rng.uniform(1.7, 2.2) if tall else rng.uniform(0.7, 1.1))
+    w, d = rng.uniform(0.7, 1.6), rng.uniform(0.4, 0.6)
+    h = rng.uniform(1.7, 2.2) if tall else rng.uniform(0.7, 1.1)
     drawers = not tall and rng.random() < 0.5
     label = OBJECT if drawers else VERTICAL
     columns = max(1, round(w / 0.55))
@@ -236,7 +217,7 @@ def _fronts(
 
 def draw_nightstand(rng: np.random.Generator) -> Item:
     """A small chest beside the bed (object), often with a lamp on it."""
-    w, d, h = float(rng.uniform(0.38, 0.5)), float(rng.uniform(0.35, 0.42)), 0.5
+    w, d, h = rng.uniform(0.38, 0.5), rng.uniform(0.35, 0.42), 0.5
     parts = _fronts(rng, w, d, h, 1, 2, OBJECT)
     parts += scatter(rng, Surface(-w / 2, w / 2, 0, d, h), 2)
     return Item("nightstand", tuple(parts))
@@ -244,15 +225,13 @@ def draw_nightstand(rng: np.random.Generator) -> Item:
 
 def draw_kitchen(rng: np.random.Generator) -> Item:
     """Base and wall cabinets (vertical) with a counter top (object) and things on it."""
-    w, d = float(rng.uniform(1.6, 2.8)), 0.6
+    w, d = rng.uniform(1.6, 2.8), 0.6
     columns = round(w / 0.55)
     parts = _fronts(rng, w, d, 0.86, columns, 1, VERTICAL)
     top = draw_timber(rng)
     parts.append(Part("box", (0, d / 2 + 0.01, 0.88), (w + 0.02, d + 0.04, 0.036), OBJECT, top))
     parts += scatter(rng, Surface(-w / 2, w / 2, 0.05, d, 0.898, room=0.45), 6)
     if rng.random() < 0.75:
-        for part in _fronts(rng, w, 0.34, 0.66, columns, 1, VERTICAL):
-            x, y, z = part.centre
-            raised = Part("box", (x, y, z + 1.42), part.size, VERTICAL, part.material)
-            parts.append(raised)
+        wall = _fronts(rng, w, 0.34, 0.66, columns, 1, VERTICAL)
+        parts += [moved(part, 0, 0, 0, 1.42) for part in wall]
     return Item("kitchen", tuple(parts), clearance=0.5)

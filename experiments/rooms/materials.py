@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import colorsys
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "FINISHES",
     "PATTERNS",
     "Colour",
+    "Finish",
     "Material",
     "draw_colour",
+    "draw_finish",
     "draw_material",
     "draw_timber",
     "texture",
 ]
 
 Colour = tuple[float, float, float]
+Range = tuple[float, float]
 Map = NDArray[np.float64]
 
 TEXELS = 64
@@ -41,20 +47,13 @@ class Material:
 def draw_colour(
     rng: np.random.Generator,
     *,
-    hue: tuple[float, float] = (0.0, 1.0),
-    saturation: tuple[float, float] = (0.0, 0.7),
-    value: tuple[float, float] = (0.15, 0.85),
+    hue: Range = (0.0, 1.0),
+    saturation: Range = (0.0, 0.7),
+    value: Range = (0.15, 0.85),
 ) -> Colour:
-    """Draw a linear RGB reflectance whose hue, saturation and value lie in the given ranges.
-
-    Examples
-    --------
-    >>> draw_colour(np.random.default_rng(0), saturation=(0, 0), value=(0.5, 0.5))
-    (0.5, 0.5, 0.5)
-    """
+    """Draw a linear RGB reflectance whose hue, saturation and value lie in the given ranges."""
     h, s, v = (rng.uniform(*limits) for limits in (hue, saturation, value))
-    red, green, blue = colorsys.hsv_to_rgb(h % 1.0, s, v)
-    return (float(red), float(green), float(blue))
+    return colorsys.hsv_to_rgb(h % 1.0, s, v)
 
 
 def draw_material(
@@ -66,48 +65,79 @@ def draw_material(
     span: float = 1.0,
     gloss: bool = False,
 ) -> Material:
-    """Draw the second colour (`contrast`: how far from `colour`) and the seed of a material.
-
-    Examples
-    --------
-    >>> draw_material(np.random.default_rng(0), "plain", colour=(0.5, 0.5, 0.5)).pattern
-    'plain'
-    """
+    """Draw the second colour (`contrast`: how far from `colour`) and the seed of a material."""
     first = draw_colour(rng) if colour is None else colour
     other = np.asarray(draw_colour(rng, saturation=(0.0, 0.9), value=(0.05, 0.9)))
-    red, green, blue = (1 - contrast) * np.asarray(first) + contrast * other
-    second = (float(red), float(green), float(blue))
+    second = tuple(((1 - contrast) * np.asarray(first) + contrast * other).tolist())
     return Material(pattern, first, second, span, gloss, int(rng.integers(2**31)))
 
 
-def draw_timber(rng: np.random.Generator) -> Material:
-    """Wood, painted wood or plastic, as cabinets and tables have it.
+@dataclass(frozen=True)
+class Finish:
+    """What a kind of thing is covered with; every such thing draws a material of its own.
 
-    Examples
-    --------
-    >>> draw_timber(np.random.default_rng(0)).pattern in ("wood", "plain")
-    True
+    Parameters
+    ----------
+    patterns, weights
+        One of `PATTERNS` or `PAINTINGS` is drawn, with these chances or evenly.
+    hue, saturation, value
+        The ranges of the first colour.
+    contrast
+        How far the second colour is from the first.
+    span
+        Metres after which the pattern repeats, or their range.
+    gloss
+        How often the surface is glossy.
     """
-    if rng.random() < 0.6:
-        colour = draw_colour(rng, hue=(0.04, 0.1), saturation=(0.3, 0.65), value=(0.12, 0.6))
-        return draw_material(rng, "wood", colour=colour, contrast=0.2, span=0.6, gloss=_shiny(rng))
-    colour = draw_colour(rng, saturation=(0.0, 0.35), value=(0.08, 0.85))
-    return draw_material(rng, "plain", colour=colour, contrast=0.15, gloss=_shiny(rng))
+
+    patterns: tuple[str, ...] = ("plain",)
+    weights: tuple[float, ...] | None = None
+    hue: Range = (0.0, 1.0)
+    saturation: Range = (0.0, 0.7)
+    value: Range = (0.15, 0.85)
+    contrast: float = 0.35
+    span: float | Range = 1.0
+    gloss: float = 0.0
 
 
-def _shiny(rng: np.random.Generator) -> bool:
-    return bool(rng.random() < 0.25)
+FINISHES = {
+    name: Finish(**fields)
+    for name, fields in tomllib.loads(
+        Path(__file__).with_name("finishes.toml").read_text(encoding="utf-8")
+    ).items()
+}
+"""The finishes by name, from `finishes.toml`."""
+
+
+def draw_finish(
+    rng: np.random.Generator, name: str, *, contrast: float | None = None, span: float | None = None
+) -> Material:
+    """Draw a material of one of `FINISHES`, perhaps with another contrast or span than its own."""
+    finish = FINISHES[name]
+    pattern = finish.patterns[0]
+    if len(finish.patterns) > 1:
+        pattern = str(rng.choice(finish.patterns, p=finish.weights))
+    colour = draw_colour(rng, hue=finish.hue, saturation=finish.saturation, value=finish.value)
+    gloss = bool(finish.gloss and rng.random() < finish.gloss)
+    length = finish.span if span is None else span
+    return draw_material(
+        rng,
+        pattern,
+        colour=colour,
+        contrast=finish.contrast if contrast is None else contrast,
+        span=length if isinstance(length, float) else rng.uniform(*length),
+        gloss=gloss,
+    )
+
+
+def draw_timber(rng: np.random.Generator) -> Material:
+    """Wood, painted wood or plastic, as cabinets and tables have it."""
+    return draw_finish(rng, "wood" if rng.random() < 0.6 else "paint")
 
 
 @lru_cache(maxsize=256)
 def texture(material: Material) -> NDArray[np.float32]:
-    """Return the material's reflectance map, shape (64, 64, 3), in 0.02..0.95; it tiles.
-
-    Examples
-    --------
-    >>> texture(Material("checker", (0.9, 0.9, 0.9), (0.1, 0.1, 0.1))).shape
-    (64, 64, 3)
-    """
+    """Return the material's reflectance map, shape (64, 64, 3), in 0.02..0.95; it tiles."""
     rng = np.random.default_rng(material.seed)
     if material.pattern in PAINTINGS:
         picture = PAINTINGS[material.pattern](material, rng)
@@ -123,9 +153,8 @@ def _noise(rng: np.random.Generator, *, smooth: float = 1.0, stretch: float = 1.
     radius = np.hypot(f[None, :], stretch * f[:, None])
     radius[0, 0] = np.inf
     spectrum = np.fft.fft2(rng.standard_normal((TEXELS, TEXELS))) / radius**smooth
-    field: Map = np.fft.ifft2(spectrum).real
-    field /= field.std()
-    return field
+    field = np.fft.ifft2(spectrum).real
+    return np.asarray(field / field.std())
 
 
 def _grid(repeats: int) -> tuple[Map, Map]:
@@ -209,19 +238,10 @@ def _slats(rng: np.random.Generator) -> Map:
 
 
 PATTERNS: dict[str, Callable[[np.random.Generator], Map]] = {
-    "plain": _plain,
-    "plaster": _plaster,
-    "wood": _wood,
-    "planks": _planks,
-    "tiles": _tiles,
-    "bricks": _bricks,
-    "checker": _checker,
-    "stripes": _stripes,
-    "dots": _dots,
-    "fabric": _fabric,
-    "carpet": _carpet,
-    "slats": _slats,
-}
+    draw.__name__.strip("_"): draw
+    for draw in (_plain, _plaster, _wood, _planks, _tiles, _bricks, _checker, _stripes, _dots,
+                 _fabric, _carpet, _slats)
+}  # fmt: skip
 
 
 def _paint(material: Material, rng: np.random.Generator) -> Map:

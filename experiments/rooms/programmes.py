@@ -16,8 +16,8 @@ __all__ = ["PROGRAMMES", "add_more"]
 def _relative(anchor: Item, item: Item, x: float, y: float, turn: float) -> Item:
     """Place an item in the frame of another one."""
     c, s = float(np.cos(anchor.angle)), float(np.sin(anchor.angle))
-    return replace(item, x=anchor.x + c * x - s * y, y=anchor.y + s * x + c * y,
-                   angle=anchor.angle + turn)  # fmt: skip
+    x, y = anchor.x + c * x - s * y, anchor.y + s * x + c * y
+    return replace(item, x=x, y=y, angle=anchor.angle + turn)
 
 
 def _add_chairs(plan: FloorPlan, rng: np.random.Generator, table: Item) -> None:
@@ -34,7 +34,7 @@ def _add_chairs(plan: FloorPlan, rng: np.random.Generator, table: Item) -> None:
         if rng.random() < 0.25:
             continue
         chair = fixtures.draw_chair(np.random.default_rng(kind))
-        out = chair.extent[1, 1] - float(rng.uniform(-0.2, 0.12))
+        out = chair.extent[1, 1] - rng.uniform(-0.2, 0.12)
         turn = float(np.arctan2(nx, -ny))
         plan.try_add(_relative(table, chair, x + nx * out, y + ny * out, turn), ignore=[table])
 
@@ -44,21 +44,19 @@ def _add_desk(plan: FloorPlan, rng: np.random.Generator) -> None:
     if desk is not None and rng.random() < 0.9:
         chair = fixtures.draw_chair(rng)
         x, y = rng.uniform(-0.25, 0.25), desk.extent[1, 1] + chair.extent[1, 1]
-        away = float(rng.uniform(0.02, 0.25))
-        chair = _relative(desk, chair, float(x), y + away, np.pi + float(rng.uniform(-0.3, 0.3)))
+        y += rng.uniform(0.02, 0.25)
+        chair = _relative(desk, chair, x, y, np.pi + rng.uniform(-0.3, 0.3))
         plan.try_add(chair, ignore=[desk])
 
 
 def _add_sofa(plan: FloorPlan, rng: np.random.Generator) -> None:
     item = furniture.draw_sofa(rng)
-    if rng.random() < 0.7:
-        sofa = plan.place_at_wall(item, rng, gap=0.03)
-    else:
-        sofa = plan.place_in_room(item, rng)
+    at_wall = rng.random() < 0.7
+    sofa = plan.place_at_wall(item, rng, gap=0.03) if at_wall else plan.place_in_room(item, rng)
     if sofa is not None and rng.random() < 0.6:
         table = furniture.draw_coffee_table(rng)
-        y = sofa.extent[1, 1] + float(rng.uniform(0.3, 0.5))
-        plan.try_add(_relative(sofa, table, float(rng.uniform(-0.2, 0.2)), y, 0.0), ignore=[sofa])
+        y = sofa.extent[1, 1] + rng.uniform(0.3, 0.5)
+        plan.try_add(_relative(sofa, table, rng.uniform(-0.2, 0.2), y, 0.0), ignore=[sofa])
 
 
 def _bedroom(plan: FloorPlan, rng: np.random.Generator) -> None:
@@ -66,7 +64,7 @@ def _bedroom(plan: FloorPlan, rng: np.random.Generator) -> None:
     if bed is not None:
         for side in (-1, 1):
             stand = furniture.draw_nightstand(rng)
-            x = side * (bed.extent[1, 0] + stand.extent[1, 0] + float(rng.uniform(0.03, 0.12)))
+            x = side * (bed.extent[1, 0] + stand.extent[1, 0] + rng.uniform(0.03, 0.12))
             if rng.random() < 0.7:
                 plan.try_add(_relative(bed, stand, x, 0.0, 0.0))
     plan.place_at_wall(furniture.draw_cabinet(rng), rng, gap=0.02)
@@ -109,15 +107,7 @@ def _kitchen(plan: FloorPlan, rng: np.random.Generator) -> None:
 
 
 def add_more(plan: FloorPlan, rng: np.random.Generator) -> None:
-    """Add a few pieces that the room's purpose does not ask for.
-
-    Examples
-    --------
-    >>> plan = FloorPlan(4.0, 5.0, 2.5)
-    >>> add_more(plan, np.random.default_rng(0))
-    >>> len(plan.items) > 0
-    True
-    """
+    """Add a few pieces that the room's purpose does not ask for."""
     for _ in range(int(rng.integers(2, 6))):
         kind = rng.integers(6)
         if kind == 0:

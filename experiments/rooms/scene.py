@@ -5,15 +5,80 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.rooms import fixtures
-from experiments.rooms.camera import Camera, draw_camera, view_space
-from experiments.rooms.layout import FloorPlan, Item
-from experiments.rooms.materials import Material, draw_colour, draw_material, draw_timber
-from experiments.rooms.parts import CEILING, GROUND, OBJECT, VERTICAL, Part
+from experiments.rooms.layout import CEILING, GROUND, OBJECT, VERTICAL, FloorPlan, Item, Part
+from experiments.rooms.materials import (
+    Material,
+    draw_colour,
+    draw_finish,
+    draw_material,
+    draw_timber,
+)
 from experiments.rooms.programmes import PROGRAMMES, add_more
 
-__all__ = ["Room", "draw_room", "draw_shell", "empty_room"]
+__all__ = ["Camera", "Room", "draw_camera", "draw_room", "draw_shell", "empty_room", "view_space"]
+
+NEAREST = 0.55  # metres: no wall, floor or ceiling in view comes nearer (planar depth)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera: position in metres, angles in radians, `fov` the horizontal angle of view.
+
+    At yaw 0 and pitch 0 it looks along +y; a positive yaw turns it to the left.
+    """
+
+    position: tuple[float, float, float]
+    yaw: float = 0.0
+    pitch: float = 0.0
+    fov: float = 1.0
+
+    @property
+    def axes(self) -> NDArray[np.float64]:
+        """Unit vectors right, up and forward in the room, shape (3, 3)."""
+        cy, sy, cp, sp = np.cos(self.yaw), np.sin(self.yaw), np.cos(self.pitch), np.sin(self.pitch)
+        forward = np.array([-sy * cp, cy * cp, sp])
+        right = np.array([cy, sy, 0.0])
+        return np.stack([right, np.cross(right, forward), forward])
+
+
+def draw_camera(rng: np.random.Generator, w: float, d: float, h: float) -> Camera:
+    """Draw a view of a room of w x d x h metres: from near y = 0, at eye height, into the room."""
+    while True:
+        x, y = rng.uniform((0.15 * w, 0.2), (0.85 * w, 0.5 + 0.15 * d)).tolist()
+        tx, ty = rng.uniform((0.1 * w, 0.6 * d), (0.9 * w, d))
+        z = rng.uniform(1.15, min(1.75, h - 0.7))
+        yaw = float(np.arctan2(x - tx, ty - y))
+        pitch = float(np.clip(np.radians(rng.normal(-9.5, 9.5)), -0.45, 0.25))
+        camera = Camera((x, y, z), yaw, pitch, fov=float(np.radians(rng.uniform(54, 72))))
+        if _nearest_shell(camera, w, d, h) > NEAREST:
+            return camera
+
+
+def _nearest_shell(camera: Camera, w: float, d: float, h: float) -> float:
+    """Smallest planar depth of the empty room over the view (a 4:3 picture)."""
+    u, v = np.meshgrid(np.linspace(-1, 1, 17), np.linspace(-0.75, 0.75, 13))
+    tangent = np.tan(camera.fov / 2)
+    screen = np.stack([u * tangent, v * tangent, np.ones_like(u)], axis=-1)  # planar depth 1
+    rays = screen @ camera.axes
+    low, high = -np.asarray(camera.position), np.array([w, d, h]) - camera.position
+    with np.errstate(divide="ignore"):
+        depths = np.where(rays > 0, high, low) / rays
+    return float(depths.min())
+
+
+def view_space(camera: Camera, height: float) -> tuple[Item, Item]:
+    """Spaces kept free: all around the camera, and in front of it from 0.8 m above the floor."""
+    air = Material("plain", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    x, y, _ = camera.position
+    around = Part("box", (0, 0, height / 2), (1.5, 1.5, height), OBJECT, air)
+    ahead = Part("box", (0, 1.0, height / 2 + 0.4), (1.2, 2.0, height - 0.8), OBJECT, air)
+    return (
+        Item("camera", (around,), x=x, y=y, angle=camera.yaw),
+        Item("view", (ahead,), x=x, y=y, angle=camera.yaw),
+    )
 
 
 def draw_shell(
@@ -22,12 +87,6 @@ def draw_shell(
     """Draw floor, ceiling, four walls (one perhaps of another colour) and skirting boards.
 
     The inner faces lie at 0 and w, 0 and d, 0 and h metres.
-
-    Examples
-    --------
-    >>> shell = draw_shell(np.random.default_rng(0), 4.0, 5.0, 2.5)
-    >>> sorted({part.label for part in shell}) == [GROUND, VERTICAL, CEILING]
-    True
     """
     wall = _draw_wall(rng)
     accent = _draw_wall(rng) if rng.random() < 0.35 else wall
@@ -43,11 +102,10 @@ def draw_shell(
     ]  # fmt: skip
     if skirting and rng.random() < 0.8:
         board = draw_timber(rng)
-        z, tall = 0.045, 0.09
         parts += [
-            Part("box", (w / 2, d - 0.006, z), (w, 0.012, tall), VERTICAL, board),
-            Part("box", (0.006, d / 2, z), (0.012, d, tall), VERTICAL, board),
-            Part("box", (w - 0.006, d / 2, z), (0.012, d, tall), VERTICAL, board),
+            Part("box", (w / 2, d - 0.006, 0.045), (w, 0.012, 0.09), VERTICAL, board),
+            Part("box", (0.006, d / 2, 0.045), (0.012, d, 0.09), VERTICAL, board),
+            Part("box", (w - 0.006, d / 2, 0.045), (0.012, d, 0.09), VERTICAL, board),
         ]
     return tuple(parts)
 
@@ -63,24 +121,14 @@ def _draw_wall(rng: np.random.Generator) -> Material:
 
 
 def _draw_floor(rng: np.random.Generator) -> Material:
-    kind = str(rng.choice(["planks", "tiles", "carpet", "checker"], p=(0.45, 0.2, 0.25, 0.1)))
-    if kind == "planks":
-        colour = draw_colour(rng, hue=(0.04, 0.1), saturation=(0.3, 0.65), value=(0.15, 0.6))
-        return draw_material(rng, "planks", colour=colour, contrast=0.25, span=1.0,
-                             gloss=bool(rng.random() < 0.4))  # fmt: skip
-    colour = draw_colour(rng, saturation=(0.0, 0.4), value=(0.15, 0.7))
-    if kind == "carpet":
-        return draw_material(rng, "carpet", colour=colour, contrast=0.3, span=1.2)
-    gloss, span = bool(rng.random() < 0.4), float(rng.uniform(1.0, 2.0))
-    return draw_material(rng, kind, colour=colour, contrast=0.35, span=span, gloss=gloss)
+    kinds = ["planks", "tiles", "carpet", "checker"]
+    return draw_finish(rng, str(rng.choice(kinds, p=(0.45, 0.2, 0.25, 0.1))))
 
 
 def _draw_ceiling(rng: np.random.Generator) -> Material:
     if rng.random() < 0.1:
         return replace(draw_timber(rng), pattern="planks", span=1.0)
-    pattern = str(rng.choice(["plain", "plaster", "tiles"], p=(0.5, 0.3, 0.2)))
-    colour = draw_colour(rng, saturation=(0.0, 0.15), value=(0.6, 0.9))
-    return draw_material(rng, pattern, colour=colour, contrast=0.15, span=2.4)
+    return draw_finish(rng, "ceiling")
 
 
 @dataclass(frozen=True)
@@ -108,19 +156,11 @@ class Room:
 
 
 def draw_room(seed: int) -> Room:
-    """Draw the room of a seed; the same seed always gives the same room.
-
-    Examples
-    --------
-    >>> draw_room(7) == draw_room(7)
-    True
-    """
+    """Draw the room of a seed; the same seed always gives the same room."""
     rng = np.random.default_rng(seed)
-    w, d, h = (float(x) for x in rng.uniform((2.8, 3.4, 2.3), (5.0, 6.4, 2.8)))
+    w, d, h = rng.uniform((2.8, 3.4, 2.3), (5.0, 6.4, 2.8)).tolist()
     camera = draw_camera(rng, w, d, h)
-    plan = FloorPlan(w, d, h)
-    for space in view_space(camera, h):
-        plan.reserved.append(space)
+    plan = FloorPlan(w, d, h, reserved=view_space(camera, h))
     _add_openings(plan, rng)
     _add_lamps(plan, rng)
     PROGRAMMES[rng.integers(len(PROGRAMMES))](plan, rng)
@@ -131,19 +171,13 @@ def draw_room(seed: int) -> Room:
         shell=draw_shell(rng, w, d, h),
         items=tuple(plan.items),
         camera=camera,
-        exposure=float(rng.uniform(0.16, 0.32)),
-        balance=(float(rng.uniform(0.88, 1.15)), 1.0, float(rng.uniform(0.85, 1.12))),
+        exposure=rng.uniform(0.16, 0.32),
+        balance=(rng.uniform(0.88, 1.15), 1.0, rng.uniform(0.85, 1.12)),
     )  # fmt: skip
 
 
 def empty_room(width: float, depth: float, height: float, camera: Camera) -> Room:
-    """A bare room with one lamp, for which every depth is known in closed form.
-
-    Examples
-    --------
-    >>> empty_room(3.0, 4.0, 2.5, Camera((1.5, 0.5, 1.2))).parts[0].label
-    0
-    """
+    """A bare room with one lamp, for which every depth is known in closed form."""
     rng = np.random.default_rng(0)
     glass = Material("plain", (0.9, 0.9, 0.9), (0.9, 0.9, 0.9))
     lamp = Part("box", (width / 2, depth / 2, height), (0.4, 0.4, 0.001), OBJECT, glass, light=20)
@@ -185,8 +219,8 @@ def _add_decoration(plan: FloorPlan, rng: np.random.Generator) -> None:
         else:
             plan.place_in_room(item, rng)
     for _ in range(int(rng.choice([0, 1, 2], p=(0.4, 0.45, 0.15)))):
-        others = [item for item in plan.items if item.name != "rug"] + plan.reserved
-        rug = replace(fixtures.draw_rug(rng), x=float(rng.uniform(0.5, plan.width - 0.5)),
-                      y=float(rng.uniform(0.4, 0.9) * plan.depth),
-                      angle=np.pi + float(rng.choice([0.0, rng.uniform(-0.4, 0.4)])))  # fmt: skip
-        plan.try_add(rug, ignore=others)
+        others = [item for item in plan.items if item.name != "rug"]
+        rug = fixtures.draw_rug(rng)
+        x, y = rng.uniform(0.5, plan.width - 0.5), rng.uniform(0.4, 0.9) * plan.depth
+        angle = np.pi + float(rng.choice([0.0, rng.uniform(-0.4, 0.4)]))
+        plan.try_add(replace(rug, x=x, y=y, angle=angle), ignore=[*others, *plan.reserved])

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.rooms.camera import Camera
+from experiments.rooms.layout import Part, mesh
 from experiments.rooms.materials import Material, texture
-from experiments.rooms.parts import Part, mesh
+from experiments.rooms.scene import Camera
 
 __all__ = ["Hits", "cast", "load_scene", "trace"]
 
@@ -32,15 +32,7 @@ def _mitsuba() -> Any:
 
 
 def load_scene(parts: tuple[Part, ...]) -> Any:
-    """Hand the solids to Mitsuba; each shape is named by the index of its part.
-
-    Examples
-    --------
-    >>> grey = Material("plain", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    >>> scene = load_scene((Part("box", (0, 0, 0), (1, 1, 1), 4, grey),))
-    >>> [shape.id() for shape in scene.shapes()]
-    ['00000']
-    """
+    """Hand the solids to Mitsuba; each shape is named by the index of its part."""
     mi = _mitsuba()
     bsdfs: dict[Material, Any] = {}
     shapes: dict[str, Any] = {}
@@ -52,15 +44,7 @@ def load_scene(parts: tuple[Part, ...]) -> Any:
 
 
 def trace(scene: Any, camera: Camera, size: tuple[int, int], *, seed: int) -> NDArray[np.float32]:
-    """Trace light paths; return the grainy radiance, shape (H, W, 3).
-
-    Examples
-    --------
-    >>> glow = Material("plain", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    >>> scene = load_scene((Part("box", (0, 3, 0), (9, 1, 9), 4, glow, light=2.0),))
-    >>> trace(scene, Camera((0.0, 0.0, 0.0)), (6, 8), seed=0).round(3).max().item()
-    1.0
-    """
+    """Trace light paths; return the grainy radiance, shape (H, W, 3)."""
     mi = _mitsuba()
     path = mi.load_dict({"type": "path", "max_depth": MAX_PATH})
     return np.asarray(mi.render(scene, sensor=_sensor(camera, size), integrator=path, seed=seed))
@@ -81,14 +65,6 @@ def cast(scene: Any, camera: Camera, size: tuple[int, int], within: tuple[float,
     """Cast one ray through the place `within` (u, v in 0..1) of each pixel.
 
     Mitsuba's own "aov" integrator does the same at ten times the cost (version 3.9, scalar).
-
-    Examples
-    --------
-    >>> grey = Material("plain", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    >>> scene = load_scene((Part("box", (0, 3, 0), (9, 1, 9), 4, grey),))
-    >>> hits = cast(scene, Camera((0.0, 0.0, 0.0)), (6, 8), (0.5, 0.5))
-    >>> hits.depth.min().item(), hits.depth.max().item(), int(hits.part.max())
-    (2.5, 2.5, 0)
     """
     mi = _mitsuba()
     height, width = size
@@ -167,22 +143,14 @@ def _sensor(camera: Camera, size: tuple[int, int]) -> Any:
     view = mi.ScalarTransform4f().look_at(
         origin=origin.tolist(), target=(origin + camera.axes[2]).tolist(), up=[0, 0, 1]
     )
-    film = {
-        "type": "hdrfilm",
-        "width": size[1],
-        "height": size[0],
-        "rfilter": {"type": "box"},
-        "pixel_format": "rgb",
-        "component_format": "float32",
-    }
+    pixels = {"rfilter": {"type": "box"}, "pixel_format": "rgb", "component_format": "float32"}
+    lens = {"fov": float(np.degrees(camera.fov)), "fov_axis": "x", "near_clip": 0.01}
     return mi.load_dict(
         {
             "type": "perspective",
-            "fov": float(np.degrees(camera.fov)),
-            "fov_axis": "x",
-            "near_clip": 0.01,
+            **lens,
             "to_world": view,
-            "film": film,
+            "film": {"type": "hdrfilm", "width": size[1], "height": size[0], **pixels},
             "sampler": {"type": "multijitter", "sample_count": SAMPLES_PER_PIXEL},
         }
     )

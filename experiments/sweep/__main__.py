@@ -63,20 +63,22 @@ def measure(sweep: Sweep, places: tuple[str, ...], jobs: int, anew: bool) -> Non
 @click.pass_obj
 def gather(sweep: Sweep) -> None:
     """Put the runs together into the tables of reports/sweep/."""
-    from experiments.sweep.gathering import (
+    from experiments.publishing.files import write_csv
+    from experiments.sweep.members import (
         gather_designs,
         gather_facts,
         gather_seeds,
         gather_tables,
+        score_training_inputs,
+        test_file,
     )
-    from experiments.sweep.members import score_training_inputs, test_file
-    from experiments.training.evaluation_data import score_inputs
+    from experiments.training.evaluation_data import input_scores
 
     for path in (*gather_tables(sweep), *gather_seeds(sweep)):
         click.echo(path)
     click.echo(gather_designs(sweep))
     click.echo(gather_facts(sweep))
-    click.echo(score_inputs(test_file(sweep), sweep.reports / "inputs.csv"))
+    click.echo(write_csv(input_scores(test_file(sweep)), sweep.reports / "inputs.csv"))
     click.echo(score_training_inputs(sweep))
 
 

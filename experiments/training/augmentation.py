@@ -18,10 +18,10 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from experiments.training.arrays import SplitArrays
 from experiments.training.fitting import Draw
 from experiments.training.network_training import Batch
 from experiments.training.recipe import Recipe
+from experiments.training.study import SplitArrays
 
 __all__ = ["MOVABLE", "Pictures", "affine_mix", "augment", "color_aug"]
 
@@ -48,12 +48,7 @@ class Pictures(Dataset[dict[str, Tensor]]):
 
 
 def augment(
-    rgb: Tensor,
-    depth: Tensor,
-    labels: Tensor,
-    *,
-    recipe: Recipe,
-    random: np.random.Generator,
+    rgb: Tensor, depth: Tensor, labels: Tensor, *, recipe: Recipe, random: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Enlarge a window, mirror, and change the colours.
 
@@ -134,19 +129,6 @@ def affine_mix(
     -------
     Batch
         A new one; the maps of the given one stay as they are.
-
-    Examples
-    --------
-    >>> near, far = torch.full((1, 4, 4), 1.0), torch.full((1, 4, 4), 3.0)
-    >>> batch = {
-    ...     "rgb": torch.zeros(2, 3, 4, 4),
-    ...     "true_depth": torch.cat((near, far)),
-    ...     "labels": torch.full((2, 4, 4), 3),
-    ... }
-    >>> random = torch.Generator().manual_seed(0)
-    >>> mixed = affine_mix(batch, random=random, movable=[3], scale=(1.0, 1.0), shift=0.0)
-    >>> mixed["true_depth"].amax(dim=(1, 2)).tolist()  # near stays, far is hidden by near
-    [1.0, 1.0]
     """
     rgb, depth, labels = batch["rgb"], batch["true_depth"], batch["labels"]
     factor, grid = _affine_grids(rgb, random=random, scale=scale, shift=shift)
@@ -200,13 +182,6 @@ def color_aug(
     -------
     Batch
         A new one; the maps of the given one stay as they are.
-
-    Examples
-    --------
-    >>> batch = {"rgb": torch.full((1, 3, 1, 2), 100.0), "labels": torch.tensor([[[0, 4]]])}
-    >>> changed = color_aug(batch, random=torch.Generator().manual_seed(0))["rgb"]
-    >>> (changed == 100).all(dim=1).tolist()
-    [[[True, False]]]
     """
     rgb, labels = batch["rgb"], batch["labels"]
     mask = torch.isin(labels, torch.tensor(movable, device=labels.device, dtype=labels.dtype))

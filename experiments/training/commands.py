@@ -70,7 +70,7 @@ def study_commands(
     @click.pass_obj
     def predict(study: Study) -> None:
         """Predict the training images (cross-fitted) and the test images."""
-        from experiments.training.predictions import predict_split
+        from experiments.training.single_task import predict_split
 
         for split in ("train", "test"):
             count = len(predict_split(study, split).ids)
@@ -96,7 +96,7 @@ def study_commands(
     @click.pass_obj
     def export(study: Study) -> None:
         """Publish checkpoints, single-task weights and the histories of the losses."""
-        from experiments.training.export import export_histories, export_joint, export_weights
+        from experiments.training.joint import export_histories, export_joint, export_weights
 
         for task in TASKS:
             click.echo(export_weights(study, task))
@@ -118,7 +118,7 @@ def study_commands(
     def learn_optimal(study: Study) -> None:
         """Learn the constants of the mute 'optimal' on the training images, into checkpoints."""
         from experiments.training.evaluation_data import write_set
-        from experiments.training.export import checkpoint_path
+        from experiments.training.joint import checkpoint_path
         from influence.mutes.optimal import learn_optimal
         from influence.network.checkpoints import load_checkpoint, refill_checkpoint
 
@@ -135,9 +135,11 @@ def study_commands(
     @click.pass_obj
     def score_inputs(study: Study) -> None:
         """Score the inputs themselves against the ground truth of the evaluation file."""
-        from experiments.training.evaluation_data import score_inputs
+        from experiments.publishing.files import write_csv
+        from experiments.training.evaluation_data import input_scores
 
-        click.echo(score_inputs(study.work / test_set, study.reports / "inputs.csv"))
+        scores = input_scores(study.work / test_set)
+        click.echo(write_csv(scores, study.reports / "inputs.csv"))
 
     @steps.command()
     @click.option("--variant", default="sum60", show_default=True, help="The joint network.")
@@ -161,7 +163,7 @@ def study_commands(
     @click.pass_obj
     def measure(study: Study, options: tuple[str, ...]) -> None:
         """Measure the joint networks; further options go to `influence measure`."""
-        from experiments.training.export import checkpoint_path
+        from experiments.training.joint import checkpoint_path
         from influence.cli import main
 
         checkpoints = [str(checkpoint_path(study, variant)) for variant in study.variants]

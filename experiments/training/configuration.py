@@ -231,12 +231,12 @@ def _checked(kind: type[Kind], content: Mapping[str, Any], where: str) -> Kind:
         text = json.dumps(content, allow_nan=False)
         return pydantic.TypeAdapter(kind).validate_json(text, strict=True, extra="forbid")
     except pydantic.ValidationError as error:
-        raise InfluenceError(f"{where}: {_told(error)}") from error
+        raise InfluenceError(f"{where}: {_faults(error)}") from error
     except (TypeError, ValueError, RecursionError) as error:  # a date, nan or inf
         raise InfluenceError(f"{where}: {error}") from error
 
 
-def _told(error: pydantic.ValidationError) -> str:
+def _faults(error: pydantic.ValidationError) -> str:
     return "; ".join(
         f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
         for fault in error.errors(include_url=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from experiments.datasets.sample import IGNORE
-from experiments.publishing.files import write_csv
-from experiments.training.arrays import load_split
-from experiments.training.predictions import predict_split
-from experiments.training.study import Study
+from experiments.training.single_task import predict_split
+from experiments.training.study import SplitArrays, Study, load_split
 from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork, Modality, Output
 from influence.plan.setups import NO_MUTE
 
-__all__ = ["input_network", "input_scores", "quantise", "score_inputs", "write_set"]
+__all__ = ["MILLIMETRE", "input_network", "input_scores", "quantise", "write_images", "write_set"]
 
 MILLIMETRE = 1e-3
 
@@ -43,44 +42,60 @@ def write_set(study: Study, split: str, path: Path, *, compact: bool = False) ->
     maps = predict_split(study, split)
     depth: NDArray[Any] = maps.depth[:, None]
     semantic: NDArray[Any] = maps.semantic
-    attributes: dict[str, dict[str, Any]] = {
-        "inputs/depth": {"unit": "m"},
-        "inputs/semantic": {"classes": list(truth.classes)},
-        "targets/depth": {
-            "unit": "m",
-            "ignore": 0,
-            "scale": MILLIMETRE,
-            "range": (MILLIMETRE, study.max_depth),
-        },
-        "targets/semantic": {"ignore": IGNORE, "classes": list(truth.classes)},
-    }
+    of_depth: dict[str, Any] = {"unit": "m"}
+    of_semantic: dict[str, Any] = {"classes": list(truth.classes)}
     if compact:
         depth, semantic = quantise(depth, MILLIMETRE, np.uint16), quantise(semantic, 1 / 255)
-        attributes["inputs/depth"]["scale"] = MILLIMETRE
-        attributes["inputs/semantic"]["scale"] = 1 / 255
-    write_evaluation_file(
+        of_depth["scale"], of_semantic["scale"] = MILLIMETRE, 1 / 255
+    write_images(
         path,
+        truth,
+        study.max_depth,
         inputs={"depth": depth, "semantic": semantic},
-        targets={
-            "depth": quantise(truth.depth, MILLIMETRE, np.uint16),
-            "semantic": truth.labels,
-        },
-        ids=truth.ids,
-        groups=truth.groups,
+        attributes={"inputs/depth": of_depth, "inputs/semantic": of_semantic},
         images=truth.rgb if compact else None,
         name=study.name if split == "test" else f"{study.name}, {split}",
-        attributes=attributes,
+    )
+
+
+def write_images(
+    path: Path,
+    truth: SplitArrays,
+    max_depth: float,
+    *,
+    attributes: Mapping[str, Mapping[str, Any]],
+    **content: Any,
+) -> None:
+    """Write an evaluation file of some images and their true depth and classes.
+
+    Parameters
+    ----------
+    max_depth
+        Metres, to which predictions of the depth are limited.
+    attributes, content
+        Of the inputs, and what else `write_evaluation_file` takes.
+    """
+    own = {
+        "targets/depth": {
+            "unit": "m", "ignore": 0, "scale": MILLIMETRE, "range": (MILLIMETRE, max_depth),
+        },
+        "targets/semantic": {"ignore": IGNORE, "classes": list(truth.classes)},
+    }  # fmt: skip
+    depth = quantise(truth.depth, MILLIMETRE, np.uint16)
+    write_evaluation_file(
+        path,
+        targets={"depth": depth, "semantic": truth.labels},
+        ids=truth.ids,
+        groups=truth.groups,
+        attributes={**attributes, **own},
+        **content,
     )
 
 
 def quantise(
     values: NDArray[np.floating[Any]], scale: float, kind: type[np.unsignedinteger[Any]] = np.uint8
 ) -> NDArray[np.unsignedinteger[Any]]:
-    """Round to whole multiples of `scale`, within the range of the integers.
-
-    >>> quantise(np.array([0.0, 0.5, 1.2]), 1 / 255).tolist()
-    [0, 128, 255]
-    """
+    """Round to whole multiples of `scale`, within the range of the integers."""
     steps = np.rint(values.astype(np.float64) / scale)
     return steps.clip(0, np.iinfo(kind).max).astype(kind)
 
@@ -108,8 +123,3 @@ def input_scores(data: Path) -> pd.DataFrame:
     """
     performance = measure(input_network(data), data, mutes=["zero"]).performance
     return performance[performance["mute"] == NO_MUTE]
-
-
-def score_inputs(data: Path, path: Path) -> Path:
-    """Write the scores of the inputs of an evaluation file into a table."""
-    return write_csv(input_scores(data), path)

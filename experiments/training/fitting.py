@@ -31,8 +31,7 @@ from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from experiments.training.network_training import Batch, NetworkTraining
-from experiments.training.recipe import Recipe
-from experiments.training.stamps import check_stamp
+from experiments.training.recipe import Recipe, check_stamp
 from influence.errors import InfluenceError
 from influence.runtime.files import replace_on_success
 
@@ -79,11 +78,7 @@ class ShuffledEpochs(Sampler[Draw]):
 
 
 def held_out_images(count: int, share: float, seed: int) -> NDArray[np.bool_]:
-    """Choose the training images that only watch the loss; bool (count,).
-
-    >>> int(held_out_images(795, 0.1, seed=0).sum())
-    80
-    """
+    """Choose the training images that only watch the loss; bool (count,)."""
     watching = np.zeros(count, dtype=bool)
     watching[np.random.default_rng((seed, 1)).permutation(count)[: round(share * count)]] = True
     return watching
@@ -199,8 +194,9 @@ class _Folder(Callback):
     Every device runs this; the first one writes.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stop_after: int | None) -> None:
         self.folder = folder
+        self._epochs_left = stop_after
         self.rows: list[dict[str, float]] = []
         self._start = 0.0
         self._losses: list[Tensor] = []
@@ -231,6 +227,9 @@ class _Folder(Callback):
         path = self.folder / "last.ckpt"
         with replace_on_success(path) if trainer.is_global_zero else nullcontext(path) as aside:
             trainer.save_checkpoint(aside)  # waits for all devices, writes on the first
+        if self._epochs_left is not None:
+            self._epochs_left -= 1
+            trainer.should_stop = self._epochs_left <= 0
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
@@ -255,22 +254,11 @@ class _Folder(Callback):
         save_weights(network, self.folder / "weights.safetensors")
 
 
-class _StopAfter(Callback):
-    def __init__(self, epochs: int) -> None:
-        self._left = epochs
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        self._left -= 1
-        trainer.should_stop = self._left <= 0
-
-
 def _trainer(recipe: Recipe, folder: Path, stop_after: int | None) -> lightning.Trainer:
     cuda = torch.cuda.is_available()
-    callbacks: list[Callback] = [_Folder(folder)]
+    callbacks: list[Callback] = [_Folder(folder, stop_after)]
     if sys.stderr.isatty():
         callbacks.append(TQDMProgressBar(refresh_rate=10))
-    if stop_after is not None:
-        callbacks.append(_StopAfter(stop_after))
     return lightning.Trainer(
         accelerator="gpu" if cuda else "cpu",
         devices=recipe.devices,

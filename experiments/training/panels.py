@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.datasets.sample import resize
-from experiments.training.export import checkpoint_path
+from experiments.training.joint import checkpoint_path
 from experiments.training.study import Study
 from influence.data.source import open_data
 from influence.display.plots.maps import draw_maps

@@ -1,16 +1,24 @@
-"""A recipe: everything that decides how a network is trained, but for network, loss and data."""
+"""A recipe: everything that decides how a network is trained, but for network, loss and data.
+
+What decided the weights of a training is stamped on its folder.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import nn
 
-__all__ = ["Recipe", "Share", "make_optimiser"]
+from influence.errors import InfluenceError
+from influence.runtime.files import replace_on_success
+
+__all__ = ["Recipe", "Share", "check_stamp", "make_optimiser"]
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -64,7 +72,12 @@ class Recipe:
 
 def make_optimiser(network: nn.Module, recipe: Recipe, *, steps: int) -> Any:
     """Make what Lightning's `configure_optimizers` returns; `steps` is the length of training."""
-    groups, rates = _groups(network.named_parameters(), recipe)
+    slow: list[nn.Parameter] = []
+    fast: list[nn.Parameter] = []
+    for name, parameter in network.named_parameters():
+        (slow if name.startswith(recipe.slow_parts) else fast).append(parameter)
+    both = [(x, rate) for x, rate in ((slow, recipe.slow_rate), (fast, recipe.rate)) if x]
+    groups = [{"params": parameters, "lr": rate} for parameters, rate in both]
     optimiser: torch.optim.Optimizer
     if recipe.optimiser == "adamw":
         optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
@@ -76,7 +89,7 @@ def make_optimiser(network: nn.Module, recipe: Recipe, *, steps: int) -> Any:
     if recipe.schedule == "one_cycle":
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser,
-            rates,
+            [rate for _, rate in both],
             total_steps=steps + 1,
             pct_start=recipe.warm_up,
             cycle_momentum=recipe.optimiser == "adamw",
@@ -86,14 +99,55 @@ def make_optimiser(network: nn.Module, recipe: Recipe, *, steps: int) -> Any:
     return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def _groups(
-    parameters: Iterable[tuple[str, nn.Parameter]], recipe: Recipe
-) -> tuple[list[dict[str, Any]], list[float]]:
-    slow: list[nn.Parameter] = []
-    fast: list[nn.Parameter] = []
-    for name, parameter in parameters:
-        (slow if name.startswith(recipe.slow_parts) else fast).append(parameter)
-    both = [
-        (group, rate) for group, rate in ((slow, recipe.slow_rate), (fast, recipe.rate)) if group
+def check_stamp(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Stamp the folder of a new run; refuse to go on with a run that has another stamp.
+
+    A finished run without a stamp is taken as it is.
+
+    Parameters
+    ----------
+    facts
+        By name, as JSON can hold them.
+
+    Raises
+    ------
+    InfluenceError
+        If the stamp differs, cannot be read, or an unfinished run has none.
+    """
+    path = folder / "stamp.json"
+    text = json.dumps(facts, indent=1, sort_keys=True)
+    if path.is_file():
+        _compare(folder, _read(path), json.loads(text))
+    elif (folder / "weights.safetensors").is_file():
+        return
+    elif (folder / "last.ckpt").is_file():
+        raise InfluenceError(
+            f"{folder} holds an unfinished training, but no {path.name} to say with what it began. "
+            "Delete the folder to train anew"
+        )
+    else:
+        with replace_on_success(path) as aside:
+            aside.write_text(text)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise InfluenceError(f"{path} cannot be read: {error}. Delete its folder") from error
+    if not isinstance(found, dict):
+        raise InfluenceError(f"{path} is no stamp of a training run. Delete its folder")
+    return found
+
+
+def _compare(folder: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    changed = [
+        f"{name}: {then.get(name)} there, {now.get(name)} now"
+        for name in sorted(then.keys() | now.keys())
+        if then.get(name) != now.get(name)
     ]
-    return [{"params": group, "lr": rate} for group, rate in both], [rate for _, rate in both]
+    if changed:
+        raise InfluenceError(
+            f"{folder.name}: the training in this folder began with other settings "
+            f"({'; '.join(changed)}). Restore them, or delete {folder} to train anew"
+        )

@@ -1,17 +1,19 @@
-"""The tables of a study that are committed: the rows of a run that a README or a page shows."""
+"""The tables of a study that are committed: what pages show of a run, and the losses."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from experiments.publishing.files import write_csv
 from influence.errors import InfluenceError
 from influence.runtime.files import replace_on_success
 
-__all__ = ["METRICS", "TABLES", "publish_run", "published_rows"]
+__all__ = ["METRICS", "TABLES", "gather_losses", "publish_run", "published_rows"]
 
 TABLES = ("influence", "performance", "interactions", "distance")
 METRICS = ("sqr_rel", "mean_iou")
@@ -30,13 +32,6 @@ def published_rows(table: pd.DataFrame) -> pd.DataFrame:
     table
         A table with the columns of ``influence.csv``, ``performance.csv``, ``interactions.csv``
         or ``distance.csv``; the last is kept whole.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"metric": ["rms", "rms", "sqr_rel"], "source": "depth",
-    ...                       "target": "semantic", "level": ["all", "depth:0-2", "depth:0-2"]})
-    >>> published_rows(table)[["metric", "level"]].to_numpy().tolist()
-    [['rms', 'all'], ['sqr_rel', 'depth:0-2']]
     """
     if "level" not in table:
         return table
@@ -80,3 +75,33 @@ def publish_run(run: Path, folder: Path) -> Iterator[Path]:
     with replace_on_success(folder / "run.json") as aside:
         shutil.copyfile(run / "run.json", aside)
     yield folder / "run.json"
+
+
+LOSSES = ("train_loss", "held_out_loss")
+
+
+def gather_losses(
+    path: Path, runs: Iterable[tuple[Mapping[str, Any], Path]], losses: Iterable[str] = LOSSES
+) -> Path:
+    """Put the losses of trainings together; those that were not run here keep their rows.
+
+    Parameters
+    ----------
+    path
+        The table.
+    runs
+        What tells a training apart, such as its `network` and `seed`, and its folder.
+    losses
+        The columns of losses that are kept.
+    """
+    kept = pd.read_csv(path) if path.is_file() else pd.DataFrame()
+    frames, columns = [], ["network", "epoch", *losses]
+    for labels, folder in runs:
+        columns = [*labels, "epoch", *losses]
+        if (folder / "history.csv").is_file():
+            frames.append(pd.read_csv(folder / "history.csv").assign(**labels)[columns])
+        elif len(kept):
+            own = (kept[list(labels)] == pd.Series(labels)).all(axis=1)
+            frames.append(kept.loc[own, columns])
+    present = [frame for frame in frames if len(frame)] or [pd.DataFrame(columns=columns)]
+    return write_csv(pd.concat(present, ignore_index=True), path, digits=6)

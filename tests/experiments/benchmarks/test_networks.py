@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from experiments.benchmarks.data import example_maps
 from experiments.benchmarks.networks import NETWORKS, Attention, ResNet
-from experiments.benchmarks.subject import prepared
+from experiments.benchmarks.subject import example_maps, prepared
 from tests.experiments.benchmarks.tiny import TINY
 
 

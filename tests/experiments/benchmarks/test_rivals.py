@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import captum
 import pytest
 
-from experiments.benchmarks.agreement import check_agreement, values_of
+from experiments.benchmarks import rivals
 from experiments.benchmarks.cases import CASES, Case
-from experiments.benchmarks.rivals import captum_differences, setup_loop, setups_of
+from experiments.benchmarks.rivals import (
+    TOLERANCE,
+    captum_differences,
+    check_agreement,
+    plain_pass,
+    setup_loop,
+    setups_of,
+    values_of,
+)
 from experiments.benchmarks.subject import Subject, prepared
+from influence.errors import InfluenceError
 from influence.plan.setups import choose_setups
 from tests.experiments.benchmarks.tiny import FUSION, SAMPLES, TINY
 
@@ -62,3 +73,26 @@ def test_the_judged_case_measures_what_is_judged() -> None:
     assert FUSION.mutes == ("zero",)
     assert FUSION.limits["plain pass"] == 1.35
     assert FUSION.limits["captum"] == 0.5
+
+
+@pytest.mark.parametrize("error", [10 * TOLERANCE, float("nan")])
+def test_a_difference_is_an_error(
+    fusion: Subject, monkeypatch: pytest.MonkeyPatch, error: float
+) -> None:
+    def wrong(*args: Any) -> dict[tuple[str, str], float]:
+        found = plain_pass(*args)
+        return found | {("value", "mse"): found["value", "mse"] + error}
+
+    monkeypatch.setattr(rivals, "plain_pass", wrong)
+    with pytest.raises(InfluenceError, match=r"late fusion: plain pass gives .* 'mse'"):
+        check_agreement(FUSION, fusion)
+
+
+def test_a_missing_value_is_an_error(fusion: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rivals, "plain_pass", lambda *_: {})
+    with pytest.raises(InfluenceError, match="plain pass gives other values than influence"):
+        check_agreement(FUSION, fusion)
+
+
+def test_the_setups_at_the_ends() -> None:
+    assert setups_of(["x", "y"], "ends") == [(), ("x",), ("y",), ("x", "y")]

@@ -50,3 +50,9 @@ def test_places_without_a_label_do_not_count() -> None:
     found = scores.compute()
     assert found["semantic", "pixel_accuracy"] == pytest.approx(3 / 4)
     assert found["semantic", "mean_iou"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+
+
+def test_a_value_is_scored_by_both_its_errors() -> None:
+    scores = Scores(JointNetwork(torch.nn.Identity(), inputs=("x",), outputs=("y",)))
+    scores.update({"y": torch.ones(2, 1)}, {"y": torch.zeros(2, 1)})
+    assert scores.compute() == {("y", "mse"): 1.0, ("y", "mae"): 1.0}

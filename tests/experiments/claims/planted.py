@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from experiments.claims.designs import Designs
-from experiments.claims.draws import Quantity
-from experiments.claims.statistics import asymmetry, balance, relative
+from experiments.claims.draws import Designs, Quantity
+from experiments.claims.judgement import asymmetry, balance, relative
 from experiments.claims.worlds import Measured
 from influence.statistics.bootstrap import Resampling
 

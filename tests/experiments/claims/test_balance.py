@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.claims.statistics import asymmetry, balance, relative
+from experiments.claims.judgement import asymmetry, balance, relative
 
 STREAM = np.random.default_rng(3)
 ONE, OTHER = STREAM.normal(size=(2, 200))

@@ -10,12 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from experiments.claims.claims import CLAIMS, slope_within
-from experiments.claims.findings import CLAIMS_COLUMNS, find_claims, judge_claims
 from experiments.claims.judgement import CONTRADICTED, OPEN, SUPPORTED
-from experiments.claims.printed import Printed
 from experiments.claims.sources import printed_world
-from experiments.claims.study import PAPER
-from experiments.claims.worlds import Measured
+from experiments.claims.study import CLAIMS_COLUMNS, PAPER, find_claims, judge_claims
+from experiments.claims.worlds import Measured, Printed
 from experiments.sweep.study import Sweep
 from tests.experiments.claims.planted import world
 
@@ -220,3 +218,8 @@ def test_verdicts_have_intervals_or_are_open() -> None:
     assert claims.loc[decided, ["low", "high"]].notna().all(axis=None)
     assert (claims["low"] <= claims["high"]).all()
     assert claims["statement"].nunique() == len(CLAIMS)
+
+
+def test_a_slope_is_common_to_strata_of_their_own_heights() -> None:
+    x, y = np.array([[0.0, 1.0, 0.0, 1.0]]), np.array([[0.0, 2.0, 7.0, 9.0]])
+    assert slope_within(x, np.array([[0.0, 0.0, 1.0, 1.0]]), y).round(9).tolist() == [2.0]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.claims.statistics import kendall, spearman
+from experiments.claims.judgement import kendall, spearman
 
 STREAM = np.random.default_rng(1)
 X = STREAM.integers(0, 5, (20, 8)).astype(float)  # with ties

@@ -118,3 +118,21 @@ def test_all_kinds_agree_on_points_of_a_line() -> None:
     for kind in KINDS:
         curve = fit_curve(kind, x, 2 - x, np.array([2.0, 3.5]), Scale.of(x))
         assert curve == pytest.approx(np.array([[0.0, -1.5]]), abs=1e-9)
+
+
+def test_fits_of_few_points_are_known() -> None:
+    x, y = np.array([[0.0, 1.0, 2.0]]), np.array([[0.0, 1.0, 0.0]])
+    curves = [fit_curve(kind, x, y, np.array([1.0]), Scale.of(x)).item() for kind in KINDS]
+    assert curves == pytest.approx([1 / 3, 1.0, 1.0])
+    assert bend(x, np.array([[0.0, 3.0, 2.0]]), Scale.of(x)).round(9).tolist() == [2.0]
+    x = np.array([[0.0, 1.0, 2.0, 3.0]])
+    assert parabola(x, -((x - 1.5) ** 2), Scale.of(x)).round(9).tolist() == [[0.0, 0.0, -2.25]]
+    f = f_statistic(x, np.array([[0.0, 2.0, 2.0, 1.0]]), Scale.of(x))
+    assert f.round(3).tolist() == [45.0]
+    errors = [prediction_error(x, x * (3 - x), Scale.of(x), concave=kind) for kind in (False, True)]
+    assert np.round(errors, 2).tolist() == [[2.56], [0.0]]
+
+
+def test_a_scale_maps_its_range_to_one() -> None:
+    scale = Scale.of(np.array([1.0, 2.0, 5.0]))
+    assert scale.unit(np.array([1.0, 3.0, 5.0])).tolist() == [-1.0, 0.0, 1.0]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial import ConvexHull
 
-from experiments.claims.statistics import gap_below, gap_of_pairings, vertices
+from experiments.claims.judgement import gap_below, gap_of_pairings, vertices
 
 STREAM = np.random.default_rng(2)
 

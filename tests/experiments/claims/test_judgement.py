@@ -12,11 +12,18 @@ from experiments.claims.judgement import (
     OPEN,
     SUPPORTED,
     adjust,
+    asymmetry,
+    balance,
     band_of_draws,
     band_of_rounding,
     combine,
+    gap_below,
     judge,
+    kendall,
     p_of,
+    relative,
+    spearman,
+    vertices,
 )
 from influence.statistics.bootstrap import Resampling
 
@@ -86,3 +93,44 @@ def test_rounding_leaves_open_what_the_next_digit_could_change() -> None:
     assert band.certain.tolist() == [True, False, False]
     assert band.possible.tolist() == [True, True, False]
     assert np.isnan(band.p_value(1.0))
+
+
+def test_a_claim_is_supported_contradicted_or_open() -> None:
+    assert judge(0.1, 0.3) == SUPPORTED
+    assert judge(-0.1, 0.3) == judge(0.1, 0.3, p_value=0.1) == OPEN
+    assert judge(-0.2, 0.0) == CONTRADICTED
+    assert combine([SUPPORTED, OPEN]) == OPEN
+    assert combine([SUPPORTED, CONTRADICTED]) == CONTRADICTED
+
+
+def test_a_p_value_inverts_the_interval_of_draws() -> None:
+    assert round(p_of(np.arange(-5.0, 94.0), 0.0, groups=1000), 2) == 0.14
+
+
+def test_bands_say_what_is_above_zero() -> None:
+    band = band_of_rounding(np.array([0.001, 0.0]), np.array([0.001, 0.001]))
+    assert band.certain.tolist() == [True, False]
+    assert band.possible.tolist() == [True, True]
+    draws = np.random.default_rng(0).normal([0.0, 1.0, 0.1], 0.1, (2000, 3))
+    band = band_of_draws(np.vstack([[[0.0, 1.0, 0.1]], draws]), 0.95)
+    assert band.certain.tolist() == [False, True, False]
+    assert band.possible.tolist() == [True, True, True]
+
+
+def test_rank_correlations_of_few_points() -> None:
+    x, y = np.array([[1.0, 2.0, 3.0, 9.0]]), np.array([[0.0, 2.0, 1.0, 5.0]])
+    assert spearman(x, y).tolist() == pytest.approx([0.8])
+    assert kendall(x[:, :3], np.array([[0.0, 2.0, 5.0]])).tolist() == [1.0]
+
+
+def test_influences_are_relative_balanced_and_asymmetric() -> None:
+    assert relative(np.array([5.0]), np.array([-12.5]), "depth").tolist() == [0.4]
+    balanced = balance(np.array([0.1, 0.1, -0.1]), np.array([0.2, 0.0, 0.2]))
+    assert balanced.tolist() == [0.5, 0.0, -0.5]
+    found = asymmetry(np.array([0.2, 0.1]), np.array([0.1, -0.1]))
+    assert found.tolist() == pytest.approx([1 / 3, 1.0])
+
+
+def test_the_envelope_has_corners_and_points_lie_below() -> None:
+    assert vertices(np.array([2.0, 0.0, 1.0, 1.0]), np.array([1.0, 0.0, 3.0, 0.0])) == [1, 2, 0]
+    assert gap_below(np.array([0.0, 1.0, 2.0]), np.array([0.0, -3.0, 0.0])) == 1.0

@@ -7,10 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.claims.findings import find_claims, judge_claims
-from experiments.claims.fit_tables import fit_table
 from experiments.claims.report import blocks, claims_table
-from experiments.claims.tables import correlation_table
+from experiments.claims.study import find_claims, judge_claims
+from experiments.claims.tables import correlation_table, fit_table
 from experiments.claims.worlds import World
 from influence.display.table import format_table
 from influence.errors import InfluenceError
@@ -76,3 +75,14 @@ def test_fits_and_correlations_are_arranged(folder: Path) -> None:
 def test_claims_that_were_not_tested_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(InfluenceError, match=r"claims\.csv.*python -m experiments\.claims"):
         blocks(tmp_path)
+
+
+def test_an_entry_is_a_verdict_with_its_number() -> None:
+    row = {"claim": "1", "statement": "It helps", "condition": "in-sample", "mute": "zero"}
+    part = row | {
+        "target": "depth", "quantity": "gain", "unit": "m", "value": 1.0, "low": 0.5,
+        "high": 1.5, "n_networks": 3, "n_designs": 3, "n_images": 9,
+    }  # fmt: skip
+    whole = row | {"verdict": "supported", "verdict_holm": "supported"}
+    table = claims_table(pd.DataFrame([part]), pd.DataFrame([whole]), "zero")
+    assert table.entries["text"].item() == "supported: depth 1.00 [0.50, 1.50]"

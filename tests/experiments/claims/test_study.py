@@ -14,10 +14,9 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from experiments.claims.__main__ import claims as command
-from experiments.claims.findings import CLAIMS_COLUMNS, JUDGED_COLUMNS
 from experiments.claims.report import blocks
 from experiments.claims.sources import find_networks
-from experiments.claims.study import write_study
+from experiments.claims.study import CLAIMS_COLUMNS, JUDGED_COLUMNS, write_study
 from experiments.sweep.study import CONDITIONS, Member, Sweep
 from influence.errors import InfluenceError
 from influence.plan.setups import FULL, NO_MUTE, Condition

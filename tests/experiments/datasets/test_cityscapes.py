@@ -198,3 +198,8 @@ def test_a_focal_length_that_is_no_length_is_refused(root: Path, value: Any) -> 
     place(root, "camera", NAME, "camera.json").write_text(text)
     with pytest.raises(InfluenceError, match=r"expected a number above 0 in intrinsic\.fx"):
         Cityscapes(root, "val")[0]
+
+
+def test_depth_is_that_of_the_disparity_and_unknown_without_one() -> None:
+    numbers = np.array([0, 1, 257, 2561], dtype=np.uint16)
+    assert depth_of(numbers, baseline=0.2, focal=2000).tolist() == [0.0, 0.0, 400.0, 40.0]

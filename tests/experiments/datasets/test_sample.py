@@ -43,3 +43,10 @@ def test_the_same_size_changes_nothing() -> None:
 def test_a_size_that_does_not_divide_is_refused(size: tuple[int, int]) -> None:
     with pytest.raises(InfluenceError, match="divides both"):
         resize(sample(6, 8), *size)
+
+
+def test_colours_are_averaged_and_labels_taken() -> None:
+    grey = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    small = resize(Sample("a", np.stack([grey] * 3, axis=2), grey.astype(np.float32), grey), 2, 2)
+    assert small.rgb[..., 0].tolist() == [[2, 4], [10, 12]]
+    assert small.labels.tolist() == [[0, 2], [8, 10]]

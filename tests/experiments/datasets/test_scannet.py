@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.datasets.label_maps import class_names, label_map
+from experiments.datasets.nyuv2 import class_names, label_map
 from experiments.datasets.sample import CLASSES, IGNORE, SampleSet
-from experiments.datasets.scannet import ScanNetFrames
+from experiments.datasets.scannet import ScanNetFrames, nearest
 from influence.errors import InfluenceError
 
 HEIGHT, WIDTH = 6, 8  # of depth; colours and labels are twice as large
@@ -260,3 +260,8 @@ def test_a_table_that_is_no_text_is_refused(exported: Path) -> None:
     (exported / TABLE).write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InfluenceError, match="cannot be read as text"):
         ScanNetFrames(exported, "val")
+
+
+def test_a_new_pixel_takes_the_old_one_at_its_centre() -> None:
+    # the centres lie at 1.25, 3.75, 6.25, 8.75
+    assert nearest(np.arange(10)[None], 1, 4).tolist() == [[1, 3, 6, 8]]

@@ -8,6 +8,7 @@ from PIL import Image
 
 from experiments.datasets.source_files import (
     read_colours,
+    read_label_table,
     read_labels,
     read_numbers,
     read_picture,
@@ -113,3 +114,17 @@ def test_text_is_utf_8(tmp_path: Path) -> None:
         read_text(tmp_path / "b.txt")
     with pytest.raises(InfluenceError, match="cannot be read as text"):
         read_text(tmp_path)
+
+
+def test_files_are_read_as_they_were_written(tmp_path: Path) -> None:
+    Image.new("L", (3, 2)).save(tmp_path / "grey.png")
+    assert read_picture(tmp_path / "grey.png").shape == (2, 3)
+    Image.new("RGB", (3, 2), (9, 8, 7)).save(tmp_path / "colours.png")
+    assert read_colours(tmp_path / "colours.png")[1, 2].tolist() == [9, 8, 7]
+    Image.fromarray(np.array([[0, 40000]], dtype=np.uint16)).save(tmp_path / "depth.png")
+    assert read_numbers(tmp_path / "depth.png", bits=[16]).tolist() == [[0, 40000]]
+    Image.fromarray(np.array([[7, 0]], dtype=np.uint8)).save(tmp_path / "labels.png")
+    assert read_labels(tmp_path / "labels.png", {0: 255, 7: 0}).tolist() == [[0, 255]]
+    (tmp_path / "list.txt").write_text("scene0000_00", encoding="utf-8")
+    assert read_text(tmp_path / "list.txt") == "scene0000_00"
+    assert read_label_table("nyu40_maps.csv")[0]["name40"] == "wall"

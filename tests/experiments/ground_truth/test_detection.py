@@ -63,3 +63,7 @@ def test_predicted_power_is_that_of_a_normal_estimate(omega: float, error: float
     # The chance to find it on the wrong side is left out.
     expected = max(stats.norm.sf(stats.norm.isf(0.025) - omega / error), 0.025)
     assert predicted_power(omega, error) == pytest.approx(expected, abs=1e-6)
+
+
+def test_an_omega_of_2_8_errors_is_found_four_times_in_five() -> None:
+    assert predicted_power(2.8, 1.0) == pytest.approx(0.8, abs=0.0005)

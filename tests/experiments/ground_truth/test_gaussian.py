@@ -38,3 +38,9 @@ def test_expected_square_is_that_of_quadrature() -> None:
     polynomial = {(): 1.5, (0,): -2.0, (1, 2): 0.7, (0, 0): 0.3}
     found = expected_square(polynomial, MEAN, ROOT @ ROOT.T)
     assert found == pytest.approx(quadrature(polynomial, 2), rel=1e-12)
+
+
+def test_moments_of_one_normal_variable() -> None:
+    assert moment([0, 0, 0, 0], np.zeros(1), np.eye(1)) == 3.0
+    square = expected_square({(): 1.0, (0,): 2.0}, np.zeros(1), np.eye(1))
+    assert square == 5.0  # E[(1 + 2 x)^2]

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from experiments.ground_truth import studies
 from experiments.ground_truth.__main__ import ground_truth
-from experiments.ground_truth.estimates import CASES
 from experiments.ground_truth.judgement import judge
 from experiments.ground_truth.report import blocks
+from experiments.ground_truth.simulation import CASES
 from experiments.ground_truth.studies import STUDIES
 from experiments.ground_truth.world import LAYOUTS
 from experiments.publishing.pages import check_page

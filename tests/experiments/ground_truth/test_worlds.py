@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from experiments.ground_truth.discrete import DiscreteWorld
-from experiments.ground_truth.estimates import MUTES
 from experiments.ground_truth.gaussian import GaussianWorld
+from experiments.ground_truth.simulation import MUTES
 from experiments.ground_truth.world import ANSWER, World
 from experiments.ground_truth.worlds import WORLDS, switched
 from influence.measurement.pipeline import measure
@@ -147,3 +147,10 @@ def test_level_keeps_rms_from_what_depth_metrics_cut_off() -> None:
             inputs = {name: x.float() for name, x in drawn.inputs.items()}
             assert drawn.target.min() > 1
             assert world.network()(inputs)[ANSWER].min() > 1
+
+
+def test_a_switch_mixes_the_accuracies_of_two_views() -> None:
+    world = switched("switch", [0.5, 0.5], 0.7, 0.8)
+    accuracy = world.value("accuracy", "zero", frozenset())
+    assert accuracy == pytest.approx(0.6 * 0.8 + 0.4 * 0.7)
+    assert world.value("accuracy", "zero", frozenset("b")) == pytest.approx(0.7)

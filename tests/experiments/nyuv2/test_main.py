@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from experiments.datasets.sample import CLASSES, resize
 from experiments.nyuv2.__main__ import open_study
-from experiments.training.export import checkpoint_path
+from experiments.training.joint import checkpoint_path
 from experiments.training.single_task import load_single_task
 from experiments.training.study import TASKS
 from influence.errors import InfluenceError

@@ -5,9 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from experiments.publishing.pages import check_page, fill_page, linked_files, write_page
+from experiments.publishing.pages import (
+    Number,
+    check_page,
+    fill_page,
+    linked_files,
+    plain_table,
+    write_page,
+)
 from influence.errors import InfluenceError
 
 TABLE = """network,seed,mute,source,target,muted parts,omega,n
@@ -192,3 +200,29 @@ def test_linked_files_are_those_that_readmes_show_or_link_to(tmp_path: Path) -> 
     (reports / "rooms" / "README.md").write_text("[t](t.md) and ![b](../b.png), [part](#part)")
     names = {str(path.relative_to(tmp_path)) for path in linked_files(reports)}
     assert names == {"reports/rooms/a.png", "reports/rooms/t.md", "reports/b.png"}
+
+
+def test_a_number_is_the_value_of_a_column_or_what_a_rule_makes_of_it() -> None:
+    table = pd.DataFrame({"mute": ["zero", "mean"], "omega": [0.1631, -0.0001]})
+    one = Number("", "omega", "a.csv", "mute == 'zero'", "100", ".1f")
+    assert one.text(lambda name: table) == "16.3"
+    counted = Number("count", "", "a.csv", "omega < 0", "", "word")
+    assert counted.text(lambda name: table) == "one"
+
+
+def test_a_number_and_a_block_are_written_anew(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("mute,omega\nzero,0.1631\n")
+    block = "<!-- numbers\nzero = omega of a.csv where mute == 'zero' as x100 .1f\n-->"
+    page = fill_page(f"It costs 1<!-- zero --> points.\n{block}", tmp_path)
+    assert page.splitlines()[0] == "It costs 16.3<!-- zero --> points."
+    page = fill_page("<!-- t:begin -->old<!-- t:end -->", tmp_path, {"t": "new"})
+    assert page == "<!-- t:begin -->\nnew\n<!-- t:end -->"
+
+
+def test_a_plain_table_has_three_digits_and_words() -> None:
+    frame = pd.DataFrame({"case": ["a"], "seconds": [0.12345], "met": [False]})
+    assert plain_table(frame).splitlines() == [
+        "| case   |   seconds | met    |",
+        "|:-------|----------:|:-------|",
+        "| a      |     0.123 | **no** |",
+    ]

@@ -111,3 +111,8 @@ def test_the_readme_names_every_file() -> None:
     readme = (PUBLISHED / "README.md").read_text(encoding="utf-8")
     for path in PUBLISHED.iterdir():
         assert path.name == "README.md" or f"`{path.name}`" in readme, path.name
+
+
+def test_the_printed_influence_is_in_natural_units() -> None:
+    influence = published_frames()["influence"].set_index(["network", "source"])
+    assert influence.loc[("jrn-cat1", "depth"), "omega"] == 0.0759

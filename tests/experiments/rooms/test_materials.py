@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.rooms.materials import PATTERNS, Material, draw_colour, draw_material, texture
+from experiments.rooms.materials import (
+    FINISHES,
+    PATTERNS,
+    Material,
+    draw_colour,
+    draw_finish,
+    draw_material,
+    draw_timber,
+    texture,
+)
 
 SMOOTH = ["plain", "wood"]
 
@@ -47,3 +56,20 @@ def test_colours_stay_in_their_limits() -> None:
 def test_contrast_zero_gives_one_colour() -> None:
     material = draw_material(np.random.default_rng(0), "wood", colour=(0.5, 0.4, 0.3), contrast=0)
     assert material.second == pytest.approx(material.colour)
+
+
+def test_a_range_of_one_number_gives_that_number() -> None:
+    grey = draw_colour(np.random.default_rng(0), saturation=(0, 0), value=(0.5, 0.5))
+    assert grey == (0.5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize("name", FINISHES)
+def test_a_finish_draws_one_of_its_patterns(name: str) -> None:
+    material = draw_finish(np.random.default_rng(0), name)
+    assert material.pattern in FINISHES[name].patterns
+    texture(material)
+
+
+def test_timber_is_wood_or_painted() -> None:
+    rng = np.random.default_rng(0)
+    assert {draw_timber(rng).pattern for _ in range(20)} == {"wood", "plain"}

@@ -1,4 +1,4 @@
-"""Renderings against closed forms, against our own rays, and against themselves."""
+"""The filter removes grain and keeps edges; pictures, depth and classes match closed forms."""
 
 from __future__ import annotations
 
@@ -9,13 +9,70 @@ import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from experiments.datasets.rooms import RoomsFolder
-from experiments.rooms.camera import Camera
-from experiments.rooms.commands import save_contact_sheet
-from experiments.rooms.parts import CEILING, GROUND, OBJECT, VERTICAL, mesh
-from experiments.rooms.render import render_room, render_scene, render_split, room_seed
-from experiments.rooms.scene import Room, draw_room, empty_room
+from experiments.rooms.__main__ import save_contact_sheet
+from experiments.rooms.layout import CEILING, GROUND, OBJECT, VERTICAL, mesh
+from experiments.rooms.render import (
+    RoomsFolder,
+    denoise,
+    render_room,
+    render_scene,
+    render_split,
+    room_seed,
+)
+from experiments.rooms.scene import Camera, Room, draw_room, empty_room
 from influence.errors import InfluenceError
+
+SHAPE = (32, 40)
+
+
+def scene(corner: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Normals and points of a flat wall, or of two walls that meet in the middle column."""
+    v, u = np.meshgrid(*(np.arange(n, dtype=np.float32) / 20 for n in SHAPE), indexing="ij")
+    normals = np.zeros((*SHAPE, 3), np.float32)
+    normals[..., 2] = 1
+    points = np.stack([u, v, np.zeros_like(u)], axis=-1)
+    if corner:
+        normals[:, 20:] = (-1, 0, 0)
+        points[:, 20:, 2] = u[:, 20:] - 1
+        points[:, 20:, 0] = 1
+    return normals, points
+
+
+DARK = np.zeros(SHAPE, bool)
+
+
+def test_grain_goes_and_the_mean_stays() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.gamma(4, 0.25, (*SHAPE, 1)).astype(np.float32) * np.ones(3, np.float32)
+    albedo = np.full((*SHAPE, 3), 0.5, np.float32)
+    clean = denoise(noise, albedo, *scene(False), DARK)
+    assert clean.std() < noise.std() / 4
+    assert clean.mean() == pytest.approx(noise.mean(), rel=0.02)
+
+
+def test_light_does_not_leak_around_a_corner() -> None:
+    light = np.ones((*SHAPE, 3), np.float32)
+    light[:, 20:] = 0.1
+    albedo = np.full((*SHAPE, 3), 0.5, np.float32)
+    np.testing.assert_allclose(denoise(light, albedo, *scene(True), DARK), light, rtol=1e-4)
+
+
+def test_texture_stays_sharp_under_even_light() -> None:
+    albedo = np.random.default_rng(1).uniform(0.1, 0.9, (*SHAPE, 3)).astype(np.float32)
+    light = 2 * (albedo + np.float32(0.02))
+    np.testing.assert_allclose(denoise(light, albedo, *scene(False), DARK), light, rtol=1e-4)
+
+
+def test_firefly_is_clamped_but_a_lamp_is_not() -> None:
+    light, albedo = np.ones((*SHAPE, 3), np.float32), np.full((*SHAPE, 3), 0.5, np.float32)
+    light[10, 10] = 1000
+    shining = DARK.copy()
+    assert denoise(light, albedo, *scene(False), shining).max() < 2
+    shining[10, 10] = True
+    clean = denoise(light, albedo, *scene(False), shining)
+    assert clean[10, 10, 0] == pytest.approx(1000, rel=1e-3)
+    assert np.delete(clean.reshape(-1, 3), 10 * SHAPE[1] + 10, axis=0).max() < 1.01
+
 
 SMALL = (24, 32)
 
@@ -159,3 +216,34 @@ def test_contact_sheet_holds_three_views_of_each_room(tmp_path: Path) -> None:
         assert sheet.size == (2 * (3 * 32 + 4), 2 * (24 + 4))
         pixels = np.asarray(sheet)
     np.testing.assert_array_equal(pixels[:24, :32], samples[0].rgb)
+
+
+def write_room(root: Path, name: str, label: int) -> np.ndarray:
+    random = np.random.default_rng(label)
+    rgb = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    depth = np.full((6, 8), 1000 + label, dtype=np.uint16)
+    labels = np.full((6, 8), label, dtype=np.uint8)
+    for part, picture in (("rgb", rgb), ("depth", depth), ("labels", labels)):
+        (root / part).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(root / part / f"{name}.png")
+    return rgb
+
+
+def test_a_folder_gives_its_scenes_in_order(tmp_path: Path) -> None:
+    second = write_room(tmp_path / "train", "0002", 255)
+    write_room(tmp_path / "train", "0001", 4)
+    rooms = RoomsFolder(tmp_path, "train")
+    assert rooms.ids == ("0001", "0002")
+    assert len(rooms) == 2
+    sample = rooms[1]
+    np.testing.assert_array_equal(sample.rgb, second)
+    np.testing.assert_allclose(sample.depth, 1.255, rtol=1e-6)
+    assert (sample.labels == 255).all()
+
+
+def test_an_empty_folder_and_a_foreign_label_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InfluenceError, match="render"):
+        RoomsFolder(tmp_path, "test")
+    write_room(tmp_path / "test", "0001", 7)
+    with pytest.raises(InfluenceError, match="holds label 7"):
+        RoomsFolder(tmp_path, "test")[0]

@@ -12,9 +12,15 @@ import numpy as np
 import pytest
 
 from experiments.rooms.clutter import SMALL_THINGS, scatter
-from experiments.rooms.layout import Item, Surface
-from experiments.rooms.parts import OBJECT, Part, mesh
-from experiments.rooms.scene import Room, draw_room
+from experiments.rooms.layout import CEILING, GROUND, OBJECT, VERTICAL, Item, Part, Surface, mesh
+from experiments.rooms.scene import (
+    Camera,
+    Room,
+    draw_room,
+    draw_shell,
+    empty_room,
+    view_space,
+)
 
 SEEDS = range(12)
 HANGING = {"window", "picture", "ceiling lamp"}
@@ -113,3 +119,16 @@ def test_clutter_stands_on_its_surface(name: str) -> None:
     assert (corners[:, 1] > 0.1 - margin).all()
     assert (corners[:, 1] < 0.8 + margin).all()
     assert all(part.label == OBJECT for part in parts)
+
+
+def test_a_shell_is_floor_walls_and_ceiling() -> None:
+    shell = draw_shell(np.random.default_rng(0), 4.0, 5.0, 2.5)
+    assert {part.label for part in shell} == {GROUND, VERTICAL, CEILING}
+    assert empty_room(3.0, 4.0, 2.5, Camera((1.5, 0.5, 1.2))).parts[0].label == GROUND
+
+
+def test_a_camera_looks_along_y_and_has_room() -> None:
+    assert Camera((0.0, 0.0, 1.5)).axes[2].tolist() == [0, 1, 0]
+    spaces = view_space(Camera((1.0, 1.0, 1.5)), 2.5)
+    assert [space.name for space in spaces] == ["camera", "view"]
+    assert draw_room(7) == draw_room(7)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.datasets.rooms import RoomsFolder
+from experiments.rooms.render import RoomsFolder
 from experiments.training.joint import train_joint
 from experiments.training.recipe import Recipe
 from experiments.training.single_task import parts_of, train_single_task

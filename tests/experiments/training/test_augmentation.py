@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from experiments.training.arrays import SplitArrays
 from experiments.training.augmentation import MOVABLE, Pictures, affine_mix, augment, color_aug
 from experiments.training.recipe import Recipe
+from experiments.training.study import SplitArrays
 
 NOTHING = Recipe(colour=0.0, zoom=1.0)
 
@@ -387,3 +387,21 @@ def test_no_strength_and_no_movables_change_nothing() -> None:
     torch.testing.assert_close(still, batch["rgb"])
     batch["labels"] = torch.full_like(batch["labels"], 255)
     assert torch.equal(color_aug(batch, random=stream())["rgb"], batch["rgb"])
+
+
+def test_only_movable_objects_change_their_colours() -> None:
+    batch = {"rgb": torch.full((1, 3, 1, 2), 100.0), "labels": torch.tensor([[[0, 4]]])}
+    changed = color_aug(batch, random=torch.Generator().manual_seed(0))["rgb"]
+    assert (changed == 100).all(dim=1).tolist() == [[[True, False]]]
+
+
+def test_what_is_near_stays_and_hides_what_is_far() -> None:
+    near, far = torch.full((1, 4, 4), 1.0), torch.full((1, 4, 4), 3.0)
+    batch = {
+        "rgb": torch.zeros(2, 3, 4, 4),
+        "true_depth": torch.cat((near, far)),
+        "labels": torch.full((2, 4, 4), 3),
+    }
+    random = torch.Generator().manual_seed(0)
+    mixed = affine_mix(batch, random=random, movable=[3], scale=(1.0, 1.0), shift=0.0)
+    assert mixed["true_depth"].amax(dim=(1, 2)).tolist() == [1.0, 1.0]

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from experiments.publishing.commands import run
 from experiments.training.commands import ASKED, study_commands
-from experiments.training.export import checkpoint_path, export_joint
+from experiments.training.joint import checkpoint_path, export_joint
 from experiments.training.study import Study
 from influence.errors import InfluenceError
 from influence.network.checkpoints import load_checkpoint

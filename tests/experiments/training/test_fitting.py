@@ -177,3 +177,7 @@ def test_two_processes_give_the_weights_of_one_with_the_same_batches(tmp_path: P
     saved = Tiny()
     load_weights(saved, tmp_path / "two" / "weights.safetensors")
     torch.testing.assert_close(saved.first.weight, two.first.weight, rtol=2**-11, atol=1e-7)
+
+
+def test_a_share_of_the_images_is_held_out() -> None:
+    assert held_out_images(795, 0.1, seed=0).sum() == 80

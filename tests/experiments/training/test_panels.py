@@ -12,10 +12,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from experiments.datasets.rooms import RoomsFolder
 from experiments.datasets.sample import Sample
+from experiments.rooms.render import RoomsFolder
 from experiments.training.commands import study_commands
-from experiments.training.export import checkpoint_path
+from experiments.training.joint import checkpoint_path
 from experiments.training.panels import write_panels
 from experiments.training.recipe import Recipe
 from experiments.training.study import Study

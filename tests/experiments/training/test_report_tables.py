@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from experiments.training.commands import study_commands
-from experiments.training.report_tables import publish_run
+from experiments.training.report_tables import publish_run, published_rows
 from experiments.training.study import Study
 from influence.errors import InfluenceError
 
@@ -110,3 +111,16 @@ def test_what_is_committed_are_published_rows(study_name: str) -> None:
                     assert row["mute"] == "none", (path, row)
                 elif "level" in row:
                     assert whole or row["source"] != row["target"], (path, row)
+
+
+def test_slices_are_published_of_the_papers_metrics_alone() -> None:
+    table = pd.DataFrame(
+        {
+            "metric": ["rms", "rms", "sqr_rel"],
+            "source": "depth",
+            "target": "semantic",
+            "level": ["all", "depth:0-2", "depth:0-2"],
+        }
+    )
+    found = published_rows(table)[["metric", "level"]].to_numpy().tolist()
+    assert found == [["rms", "all"], ["sqr_rel", "depth:0-2"]]

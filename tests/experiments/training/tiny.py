@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from experiments.training.arrays import SplitArrays
 from experiments.training.augmentation import Pictures
 from experiments.training.fitting import fit
 from experiments.training.network_training import BatchChange, NetworkTraining
 from experiments.training.recipe import Recipe
+from experiments.training.study import SplitArrays
 from models.single_task import single_task_loss
 
 RECIPE = Recipe(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.datasets.sample import CLASSES, Sample
-from experiments.training.arrays import SplitArrays, read_arrays
+from experiments.training.study import SplitArrays, read_arrays
 
 
 class Few:

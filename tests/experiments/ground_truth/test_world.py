@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.ground_truth.game import true_values
+from experiments.ground_truth.world import true_values
 from experiments.ground_truth.worlds import WORLDS
 from influence.metrics.registry import METRICS
 from influence.statistics.coalitions import exact
@@ -33,3 +33,9 @@ def test_shapley_values_share_out_everything() -> None:
     found = true_values(world, "rms", "mean")
     whole = world.value("rms", "mean", frozenset("abc")) - world.value("rms", "mean", frozenset())
     assert sum(found["shapley", site] for site in "abc") == pytest.approx(whole)
+
+
+def test_the_synergy_of_a_product_is_known() -> None:
+    found = true_values(WORLDS["synergistic"], "mse", "zero")
+    assert found["leave_one_out", "a"] == pytest.approx(1.18)  # E[a^2 b^2] = 1 + 2 rho^2
+    assert found["interaction", "a+b"] == found["leave_one_out", "a"]

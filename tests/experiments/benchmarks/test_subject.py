@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.benchmarks.data import (
+from experiments.benchmarks.subject import (
     CountingFeed,
     CountingSet,
     draw_maps,
     example_maps,
     file_batches,
-    memory_batches,
     write_data,
 )
 from influence.data.evaluation_file import EvaluationFile
@@ -24,7 +23,7 @@ from tests.experiments.benchmarks.tiny import TINY
 def test_targets_follow_the_network_and_have_holes(tmp_path: Path) -> None:
     network = TINY["jrn-sum60"]()
     write_data(network, tmp_path / "data.h5", samples=20, unlabelled=0.2)
-    batches = memory_batches(tmp_path / "data.h5", 16)
+    batches = list(file_batches(tmp_path / "data.h5", 16))
     assert [len(inputs["depth"]) for inputs, _ in batches] == [16, 4]
     inputs, targets = batches[0]
     with torch.inference_mode():
@@ -44,7 +43,7 @@ def test_it_is_the_same_data_again_and_from_the_file(tmp_path: Path) -> None:
         write_data(TINY["late-fusion"](), tmp_path / name, samples=5)
     assert (tmp_path / "first.h5").read_bytes() == (tmp_path / "second.h5").read_bytes()
     pairs = zip(
-        memory_batches(tmp_path / "first.h5", 2),
+        list(file_batches(tmp_path / "first.h5", 2)),
         file_batches(tmp_path / "second.h5", 2),
         strict=True,
     )
@@ -82,3 +81,9 @@ def test_examples_are_the_same_every_time() -> None:
     first, second = example_maps(inputs), example_maps(inputs)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     assert not torch.equal(*first)
+
+
+def test_probabilities_sum_to_one() -> None:
+    modality = Modality("semantic", "probabilities", (3, 8, 8))
+    maps = draw_maps(modality, 2, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(maps.sum(dim=1), torch.ones(2, 8, 8))

@@ -1,4 +1,4 @@
-"""Fig. 7: the printed points beside the measured means, each design in its colour."""
+"""Figs. 7 and 8: points are what was printed and measured, and lines the fits through them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,25 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from experiments.figures.figure7 import draw_figure7, in_bulk, pin_outside, set_view, value_outside
-from experiments.publishing.variants import ink_of, mean_influence, mean_performance
+from experiments.figures.performance import (
+    draw_figure7,
+    draw_figure8,
+    in_bulk,
+    pin_outside,
+    set_view,
+    value_outside,
+)
+from experiments.publishing.studies import ink_of, mean_influence, mean_performance, read_study
 from influence.display.plots.style import Ink
 from tests.experiments.publishing.sweep_tables import (
     SEEDED,
+    fits,
     influence_table,
     performance_seeds,
     performance_table,
     published_study,
     seeds_table,
+    write_sweep_tables,
 )
 from tests.influence.display.plots.artists import crowded
 
@@ -113,3 +122,58 @@ def test_a_far_point_is_pinned_to_the_edge_and_its_place_is_said() -> None:
     (pin,) = axes.lines
     assert pin.get_marker() == "v"
     assert pin.get_xydata().tolist() == [[1.5, bottom]]  # type: ignore[union-attr]
+
+
+@pytest.fixture(scope="module")
+def figure8(tmp_path_factory: pytest.TempPathFactory) -> Figure:
+    study = read_study(write_sweep_tables(tmp_path_factory.mktemp("sweep")))
+    curves, hull = fits()
+    return draw_figure8(published_study(), study, curves, hull, mute="shuffle")
+
+
+def test_every_training_is_a_point_in_the_panel_of_its_condition(figure8: Figure) -> None:
+    frame = influence_table().query(
+        "mute == 'shuffle' and metric == 'mean_iou' and source == 'depth' and level == 'all'"
+    )
+    crossed = frame["network"].str.endswith("-crossfit")
+    for axes, own in zip(figure8.axes[1:3], (frame[~crossed], frame[crossed]), strict=True):
+        lines = [line for line in axes.lines if line.get_linestyle() == "None"]
+        x = np.concatenate([np.asarray(line.get_xdata()) for line in lines])
+        assert sorted(x) == pytest.approx(sorted(100 * own["omega"]))
+    assert len([line for line in figure8.axes[0].lines if line.get_linestyle() == "None"]) == 5
+
+
+def test_lines_are_the_linear_and_the_concave_fit_over_all_images(figure8: Figure) -> None:
+    for axes in figure8.axes:
+        drawn = {
+            str(line.get_linestyle()): np.asarray(line.get_xydata()).tolist()
+            for line in axes.lines
+            if line.get_linestyle() in ("--", "-")
+        }
+        x = np.linspace(0, 4, 5)
+        assert drawn["--"] == np.column_stack([x, 0.5 * x]).tolist()
+        assert drawn["-"] == np.column_stack([x, -0.25 * x]).tolist()
+        bands = [band.get_paths()[0].get_extents() for band in axes.collections]
+        assert [(band.y0, band.y1) for band in bands] == [(-1, 3), (-2, 1)]
+
+
+def test_other_designs_are_named_and_the_papers_are_in_the_legend(figure8: Figure) -> None:
+    assert [text.get_text() for text in figure8.axes[1].texts] == ["sum10"]
+    legend = [text.get_text() for text in figure8.legends[0].texts]
+    assert legend[:2] == ["cat60 (loose)", "sum60 (coupled)"]
+    assert {"linear fit", "concave fit", "upper hull"} <= set(legend)
+    assert not crowded(figure8)
+
+
+def test_points_lie_inside_however_far_a_fit_goes(figure8: Figure) -> None:
+    for axes in figure8.axes:
+        for line in axes.lines:
+            if line.get_linestyle() == "None":
+                x, y = np.asarray(line.get_xydata()).T
+                assert axes.get_xlim()[0] < x.min() <= x.max() < axes.get_xlim()[1]
+                assert axes.get_ylim()[0] < y.min() <= y.max() < axes.get_ylim()[1]
+
+
+def test_the_one_far_value_of_eight_is_found() -> None:
+    found = in_bulk([1.0, 2.0, 2.0, 1.5, 1.2, 1.4, 50.0, 1.0])
+    assert found.tolist() == [True] * 6 + [False, True]

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
-from experiments.publishing.variants import mean_influence, mean_performance
+from experiments.publishing.studies import (
+    by_design,
+    depth_words,
+    design_of,
+    in_order,
+    ink_of,
+    label_of,
+    mean_influence,
+    mean_performance,
+)
+from influence.display.plots.style import Ink
 from tests.experiments.publishing.sweep_tables import (
     ALONE,
     SEEDED,
@@ -52,3 +63,22 @@ def test_performances_are_those_with_nothing_muted() -> None:
         full.groupby(keys)["value"].mean().to_dict()
     )
     assert means["low"].notna().all()
+
+
+def test_a_cross_fitted_network_is_of_its_design() -> None:
+    assert design_of("jrn-cat60-crossfit") == "jrn-cat60"
+    assert ink_of("jrn-cat60-crossfit") == Ink(colour="#0173b2", marker="o", filled=False)
+    assert label_of("jrn-cat60-crossfit") == "cat60 cross-fitted"
+    assert label_of("jrn-cat60") == "cat60"
+    frame = pd.DataFrame({"network": ["jrn-sum1", "jrn-cat1-crossfit", "jrn-cat1"]})
+    assert by_design(frame)["network"].tolist() == ["jrn-cat1", "jrn-cat1-crossfit", "jrn-sum1"]
+
+
+def test_bins_of_depth_are_named_with_their_unit() -> None:
+    words = depth_words(pd.Series(["all", "depth:2-4", "depth:4-inf"]))
+    assert words == {"depth:2-4": "depth 2–4 m", "depth:4-inf": "depth over 4 m"}
+
+
+def test_networks_are_in_the_order_of_table_1_and_others_follow() -> None:
+    frame = in_order(pd.DataFrame({"network": ["jrn-cat1", "mine", "jrn-cat60"]}))
+    assert frame["network"].tolist() == ["jrn-cat60", "jrn-cat1", "mine"]
