@@ -68,7 +68,7 @@ class Reduction:
         return ["all", *(level for slicing in own for level in slicing.division.levels())]
 
     def statistics(self, output: str) -> list[Statistic]:
-        """List the statistics, without repetitions, from which metrics of an output are computed."""
+        """List the statistics, each once, from which metrics of an output are computed."""
         return list({m.statistic.name: m.statistic for m in self.plan.metrics[output]}.values())
 
     def row_keys(self, conditions: Sequence[Condition]) -> list[RowKey]:

@@ -154,14 +154,14 @@ def combine(
 
     Parameters
     ----------
+    estimates
         For each estimate the list of its quantities, in the same order: `of_circle` for each
         circle, or `exact` alone.
-        `exact` alone.
+    coalitions
         The coalitions to which `values` belong.
-        The coalitions that `values` belong to.
+    values
         The values of the coalitions, (coalitions, draws, levels). An undefined value is NaN, and
         only the quantities that depend on it become NaN.
-        NaN, and makes NaN those quantities alone that depend on it.
     shares
         The weight of each estimate in each draw, (draws, estimates); see `shares`.
 
@@ -203,14 +203,13 @@ def shares(count: int, draws: int, confidence: float, stream: np.random.Generato
     (count - 1) / count, and percentiles are too narrow for few estimates. The shares are therefore
     spread around 1 / count by the root of the inverse factor, times the ratio of the quantiles of
     Student's t and the normal distribution.
-    the quantiles of Student's t and the normal distribution.
 
     Parameters
     ----------
     count
         The number of estimates.
+    draws, confidence
         The parameters of `influence.statistics.bootstrap.Resampling`.
-        As of `influence.statistics.bootstrap.Resampling`.
     stream
         The generator of random numbers.
 

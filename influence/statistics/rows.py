@@ -2,6 +2,7 @@
 
 A metric of a whole data set is a formula on the sum of its rows. Values, intervals and p-values are
 therefore computed from rows and their sums, without running a network again.
+
 The features at a place inside a network are rows as well. A place is a point at which features of
 muted inputs are compared with those of the data: see `influence.analysis.distance`. Of a feature
 map the mean over all pixels is kept, one number for each channel.
