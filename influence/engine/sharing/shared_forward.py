@@ -130,7 +130,7 @@ class _BatchValues:
     following: Callable[[], Mapping[Value, Tensor]] = dict
 
     def take(self, value: Value) -> Tensor:
-        """Return a value for a stage; under a shuffle or at a muted edge make it from a clean one."""
+        """Return a value for a stage, made from a clean one under a shuffle or at a muted edge."""
         clean = Value(value.node, CLEAN)
         if (axis := self.stages.axes.get(value)) is not None:
             return self.inputs.of_partners(self.at_hand(clean), self.following()[clean], axis)
