@@ -111,11 +111,11 @@ def try_network(
     places = tuple(name for name in first if is_place(name))
     alone = partial(Trial, False, places=places)
     if notes := tuple(_changes(first, again)):
-        return alone("its outputs change from one run to the next", notes), None
+        return alone("its outputs differ between two identical runs", notes), None
     if not wanted:
         return alone("not asked for"), None
     if any(signals.mutes[c.mute].absent for c in conditions if c.setup):
-        return alone("the mute 'absent' shows no tensor, so that there is no graph of it"), None
+        return alone("the mute 'absent' passes None, with which it cannot be traced"), None
     if not (isinstance(network.module, Program) or _worth_tracing(plain, signals, samples)):
         return alone("the work is too small to be worth a trace"), None
     try:
@@ -165,7 +165,7 @@ def _changes(first: Mapping[str, Tensor], again: Mapping[str, Tensor]) -> Iterat
             gap = (value.double() - again[name].double()).abs().max().item()
             yield (
                 f"output {name!r} changes between two identical runs by up to {gap:.3g}: "
-                "influences of that size mean nothing (dropout left on?)"
+                "influences of that size are not meaningful (is dropout active?)"
             )
 
 

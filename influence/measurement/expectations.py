@@ -66,8 +66,8 @@ class CleanScores:
         if self.n not in (None, n):
             raise InfluenceError(
                 f"the data yielded {self.n} samples when the expected score was checked and {n} "
-                "when influence was measured: they cannot be read twice. Give data that start "
-                "again whenever they are read, or leave the expectation out"
+                "when influence was measured: they cannot be read twice. Give data that can "
+                "be read repeatedly, or leave out expect"
             )
 
 

@@ -286,8 +286,8 @@ def _open_shards(
     if checkpointing is None:
         if processes.count > 1:
             raise InfluenceError(
-                f"{processes.count} processes measure together, and meet in a folder that all of "
-                "them see: give checkpointing=Checkpointing(folder)"
+                f"{processes.count} processes measure together and need a folder that all of them "
+                "can read and write: give checkpointing=Checkpointing(folder)"
             )
         return None
     plan = dict(info["measured"]) | dict(info["execution"])

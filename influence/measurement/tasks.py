@@ -143,7 +143,7 @@ def _keys(networks: Sequence[JointNetwork]) -> list[str]:
     if len(set(keys)) < len(keys):
         twice = next(k for k in keys if keys.count(k) > 1)
         raise InfluenceError(
-            f"two networks are called {twice!r}: rows in the tables could not be told apart. "
+            f"two networks are called {twice!r}: their rows in the tables would be mixed up. "
             "Give them other names or seeds in their facts, or name each checkpoint once"
         )
     return keys

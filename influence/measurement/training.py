@@ -37,7 +37,7 @@ def open_training(data: Data, plans: Sequence[Plan]) -> EvaluationSet:
     if not any(_needs_optimal(plan) for plan in plans):
         raise InfluenceError(
             "training data are for the mute 'optimal', expected it among the mutes (or 'panel'), "
-            f"got {[mute.name for mute in plans[0].mutes]}. Ask for it, or leave the data out"
+            f"got {[mute.name for mute in plans[0].mutes]}. Add it, or leave out training"
         )
     return open_data(data)
 

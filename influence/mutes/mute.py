@@ -195,7 +195,7 @@ class BatchInputs:
             )
         if self.mutes[mute].needs & {"mean", "std"} and not values.is_floating_point():
             raise InfluenceError(
-                f"{point}: holds {values.dtype}, for which a mean is no valid value. Take the mute "
+                f"{point}: holds {values.dtype}, for which a mean is not valid. Take the mute "
                 "zero or shuffle"
             )
         partners = None if follower is None else self.of_partners(values, follower.to(values))

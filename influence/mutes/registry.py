@@ -73,21 +73,21 @@ MUTES: dict[str, Mute] = {
         Mute(
             "zero",
             lambda site: torch.zeros_like(site.values),
-            "zeros, the paper's reading; far from the data for most inputs",
+            "zeros, as in the paper; far from the data for most inputs",
             constant=True,
         ),
         Mute(
             "mean",
             _fact("mean"),
-            "the mean over the training set, one number a channel; of probabilities it is the "
-            "prior",
+            "the mean over the training set, one number per channel; for probabilities this is "
+            "the prior",
             needs=frozenset({"mean"}),
             constant=True,
         ),
         Mute(
             "uniform",
             _uniform,
-            "the distribution that knows nothing: 1/k, or zero logits",
+            "the uniform distribution: 1/k, or zero logits",
             kinds=frozenset({"probabilities", "logits"}),
             constant=True,
         ),
@@ -98,14 +98,14 @@ MUTES: dict[str, Mute] = {
         Mute(
             "noise",
             _noise,
-            "white noise with the training set's mean and deviation a channel "
+            "white noise with the mean and deviation of each channel of the training set "
             "(depth: not below zero; probabilities: made to sum to one)",
             needs=frozenset({"mean", "std"}),
         ),
         Mute(
             "optimal",
             _fact("optimal"),
-            "the constant that hurts least, one number a channel, learned on training data",
+            "the constant with the smallest loss, one number per channel, learned on training data",
             needs=frozenset({"optimal"}),
             constant=True,
         ),

@@ -87,8 +87,8 @@ class Plan:
             random_order(count, self.seed)
         elif self.shuffle not in (None, "shuffle"):
             raise InfluenceError(
-                f"mute {self.shuffle!r} reads samples in an order of its own, which a stream has "
-                "not. Give an evaluation file, or take the mute 'shuffle'"
+                f"mute {self.shuffle!r} reads samples in an order of its own, which is "
+                "impossible for a stream. Give an evaluation file, or take the mute 'shuffle'"
             )
 
     @property

@@ -127,7 +127,7 @@ def check_free(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> No
     if not (directory / "run.json").exists():
         if found := [f"{n}.csv" for n in COLUMNS if (directory / f"{n}.csv").exists()]:
             raise InfluenceError(
-                f"{directory} holds {', '.join(found)} and no run.json that says what they are of. "
+                f"{directory} holds {', '.join(found)} and no run.json that describes them. "
                 "Choose another output directory, or remove them"
             )
         return

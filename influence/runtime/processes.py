@@ -127,8 +127,8 @@ class Processes:
         except RuntimeError as error:
             time.sleep(PATIENCE.total_seconds())
             raise InfluenceError(
-                f"process {self.rank} of {self.count} lost contact to the others; if one of them "
-                f"failed, its own message says why ({str(error).splitlines()[0]})"
+                f"process {self.rank} of {self.count} lost contact with the other processes; if "
+                f"one of them failed, its message gives the cause ({str(error).splitlines()[0]})"
             ) from error
 
 

@@ -107,8 +107,8 @@ class ShardStore:
                 return {name: file[name] for name in file.files}
         except FileNotFoundError as error:
             raise InfluenceError(
-                f"{path}: the rows of a finished batch were removed. Measure again, and let no "
-                "other run write to the same directory meanwhile"
+                f"{path}: the rows of a finished batch were removed. Measure again, and make "
+                "sure that no other run writes to the same directory"
             ) from error
         except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
             raise _damaged(path, error, "Remove that file and go on with resume=True") from error

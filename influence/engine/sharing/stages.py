@@ -227,7 +227,7 @@ class _Builder:
         )
 
     def _sweep_all(self, outputs: Sequence[Sequence[Value]]) -> list[_Sweep]:
-        """Find the values that each stage computes and takes; record those that no stage computes."""
+        """Find the values that each stage computes and takes; record those that none computes."""
         known: set[Value] = set()  # what an earlier stage computes
 
         def given(value: Value) -> bool:
