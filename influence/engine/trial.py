@@ -121,7 +121,7 @@ def try_network(
     try:
         shared = share(network, signals.head(2), conditions, meeting=meeting)
         reason = _difference(plain, shared, signals)
-    except Exception as error:  # whatever torch raises on a graph that it was not made for
+    except Exception as error:  # torch raises various errors on graphs that it does not support
         reason = _reason(error)
     if reason:
         note = f"no work is shared between the setups, each is run by itself: {reason}"

@@ -241,7 +241,7 @@ class Expectation:
             )
 
     def applies_to(self, network: JointNetwork, key: str) -> bool:
-        """Return whether the score is expected of a network, whose results have this key."""
+        """Return whether the score is expected of the network with this key."""
         return self.network in (None, network.name, key)
 
 

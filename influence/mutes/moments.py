@@ -22,7 +22,7 @@ Moments = Mapping[str, Mapping[str, Sequence[float]]]
 def lacking_moments(
     network: JointNetwork, data: DataFacts, mutes: Sequence[Mute], sites: Sequence[str]
 ) -> set[str]:
-    """Return the sites whose moments are needed, but neither in the network's facts nor the data.
+    """Return the sites whose moments a mute needs, but neither network nor data contain.
 
     `measure_moments` must measure these sites. The parameters are those of `with_moments`.
     """

@@ -138,8 +138,8 @@ class BatchInputs:
     seed
         The seed of the run.
     partners
-        For each sample but the last, whose partner is the follower, the index of its partner in
-        the batch, int64 (samples - 1,); `None` if each sample's partner is the next one.
+        The index in the batch of the partner of each sample except the last one, whose partner is
+        the follower, int64 (samples - 1,); `None` if each sample's partner is the next one.
 
     Examples
     --------

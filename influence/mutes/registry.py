@@ -217,8 +217,8 @@ def choose_mutes(
     Raises
     ------
     InfluenceError
-        If ``optimal`` is named, but its constants are neither in the network's facts nor can be
-        learned from training data.
+        If ``optimal`` is named, but its constants are not in the network's facts and cannot be
+        learned without training data.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Plan and execution: what is measured, and how it is computed."""
+"""Plan: the sites, setups, mutes and metrics of a measurement, and the runs that it needs."""
 
 from __future__ import annotations
 

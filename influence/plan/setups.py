@@ -131,7 +131,7 @@ CIRCLES = 10
 
 
 def seat(players: Sequence[str], seed: int, count: int = CIRCLES) -> list[Circle]:
-    """Draw circles: random cyclic orders of the players, each of which gives a set of coalitions.
+    """Draw circles: random cyclic orders of the players, from which subsets are sampled as arcs.
 
     >>> [sorted(circle) for circle in seat(["x", "y", "z"], seed=0, count=2)]
     [['x', 'y', 'z'], ['x', 'y', 'z']]

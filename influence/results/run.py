@@ -57,8 +57,8 @@ class Run:
     interactions
         A data frame with the columns `INTERACTIONS_COLUMNS`; empty if they were not requested.
     distance
-        A data frame with the columns `DISTANCE_COLUMNS`: how far muted inputs lie from the data;
-        empty if the network has no place at which to measure it.
+        A data frame with the columns `DISTANCE_COLUMNS`, the distance of muted inputs from the
+        data; empty if the network has no place at which it can be measured.
     rows
         The rows of each network, by its name; empty if they were not kept or not read.
 

@@ -228,7 +228,7 @@ class _Builder:
 
     def _sweep_all(self, outputs: Sequence[Sequence[Value]]) -> list[_Sweep]:
         """Find the values that each stage computes and takes; record those that none computes."""
-        known: set[Value] = set()  # what an earlier stage computes
+        known: set[Value] = set()  # the values that earlier stages compute
 
         def given(value: Value) -> bool:
             fixed, axis = self.values.fixed(value), self.values.axis(value)

@@ -201,7 +201,7 @@ def find_places(
     Parameters
     ----------
     graph, dependence
-        As from `joint_graph`, with its edges marked, and `find_dependence`.
+        Results of `joint_graph`, with edges marked by `mark_edges`, and of `find_dependence`.
     modalities
         The names of the network's inputs.
     meeting
@@ -261,7 +261,7 @@ def _paths(graph: fx.Graph) -> list[str]:
 
 
 def results_of(graph: fx.Graph, path: str) -> list[fx.Node]:
-    """List the nodes of a module whose value is used outside of it, in order."""
+    """List, in order, the nodes of a module whose values are used outside the module."""
     return [
         node
         for node in graph.nodes
