@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, pairwise, repeat
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -217,19 +217,17 @@ def agree_on_derangement(
         return None
     if mute != "shuffle:neighbours":
         return derange(mute, data, count, names=names, seed=seed)
-    shards, processes = session.shards, session.processes
-    tour: Any = shards.load_json("tour") if shards else None
-    if tour is None and processes.first:
-        found = derange(mute, data, count, names=names, seed=seed)
-        tour = [cycle.tolist() for cycle in found.cycles]
-    tour = cast(Any, processes.broadcast(tour))
-    if shards and not _covers(tour, count):
+    tour = session.agree(
+        "tour",
+        lambda: [
+            cycle.tolist() for cycle in derange(mute, data, count, names=names, seed=seed).cycles
+        ],
+    )
+    if session.shards and not _covers(tour, count):
         raise InfluenceError(
-            f"{shards.folder / 'tour.json'}: expected the cycles in which an interrupted run read "
-            f"{count} samples, got something else. Start afresh with resume=False"
+            f"{session.shards.folder / 'tour.json'}: expected the cycles in which an interrupted "
+            f"run read {count} samples, got something else. Start afresh with resume=False"
         )
-    if shards and processes.first:
-        shards.save_json("tour", tour)
     return Derangement(tuple(np.array(cycle, dtype=np.int64) for cycle in tour))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from textwrap import wrap
 from typing import Any
@@ -211,7 +211,7 @@ def omega_cells(
 
 
 def make_table(
-    cells: Sequence[pd.DataFrame],
+    cells: Iterable[pd.DataFrame],
     rows: tuple[str, ...],
     title: str,
     notes: Sequence[str] = (),

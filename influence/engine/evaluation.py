@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from influence.errors import InfluenceError
 from influence.network.joint_network import JointNetwork
 from influence.plan.plan import Plan
 from influence.runtime.execution import Execution, Session
-from influence.runtime.processes import Json
 from influence.runtime.shards import ShardStore
 from influence.statistics.rows import RowKey, Rows, StatefulValues, Sums, feature_keys
 
@@ -140,11 +139,10 @@ def try_out(
         The trial of each network, and all batches to be run, including the first.
     """
     first = next(schedule.batches, None)
-    shards, processes = session.shards, session.processes
-    found = shards.load_json("trials") if shards else None
-    if found is None and processes.first:
+
+    def compute() -> list[dict[str, Any]]:
         assert first is not None, "the first batch is the first process's"
-        found = [
+        return [
             asdict(
                 runner.try_out(
                     first.batch, first.follower, samples=schedule.count, wanted=execution.share
@@ -152,9 +150,8 @@ def try_out(
             )
             for runner in runners
         ]
-    trials = _read_trials(processes.broadcast(found), len(runners), shards)
-    if shards and processes.first:
-        shards.save_json("trials", [asdict(trial) for trial in trials])
+
+    trials = _read_trials(session.agree("trials", compute), len(runners), session.shards)
     if first is None:
         return trials, iter(())
     for runner, trial in zip(runners, trials, strict=True):
@@ -162,11 +159,10 @@ def try_out(
     return trials, chain([first], schedule.batches)
 
 
-def _read_trials(found: Json, count: int, shards: ShardStore | None) -> list[Trial]:
+def _read_trials(found: Any, count: int, shards: ShardStore | None) -> list[Trial]:
     """Parse the trials of `count` networks, which may have been written by an interrupted run."""
     try:
-        records = cast(list[dict[str, Any]], found)
-        return [Trial(**record) for record, _ in zip(records, range(count), strict=True)]
+        return [Trial(**record) for record, _ in zip(found, range(count), strict=True)]
     except (TypeError, ValueError) as error:
         assert shards, "a trial of this process has its form"
         raise InfluenceError(

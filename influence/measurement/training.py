@@ -18,7 +18,6 @@ from influence.mutes.registry import lacking_optimal
 from influence.network.joint_network import JointNetwork
 from influence.plan.plan import Plan
 from influence.runtime.execution import Execution, Session
-from influence.runtime.processes import Json
 
 __all__ = ["Constants", "learn_lacking", "note_origins", "open_training"]
 
@@ -73,25 +72,22 @@ def learn_lacking(
         As for `influence.mutes.optimal.learn_optimal`.
     """
     session = session or Session()
-    shards, processes = session.shards, session.processes
     lacking = [
         lacking_optimal(network, plan.sites) if _needs_optimal(plan) else []
         for network, plan in zip(networks, plans, strict=True)
     ]
-    learned = shards.load_json("optimal") if shards else None
-    if learned is None and processes.first:
-        learned = [
+    learned = session.agree(
+        "optimal",
+        lambda: [
             _learn(network, data, sites, execution, plans[0].seed, progress)
             for network, sites in zip(networks, lacking, strict=True)
-        ]
-    learned = processes.broadcast(cast(Json, learned))
-    if shards and not _fits(learned, lacking):
+        ],
+    )
+    if session.shards and not _fits(learned, lacking):
         raise InfluenceError(
-            f"{shards.folder / 'optimal.json'}: expected the constants that an interrupted run "
-            f"learned for {lacking}, got {str(learned)[:100]}. Start afresh with resume=False"
+            f"{session.shards.folder / 'optimal.json'}: expected the constants that an interrupted "
+            f"run learned for {lacking}, got {str(learned)[:100]}. Start afresh with resume=False"
         )
-    if shards and processes.first:
-        shards.save_json("optimal", learned)
     return cast(list[Constants], learned)
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -94,6 +95,24 @@ class Session:
     processes: Processes = field(default_factory=Processes)
     shards: ShardStore | None = None
     advance: Callable[[int], object] | None = None
+
+    def agree(self, name: str, compute: Callable[[], Any]) -> Any:
+        """Return in all processes what the first one computes, or an interrupted run has stored.
+
+        Parameters
+        ----------
+        name
+            The name under which it is stored with the shards.
+        compute
+            Returns something that can be written as JSON.
+        """
+        found = self.shards.load_json(name) if self.shards else None
+        if found is None and self.processes.first:
+            found = compute()
+        found = self.processes.broadcast(found)
+        if self.shards and self.processes.first:
+            self.shards.save_json(name, found)
+        return found
 
     def report(self, samples: int) -> None:
         """Advance the progress bar of the first process."""
