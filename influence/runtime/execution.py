@@ -97,14 +97,14 @@ class Session:
     advance: Callable[[int], object] | None = None
 
     def agree(self, name: str, compute: Callable[[], Any]) -> Any:
-        """Return in all processes what the first one computes, or an interrupted run has stored.
+        """Compute a value in the first process, unless it is stored, and return it in all of them.
 
         Parameters
         ----------
         name
-            The name under which it is stored with the shards.
+            The name under which the value is stored with the shards, for a resumed run.
         compute
-            Returns something that can be written as JSON.
+            Returns the value, which must be serialisable as JSON.
         """
         found = self.shards.load_json(name) if self.shards else None
         if found is None and self.processes.first:
