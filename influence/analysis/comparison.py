@@ -1,7 +1,7 @@
-"""Comparison of two networks, or of two runs: does omega, or the performance, differ?
+"""Comparison of two networks or two runs: differences of omega and of performance, with tests.
 
-Both are measured on the same samples, so the differences are paired: each draw of the bootstrap
-serves both networks, and the test swaps the rows of the two networks in random samples.
+Both networks are measured on the same samples, so the differences are paired: each draw of the
+bootstrap is used for both networks, and the test swaps their rows in random samples.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ COMPARISON_COLUMNS = (
     "target", "metric", "level", "higher_is_better", "unit", "a", "b", "difference", "low", "high",
     "confidence", "p_value", "p_holm", "n",
 )  # fmt: skip
-"""`quantity` is omega, or performance with nothing muted; `a` and `b` are the values of the two
-networks, and `difference` is a minus b, oriented so that positive means that A is better, or that
-the source helps A more."""
+"""`quantity` is omega, or the performance with nothing muted; `a` and `b` are the values of the two
+networks. `difference` is a minus b, oriented such that a positive value means that A is better, or
+that the source helps A more."""
 
 Array = NDArray[np.float64]
 SumsByKey = Mapping[RowKey, Array]
@@ -52,32 +52,32 @@ def compare(
     metrics: Sequence[Wanted] = (),
     resampling: Resampling | None = None,
 ) -> pd.DataFrame:
-    """Compare omega and performance of networks of two runs, or of one, on the same samples.
+    """Compare omega and performance of networks on the same samples, in two runs or in one.
 
-    A difference between two tables may be due to the samples alone; here it has an interval and a
+    Two tables may differ only because of the samples; here each difference has an interval and a
     test. Intervals come from the paired bootstrap. The null hypothesis of the test is that the two
-    networks are exchangeable on each sample. Holm's adjustment runs over all tests of a pair of
-    networks, a quantity and a mute, at level ``all`` and separately at the finer levels.
+    networks are exchangeable on each sample. Holm's adjustment is applied to all tests of one pair
+    of networks, one quantity and one mute, separately at level ``all`` and at the finer levels.
 
     Parameters
     ----------
     run_a, run_b
-        Runs with their rows: as `measure` returns them, or read with ``rows=True``. Without
+        Runs with their rows, as `measure` returns them or as read with ``rows=True``. Without
         `run_b`, networks of `run_a` are compared with each other.
     pairs
-        The networks to compare, one of A and one of B each, by the names of `Run.rows`. By default
-        those of the same name, or the only one of each run.
+        The pairs of networks to compare, (name in A, name in B), named as in `Run.rows`. By default
+        the networks of the same name, or the only one of each run.
     metrics
         The metrics to compare: names of the library's metrics, ``module:name`` of others, or
         records; by default all.
     resampling
-        The draws; by default the same number, from the same seed, as `run_a` was measured with.
+        The bootstrap draws; by default the number and seed with which `run_a` was measured.
 
     Returns
     -------
     DataFrame
         With the columns `COMPARISON_COLUMNS`: for each pair of networks one row for each omega, and
-        for each performance with nothing muted, that both networks have.
+        for each performance with nothing muted, that is in both runs.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def compare(
 
 
 def data_notes(run_a: Run, run_b: Run) -> list[str]:
-    """Return a note if the evaluation files of two runs are not the same to the byte."""
+    """Return a note if the evaluation files of two runs are not identical."""
     hashes = [read_measured(run).data.sha256 for run in (run_a, run_b)]
     if hashes[0] == hashes[1] or not all(hashes):
         return []
@@ -165,8 +165,8 @@ class PairedSums:
     first, second
         The sums of each network.
     swaps
-        Rows of the second minus rows of the first, summed over the samples that each sign flip
-        swaps, (draws, k) for each key.
+        Rows of the second minus rows of the first network, summed over the samples that each
+        sign flip swaps, (draws, k) for each key.
     """
 
     first: Sums
@@ -176,10 +176,10 @@ class PairedSums:
     def sides(self) -> list[tuple[SumsByKey, SumsByKey]]:
         """Return the sums of both networks three times: observed, resampled and swapped.
 
-        The observed ones are over all samples, (k,) for each key, and the resampled ones over those
-        of every draw of the bootstrap, (draws, k). The swapped ones, (draws, k), are the observed
-        ones after swapping the networks in random samples. Under the hypothesis that the networks
-        are exchangeable on each sample, jointly under all conditions, they are as likely.
+        Observed sums are over all samples, (k,) for each key; resampled ones over the samples of
+        every bootstrap draw, (draws, k). The swapped sums, (draws, k), result from swapping the
+        networks in random samples. If the networks are exchangeable on each sample, jointly under
+        all conditions, swapped and observed sums have the same distribution.
         """
         swapped = (
             {key: self.first.totals[key] + swap for key, swap in self.swaps.items()},
@@ -190,7 +190,7 @@ class PairedSums:
 
 
 def draw_pair(rows_a: Rows, rows_b: Rows, resampling: Resampling) -> PairedSums:
-    """Add up the rows that two networks share, with one site muted or none, in the same draws.
+    """Sum the rows that two networks share, with at most one site muted, in the same draws.
 
     Raises
     ------
@@ -255,7 +255,7 @@ def _compare_pair(
 
 
 def _shared(a: Subject, b: Subject) -> Subject:
-    """Return the first subject with the metrics that the second has, too."""
+    """Return the first subject, with only the metrics that the second has as well."""
     for output in a.classes.keys() & b.classes.keys():
         if list(a.classes[output]) != list(b.classes[output]):
             raise InfluenceError(
@@ -272,7 +272,7 @@ def _shared(a: Subject, b: Subject) -> Subject:
 
 
 def _quantity(cell: Cell, sums: SumsByKey) -> Array:
-    """Return omega, or the performance where nothing is muted, before it is oriented."""
+    """Return omega, or the performance if nothing is muted, before orientation."""
     value = cell.values(sums[cell.key])
     muted = cell.key.condition.setup != FULL
     return cell.values(sums[full_key(cell.key)]) - value if muted else value

@@ -25,25 +25,25 @@ __all__ = ["THRESHOLD", "distance_frame", "distance_of"]
 Array = NDArray[np.float64]
 
 THRESHOLD = 3.0
-"""A greater distance gets a warning: the features are three times as far away as those of data."""
+"""Distances above this get a warning; data themselves have distance 1."""
 
 FEWEST = 8
-"""With fewer samples no distance is computed."""
+"""With fewer samples than this no distance is computed."""
 
 FLOOR = 0.05
-"""The smallest deviation of a channel, in units of their median: some are constant in the data."""
+"""Lower bound of the scale of a channel, relative to the median: some channels are constant."""
 
 
 def distance_frame(features: Mapping[RowKey, Array], subject: Subject) -> pd.DataFrame:
-    """Tabulate the distance under every mute of one site, at every place that depends on the site.
+    """Tabulate the distance of every mute of one site, at every place that depends on the site.
 
     Parameters
     ----------
     features
-        The features (samples, channels) of every condition and place; see
+        The features (samples, channels) for every condition and place; see
         `influence.statistics.rows`.
     subject
-        The network and data that they are of.
+        The network and data to which the features belong.
 
     Returns
     -------
@@ -71,13 +71,13 @@ def distance_frame(features: Mapping[RowKey, Array], subject: Subject) -> pd.Dat
 
 
 def _sides(features: Mapping[RowKey, Array]) -> Iterator[tuple[RowKey, Array, Array]]:
-    """List the keys that mute one site, with clean and muted features of the same samples."""
+    """Yield the keys that mute one site, with the clean and muted features of the same samples."""
     for key, muted in features.items():
         if len(key.condition.setup) != 1 or full_key(key) not in features:
             continue
         clean = features[full_key(key)]
         finite = np.isfinite(clean).all(1) & np.isfinite(muted).all(1)
-        # Where features are equal, the place does not depend on the muted site.
+        # If the features are equal, the place does not depend on the muted site.
         if finite.sum() >= FEWEST and not np.array_equal(clean[finite], muted[finite]):
             yield key, clean[finite], muted[finite]
 
@@ -85,7 +85,7 @@ def _sides(features: Mapping[RowKey, Array]) -> Iterator[tuple[RowKey, Array, Ar
 def _trained(
     features: Mapping[RowKey, Array], place: str, missing: Mapping[str, str]
 ) -> list[Array]:
-    """Return the features of the mutes that stood for missing inputs in training."""
+    """Return the features under mutes that replaced missing inputs during training."""
     keys = [
         RowKey(Condition(mute, frozenset({site})), place, FEATURES)
         for site, mute in missing.items()
@@ -97,27 +97,28 @@ def _trained(
 def distance_of(
     clean: Array, muted: Array, *, trained: Sequence[Array] = ()
 ) -> tuple[float, float]:
-    """Measure how far muted features lie from clean ones.
+    """Compute how far muted features lie from clean ones, relative to the spread of the clean ones.
 
     The distance is the root mean square of the Mahalanobis distance from the clean mean, divided by
     that of clean features; 1 means as far as the data themselves. The covariance is shrunk towards
     equal, uncorrelated channels (Chen, Wiesel, Eldar and Hero, Shrinkage Algorithms for MMSE
-    Covariance Estimation, 2010, eq. 23). Mean and covariance are estimated from every second sample
-    and applied to the others, and vice versa, so that both clean and muted features are unseen.
+    Covariance Estimation, 2010, eq. 23). Mean and covariance are estimated on every second sample
+    and applied to the remaining ones, and vice versa, so that no feature is measured by a fit to
+    itself.
 
     Parameters
     ----------
     clean, muted
         Features (samples, channels) of the same samples.
     trained
-        Features of other inputs that the network was trained on, such as a missing input. Of each
-        sample the smallest of the distances from these and from the clean features counts.
+        Features of other inputs that occurred in training, such as a missing input. For each
+        sample the smallest of its distances from these and from the clean features is used.
 
     Returns
     -------
     tuple
-        The distance, and the share of the channels of muted features that are outside the range of
-        the clean ones.
+        The distance, and the share of values of the muted features that lie outside the range of
+        their channel in the clean ones.
 
     Examples
     --------
@@ -140,7 +141,7 @@ def distance_of(
 
 @dataclass(frozen=True)
 class _Reference:
-    """Features to measure from: mean, scale, inverse covariance, range, typical distance."""
+    """Statistics of features: mean, scale, inverse covariance, range, typical distance."""
 
     mean: Array
     scale: Array
@@ -151,7 +152,7 @@ class _Reference:
 
     @classmethod
     def fit(cls, fitted: Array, rest: Array) -> _Reference:
-        """Fit to some features, and compute the typical squared distance from the rest."""
+        """Fit to `fitted` features, and compute the typical squared distance on the `rest`."""
         mean, deviation = fitted.mean(0), fitted.std(0)
         positive = deviation[deviation > 0]
         scale = np.maximum(deviation, FLOOR * np.median(positive) if len(positive) else FLOOR)
@@ -169,12 +170,12 @@ class _Reference:
         return found / self.typical
 
     def outside(self, values: Array) -> NDArray[np.bool_]:
-        """Return which channels of which samples are outside the range, bool, as `values`."""
+        """Return whether each value (samples, channels) is outside the range of its channel."""
         return (values < self.low) | (values > self.high)
 
 
 def shrunk_covariance(centred: Array) -> Array:
-    """Estimate a covariance from centred rows (samples, channels), shrunk to be invertible.
+    """Estimate a covariance from centred rows (samples, channels), shrunk so that it is invertible.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """Estimates: the omegas of runs, with their standard errors and covariances over samples.
 
-The standard error is that of the bootstrap draws if a run has its rows. From a table alone it is
+If a run has its rows, the standard error is that of the bootstrap draws. From a table alone it is
 computed from the ends of the interval, assuming normal draws and independent samples; covariances
 are then unknown.
 """
@@ -34,7 +34,7 @@ CELL = (
     "network", "seed", "dataset", "mute", "source", "target", "metric", "level",
     "higher_is_better", "unit",
 )  # fmt: skip
-"""The columns that name an omega, and say how to read it."""
+"""The columns that identify an omega, with its direction and unit."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,18 @@ class Estimates:
         `confidence`, `n`, `units` (the number of independent samples or groups) and `basis`
         (`rows` or `intervals`).
     drawn
-        The omegas in every draw of the bootstrap, (draws, cells); `None` without rows. Networks of
-        one name on one data set share their draws.
+        The omegas in every bootstrap draw, (draws, cells); `None` without rows. Networks of the
+        same name on the same data share their draws.
     """
 
     cells: pd.DataFrame
     drawn: Array | None = None
 
     def covariance(self, indices: Sequence[int]) -> Array:
-        """Return the covariance (cells, cells) of some cells over sets of samples.
+        """Return the covariance (cells, cells) of the omegas of some cells over sets of samples.
 
-        Without draws all correlations are taken to be one, so that no difference between the cells
-        is attributed to the samples.
+        Without draws all correlations are assumed to be one, so that no difference between cells is
+        attributed to the samples.
         """
         errors = self.cells["standard_error"].to_numpy(np.float64)[list(indices)]
         if self.drawn is None:
@@ -75,7 +75,7 @@ class Estimates:
 def read_estimates(
     directories: Iterable[str | os.PathLike[str]], metrics: Sequence[Wanted] = ()
 ) -> Estimates:
-    """Read the estimates of run directories: from their rows if all have them, else from tables.
+    """Read the omegas of run directories, with standard errors from rows if all have them.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Interactions: how much sites contribute alone, together, and in addition to each other.
+"""Interactions: how much sites contribute alone, jointly, and in addition to each other.
 
 The value of a coalition is the oriented metric with its sites present and all others muted. Every
 quantity of `influence.statistics.coalitions` is computed from the setups that were run, with an
@@ -38,7 +38,7 @@ class Game:
     conditions
         For each coalition the condition in which exactly its sites are present.
     estimates
-        The quantities; one list of them for each circle if the coalitions are a sample.
+        The quantities; one list for each circle if only a sample of the coalitions was run.
     """
 
     mute: str
@@ -47,7 +47,7 @@ class Game:
 
 
 def find_games(conditions: Sequence[Condition], sites: Sequence[str], seed: int) -> list[Game]:
-    """List the mutes under which all coalitions were run, or a sample of them, with their games.
+    """List the games: one for each mute under which all coalitions, or a sample of them, were run.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def find_games(conditions: Sequence[Condition], sites: Sequence[str], seed: int)
     sites
         The players.
     seed
-        The seed of the sample of coalitions, used where not all were run.
+        The seed of the sample of coalitions, if not all were run.
     """
     circles = seat(sites, seed)
     arcs_alone = dict.fromkeys(arc for circle in circles for arc in arcs(circle))
@@ -72,7 +72,7 @@ def find_games(conditions: Sequence[Condition], sites: Sequence[str], seed: int)
 
 
 def explain_games(conditions: Sequence[Condition], sites: Sequence[str], seed: int) -> list[str]:
-    """Write notes on the mutes without interactions, and on interactions that are estimated.
+    """List notes on mutes without interactions, and on interactions that are only estimated.
 
     Parameters
     ----------
@@ -117,14 +117,14 @@ def interactions_frame(
 ) -> pd.DataFrame:
     """Tabulate the quantities of sites and pairs for every mute, target, metric and level.
 
-    Mutes without the setups that this needs are left out.
+    Mutes under which the necessary setups were not run are left out.
 
     Parameters
     ----------
     sums, subject, level
         As for `influence.analysis.omega.performance_frame`.
     resampling
-        The resampling that made the draws; its seed is that of the setups, too.
+        The resampling that made the draws; its seed is also that of the sampled setups.
 
     Returns
     -------
@@ -134,8 +134,8 @@ def interactions_frame(
 
     def found() -> Iterator[tuple[Cell, Quantities]]:
         muted = {site for c in muting_one(sums.conditions()) for site in c.setup}
-        # The circles depend on the order of the sites, and that of the conditions may be another,
-        # for not every mute is defined for all sites.
+        # The circles depend on the order of the sites, which the conditions may change because not
+        # every mute is defined for all sites.
         sites = [site for site in subject.modalities if site in muted]
         for game in find_games(sums.conditions(), sites, resampling.seed):
             count, coalitions = len(game.estimates), list(game.conditions)

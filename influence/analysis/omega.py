@@ -1,10 +1,10 @@
-"""Omega: how much an output loses when a source is muted (arXiv 1702.08009, eqs. 2 and 3).
+"""Omega: how much the accuracy of an output falls when a source is muted.
 
-omega(Y -> X') = A_X(f(X, Y)) - A_X(f(X)), oriented so that positive always means that the source
-helps the target.
+omega(Y -> X') = A_X(f(X, Y)) - A_X(f(X)) (arXiv 1702.08009, eqs. 2 and 3), oriented such that a
+positive value means that the source helps the target.
 
-Every table of metrics is made by one loop, `make_table`: it takes cells, each with the quantities
-that were computed for it, and makes one row for each level of a cell.
+Every table of metrics is made by one function, `make_table`: it takes cells, each with the
+quantities computed for it, and makes one row for each level of a cell.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ __all__ = [
 Array = NDArray[np.float64]
 
 Quantities = Mapping[str, Any]
-"""Quantities of a cell by the name of their column: an array has one value for each level of the
-cell, and anything else is the same at all levels."""
+"""Quantities of a cell by column name: an array has one value for each level of the cell; any other
+value is the same at all levels."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The facts of one network and its data that the tables repeat: names, units and classes.
+    """A network and its data, as all tables describe them: names, units, metrics and classes.
 
     Parameters
     ----------
     network, seed, dataset
-        Names of the network and the data, and the seed of the training.
+        Names of the network and the data, and the seed of the network's training.
     modalities
         All sites: inputs and edges.
     metrics
@@ -62,7 +62,7 @@ class Subject:
     checkpoint_sha256
         Hash of the network's checkpoint.
     missing
-        For each input that was missing in part of the training, the mute that took its place.
+        For each input that was missing in part of the training, the mute that replaced it.
     stateful
         The metrics of each output that keep their own state.
     """
@@ -79,11 +79,11 @@ class Subject:
     stateful: Mapping[str, Sequence[StatefulMetric]] = dataclass_field(default_factory=dict)
 
     def identity(self) -> dict[str, Any]:
-        """Return the first columns of every table."""
+        """Return the values of the first columns of every table."""
         return {"network": self.network, "seed": self.seed, "dataset": self.dataset}
 
     def scored(self) -> Iterator[tuple[str, Metric]]:
-        """List every output with each of its metrics that are computed from rows."""
+        """Yield every output with each of its metrics that are computed from rows."""
         for output, metrics in self.metrics.items():
             for metric in metrics:
                 yield output, metric
@@ -101,7 +101,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Cell:
-    """One metric of one output under one condition, at one level or more.
+    """One metric of one output under one condition, at one or several levels.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class Cell:
     metric
         The metric.
     levels
-        One level, or ``all`` and a level for each class.
+        A single level, or ``all`` and one level for each class.
     """
 
     key: RowKey
@@ -123,7 +123,7 @@ class Cell:
         return isinstance(self.metric, Metric) and not self.metric.needs_truth
 
     def values(self, sums: Array) -> Array:
-        """Return the metric (..., levels) of sums (..., k)."""
+        """Compute the metric (..., levels) from sums of rows (..., k)."""
         if isinstance(self.metric, StatefulMetric):
             return sums  # the value itself, see `Sums.of_values`
         whole = self.metric.formula(sums)[..., None]
@@ -133,11 +133,11 @@ class Cell:
         return np.concatenate([whole, self.metric.per_class(sums)], axis=-1)
 
     def gain(self, full: Array, muted: Array) -> Array:
-        """Return omega (..., levels) of the sums (..., k) of its two sides."""
+        """Compute omega (..., levels) from the sums (..., k) of its two sides."""
         return self.metric.oriented(self.values(full) - self.values(muted))
 
     def names(self, subject: Subject) -> dict[str, Any]:
-        """Return the columns that identify a cell, for all tables together."""
+        """Return the columns that identify a cell; tables choose among them."""
         condition, output = self.key.condition, self.key.output
         source = "+".join(condition.setup)
         return subject.identity() | {
@@ -156,7 +156,7 @@ class Cell:
 def list_cells(
     sums: Sums, subject: Subject, conditions: Iterable[Condition], level: str = "all"
 ) -> Iterator[Cell]:
-    """List the cells of some conditions: every metric, at all levels that its sums have.
+    """List the cells of some conditions: every metric at all levels that can be computed.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def list_cells(
     subject
         The metrics and classes.
     conditions
-        Those to list.
+        The conditions to list.
     level
         The level of these sums. Only ``all`` is divided further, by class and by slice.
     """
@@ -196,11 +196,11 @@ def make_table(
     found
         Cells, each with its quantities.
     subject
-        What the cells are about.
+        The network and data that were measured.
     columns
-        The columns of the table. Names and quantities that are not among them are left out.
+        The columns of the table. Other names and quantities are left out.
     **same
-        Columns that are the same in all rows.
+        Columns with the same value in all rows.
     """
     records = []
     for cell, quantities in found:
@@ -226,11 +226,11 @@ def performance_frame(
     sums
         The sums of all samples, or of some of them.
     subject
-        The network and data that they are of.
+        The network and data that were measured.
     resampling
         The resampling that made the draws of the sums.
     level
-        The name of these samples, if they are not all.
+        The name of the samples that were summed, if they are not all.
 
     Returns
     -------
@@ -252,8 +252,8 @@ def influence_frame(
 ) -> pd.DataFrame:
     """Tabulate omega for every mute, source, target, metric and level.
 
-    Intervals come from the paired bootstrap and p-values from sign flips, which `adjust_p_values`
-    adjusts. Metrics of change have no p-value, for without a mute they are zero by definition.
+    Intervals come from the paired bootstrap, p-values from sign flips; `adjust_p_values` adjusts
+    them. Metrics of change have no p-value, because they are zero by definition with nothing muted.
     Metrics that keep their own state have neither interval nor p-value.
 
     Parameters
@@ -289,8 +289,8 @@ def influence_frame(
 def adjust_p_values(influence: pd.DataFrame, kind: Sequence[str] = ("mute",)) -> pd.DataFrame:
     """Fill in the column `p_holm`: the p-values of one network, adjusted by Holm's method.
 
-    A family of tests are all sources, targets and metrics at level ``all`` that are equal in the
-    columns `kind`; those at finer levels are another family.
+    A family of tests is all sources, targets and metrics at level ``all`` with equal values in the
+    columns `kind`; the tests at finer levels are a second family.
     """
     family = [*(influence[name] for name in kind), influence["level"] == "all"]
     p_holm = influence.groupby(family, sort=False)["p_value"].transform(lambda p: holm(p.tolist()))
@@ -305,13 +305,13 @@ def samples_frame(rows: Rows, subject: Subject) -> pd.DataFrame:
     rows
         The rows of all samples.
     subject
-        The network and data that they are of.
+        The network and data that were measured.
 
     Returns
     -------
     DataFrame
-        With the columns `SAMPLES_COLUMNS`; without a row for metrics that keep their own state,
-        which have no value of a single sample.
+        With the columns `SAMPLES_COLUMNS`; metrics that keep their own state have no row, because
+        they have no value for a single sample.
     """
     columns, frames = list(SAMPLES_COLUMNS), []
     for condition in muting_one(rows.conditions()):

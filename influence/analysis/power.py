@@ -1,14 +1,14 @@
-"""Power: the smallest omega that n samples can detect, and the n that is needed for an omega.
+"""Power: the smallest omega that n samples can detect, and the n needed to detect an omega.
 
-An estimate of omega from m samples is nearly normal with the standard error sigma / sqrt(m). Where
-samples are not independent (groups, the pairs of a shuffle), sigma holds for units of the same
-size. A two-sided test at level alpha then detects an omega with the probability `power` if
+The estimate of omega from m samples is nearly normal with the standard error sigma / sqrt(m). If
+samples are not independent (groups, samples exchanged by a shuffle), sigma assumes units of the
+same size. A two-sided test at level alpha then detects an omega with the probability `power` if
 
     |omega| = (z(1 - alpha / 2) + z(power)) sigma / sqrt(m)
 
 with z the quantiles of the normal distribution; the probability of a significant result with the
 wrong sign is neglected (Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, ch.
-2). Where few samples change, and each by a whole number, as for `accuracy`, the p-values of the
+2). If few samples change, and each by a whole number, as for `accuracy`, the p-values of the
 sign-flip test are discrete, and its power is slightly lower.
 """
 
@@ -29,8 +29,9 @@ POWER_COLUMNS = (
     "needed", "basis", "n",
 )  # fmt: skip
 """`units` is the number of independent units that the `n` samples form: single samples, groups, or
-the pairs of a shuffle. `planned` samples detect the omega `detectable`; the omega `wished` needs
-`needed` samples. Both are assumed to form units of the same size."""
+samples exchanged by a shuffle. `detectable` is the smallest omega that `planned` samples detect;
+`needed` is the number of samples that detects the omega `wished`. Both assume units of equal
+size."""
 
 
 def detectable_omega(
@@ -41,18 +42,18 @@ def detectable_omega(
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> NDArray[np.float64]:
-    """Compute the smallest omega that a number of samples detects.
+    """Compute the smallest omega that a given number of samples detects.
 
     Parameters
     ----------
     standard_error
-        The standard error of an omega that was measured.
+        The standard error of a measured omega.
     count
-        The number of samples that it was measured on.
+        The number of samples on which it was measured.
     planned
         The number of samples of the next measurement; by default `count`.
     alpha, power
-        The level of the two-sided test, and the probability to detect the omega.
+        The level of the two-sided test, and the probability of detecting the omega.
 
     Returns
     -------
@@ -81,7 +82,7 @@ def needed_samples(
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> NDArray[np.float64]:
-    """Compute the number of samples that are needed to detect an omega.
+    """Compute the number of samples needed to detect an omega.
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ def plan_samples(
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> pd.DataFrame:
-    """Compute for every measured omega what can be detected, and the samples that are needed.
+    """Compute for every measured omega what can be detected, and how many samples are needed.
 
     Parameters
     ----------
@@ -125,7 +126,7 @@ def plan_samples(
         The omega to detect, in the unit of the table (0.01 is one point of mean IoU); by default
         the one that was measured.
     alpha, power
-        The level of the two-sided test, and the probability to detect the omega.
+        The level of the two-sided test, and the probability of detecting the omega.
 
     Returns
     -------

@@ -1,11 +1,11 @@
-"""Seeds: the mean omega of several trainings of one network, with both sources of its variance.
+"""Seeds: the mean omega over several trainings of one network, and its variance.
 
 An omega is uncertain for two reasons: another training gives another network, and other samples
-give another measurement. With seeds k = 1..K measured on the same samples, the model is
+give another measurement. For seeds k = 1..K measured on the same samples, the model is
 
     omega_k = mu + t_k + s + e_k
 
-with an effect t_k of the training, an effect s of the samples that is common to all seeds, and an
+with an effect t_k of the training, an effect s of the samples that all seeds share, and an
 effect e_k of the samples on seed k alone. The bootstrap gives the covariance C of s + e_k between
 seeds; the variance between the omegas estimates Var(t) + Var(e) (Searle, Casella and McCulloch,
 Variance Components, 1992, ch. 3: the one-way random model).
@@ -32,21 +32,21 @@ SEEDS_COLUMNS = (
     "high", "confidence", "basis", "n",
 )  # fmt: skip
 """`omega` is the mean over the seeds and `seed_sd` the sample standard deviation between them.
-`training_variance` is the estimated Var(t) of one training, which may be below zero;
+`training_variance` estimates the variance Var(t) between trainings, and may be negative;
 `test_variance` is the variance of the mean over sets of samples. `standard_error`, `low` and `high`
-are for the mean over all trainings and all samples."""
+describe the mean over all trainings and all samples."""
 
 Array = NDArray[np.float64]
 KEYS = [name for name in CELL if name != "seed"]
 
 
 def aggregate_seeds(estimates: Estimates) -> pd.DataFrame:
-    """Aggregate the seeds of each network, for every mute, source, target, metric and level.
+    """Compute the mean omega over seeds, for each network, mute, source, target, metric and level.
 
-    The total variance of the mean is training_variance / K + test_variance, with a negative first
-    part replaced by zero. The interval is that of Student's t with degrees of freedom after
-    Satterthwaite (Biometrics Bulletin 1946). With one seed all columns that need two are NaN. If
-    only intervals are known (`basis`), the effects of the samples are assumed to be common to all
+    The variance of the mean is training_variance / K + test_variance, with a negative first
+    part replaced by zero. The interval is that of Student's t with Satterthwaite's degrees of
+    freedom (Biometrics Bulletin 1946). With one seed all columns that need two are NaN. If only
+    intervals are known (`basis`), the effects of the samples are assumed to be the same for all
     seeds, so that all variance between seeds is attributed to training.
 
     Parameters
@@ -62,7 +62,7 @@ def aggregate_seeds(estimates: Estimates) -> pd.DataFrame:
     Raises
     ------
     InfluenceError
-        If two estimates are of one seed.
+        If two estimates have the same seed.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def _aggregate(estimates: Estimates, indices: NDArray[np.intp]) -> dict[str, Any
 
 @dataclass(frozen=True)
 class _Parts:
-    """Variances between the omegas, of one training, and of the mean: over samples and in total."""
+    """Variances: between omegas, of one training, and of the mean over samples and in total."""
 
     between: float
     training: float
@@ -125,7 +125,7 @@ class _Parts:
 
 
 def _split(omegas: Array, covariance: Array, units: int) -> _Parts:
-    """Split the variance of the mean of K omegas, whose test-set covariance is (K, K)."""
+    """Split the variance of the mean of K omegas, with covariance (K, K) over sets of samples."""
     count, nan = len(omegas), float("nan")
     test = float(covariance.mean())
     if count < 2:

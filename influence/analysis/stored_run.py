@@ -1,6 +1,6 @@
 """Stored runs: the subjects and the resampling of a run, recovered from its tables and run.json.
 
-Whatever is computed from the rows of a run needs the metrics, names and units of its networks.
+To compute anything from the rows of a run, the metrics, names and units of its networks are needed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from influence.statistics.rows import Rows
 __all__ = ["MeasuredRecord", "find_subjects", "of_network", "read_measured", "tabled_conditions"]
 
 MOST_DRAWS = 10**6
-"""More draws are refused: a damaged file could ask for any amount of memory."""
+"""More draws are refused, because a damaged file could ask for any amount of memory."""
 
 
 class NetworkRecord(Record, extra="ignore"):
@@ -45,7 +45,7 @@ class DataRecord(Record, extra="ignore"):
 
 
 class MeasuredRecord(Record, extra="ignore"):
-    """The part ``measured`` of ``run.json``, as far as results are computed from it."""
+    """The part ``measured`` of ``run.json`` that is needed to compute results."""
 
     networks: list[NetworkRecord]
     data: DataRecord
@@ -55,7 +55,7 @@ class MeasuredRecord(Record, extra="ignore"):
 
     @property
     def resampling(self) -> Resampling:
-        """The resampling that the intervals of the run were computed by."""
+        """The resampling from which the intervals of the run were computed."""
         return Resampling(self.draws, self.confidence, self.seed)
 
 
@@ -65,9 +65,9 @@ def read_measured(run: Run, source: str = "run.json") -> MeasuredRecord:
     Parameters
     ----------
     run
-        A run, of which `Run.info` may hold anything.
+        A run; the content of `Run.info` is not trusted.
     source
-        The name of the file, for errors.
+        The name of the file, for error messages.
 
     Raises
     ------
@@ -79,10 +79,10 @@ def read_measured(run: Run, source: str = "run.json") -> MeasuredRecord:
 
 
 def find_subjects(run: Run, metrics: Sequence[Wanted] = ()) -> dict[str, Subject]:
-    """Recover the subject of each network of a run, by the names of `Run.rows`.
+    """Recover the subject of each network of a run, by the names in `Run.rows`.
 
-    Every omega is computed again from the rows and compared with the run's table, so that files of
-    different runs are noticed.
+    Every omega is computed again from the rows and compared with the run's table, so that a mixture
+    of files of different runs is noticed.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def find_subjects(run: Run, metrics: Sequence[Wanted] = ()) -> dict[str, Subject
         A run with its rows: as `measure` returns it, or from ``read_run(directory, rows=True)``.
     metrics
         The metrics to keep: names of the library's metrics, ``module:name`` of others, or records.
-        By default all of the run, which then have to be the library's.
+        By default all metrics of the run, all of which must then be the library's.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def find_subjects(run: Run, metrics: Sequence[Wanted] = ()) -> dict[str, Subject
 
 
 def tabled_conditions(run: Run, found: Iterable[Condition]) -> list[Condition]:
-    """Return those of some conditions that mute one site, in the order of a run's table."""
+    """Return those of some conditions that mute one site, in the order of the run's table."""
     order = run.influence[["mute", "source"]].drop_duplicates().itertuples(index=False)
     known = set(found)
     muted = [Condition(str(mute), frozenset({str(source)})) for mute, source in order]
@@ -185,7 +185,7 @@ def _pick(names: Sequence[str], known: Mapping[str, Metric], network: str) -> li
 
 
 def _unit(rows: pd.DataFrame, known: Mapping[str, Metric]) -> str:
-    """Find the unit of a ground truth in the units of the metrics that contain it."""
+    """Infer the unit of the ground truth from the units of metrics that contain it."""
     for name, unit in rows[["metric", "unit"]].drop_duplicates().itertuples(index=False):
         if name in known and "{unit}" in known[name].unit:
             before, _, after = known[name].unit.partition("{unit}")
@@ -194,7 +194,7 @@ def _unit(rows: pd.DataFrame, known: Mapping[str, Metric]) -> str:
 
 
 def _check(rows: Rows, subject: Subject, influence: pd.DataFrame) -> None:
-    """Compute every omega from the rows, and compare it with that of the table."""
+    """Check that every omega computed from the rows equals that of the table."""
     once = Resampling(draws=1)
     found = influence_frame(once.sums(rows), subject, once)
     keys = ["mute", "source", "target", "metric", "level"]

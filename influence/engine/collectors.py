@@ -1,7 +1,7 @@
-"""What is kept of every batch: rows, from which everything can be computed, or running sums.
+"""Collectors: what is kept of every batch, either rows or running sums.
 
 Rows are one line of numbers for each sample, condition and statistic. They allow exact resampling,
-and grow with the data. Running sums are of fixed size, so that data may be of any length.
+and grow with the data. Running sums have a fixed size, so that the data may have any length.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ BatchRows = Sequence[dict[RowKey, Array]]
 """For each network, the rows (samples, k) of one batch."""
 
 GLANCE = 1.0
-"""At most this often, in seconds, the first process counts the batches that others finished."""
+"""The least time in seconds between two counts of the batches that other processes finished."""
 
 MOST_SAMPLES = 2048
-"""Features are kept of at most this many samples, evenly spread; of a stream, of the first."""
+"""The number of samples whose features are kept: evenly spread, or the first of a stream."""
 
 
 @dataclass(frozen=True)
 class Collected(Generic[Kept_co]):
-    """What was kept of one network.
+    """What a collector has kept of one network.
 
     Parameters
     ----------
     kept
-        Its rows, or its sums.
+        The rows of its samples, or their sums.
     features
-        What the places inside the network held: (samples, channels) for every condition and place.
+        Features at places inside the network, (samples, channels) for every condition and place.
     """
 
     kept: Kept_co
@@ -56,20 +56,20 @@ class Collected(Generic[Kept_co]):
 
 
 class Collector(Protocol[Kept_co]):
-    """Takes in the rows of one batch after the other, of all networks."""
+    """Collects the rows of all networks, batch by batch."""
 
     def open(self, schedule: Schedule, session: Session, networks: int) -> None:
-        """Get ready for the first batch."""
+        """Prepare for the first batch."""
 
     def add(self, number: int, batch: Batch, rows: BatchRows) -> None:
-        """Take in the rows of a batch; `rows` is used up."""
+        """Collect the rows of a batch; `rows` may be changed."""
 
     def close(self, keys: Sequence[Sequence[RowKey]]) -> Sequence[Collected[Kept_co]]:
-        """Return what all processes kept of each network; `keys` are of its rows and features."""
+        """Return what all processes kept of each network, whose rows and features have `keys`."""
 
 
 class Features:
-    """Keeps the features at places inside a network, in the order of the samples.
+    """The features at places inside a network, collected batch by batch, in the order of samples.
 
     Parameters
     ----------
@@ -92,14 +92,14 @@ class Features:
         self._parts: dict[RowKey, list[tuple[NDArray[np.int64], Array]]] = {}
 
     def take(self, indices: NDArray[np.int64], rows: dict[RowKey, Array]) -> None:
-        """Take the features of a batch out of its rows."""
+        """Move the features of a batch from its rows into this collection."""
         chosen = (indices % self._stride == 0) & (indices // self._stride < MOST_SAMPLES)
         for key in [key for key in rows if key.statistic == FEATURES]:
             part = indices[chosen], rows.pop(key)[chosen]
             self._parts.setdefault(key, []).append(part)
 
     def arrays(self) -> dict[RowKey, Array]:
-        """Return one array (samples, channels) for every condition and place."""
+        """Return an array (samples, channels) for every condition and place."""
         found = {}
         for key, parts in self._parts.items():
             indices = np.concatenate([some for some, _ in parts])
@@ -107,7 +107,7 @@ class Features:
         return found
 
     def packed(self) -> dict[str, NDArray[Any]]:
-        """Return everything as plain arrays, to be sent to another process."""
+        """Return all features as plain arrays, to be sent to another process."""
         arrays: dict[str, NDArray[Any]] = {}
         for key, parts in self._parts.items():
             arrays[f"{key}/indices"] = np.concatenate([some for some, _ in parts])
@@ -115,7 +115,7 @@ class Features:
         return arrays
 
     def merge(self, arrays: Mapping[str, NDArray[Any]], keys: Iterable[RowKey]) -> None:
-        """Add what `packed` returned in another process, as far as it belongs to the keys."""
+        """Add the features of the given keys that `packed` returned in another process."""
         for key in keys:
             if f"{key}/values" in arrays:
                 part = arrays[f"{key}/indices"], arrays[f"{key}/values"]
@@ -123,18 +123,19 @@ class Features:
 
 
 class RowCollector:
-    """Keeps the rows of every sample, in memory and, with shards, on disk.
+    """Collects the rows of every sample, in memory and, with shards, on disk.
 
-    Several processes meet in the shards: each writes the batches that it ran, and reads all.
+    Several processes exchange rows through the shards: each writes the batches that it ran, and
+    reads those of all processes.
     """
 
     def open(self, schedule: Schedule, session: Session, networks: int) -> None:
-        """Get ready for the first batch.
+        """Prepare for the first batch.
 
         Raises
         ------
         InfluenceError
-            If the data are a stream, whose length is not known.
+            If the data are a stream, whose length is unknown.
         """
         if schedule.count is None or schedule.positions is None:
             raise InfluenceError(
@@ -150,7 +151,7 @@ class RowCollector:
         self._report(schedule.finished)
 
     def add(self, number: int, batch: Batch, rows: BatchRows) -> None:
-        """Keep the rows of a batch, and report it."""
+        """Keep the rows of a batch, and report its progress."""
         shards = self._session.shards
         if shards:
             flat = {f"{i}/{key}": v for i, own in enumerate(rows) for key, v in own.items()}
@@ -193,7 +194,7 @@ class RowCollector:
                 whole[key][indices] = values
 
     def _report(self, numbers: Iterable[int]) -> None:
-        """Report the samples of batches that are finished, in whichever process, once."""
+        """Report, once each, the samples of batches that any process has finished."""
         new = set(numbers).difference(self._reported)
         self._reported |= new
         for number in sorted(new):
@@ -201,19 +202,19 @@ class RowCollector:
 
 
 class SumCollector:
-    """Keeps running sums of rows over samples, draws and sign flips.
+    """Collects running sums of rows over samples, draws and sign flips.
 
     Parameters
     ----------
     resampling
-        Draws and seed of intervals and tests.
+        The number of draws, and their seed.
     """
 
     def __init__(self, resampling: Resampling) -> None:
         self.resampling = resampling
 
     def open(self, schedule: Schedule, session: Session, networks: int) -> None:
-        """Get ready for the first batch."""
+        """Prepare for the first batch."""
         self._schedule, self._session, self._done = schedule, session, 0
         self._sums = [RunningSums(self.resampling) for _ in range(networks)]
         self._features = [Features(schedule.count) for _ in range(networks)]
@@ -225,7 +226,7 @@ class SumCollector:
         for own, sums, features in zip(rows, self._sums, self._features, strict=True):
             features.take(batch.indices, own)
             sums.add(own, batch.ids, together, batch.tied)
-        # Other processes are about as far; of a stream, this one has read what they ran.
+        # Other processes have run about as many; this one has read all samples of a stream.
         count = self._schedule.count
         turn = self._done + len(batch) * self._session.processes.count
         self._reach(int(batch.indices[-1]) + 1 if count is None else min(turn, count))
@@ -261,7 +262,7 @@ class SumCollector:
 def _by_network(
     arrays: Mapping[str, Array], keys: Sequence[Sequence[RowKey]]
 ) -> list[dict[RowKey, Array]]:
-    """Sort what a shard holds by network and key."""
+    """Group the arrays of a shard by network and key."""
     return [
         {key: arrays[name] for key in own if (name := f"{i}/{key}") in arrays}
         for i, own in enumerate(keys)

@@ -1,4 +1,4 @@
-"""Evaluation: networks are run on data under every condition, and predictions become rows."""
+"""Evaluation: run networks on data under every condition, and reduce predictions to rows."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ Kept_co = TypeVar("Kept_co", bound=Rows | Sums, covariant=True)
 
 @dataclass(frozen=True)
 class Evaluation(Generic[Kept_co]):
-    """The result of running one network on all samples.
+    """The result of running one network on all samples under every condition.
 
     Parameters
     ----------
     kept
-        The rows of its samples, or their sums: what the collector keeps.
+        The rows of its samples, or their sums, depending on the collector.
     notes
-        What the user should know about the network, found while it ran.
+        Messages for the user about the network.
     trial
-        How it behaved on the first samples, which decides how it was run.
+        The behaviour of the network on the first samples, which decides how it is run.
     stateful
         The values of metrics that keep their own state.
     features
@@ -69,28 +69,28 @@ def evaluate(
     limit: int | None = None,
     session: Session | None = None,
 ) -> list[Evaluation[Kept_co]]:
-    """Run networks on data under every condition of their plans.
+    """Run networks on data under every condition of their plans, and collect rows or their sums.
 
     Each sample is read once, whatever the number of networks and conditions. Statistics are
-    computed on the device, per sample, in float64, and predictions are dropped at once.
+    computed on the device, per sample, in float64; predictions are not kept.
 
-    Under `shuffle`, samples exchange their inputs in one random order of the whole set. Samples of
-    a stream exchange them with the next one of their batch.
+    Under the mute `shuffle`, each sample gets the input of another one, in a random order of the
+    whole set; in a stream it gets that of the next sample in its batch.
 
     Parameters
     ----------
     networks, data, plans
-        What is run, on what, and how it is muted and scored: one plan for each network. All plans
-        have the same seed, and either all or none have a shuffle mute.
+        The networks, the data, and for each network its sites, mutes and metrics. All plans have
+        the same seed, and either all or none have a shuffle mute.
     collector
         What is kept: `influence.engine.collectors.RowCollector` keeps the rows of every sample of
         data of known length, `SumCollector` keeps running sums of data of any length.
     execution
         Device, batch size, workers, precision.
     limit
-        Use only the first samples.
+        The largest number of samples to use, from the start of the data.
     session
-        The processes that share the work, and where finished batches are kept.
+        The processes that share the work, and the folder in which finished batches are kept.
 
     Returns
     -------
@@ -101,8 +101,8 @@ def evaluate(
     ------
     InfluenceError
         If names, shapes or labels do not match, a sample has no valid ground truth, a network fails
-        or returns NaN or infinity (the message names the sample), or a mute needs a mean that is
-        not known of a stream.
+        or returns NaN or infinity (the message names the sample), or a mute needs the mean of an
+        input in a stream and the facts do not hold it.
     """
     execution, session = execution or Execution(), session or Session()
     schedule = make_schedule(networks, data, plans, execution, limit=limit, session=session)
@@ -128,15 +128,15 @@ def evaluate(
 def try_out(
     runners: Sequence[Runner], schedule: Schedule, execution: Execution, session: Session
 ) -> tuple[list[Trial], Iterator[LoadedBatch]]:
-    """Try the networks on the first batch, and make them ready for this one and all others.
+    """Choose how each network is run, by a trial on the first batch.
 
-    All processes run a network in the same way: the one that the first process found, or an
-    interrupted run before.
+    Every process runs a network in the same way, as chosen by the first process or by the
+    interrupted run that is resumed.
 
     Returns
     -------
     tuple
-        The trial of each network, and the batches to be run.
+        The trial of each network, and all batches to be run, including the first.
     """
     first = next(schedule.batches, None)
 
@@ -160,7 +160,7 @@ def try_out(
 
 
 def _read_trials(found: Any, count: int, shards: ShardStore | None) -> list[Trial]:
-    """Read the trials of `count` networks, which may come from an interrupted run."""
+    """Parse the trials of `count` networks, which may have been written by an interrupted run."""
     try:
         return [Trial(**record) for record, _ in zip(found, range(count), strict=True)]
     except (TypeError, ValueError) as error:
@@ -173,7 +173,7 @@ def _read_trials(found: Any, count: int, shards: ShardStore | None) -> list[Tria
 
 
 def _check_stateless(plans: Sequence[Plan]) -> None:
-    """Refuse metrics whose state would be split between processes, or lost with one of them."""
+    """Raise InfluenceError for metrics whose state is not kept across processes or resumed runs."""
     for plan in plans:
         for metric in chain(*plan.stateful.values()):
             raise InfluenceError(

@@ -1,7 +1,7 @@
-"""The forward passes of one batch under every condition: one by one, or with shared work.
+"""Forward passes of one batch under every condition, one by one or with shared work.
 
-Also how maps lie in memory: convolutions are faster on some devices if the channels of a map are
-next to each other ("channels last").
+The memory format of maps is chosen here as well: on some devices convolutions are faster if the
+channels of a map are adjacent in memory ("channels last").
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ Outputs = Iterator[tuple[Condition, dict[str, Tensor]]]
 
 
 class Forward(Protocol):
-    """Yields the outputs of one batch under one condition after the other."""
+    """Computes the outputs of one batch under each condition in turn."""
 
     def __call__(self, signals: BatchInputs) -> Outputs: ...
     def compile(self) -> None: ...
 
 
 class PlainForward:
-    """One forward pass a condition.
+    """One forward pass for each condition.
 
     Parameters
     ----------
     network, conditions
-        What is run, and how: the full condition first where an edge is muted.
+        The network, and the conditions: the full one first if an edge is muted.
     precision
-        Makes the context in which the network runs.
+        Returns the context in which the network runs, such as `torch.autocast`.
     meeting
-        At which places features are kept; see `influence.engine.sharing.tapped_graph.find_places`.
+        Where features are kept; see `influence.engine.sharing.tapped_graph.find_places`.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class PlainForward:
         self.network.module.compile()
 
     def __call__(self, signals: BatchInputs) -> Outputs:
-        """Run the network on what each condition shows it."""
+        """Yield the outputs of the network under each condition in turn."""
         run = self._tapped or tap_network(self.network, signals, self.edges, self.meeting)
         self._tapped = run
         clean: dict[str, Tensor] = {}  # the tensors on the edges with nothing muted
@@ -81,7 +81,7 @@ class PlainForward:
             with self.precision():
                 _, following = run(signals.next_sample().shown(FULL, ""), {})
         for condition in self.conditions:
-            # Neither inputs nor outputs must be held here while the next condition runs.
+            # No reference to inputs or outputs is kept here while the next condition runs.
             yield condition, self._outputs(run, signals, condition, clean, following)
 
     def _outputs(
@@ -106,17 +106,17 @@ class PlainForward:
 
 
 class TriedForward:
-    """Shared passes for batches whose shapes the traced graph is valid for, and plain ones else.
+    """Shared passes for batches whose shapes fit the traced graph, plain passes for all others.
 
     A network may compute something else for maps of another size, or for another number of samples,
-    than those with which it was traced.
+    than those for which it was traced.
 
     Parameters
     ----------
     shared, plain
-        The two kinds of passes.
+        The two kinds of forward passes.
     note
-        Called with a note for the user, the first time that a batch is run by plain passes.
+        Called with a message for the user when a batch is run by plain passes for the first time.
     """
 
     def __init__(
@@ -126,12 +126,12 @@ class TriedForward:
         self._noted = False
 
     def compile(self) -> None:
-        """Compile both."""
+        """Compile both kinds of passes."""
         self.shared.compile()
         self.plain.compile()
 
     def __call__(self, signals: BatchInputs) -> Outputs:
-        """Run all conditions."""
+        """Yield the outputs of the network under each condition in turn."""
         if self.shared.holds(signals):
             return self.shared(signals)
         if not self._noted:
@@ -145,17 +145,17 @@ class TriedForward:
 
 
 def suits_channels_last(module: nn.Module, device: torch.device, *, mixed: bool) -> bool:
-    """Return whether a network is faster on maps with their channels last.
+    """Return whether a network is faster on maps in the memory format "channels last".
 
     This holds for two-dimensional convolutions on the CPU, which otherwise reorder every map twice,
-    and in mixed precision on CUDA. It does not depend on timings, so that two runs decide alike.
+    and in mixed precision on CUDA. No timing is involved, so the choice is the same in every run.
 
     Parameters
     ----------
     module, device
-        The network, and where it runs.
+        The network, and the device on which it runs.
     mixed
-        Whether it runs in mixed precision.
+        Whether the network runs in mixed precision.
 
     Examples
     --------
@@ -169,8 +169,8 @@ def suits_channels_last(module: nn.Module, device: torch.device, *, mixed: bool)
 
 
 def lay_out(module: nn.Module, *, channels_last: bool) -> None:
-    """Store the weights of convolutions with their channels last or not; values do not change."""
-    # Weights that are made in inference mode cannot be trained any more.
+    """Store the weights of convolutions with channels last or first; values do not change."""
+    # Weights made in inference mode could not be trained afterwards.
     with torch.inference_mode(False):
         for weights in _weights(module):
             if weights.ndim == 4:
@@ -178,7 +178,7 @@ def lay_out(module: nn.Module, *, channels_last: bool) -> None:
 
 
 def with_layout(maps: Tensor, *, channels_last: bool) -> Tensor:
-    """Return a tensor with its channels last in memory or not, if it has the four axes of maps.
+    """Return a tensor of four axes with channels last or first in memory; others are unchanged.
 
     >>> with_layout(torch.zeros(1, 2, 3, 4), channels_last=True).stride()
     (24, 1, 8, 2)

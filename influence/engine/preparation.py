@@ -1,4 +1,4 @@
-"""Preparation: one runner for each network, with the moments that its mutes need."""
+"""Preparation: the runner of each network, with the means and deviations that its mutes need."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 SAMPLES = 64
-"""The moments of edges are measured on at most this many samples, evenly spread."""
+"""The number of samples, evenly spread, on which moments of edges are measured."""
 
 
 def make_runners(
@@ -41,21 +41,21 @@ def make_runners(
     count: int | None,
     processes: Processes | None = None,
 ) -> list[Runner]:
-    """Make one runner for each network, with the moments that its mutes need.
+    """Make a runner for each network, with the means and deviations that its mutes need.
 
     Parameters
     ----------
     networks, data, plans, execution
-        As for `influence.engine.evaluation.evaluate`.
+        The parameters of `influence.engine.evaluation.evaluate`.
     count
-        The number of samples, `None` for a stream.
+        The number of samples; `None` for a stream.
     processes
-        The first one measures the moments of inputs, and broadcasts them.
+        The processes that share the work; the first one measures moments and broadcasts them.
 
     Raises
     ------
     InfluenceError
-        If a mute needs moments of a stream that the network's facts do not hold.
+        If a mute needs moments of inputs of a stream that are not in the network's facts.
     """
     measured = _find_moments(networks, data, plans, count, processes or Processes())
     runners = []
@@ -74,7 +74,7 @@ def _find_moments(
     count: int | None,
     processes: Processes,
 ) -> Moments:
-    """Measure the moments of inputs that a mute needs, unless the facts or the data hold them."""
+    """Measure the moments of inputs that mutes need, unless the facts or the data contain them."""
     pairs = zip(networks, plans, strict=True)
     lacking = sorted(set().union(*(lacking_moments(n, data, p.mutes, p.sites) for n, p in pairs)))
     if not isinstance(data, BatchStream):
@@ -97,23 +97,23 @@ def measure_edges(
     count: int | None,
     batch_size: int,
 ) -> None:
-    """Measure the moments of muted edges, where a mute needs them, and give them to the runners.
+    """Measure the moments of muted edges that mutes need, and pass them to the runners.
 
-    No file holds them, so the network is run on some samples with nothing muted.
+    Moments of edges are not stored in any file; the network is run with nothing muted to find them.
 
     Parameters
     ----------
     runners, plans
-        One plan for each runner.
+        The runners, and the plan of each.
     data, count
-        The samples, of which the first ones are used; `None` for a stream.
+        The data, and the number of samples in use; `None` for a stream.
     batch_size
-        How many samples are run together.
+        The number of samples that are run together.
 
     Raises
     ------
     InfluenceError
-        If a mute needs them of a stream.
+        If a mute needs moments of edges and the data are a stream.
     """
     for runner, plan in zip(runners, plans, strict=True):
         if not _are_needed(plan):
@@ -139,7 +139,7 @@ def measure_edges(
 
 
 def _are_needed(plan: Plan) -> bool:
-    """Return whether a mute of a plan needs the mean or the standard deviation of an edge."""
+    """Return whether a mute of the plan needs the mean or the standard deviation of an edge."""
     needs = set().union(*(mute.needs for mute in plan.mutes))
     return bool(edges_of(plan.sites)) and not needs.isdisjoint({"mean", "std"})
 
@@ -149,7 +149,7 @@ def _spread(count: int) -> NDArray[np.int64]:
 
 
 def _moments_of(point: str, values: Tensor) -> Modality:
-    """Return the moments of the values (samples, channels, ...) at a point."""
+    """Compute mean and deviation of each channel of values (samples, channels, ...) at a point."""
     values = values.double()
     places = values.movedim(1, 0).flatten(1) if values.ndim > 1 else values.unsqueeze(0)
     mean, std = places.mean(1), places.std(1, correction=0)

@@ -1,7 +1,7 @@
-"""Reduction: the predictions of one batch become rows, one line of numbers for each sample.
+"""Reduction: predictions of a batch are reduced to rows, one line of numbers for each sample.
 
-Statistics are computed where the predictions are, on the device, and copied to the host once for
-each batch.
+Statistics are computed on the device that holds the predictions, and copied to the host once per
+batch.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ Array = NDArray[np.float64]
 Tensors = dict[RowKey, Tensor]
 
 NO_TRUTH = Field((0,), integer=False)
-"""The facts of a ground truth that is not there."""
+"""The facts of the ground truth of an output that has none."""
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """Reduces what a network predicts to rows.
+    """Reduces the predictions of a network to rows.
 
     Parameters
     ----------
     network, data
-        The network, and the facts of the data with their ground truth.
+        The network, and the facts of the data, including those of the ground truth.
     plan
         The metrics of each output, and the slices for which they are computed.
     device
-        Where statistics are computed.
+        The device on which statistics are computed.
     """
 
     network: JointNetwork
@@ -57,22 +57,22 @@ class Reduction:
 
     @property
     def truth_names(self) -> list[str]:
-        """The ground truth that is needed: that of scored outputs, and of what slices them."""
+        """The ground truth that is needed, for scored outputs and for slices of them."""
         sources = (slicing.source for own in self.plan.slices.values() for slicing in own)
         scored = (name for name in self.plan.metrics if name in self.data.targets)
         return list(dict.fromkeys([*scored, *sources]))
 
     def levels(self, output: str) -> list[str]:
-        """List the levels of an output: the whole, then its slices."""
+        """List the levels of an output: ``all``, then its slices."""
         own = self.plan.slices.get(output, ())
         return ["all", *(level for slicing in own for level in slicing.division.levels())]
 
     def statistics(self, output: str) -> list[Statistic]:
-        """List the statistics from which the metrics of an output are computed, each once."""
+        """List the statistics, each once, from which metrics of an output are computed."""
         return list({m.statistic.name: m.statistic for m in self.plan.metrics[output]}.values())
 
     def row_keys(self, conditions: Sequence[Condition]) -> list[RowKey]:
-        """List the keys of all rows: each condition, output, level and statistic."""
+        """List the keys of all rows, for each condition, output, level and statistic."""
         return [
             RowKey(condition, output, statistic.name, level)
             for condition in conditions
@@ -82,7 +82,7 @@ class Reduction:
         ]
 
     def notes(self) -> list[str]:
-        """Say what the user should know about the metrics."""
+        """Return messages for the user about the metrics."""
         notes = [
             f"output {name!r} has no ground truth in {self.data.source}, which holds "
             f"{sorted(self.data.targets)}: it is scored by how much it changes"
@@ -100,15 +100,15 @@ class Reduction:
     def rows(
         self, batch: Batch, passes: Iterator[tuple[Condition, dict[str, Tensor]]]
     ) -> dict[RowKey, Array]:
-        """Return the rows and features of a batch from its outputs under each condition.
+        """Compute the rows and features of a batch from its outputs under each condition.
 
         Parameters
         ----------
         batch
             The samples, with their ground truth.
         passes
-            Each condition with the outputs of the network, the full one first. One is asked for
-            after the other, and its outputs are dropped before the next is computed.
+            Each condition with the outputs of the network, the full one first. They are consumed
+            one by one, and outputs are freed before the next ones are computed.
 
         Raises
         ------
@@ -144,7 +144,7 @@ class Reduction:
     def _explained(
         self, batch: Batch, passes: Iterator[tuple[Condition, dict[str, Tensor]]]
     ) -> Iterator[tuple[Condition, dict[str, Tensor]]]:
-        """Yield the passes; if one fails, the error says why."""
+        """Yield the passes; if one fails, raise an error that gives the likely cause."""
         try:
             yield from passes
         except InfluenceError:
@@ -156,7 +156,7 @@ class Reduction:
             ) from error
 
     def of_batch(self, batch: Batch) -> BatchReduction:
-        """Copy the ground truth of a batch to the device."""
+        """Make the reduction of a batch, with its ground truth on the device."""
         truth = {n: batch.targets[n].to(self.device, non_blocking=True) for n in self.truth_names}
         nothing = torch.empty(len(batch.indices), 0, device=self.device)
         targets = {name: truth.get(name, nothing) for name in self.plan.metrics}
@@ -178,9 +178,9 @@ class Reduction:
 
 @dataclass(frozen=True)
 class BatchReduction:
-    """Reduces the predictions of one batch.
+    """Reduces the predictions of one batch to rows.
 
-    What depends on the ground truth alone is computed once, for all conditions.
+    Quantities that depend only on the ground truth are computed once for all conditions.
     """
 
     reduction: Reduction
@@ -192,7 +192,7 @@ class BatchReduction:
     def reduce(
         self, condition: Condition, name: str, values: Tensor
     ) -> Iterator[tuple[RowKey, Tensor]]:
-        """Yield the rows (samples, k) of one output under one condition, the full one first."""
+        """Yield the rows (samples, k) of an output under a condition; the full one comes first."""
         reduction = self.reduction
         statistics = reduction.statistics(name)
         prediction = Prediction(
@@ -222,14 +222,14 @@ class BatchReduction:
 
 @dataclass(frozen=True)
 class RowChecks:
-    """Refuses rows that mean nothing; the message names the sample.
+    """Checks that rows are finite and have ground truth; the errors name the sample.
 
     Parameters
     ----------
     network, source
         The names of the network and of the data.
     ids
-        The names of the batch's samples.
+        The names of the samples of the batch.
     """
 
     network: str
@@ -237,7 +237,7 @@ class RowChecks:
     ids: Sequence[str]
 
     def check_outputs(self, finite: Mapping[RowKey, Array]) -> None:
-        """Raise InfluenceError if an output is not finite: 0 for a sample (samples, 1), else 1."""
+        """Raise InfluenceError if `finite` (samples, 1) is zero, which marks NaN or infinity."""
         for key, flags in finite.items():
             for i in np.flatnonzero(flags[:, 0] == 0)[:1]:
                 raise InfluenceError(
@@ -258,7 +258,7 @@ class RowChecks:
                 )
 
     def check_truth(self, key: RowKey, statistic: Statistic, rows: Array) -> None:
-        """Raise InfluenceError if a sample has no pixel or value with ground truth."""
+        """Raise InfluenceError if a sample has no pixel or value with valid ground truth."""
         if statistic.against == "full":
             return
         for i in np.flatnonzero(~(statistic.valid(rows) > 0))[:1]:
@@ -272,18 +272,18 @@ class RowChecks:
 def explain_failure(
     error: Exception, network: str, source: str, inputs: Mapping[str, Tensor], *, absent: bool
 ) -> InfluenceError:
-    """Return an error that says why a forward pass may have failed, and what to do.
+    """Return an error that gives the likely cause of a failed forward pass, and a remedy.
 
     Parameters
     ----------
     error
-        What was raised.
+        The exception that was raised.
     network, source
         The names of the network and of the data.
     inputs
         The inputs of the batch.
     absent
-        Whether a mute shows None in place of inputs.
+        Whether a mute passes None in place of inputs.
     """
     shapes = {n: tuple(x.shape) for n, x in inputs.items()}
     if isinstance(error, torch.OutOfMemoryError):
@@ -302,7 +302,7 @@ def explain_failure(
 
 
 def _to_host(groups: Sequence[Tensors]) -> tuple[Array, list[dict[RowKey, Array]]]:
-    """Copy tensors (samples, k) at once: the only time that the host waits for the device."""
+    """Copy tensors (samples, k) to the host together, so that it waits for the device only once."""
     columns = [values for group in groups for values in group.values()]
     table = torch.cat(columns, dim=1).cpu().numpy()
     ends = np.cumsum([column.shape[1] for column in columns])[:-1]

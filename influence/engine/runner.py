@@ -1,4 +1,4 @@
-"""Runner: runs one network on one batch after the other under every condition."""
+"""Runner: runs one network under every condition of its plan, batch by batch."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Runner:
     Parameters
     ----------
     network, plan
-        What is run, and how it is muted and scored.
+        The network, and its sites, mutes and metrics.
     data
         The facts of the data.
     execution
@@ -52,7 +52,7 @@ class Runner:
     modalities
         The facts of the inputs, with the moments that the mutes need.
     notes
-        What the user should know of where the moments come from.
+        Messages for the user about the origin of the moments.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Runner:
         self._shared: SharedForward | None = None
 
     def row_keys(self) -> list[RowKey]:
-        """List the keys of all rows: each condition, output, level and statistic."""
+        """List the keys of all rows, for each condition, output, level and statistic."""
         return self.reduction.row_keys(self.conditions)
 
     def stateful_values(self) -> StatefulValues:
@@ -96,7 +96,7 @@ class Runner:
 
     @torch.inference_mode()
     def see_edges(self, batches: Iterable[Batch]) -> list[Mapping[str, Tensor]]:
-        """Return for each batch the tensors on the edges with nothing muted."""
+        """Return for each batch the tensors on the edges, computed with nothing muted."""
         run: Tapped | None = None
         seen: list[Mapping[str, Tensor]] = []
         for batch in batches:
@@ -109,7 +109,7 @@ class Runner:
         return seen
 
     def learn(self, modalities: Mapping[str, Modality], note: str) -> None:
-        """Add the facts of sites, and a note that says where they come from."""
+        """Add the moments of sites, with a note on their origin."""
         self.modalities |= modalities
         self.notes.append(note)
 
@@ -118,21 +118,21 @@ class Runner:
         self, batch: Batch, follower: Mapping[str, Tensor] | None, *, samples: int | None,
         wanted: bool,
     ) -> Trial:  # fmt: skip
-        """Find out on the first samples of a batch whether work can be shared.
+        """Try the network on the first samples of a batch, to choose how it is run.
 
         Parameters
         ----------
         batch, follower
             The first batch, with the inputs of the partner of its last sample.
         samples
-            The number of samples that will be run; `None` if it is not known.
+            The number of samples that will be run; `None` if it is unknown.
         wanted
-            Whether work shall be shared if it can be.
+            Whether to share work between conditions if possible.
         """
         mixed = self.execution.amp != "off"
         suits = suits_channels_last(self.network.module, self.device, mixed=mixed)
         asked = self.execution.channels_last
-        # `view` fails on some maps with their channels last: those networks get them as usual.
+        # Networks in which `view` fails on maps with channels last get them in the usual format.
         for layout in dict.fromkeys([suits if asked is None else asked, False]):
             self._lay_out(layout)
             count = trial_size(samples, len(batch), len(self.conditions))
@@ -150,7 +150,7 @@ class Runner:
 
     @torch.inference_mode()
     def prepare(self, trial: Trial, batch: Batch, follower: Mapping[str, Tensor] | None) -> None:
-        """Choose how batches are run, after a trial here or in another process."""
+        """Set how batches are run, after a trial in this or in another process."""
         self.notes += trial.notes
         self._lay_out(trial.channels_last)
         if trial.shared:
@@ -166,7 +166,7 @@ class Runner:
 
     @torch.inference_mode()
     def run(self, batch: Batch, follower: Mapping[str, Tensor] | None) -> dict[RowKey, Array]:
-        """Return the rows and features of one batch under every condition."""
+        """Compute the rows and features of one batch under every condition."""
         return self.reduction.rows(batch, self.forward(self._signals(batch, follower)))
 
     def _lay_out(self, channels_last: bool) -> None:

@@ -1,7 +1,7 @@
-"""The batches that one process runs, and the order in which samples are read.
+"""Schedule: the batches that one process runs, and the order in which samples are read.
 
-A shuffle mute shows a network the input of another sample, its partner. The order of reading is
-chosen such that partners are near each other, so that each sample is read only once.
+A shuffle mute gives a network the input of another sample, the partner. The order is chosen such
+that partners are near each other, so that each sample is read only once.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class LoadedBatch(NamedTuple):
     Parameters
     ----------
     number
-        Its position among all batches, of all processes.
+        The index of the batch among all batches of all processes.
     batch
         The samples.
     follower
-        The inputs of the partner of the last sample, under a shuffle mute.
+        Under a shuffle mute, the inputs of the partner of the last sample.
     """
 
     number: int
@@ -54,22 +54,22 @@ class LoadedBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class Schedule:
-    """The batches that one process runs.
+    """The batches that one process runs, in order.
 
     Parameters
     ----------
     batches
-        In the order in which they are run; each is read when it is asked for.
+        The batches in the order in which they are run, read on demand.
     positions
-        For each batch of all processes, the positions of its samples in the data; `None` for a
+        For each batch of all processes, the indices of its samples in the data; `None` for a
         stream.
     finished
-        The numbers of the batches that an interrupted run has finished.
+        The numbers of the batches that are already finished in a resumed run.
     ids, groups
         The name and the group number of each sample; `None` for a stream.
     units
-        For each sample the number of the unit that it is resampled with under a shuffle mute: the
-        samples that exchange their inputs. `None` where that is its group.
+        Under a shuffle mute, the unit number with which each sample is resampled: samples that
+        exchange their inputs form a unit. `None` if units are the groups.
     """
 
     batches: Iterator[LoadedBatch]
@@ -94,20 +94,20 @@ def make_schedule(
     limit: int | None = None,
     session: Session | None = None,
 ) -> Schedule:
-    """Cut data into batches and share them among the processes.
+    """Divide data into batches, and distribute these among the processes.
 
-    Several processes take the batches of a set in turn. Of a stream each reads everything, and runs
-    every n-th batch.
+    The batches of a set are assigned to the processes in turn. Of a stream, every process reads all
+    batches and runs every n-th of n processes.
 
     Parameters
     ----------
     networks, data, plans, execution, limit, session
-        As for `influence.engine.evaluation.evaluate`.
+        The parameters of `influence.engine.evaluation.evaluate`.
 
     Raises
     ------
     InfluenceError
-        If there are too few samples, or no order exists in which samples can exchange their inputs.
+        If there are too few samples, or no order allows the samples to exchange their inputs.
     """
     session = session or Session()
     check_limit(limit)
@@ -118,7 +118,7 @@ def make_schedule(
     positions = cut(count, execution.batch_size, derangement)
     finished = session.shards.finished() if session.shards else []
     left = sorted(set(range(len(positions))).difference(finished))
-    # Asked once, by the first process: a batch may be finished by another one meanwhile.
+    # Only the first process asks, because another one may finish a batch in the meantime.
     processes = session.processes
     left = processes.share(cast(list[int], processes.broadcast(cast(Json, left))))
     groups = group_numbers(None if data.groups is None else data.groups[:count], count)
@@ -152,14 +152,14 @@ def order_samples(
     *,
     session: Session | None = None,
 ) -> Derangement | None:
-    """Choose the partners of all samples for a shuffle mute; `None` if no plan has one.
+    """Choose the partner of each sample for a shuffle mute; `None` if no plan has one.
 
     Parameters
     ----------
     networks, data, plans, session
-        As for `influence.engine.evaluation.evaluate`.
+        The parameters of `influence.engine.evaluation.evaluate`.
     count
-        The number of samples that are used.
+        The number of samples in use.
     """
     session = session or Session()
     names = sorted({m.name for network in networks for m in network.inputs})
@@ -170,7 +170,7 @@ def order_samples(
 def cut(
     count: int, batch_size: int, derangement: Derangement | None = None
 ) -> list[NDArray[np.int64]]:
-    """Cut the positions of samples into batches, along the cycles of a derangement.
+    """Divide the indices of samples into batches, along the cycles of a derangement.
 
     >>> [batch.tolist() for batch in cut(5, 2)]
     [[0, 1], [2, 3], [4]]
@@ -185,20 +185,20 @@ def choose_batches(
     derangement: Derangement | None,
     execution: Execution,
 ) -> Iterator[LoadedBatch]:
-    """Read some batches, in this process or in worker processes.
+    """Read the batches with given numbers, in this process or in worker processes.
 
     Parameters
     ----------
     data
         The samples.
     positions
-        Those of each batch.
+        The indices of the samples of each batch.
     numbers
-        Which batches are read, in this order.
+        The batches to read, in this order.
     derangement
         The partners under a shuffle mute.
     execution
-        How many workers read ahead, and for which device.
+        The number of workers that read ahead, and the device that the batches are for.
     """
     numbers = list(numbers)
     pinned = choose_device(execution.device).type == "cuda"

@@ -1,4 +1,4 @@
-"""Taps: the tensors on the edges of a network are read and replaced while it runs."""
+"""Taps: read and replace the tensors on the edges of a network while it runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Tapped", "tap_network"]
 
 Tensors = dict[str, Tensor]
 Tapped = Callable[[Mapping[str, Tensor | None], Mapping[str, Tensor]], tuple[Tensors, Tensors]]
-"""A function from inputs and replacements of points to outputs (with places) and clean points."""
+"""A function of inputs and replaced points; returns outputs (with places) and clean points."""
 
 
 def tap_network(
@@ -27,25 +27,25 @@ def tap_network(
 ) -> Tapped:
     """Return a function that runs a network, and reads and replaces the tensors on its edges.
 
-    Modules are tapped by forward hooks, exported programs in their graph.
+    Modules are tapped by forward hooks, exported programs in their graphs.
 
     Parameters
     ----------
     network
         In evaluation mode, on its device.
     signals
-        Samples; only their shapes matter.
+        Samples of the shapes to run; their values do not matter.
     edges
         Site -> module path.
     meeting
-        At which places features are kept: see `influence.engine.sharing.tapped_graph.find_places`.
-        Without a graph it is not known where modalities meet: with ``auto``, the places of a module
-        are its edges.
+        Where features are kept: see `influence.engine.sharing.tapped_graph.find_places`. For a
+        module without a graph it is unknown where modalities meet; ``auto`` then selects its
+        edges.
 
     Raises
     ------
     InfluenceError
-        If there is no such module.
+        If a module path does not exist.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Trials: a network is run on a few samples first, to find out how the rest can be run.
+"""Trials: a network is run on a few samples first, to decide how all samples are run.
 
 Two identical runs show whether it is deterministic. If it is, its graph is traced, and the setups
-share what they have in common, provided that this gives the same outputs.
+share common work, provided that this gives the same outputs.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ from influence.statistics.rows import is_place
 __all__ = ["Trial", "trial_size", "try_network"]
 
 WORTH_TRACING = 5e11
-"""A network that is not an exported program is traced if all its passes cost more FLOPs."""
+"""A module (not an exported program) is traced if all its passes cost more FLOPs than this."""
 
 EFFORT = 1 / 40
-"""A trial runs this part of the samples, divided by the number of conditions; at least two."""
+"""The fraction of the samples in a trial, divided by the number of conditions; at least two."""
 
 NOISE = 128
-"""Shared and plain outputs may differ by this many units in the last place of the largest value."""
+"""The tolerance of shared outputs, in units in the last place of the largest plain value."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """How a network behaved on a few samples, and so how it is run.
+    """The behaviour of a network on a few samples, which decides how it is run.
 
     Parameters
     ----------
     shared
-        Whether its conditions share their work.
+        Whether work is shared between its conditions.
     reason
-        Why not.
+        Why work is not shared.
     notes
-        What the user should know.
+        Messages for the user.
     runs
-        Whether it runs on a few samples at all.
+        Whether the network runs on a few samples at all.
     channels_last
-        Whether its maps are stored with their channels last.
+        Whether maps are stored with their channels last.
     places
-        The places at which its features are kept.
+        The places at which features are kept.
     """
 
     shared: bool
@@ -64,7 +64,7 @@ class Trial:
 
     @property
     def path(self) -> str:
-        """How the network is run, and why, in words."""
+        """How the network is run and why, as a phrase for the user."""
         return "shared" if self.shared else f"each setup by itself: {self.reason}"
 
 
@@ -78,27 +78,27 @@ def try_network(
     wanted: bool = True,
     meeting: str = "off",
 ) -> tuple[Trial, SharedForward | None]:
-    """Run a network twice on the same samples, and find out whether work can be shared.
+    """Run a network twice on the same samples, and decide whether work can be shared.
 
     Parameters
     ----------
     network
         In evaluation mode, on its device.
     signals
-        Two samples or more.
+        Two or more samples.
     conditions
         The full one first.
     samples
-        The number of samples that will be run; `None` if it is not known.
+        The number of samples that will be run; `None` if it is unknown.
     wanted
-        Whether work shall be shared if it can be.
+        Whether to share work between conditions if possible.
     meeting
-        At which places features are kept; see `influence.engine.sharing.tapped_graph.find_places`.
+        Where features are kept; see `influence.engine.sharing.tapped_graph.find_places`.
 
     Returns
     -------
     tuple
-        The trial, and the shared passes if there are any.
+        The trial, and the shared passes; `None` if work is not shared.
     """
     plain = PlainForward(network, conditions, meeting=meeting)
     try:
@@ -111,17 +111,17 @@ def try_network(
     places = tuple(name for name in first if is_place(name))
     alone = partial(Trial, False, places=places)
     if notes := tuple(_changes(first, again)):
-        return alone("its outputs change from one run to the next", notes), None
+        return alone("its outputs differ between two identical runs", notes), None
     if not wanted:
         return alone("not asked for"), None
     if any(signals.mutes[c.mute].absent for c in conditions if c.setup):
-        return alone("the mute 'absent' shows no tensor, so that there is no graph of it"), None
+        return alone("the mute 'absent' passes None, with which it cannot be traced"), None
     if not (isinstance(network.module, Program) or _worth_tracing(plain, signals, samples)):
         return alone("the work is too small to be worth a trace"), None
     try:
         shared = share(network, signals.head(2), conditions, meeting=meeting)
         reason = _difference(plain, shared, signals)
-    except Exception as error:  # whatever torch raises on a graph that it was not made for
+    except Exception as error:  # torch raises various errors on graphs that it does not support
         reason = _reason(error)
     if reason:
         note = f"no work is shared between the setups, each is run by itself: {reason}"
@@ -130,7 +130,7 @@ def try_network(
 
 
 def trial_size(samples: int | None, batch: int, conditions: int) -> int:
-    """Return on how many samples of a batch a network is tried, at a small part of the total cost.
+    """Return the number of samples in a trial, chosen such that it costs little of the whole run.
 
     >>> trial_size(654, 16, 7), trial_size(20_000, 16, 7), trial_size(None, 16, 7)
     (2, 16, 16)
@@ -165,15 +165,15 @@ def _changes(first: Mapping[str, Tensor], again: Mapping[str, Tensor]) -> Iterat
             gap = (value.double() - again[name].double()).abs().max().item()
             yield (
                 f"output {name!r} changes between two identical runs by up to {gap:.3g}: "
-                "influences of that size mean nothing (dropout left on?)"
+                "influences of that size are not meaningful (is dropout active?)"
             )
 
 
 def _difference(plain: PlainForward, shared: SharedForward, signals: BatchInputs) -> str:
-    """Say which output differs between plain and shared passes by more than rounding; else "".
+    """Return a message if outputs of plain and shared passes differ by more than rounding; else "".
 
-    Rounding depends on the number of samples that are run together. It is estimated by how much the
-    plain outputs of one sample change when it is run alone, up to what rounding can be.
+    Rounding depends on the number of samples that are run together. It is estimated, up to an upper
+    limit, by the change of the plain outputs of one sample when it is run alone.
     """
     worst: dict[str, tuple[float, str]] = {}
     scale: dict[str, float] = {}
@@ -199,9 +199,9 @@ def _difference(plain: PlainForward, shared: SharedForward, signals: BatchInputs
 def _together(
     plain: PlainForward, shared: SharedForward, signals: BatchInputs
 ) -> Iterator[tuple[tuple[Condition, dict[str, Tensor]], tuple[Condition, dict[str, Tensor]]]]:
-    """Run plain and shared passes; with nothing muted also on a single sample.
+    """Run plain and shared passes, and with nothing muted also on a single sample.
 
-    A trace assumes two samples or more, and constant mutes are computed on one.
+    A trace assumes two or more samples, but values under constant mutes are computed on one.
     """
     one = signals.head(1)
     yield next(plain(one)), next(shared(one))
@@ -209,7 +209,7 @@ def _together(
 
 
 def _gap(one: Tensor, other: Tensor) -> float:
-    """Return the greatest difference; infinite where only one is NaN or infinity."""
+    """Return the largest difference; infinite where only one tensor is NaN or infinite."""
     same = (one == other) | (one.isnan() & other.isnan())
     gaps = torch.where(same, 0.0, (one.double() - other.double()).abs())
     return gaps.nan_to_num(torch.inf, torch.inf).amax().item()

@@ -1,7 +1,7 @@
-"""Expected scores: does a network with nothing muted reach the score that it is known to reach?
+"""Expected scores: check that a network with nothing muted reaches its known score.
 
-A checkpoint that was loaded wrongly, or that gets other inputs than those of its training, still
-has an influence for each input, and it means nothing. Checking a known score first finds this.
+A checkpoint that was loaded wrongly, or that is given other inputs than in training, still has an
+influence for each input, but a meaningless one. Checking a known score first detects this.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ WHAT_TO_CHECK = (
 
 @dataclass(frozen=True)
 class CleanScores:
-    """The scores of a pass with nothing muted.
+    """The scores of networks with nothing muted, compared with the expected ones.
 
     Parameters
     ----------
     scores
         One record for each expectation and network, for ``run.json``.
     n
-        The number of samples; `None` if nothing was expected and nothing was run.
+        The number of samples; `None` if no score was expected, so that nothing was run.
     notes
-        What the user should know about the networks, by the keys of their results.
+        Messages for the user about the networks, by the keys of their results.
     """
 
     scores: Sequence[Mapping[str, Any]] = ()
@@ -62,12 +62,12 @@ class CleanScores:
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def check_length(self, n: int) -> None:
-        """Raise InfluenceError if the measurement has read another number of samples."""
+        """Raise InfluenceError if the measurement read another number of samples than this pass."""
         if self.n not in (None, n):
             raise InfluenceError(
                 f"the data yielded {self.n} samples when the expected score was checked and {n} "
-                "when influence was measured: they cannot be read twice. Give data that start "
-                "again whenever they are read, or leave the expectation out"
+                "when influence was measured: they cannot be read twice. Give data that can "
+                "be read repeatedly, or leave out expect"
             )
 
 
@@ -86,17 +86,17 @@ def check_scores(
     Parameters
     ----------
     expectations
-        At least one.
+        One expected score or more.
     networks, plans
-        The networks by the keys of their results, with what will be measured. An expected metric
-        need not be among the planned ones.
+        The networks by the keys of their results, and the plan of each. An expected metric need
+        not be in the plan.
     data, execution, limit, session
-        As for `influence.engine.evaluation.evaluate`. A stream is read to its end.
+        The parameters of `influence.engine.evaluation.evaluate`. A stream is read to its end.
 
     Raises
     ------
     InfluenceError
-        If a score is outside its tolerance or not defined, or a name is unknown.
+        If a score is outside its tolerance or undefined, or a name is unknown.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def _metrics(
     plan: Plan,
     data: EvaluationSet | BatchStream,
 ) -> dict[Expectation, Metric | StatefulMetric]:
-    """Find the metric of each expectation, among those of the plan or by name."""
+    """Find the metric of each expectation, in the plan or by its name."""
     found: dict[Expectation, Metric | StatefulMetric] = {}
     for expectation in expectations:
         output = expectation.output
@@ -191,7 +191,7 @@ def _value(metric: Metric | StatefulMetric, output: str, found: Evaluation[Sums]
 
 
 def _is_right(score: Mapping[str, Any]) -> bool:
-    # A score that is not defined, NaN, is wrong too.
+    # The comparison is false for an undefined score, NaN, too.
     return bool(abs(score["found"] - score["value"]) <= score["tolerance"])
 
 
@@ -217,14 +217,14 @@ class Expectation:
     output, metric
         The output that is scored, and the name of the metric.
     value, tolerance
-        The score in natural units, and by how much it may be missed.
+        The score in natural units, and the largest allowed deviation from it.
     network
-        The network that is meant, by name or key; `None` for all that are measured.
+        The name or key of the network; `None` for all networks that are measured.
 
     Raises
     ------
     InfluenceError
-        If the value is not finite, or the tolerance not a finite number from 0.
+        If the value is not finite, or the tolerance is negative or not finite.
     """
 
     output: str
@@ -241,19 +241,19 @@ class Expectation:
             )
 
     def applies_to(self, network: JointNetwork, key: str) -> bool:
-        """Return whether a network, whose results have this key, is meant."""
+        """Return whether the score is expected of the network with this key."""
         return self.network in (None, network.name, key)
 
 
 def parse_expectation(text: str) -> Expectation:
-    """Read ``output:metric=value+-tolerance``, with ``network/`` before it for one of several.
+    """Parse ``output:metric=value+-tolerance``, optionally with ``network/`` before it.
 
-    The sign ± may stand for ``+-``.
+    The sign ± may be written in place of ``+-``.
 
     Raises
     ------
     InfluenceError
-        If the text has another form, or its numbers make no sense.
+        If the text has another form, or its numbers are not valid.
 
     Examples
     --------
@@ -274,7 +274,7 @@ def parse_expectation(text: str) -> Expectation:
 
 
 def read_expectations(wanted: str | Sequence[str | Expectation]) -> list[Expectation]:
-    """Read one text, or several texts and records; see `parse_expectation`.
+    """Read expected scores from one text, or from several texts and records.
 
     >>> [e.metric for e in read_expectations("semantic:mean_iou=0.542+-0.005")]
     ['mean_iou']

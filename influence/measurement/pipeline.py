@@ -1,4 +1,4 @@
-"""Measurement: networks and data in, tables out; the one call behind ``influence measure``."""
+"""Measurement: the function behind ``influence measure``, from networks and data to tables."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ T = TypeVar("T", Execution, Resampling)
 
 @dataclass(frozen=True)
 class Checkpointing:
-    """Where the rows of finished batches are kept while measuring, so that a run can be resumed.
+    """The folder in which finished batches are kept, so that an interrupted run can be resumed.
 
     Parameters
     ----------
     folder
-        Where they are kept. Several processes must see the same folder.
+        The folder. If several processes measure together, all must have access to it.
     resume
-        Whether to go on from the rows that an interrupted run has left there.
+        Whether to continue from the rows that an interrupted run has left in the folder.
     target
-        The run directory that will be written. One that holds another run is refused before
+        The run directory that will be written. If it holds another run, an error is raised before
         anything is computed.
     """
 
@@ -87,86 +87,87 @@ def measure(
 ) -> Run:
     """Measure how much each input helps each output.
 
-    Each input is muted in turn, and omega is what the score of an output loses: the score with
-    nothing muted minus the score with the input muted, turned so that positive means that the
-    input helps (arXiv 1702.08009, eqs. 2 and 3).
+    Each input is muted in turn. Its influence on an output, omega, is the score with nothing muted
+    minus the score with the input muted, oriented such that a positive value means that the input
+    helps (arXiv 1702.08009, eqs. 2 and 3).
 
     Parameters
     ----------
     networks
-        One trained network, or several to compare on the same data.
+        One trained network, or several that are measured on the same data.
     data
         The path of an evaluation file, or any iterable of batches ``(inputs, targets)``, each a
         mapping from names to tensors with samples first.
     metrics
         For each output to score, metrics by name, as records, by ``module:name``, or objects of
-        torchmetrics; see `influence.metrics.registry.find_metrics`. A set of
-        `influence.metrics.registry.SETS`, such as ``hybridnet``, stands for its metrics. By
+        torchmetrics; see `influence.metrics.registry.find_metrics`. The name of a set in
+        `influence.metrics.registry.SETS`, such as ``hybridnet``, selects all its metrics. By
         default all outputs, with `influence.metrics.registry.default_metrics`.
     levels
         Slices for which every result is also computed, beside the classes: ``depth`` or
-        ``depth=1,2,4`` (true depth, with the edges of its bins), ``region`` or ``region=3`` (pixels
-        at most this far from a border between true labels, and the others), ``group`` (the samples
-        of each group alone). See `influence.metrics.slices.match_slices`.
+        ``depth=1,2,4`` (bins of true depth, with the given edges), ``region`` or ``region=3``
+        (pixels within this distance of a border between true labels, and all further pixels),
+        ``group`` (each group of samples). See `influence.metrics.slices.match_slices`.
     mutes
-        What replaces a muted input; see `influence.mutes.registry.MUTES`. ``panel`` stands for
-        those of `influence.mutes.registry.PANEL` that are defined for the network.
+        What replaces a muted input; see `influence.mutes.registry.MUTES`. ``panel`` selects all
+        mutes of `influence.mutes.registry.PANEL` that are defined for the network.
     sites
         The inputs and edges to mute; by default all inputs.
     setups
-        ``each`` input muted alone; ``ends``, also all of them together; or ``all`` subsets. The
-        further setups have their rows in `Run.performance`.
+        ``each``: every site is muted alone; ``ends``: also all of them together; ``all``: every
+        subset of the sites. The additional setups are reported in `Run.performance`.
     meeting
-        Where the distance of muted inputs from the data is measured, in `Run.distance`: ``auto``,
-        where modalities first meet, for which the network's graph must be known (that of a `.pt2`
-        file is); the path of a module, at its output; or ``off``.
+        Where the distance of muted inputs from the data, `Run.distance`, is measured: ``auto``,
+        where modalities first meet, if the network's graph is known (as that of a `.pt2` file is);
+        the path of a module, at its output; or ``off``.
     interactions
-        Whether to measure also what inputs are worth alone, together and on top of each other
-        (leave-one-out, add-one-in, Shapley value, pairwise interaction), in `Run.interactions`. All
-        subsets of the sites are run, or a sample of them if there are more than eight sites.
+        Whether to compute also the contributions of inputs alone, jointly and in addition to each
+        other (leave-one-out, add-one-in, Shapley value, pairwise interaction), `Run.interactions`.
+        All subsets of the sites are run, or a sample of them for more than eight sites.
     device, batch_size
-        Where the networks run, such as ``auto`` or ``cuda:1``, and how many samples are run
-        together; in place of those of `execution`.
+        The device, such as ``auto`` or ``cuda:1``, and the number of samples that are run
+        together; these override the fields of `execution`.
     draws, confidence, seed
-        The draws of the paired bootstrap and the sign-flip test, the confidence of intervals, and
-        the seed, which also rules shuffle and noise; in place of those of `resampling`.
+        The number of draws of the paired bootstrap and the sign-flip test, the confidence of
+        intervals, and the seed, which is also that of shuffle and noise; these override the fields
+        of `resampling`.
     execution
-        How the networks are run; see `influence.Execution`.
+        Device, batch size, workers and precision; see `influence.Execution`.
     resampling
         How intervals and p-values are computed; see `influence.Resampling`.
     stream
-        Keep running sums in place of the rows of every sample, in memory that does not grow with
+        Keep running sums instead of the rows of every sample, so that memory does not grow with
         the data, which may be any iterable of batches ``(inputs, targets)`` or ``(inputs, targets,
-        {"ids": ..., "groups": ...})``. Intervals come from a Poisson bootstrap; there are no rows
-        and no samples.
+        {"ids": ..., "groups": ...})``. Intervals are those of a Poisson bootstrap; `Run.rows` and
+        `Run.samples` are empty.
     limit
-        Use only the first samples.
+        The largest number of samples to use, from the start of the data; by default all.
     expect
         Scores that the networks are known to reach with nothing muted, such as
         ``semantic:mean_iou=0.542+-0.005``, with ``network/`` before it for one of several. They are
-        checked first, in a pass of its own over the data; if one is missed, nothing is measured.
+        checked first, in a separate pass over the data; if one is missed, nothing is measured.
     training
-        Training data, in any form of `data`, from which the mute ``optimal`` is learned for the
-        inputs whose constant the networks' facts do not hold; see
+        Training data, in any form of `data`, from which the mute ``optimal`` is learned for inputs
+        without an optimal constant in the networks' facts; see
         `influence.mutes.optimal.learn_optimal`.
     progress
-        Show progress on standard error.
+        Whether to show progress on standard error.
     checkpointing
-        Keep the rows of finished batches on disk, so that a run can be resumed.
+        Where to keep the rows of finished batches, so that an interrupted run can be resumed.
     processes
-        The processes that share the work, from `influence.runtime.processes.join_processes`: each
-        calls this function, and gets the same tables. They need `checkpointing`, or `stream`.
+        The processes that share the work, from `influence.runtime.processes.join_processes`. Each
+        calls this function and returns the same tables. They need `checkpointing` or `stream`.
 
     Returns
     -------
     Run
-        The tables and everything needed to trust them.
+        The tables of results, with the versions, hashes and settings needed to repeat the run.
 
     Raises
     ------
     InfluenceError
-        If names, shapes, labels or values are not what they have to be, or a network does not
-        reach an expected score.
+        If names, shapes, labels or values are not valid, or a network does not reach an expected
+        score.
 
     Examples
     --------
@@ -248,7 +249,7 @@ def measure(
         "notes": {task.key: list(task.with_notes(results[task.key].notes).notes) for task in tasks},
         "expected": list(clean.scores),
         "paths": {key: own.trial.path for key, own in results.items()},
-        # Metrics that keep their own state have no value of one sample.
+        # Metrics that keep their own state have no value for a single sample.
         "samples": bool(len(tables["samples"])),
         "seconds": {
             "evaluate": round(evaluated - start, 3),
@@ -261,7 +262,7 @@ def measure(
 
 
 def _override(record: T, **given: Any) -> T:
-    """Return a record with the fields that are given, where they are not `None`."""
+    """Return a record with the given fields replaced, except those that are `None`."""
     return replace(record, **{name: value for name, value in given.items() if value is not None})
 
 
@@ -272,7 +273,7 @@ def _check_target(
     stream: bool,
     processes: Processes,
 ) -> None:
-    """Refuse a run directory that holds another run, or cannot be written."""
+    """Raise InfluenceError if a run directory holds another run, or cannot be written."""
     if checkpointing and checkpointing.target:
         check_free(checkpointing.target, info)
         if stream and processes.first:  # else the shards find out
@@ -285,13 +286,13 @@ def _open_shards(
     if checkpointing is None:
         if processes.count > 1:
             raise InfluenceError(
-                f"{processes.count} processes measure together, and meet in a folder that all of "
-                "them see: give checkpointing=Checkpointing(folder)"
+                f"{processes.count} processes measure together and need a folder that all of them "
+                "can read and write: give checkpointing=Checkpointing(folder)"
             )
         return None
     plan = dict(info["measured"]) | dict(info["execution"])
     resume = checkpointing.resume or processes.restarted
-    # The first clears the folder before the others look into it.
+    # The first process clears the folder before any other process reads it.
     store = ShardStore(checkpointing.folder, plan, resume=resume) if processes.first else None
     processes.barrier()
     return store or ShardStore(checkpointing.folder, plan, resume=True)

@@ -1,4 +1,4 @@
-"""Provenance: everything that must be known to trust a run and to repeat it."""
+"""Provenance: the settings, versions and hashes that are needed to trust a run and to repeat it."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ def run_info(
     training: EvaluationSet | None = None,
     stream: bool = False,
 ) -> dict[str, Any]:
-    """Return everything that must be known to trust a run and to repeat it, for ``run.json``.
+    """Collect the settings, versions and hashes of a run, as they are stored in ``run.json``.
 
     Parameters
     ----------
     tasks, data, request, execution, resampling
-        What is measured, and how.
+        The networks with their plans, the data, the arguments of `measure`, and the settings.
     count
-        The number of samples that are used, at most; `None` for a whole stream.
+        The largest number of samples that are used; `None` for a whole stream.
     training
         The data from which optimal constants are learned.
     stream
-        Whether running sums are kept in place of rows.
+        Whether running sums are kept instead of rows.
     """
     plan = tasks[0].plan
     return {
-        # Another run must not be written over this one if any of these differ.
+        # A run that differs in any of these must not be written over this one.
         "measured": {
             "networks": [
                 {
@@ -89,7 +89,7 @@ def run_info(
 
 
 def machine_info(device: str, processes: int) -> dict[str, Any]:
-    """Return the hardware and the versions of the packages that a run uses, for ``run.json``."""
+    """Collect the hardware and package versions of a run, as they are stored in ``run.json``."""
     versions = {"python": platform.python_version()}
     for package in ("cross-influence", "torch", "numpy", "pandas", "scipy"):
         try:

@@ -1,4 +1,4 @@
-"""Tabulation: the tables of a run are computed from the evaluations of its networks."""
+"""Tabulation: the tables of a run, computed from the evaluations of its networks."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def tabulate(
     groups: Sequence[str] = (),
     interactions: bool = False,
 ) -> dict[str, pd.DataFrame]:
-    """Compute the tables of a run, by the names of `influence.results.run.Run`.
+    """Compute the tables of a run, by the names of the fields of `influence.results.run.Run`.
 
     Parameters
     ----------
     evaluations, subjects
-        The evaluation of each network, with the names, units and classes for its tables.
+        The evaluation of each network, with its names, units and classes for the tables.
     resampling
-        How intervals and p-values are computed; sums that are streamed have been drawn by it.
+        How intervals and p-values are computed. Running sums must have been drawn with it.
     groups
-        The levels of the groups whose samples are tabulated alone; there are none of a stream.
+        The levels of groups whose samples are tabulated separately; empty for a stream.
     interactions
-        Whether sites are also tabulated together.
+        Whether to compute the table of interactions.
     """
     parts = [
         _tabulate_one(own, subject, resampling, groups, interactions=interactions)
@@ -70,7 +70,7 @@ def _tabulate_one(
         if interactions:
             frame = interactions_frame(sums, subject, resampling, level=level)
             frames["interactions"].append(frame)
-    # The groups belong to the family of the finer levels.
+    # Groups belong to the family of tests at finer levels.
     frames["influence"] = [adjust_p_values(_stack("influence", frames["influence"]))]
     if isinstance(found.kept, Rows):
         frames["samples"].append(samples_frame(found.kept, subject))
@@ -81,7 +81,7 @@ def _tabulate_one(
 def _levels(
     found: Evaluation[Kept], groups: Sequence[str], resampling: Resampling
 ) -> Iterator[tuple[str, Sums]]:
-    """Yield the sums of all samples, those of each group, and values that are not resampled."""
+    """Yield the sums of all samples and of each group, then the values that are not resampled."""
     if isinstance(found.kept, Sums):
         yield "all", found.kept
     else:
@@ -94,5 +94,5 @@ def _levels(
 def _stack(name: str, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     if not frames:
         return empty_table(name)
-    # A network without a row, such as of samples, is passed over, unless none has any.
+    # Networks without rows in this table are left out, unless no network has any.
     return typed(pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True))

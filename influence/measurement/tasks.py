@@ -1,4 +1,4 @@
-"""Tasks: what is measured of each network, from the arguments of `influence.measure`."""
+"""Tasks: each network with its plan, made from the arguments of `influence.measure`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Request", "Task", "make_tasks"]
 
 @dataclass(frozen=True)
 class Request:
-    """What is measured of every network: the arguments of `influence.measure` of the same names."""
+    """What is measured of every network: arguments of `influence.measure`, with the same names."""
 
     metrics: Mapping[str, Sequence[Wanted]] | None = None
     levels: str | Sequence[str] = ()
@@ -38,16 +38,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Task:
-    """One network, and what is measured of it.
+    """A network and the plan by which it is measured.
 
     Parameters
     ----------
     key
-        The name of its results: the network's name, with the seed where several share a name.
+        The name of its results: the network's name, with the seed if several share a name.
     network, plan
-        What is run, and how it is muted and scored.
+        The network, and its sites, mutes and metrics.
     notes
-        What the user should know.
+        Messages for the user.
     """
 
     key: str
@@ -56,17 +56,17 @@ class Task:
     notes: tuple[str, ...] = ()
 
     def with_notes(self, notes: Sequence[str]) -> Task:
-        """Return the same task with further notes, each once."""
+        """Return the same task with additional notes, without repetitions."""
         return replace(self, notes=tuple(dict.fromkeys([*self.notes, *notes])))
 
     def with_constants(self, learned: Constants, training: EvaluationSet | None) -> Task:
-        """Return the same task with the optimal constants that were learned on training data."""
+        """Return the same task with the optimal constants learned on training data."""
         network = with_optimal(self.network, learned) if learned else self.network
         notes = note_origins(self.network, self.plan, learned, training)
         return replace(self, network=network).with_notes(notes)
 
     def subject(self, data: DataFacts) -> Subject:
-        """Return the names, units and classes for the tables of the network's results on data."""
+        """Return the names, units and classes with which the network's results are tabulated."""
         outputs = [output for output in self.network.outputs if output.name in data.targets]
         return Subject(
             network=self.network.name,
@@ -90,23 +90,23 @@ def make_tasks(
     count: int | None,
     training: bool = False,
 ) -> list[Task]:
-    """Look up what a request names, for each network.
+    """Make a task for each network, by looking up the names in a request.
 
     Parameters
     ----------
     networks
-        The networks; their names, or names and seeds, differ.
+        The networks; no two have the same name and seed.
     data, count
         The data, and the number of samples that are used; `None` for a stream.
     request
         What is measured of every network.
     training
-        Whether there are training data, from which constants can be learned.
+        Whether training data are given, from which constants can be learned.
 
     Raises
     ------
     InfluenceError
-        If names, shapes or labels do not fit together, or this cannot be measured.
+        If names, shapes or labels do not fit together, or a plan cannot be measured.
     """
     divisions = parse_levels(request.levels).divisions
     tasks = []
@@ -135,7 +135,7 @@ def make_tasks(
 
 
 def _keys(networks: Sequence[JointNetwork]) -> list[str]:
-    """Return a key for each network: its name, with the seed where several share a name."""
+    """Return a key for each network: its name, with the seed if several share a name."""
     if not networks:
         raise InfluenceError("expected one network or more to measure, got none")
     names = [n.name for n in networks]
@@ -143,7 +143,7 @@ def _keys(networks: Sequence[JointNetwork]) -> list[str]:
     if len(set(keys)) < len(keys):
         twice = next(k for k in keys if keys.count(k) > 1)
         raise InfluenceError(
-            f"two networks are called {twice!r}: rows in the tables could not be told apart. "
+            f"two networks are called {twice!r}: their rows in the tables would be mixed up. "
             "Give them other names or seeds in their facts, or name each checkpoint once"
         )
     return keys

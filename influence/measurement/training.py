@@ -1,7 +1,7 @@
-"""Training data: the constants of the mute `optimal` are learned on them before measuring.
+"""Training data: the constants of the mute `optimal` are learned on them before the measurement.
 
-The mute replaces an input by the constant with which the network loses least, one number for each
-channel; see `influence.mutes.optimal`.
+The mute replaces an input by the constant with the smallest loss of the network, one number for
+each channel; see `influence.mutes.optimal`.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from influence.runtime.execution import Execution, Session
 __all__ = ["Constants", "learn_lacking", "note_origins", "open_training"]
 
 Constants = dict[str, list[float]]
-"""Input -> optimal constant, one number for each channel."""
+"""For each input its optimal constant, one number for each channel."""
 
 
 def open_training(data: Data, plans: Sequence[Plan]) -> EvaluationSet:
-    """Open training data.
+    """Open training data, and check that a mute needs them.
 
     Raises
     ------
     InfluenceError
-        If no mute needs what is learned on them.
+        If no mute is learned on training data.
     """
     if not any(_needs_optimal(plan) for plan in plans):
         raise InfluenceError(
             "training data are for the mute 'optimal', expected it among the mutes (or 'panel'), "
-            f"got {[mute.name for mute in plans[0].mutes]}. Ask for it, or leave the data out"
+            f"got {[mute.name for mute in plans[0].mutes]}. Add it, or leave out training"
         )
     return open_data(data)
 
@@ -50,26 +50,26 @@ def learn_lacking(
     session: Session | None = None,
     progress: bool = False,
 ) -> list[Constants]:
-    """Learn the constants that the plans' mutes need and the facts of the networks lack.
+    """Learn the constants that the mutes need and that are not in the facts of the networks.
 
     Parameters
     ----------
     networks, plans
-        What is measured: one plan for each network.
+        The networks, and the plan of each.
     data
         Training data.
     execution
-        The device to compute on, and how many processes read ahead.
+        The device to compute on, and the number of workers that read ahead.
     session
-        The first process learns the constants and broadcasts them. With shards they are kept, and
-        read again on a resumed run.
+        The processes that share the work: the first one learns the constants and broadcasts
+        them. With shards they are stored, and read again when the run is resumed.
     progress
         Whether to show a progress bar.
 
     Raises
     ------
     InfluenceError
-        As `learn_optimal`.
+        As for `influence.mutes.optimal.learn_optimal`.
     """
     session = session or Session()
     lacking = [
@@ -113,7 +113,7 @@ def _learn(
 
 
 def _fits(learned: Any, lacking: Sequence[Sequence[str]]) -> bool:
-    """Return whether there is a finite constant for each input that lacks one."""
+    """Return whether the constants are finite and given for each input that lacks one."""
     try:
         constants = [constant for own in learned for constant in own.values()]
         numbers = all(len(c) and all(map(math.isfinite, c)) for c in constants)
@@ -125,12 +125,12 @@ def _fits(learned: Any, lacking: Sequence[Sequence[str]]) -> bool:
 def note_origins(
     network: JointNetwork, plan: Plan, learned: Collection[str], data: EvaluationSet | None
 ) -> list[str]:
-    """Return notes on where each optimal constant of a run comes from.
+    """Return notes on the origin of each optimal constant of a run.
 
     Parameters
     ----------
     network, plan
-        What is measured.
+        The network and its plan.
     learned, data
         The inputs whose constant was learned, and the training data.
     """

@@ -1,4 +1,4 @@
-"""Descent: constants that replace inputs, moved by gradients towards less loss."""
+"""Descent: constants that replace inputs are moved by gradient descent to reduce the loss."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from influence.network.joint_network import JointNetwork, Modality, Output
 __all__ = ["Constant", "Descent", "choose_loss", "find_outputs", "list_candidates", "sum_loss"]
 
 CHECKS = 5
-"""How often, in one descent, the constants are compared with the best so far."""
+"""The number of times that constants are compared with the best so far, in one descent."""
 
 NEGLIGIBLE = 1e-9
-"""A loss below this part of the loss under the worst constant is not used as a scale."""
+"""A loss below this fraction of the loss under the worst constant is not used as a scale."""
 
 RATE = 0.1
-"""Adam's first step, in standard deviations of the input, or in logits; it falls to zero."""
+"""The initial step of Adam, in standard deviations of the input or in logits; it falls to zero."""
 
 SMALLEST = 1e-6
-"""The least probability in a constant, before its probabilities are made to sum to one."""
+"""The smallest probability in a constant, before its probabilities are normalised."""
 
 COLUMNS = {"cross_entropy": (0, 1), "rms": (5, 0), "mse": (1, 0)}
-"""The columns of a metric's statistic that hold the sum of the loss and the number of pixels."""
+"""For each metric the columns of its statistic with the sum of the loss and the pixel count."""
 
 Replacement = tuple[str, Tensor] | None
-"""An input and the constant that replaces it; `None` if nothing is muted."""
+"""An input with the constant that replaces it; `None` if nothing is muted."""
 
 
 def choose_loss(output: Output, target: Field) -> str:
-    """Return the name of the metric from whose statistic the loss of an output is computed.
+    """Choose the metric from whose statistic the loss of an output is computed.
 
-    It is a mean over pixels: cross entropy for labels, squared error for values. For depth it is
-    that of `rms`, which leaves out pixels whose true depth is not positive.
+    The loss is a mean over pixels: cross entropy for labels, squared error for values. For depth it
+    is that of `rms`, which leaves out pixels whose true depth is not positive.
 
     >>> choose_loss(Output("y", "logits"), Field((), integer=True))
     'cross_entropy'
@@ -55,9 +55,9 @@ def choose_loss(output: Output, target: Field) -> str:
 
 
 def sum_loss(prediction: Prediction) -> Tensor:
-    """Return the sum of the loss of an output and the number of pixels, float64 (2,).
+    """Compute the sum of the loss of an output and the number of pixels, float64 (2,).
 
-    Gradients can follow the sum.
+    The sum is differentiable.
     """
     metric = choose_loss(prediction.output, prediction.field)
     rows = METRICS[metric].statistic.update(prediction)
@@ -70,7 +70,7 @@ def find_outputs(network: JointNetwork, data: DataFacts) -> dict[str, Output]:
     Raises
     ------
     InfluenceError
-        If there is none, or network and data do not fit together.
+        If there is no such output, or network and data do not fit together.
     """
     outputs = {o.name: o for o in network.outputs if o.name in data.targets}
     if not outputs:
@@ -85,7 +85,7 @@ def find_outputs(network: JointNetwork, data: DataFacts) -> dict[str, Output]:
 
 @dataclass
 class Descent:
-    """The search for the constants of a network's inputs on training data.
+    """The search for constants of a network's inputs that minimise its loss on training data.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Descent:
     data, outputs
         Training data, and the outputs for which they hold ground truth.
     held
-        Batches of indices of the samples on which constants are compared.
+        Batches of the indices of the samples on which constants are compared.
     device, workers
         The device to compute on, and the number of processes that read ahead.
     """
@@ -108,10 +108,10 @@ class Descent:
     scales: dict[str, float] = field(default_factory=dict, init=False)
 
     def begin(self, facts: Sequence[Modality]) -> list[Constant]:
-        """Start for each input from the best of its candidates, and set the scales of the losses.
+        """Choose the initial constant of each input, and set the scales of the losses.
 
-        The loss of each output is divided by its loss with nothing muted. For a network without
-        errors that would be zero, so its loss under the worst candidate is taken instead.
+        An input starts at its best candidate. The loss of each output is divided by its loss with
+        nothing muted, or, if this is nearly zero, by its loss under the worst candidate.
 
         Parameters
         ----------
@@ -157,12 +157,12 @@ class Descent:
         batches: Sequence[NDArray[np.int64]],
         advance: Callable[[int], object],
     ) -> None:
-        """Move every constant, each by itself, one step a batch, and keep the best of each.
+        """Move each constant separately, one step per batch, and keep the best value of each.
 
         Parameters
         ----------
         constants
-            As from `begin`; changed in place.
+            Constants from `begin`; changed in place.
         batches
             Indices of the samples of each step.
         advance
@@ -171,7 +171,7 @@ class Descent:
         Raises
         ------
         InfluenceError
-            If no gradient reaches an input on which the outputs depend.
+            If an input on which the outputs depend has no gradient.
         """
         checks = {round(len(batches) * (i + 1) / CHECKS) for i in range(CHECKS)}
         for number, batch in enumerate(load_batches(self.data, batches, workers=self.workers)):
@@ -201,7 +201,7 @@ class Descent:
             constant.consider(value, self._total(loss))
 
     def _compare(self, replacements: Sequence[Replacement]) -> list[dict[str, float]]:
-        """Return the mean losses on the held samples under each replacement, reading them once."""
+        """Return the mean losses on the held samples under each replacement, in one pass."""
         sums: list[dict[str, Tensor]] = [{} for _ in replacements]
         with torch.no_grad():
             for batch in load_batches(self.data, self.held, workers=self.workers):
@@ -220,7 +220,7 @@ class Descent:
         }
         if replacement:
             site, constant = replacement
-            # A copy, since a network may call view() on its input or change it in place.
+            # A copy, because a network may call view() on its input or change it in place.
             inputs[site] = expand_channels(constant.to(self.network.dtype), inputs[site]).clone()
         predicted = self.network(inputs)
         sums = {}
@@ -240,9 +240,9 @@ def _scale(full: float, muted: Sequence[float]) -> float:
 
 
 def list_candidates(modality: Modality, data: Field) -> dict[str, Tensor]:
-    """Return the constants by which mutes replace an input: name -> float64 (channels,).
+    """Return the constants with which mutes replace an input: name -> float64 (channels,).
 
-    A constant of probabilities has to be a distribution, so zero is not among its candidates.
+    A constant for probabilities must be a distribution, so zero is not a candidate for them.
 
     >>> facts = Modality("x", "probabilities", mean=(0.25, 0.75))
     >>> {name: c.tolist() for name, c in list_candidates(facts, Field((2,), False)).items()}
@@ -262,7 +262,7 @@ def list_candidates(modality: Modality, data: Field) -> dict[str, Tensor]:
 class Constant:
     """The constant of one input during the search.
 
-    The searched variable is `free`, float64 (channels,), zero at the start. The constant is `start`
+    The optimised variable is `free`, float64 (channels,), initially zero. The constant is `start`
     + std * `free`; for depth its absolute value, so that it is not negative; for probabilities
     softmax(log `start` + `free`), so that it is a distribution.
 
@@ -271,11 +271,11 @@ class Constant:
     modality
         The facts of the input, with `std`.
     start
-        Where the search begins, float64 (channels,).
+        The initial constant, float64 (channels,).
     loss
         The loss at `start`; later the loss at `best`, the best constant so far.
     flat
-        Whether all candidates have the same loss, so that a gradient is not expected.
+        Whether all candidates have the same loss, so that no gradient is expected.
     """
 
     modality: Modality
@@ -294,14 +294,14 @@ class Constant:
         self._adam = torch.optim.Adam([self.free], lr=RATE)
 
     def value(self) -> Tensor:
-        """Return the current constant as a function of `free`, float64 (channels,)."""
+        """Compute the current constant as a function of `free`, float64 (channels,)."""
         if self.modality.kind == "probabilities":
             return (self.start.log() + self.free).softmax(0)
         moved = self.start + self.scale * self.free
         return moved.abs() if self.modality.kind == "depth" else moved
 
     def step(self, loss: Tensor, rate: float) -> bool:
-        """Take one step of Adam, with a step size that falls as `rate` falls from one to zero.
+        """Take one step of Adam, with a step size that decreases as `rate` falls from one to zero.
 
         Returns
         -------
@@ -319,6 +319,6 @@ class Constant:
         return True
 
     def consider(self, value: Tensor, loss: float) -> None:
-        """Keep a value as the best if its loss is less."""
+        """Keep a value as the best one if its loss is smaller."""
         if loss < self.loss:
             self.best, self.loss = value.detach(), loss

@@ -1,4 +1,4 @@
-"""Moments: the mean and standard deviation of an input, a channel, which some mutes are made of."""
+"""Moments: mean and standard deviation of each channel of an input, which some mutes need."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from influence.network.sites import is_edge
 __all__ = ["lacking_moments", "measure_moments", "with_moments"]
 
 Moments = Mapping[str, Mapping[str, Sequence[float]]]
-"""Site -> its ``mean`` and ``std``, one number a channel each."""
+"""For each site its ``mean`` and ``std``, one number for each channel."""
 
 
 def lacking_moments(
     network: JointNetwork, data: DataFacts, mutes: Sequence[Mute], sites: Sequence[str]
 ) -> set[str]:
-    """Return the sites whose moments a mute needs and neither network nor data hold.
+    """Return the sites whose moments a mute needs, but neither network nor data contain.
 
-    These are the sites that `measure_moments` has to measure. Parameters are those of
-    `with_moments`.
+    `measure_moments` must measure these sites. The parameters are those of `with_moments`.
     """
     modalities = {m.name: m for m in network.inputs}
     return {
@@ -46,29 +45,28 @@ def with_moments(
 ) -> tuple[dict[str, Modality], list[str]]:
     """Fill in the moments that the mutes need.
 
-    Each is taken from the network's facts, else from the evaluation file's attribute ``mean`` or
-    ``std``, else from the result of `measure_moments`.
+    Each is taken from the network's facts, or else from the attribute ``mean`` or ``std`` of the
+    evaluation file, or else from the result of `measure_moments`.
 
     Parameters
     ----------
     network, data
-        The network and the data to measure it on.
+        The network, and the data on which it is measured.
     mutes, sites
         The mutes, and the sites that they replace.
     measured
-        As from `measure_moments`, for the sites that `lacking_moments` returns.
+        The result of `measure_moments` for the sites that `lacking_moments` returns.
 
     Returns
     -------
     tuple
-        The modalities by name, and one note for each moment of each site that says where it comes
-        from.
+        The modalities by name, and notes on the origin of each moment of each site.
     """
     modalities = {m.name: m for m in network.inputs}
     notes = []
     for site in sites:
         if is_edge(site):
-            continue  # the moments of an edge are measured as the network runs
+            continue  # the moments of an edge are measured while the network runs
         for need in _needs(mutes):
             found, where = getattr(modalities[site], need), "the checkpoint"
             if found is None:
@@ -89,9 +87,9 @@ def _needs(mutes: Sequence[Mute]) -> list[str]:
 def measure_moments(
     data: EvaluationSet, sites: Sequence[str], count: int
 ) -> dict[str, dict[str, list[float]]]:
-    """Compute mean and standard deviation of inputs, per channel, in a pass over the data.
+    """Compute mean and standard deviation of each channel of inputs, in one pass over the data.
 
-    No pass is made if there are no sites.
+    Without sites the data are not read.
 
     Parameters
     ----------
@@ -100,7 +98,7 @@ def measure_moments(
     sites
         The inputs.
     count
-        Use the first `count` samples. Values that are NaN or infinite are left out.
+        The number of samples to use, from the start. NaN and infinite values are left out.
     """
     sums = {site: np.zeros((3, 1)) for site in sites}
     for index in range(count if sites else 0):

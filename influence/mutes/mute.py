@@ -1,8 +1,8 @@
 """Mutes: operators that replace the tensor of a site, so that its information is lost.
 
-The paper says only that an input channel is muted (arXiv 1702.08009, Sec. III-D); ``zero`` is its
-most natural reading. Every mute builds a new tensor and never multiplies the old one, so that a NaN
-in a muted input cannot reach the network.
+The paper says only that an input channel is muted (arXiv 1702.08009, Sec. III-D); ``zero`` is the
+most natural interpretation. Every mute builds a new tensor and never multiplies the old one, so
+that NaN in a muted input cannot reach the network.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["BatchInputs", "Mute", "SiteTensor", "expand_channels"]
 
 @dataclass(frozen=True)
 class SiteTensor:
-    """The tensor of one site for a batch, with everything that a mute may need to replace it.
+    """The tensor of one site for a batch, with all data that a mute may need to replace it.
 
     Parameters
     ----------
@@ -33,12 +33,12 @@ class SiteTensor:
     modality
         The facts of the site. `mean`, `std` and `optimal` are filled in for mutes that need them.
     indices
-        Positions of the samples in the data set, int64 (samples,), from which random streams
-        derive.
+        Indices of the samples in the data set, int64 (samples,); random streams depend on them.
     partners
-        The tensor of another sample in place of each, for mutes that need ``partners``.
+        For each sample the tensor of its partner, of the shape of `values`, for mutes that need
+        ``partners``.
     seed
-        The run's seed.
+        The seed of the run.
     """
 
     values: Tensor
@@ -48,12 +48,12 @@ class SiteTensor:
     seed: int = 0
 
     def per_channel(self, fact: str) -> Tensor:
-        """Expand a fact of the site, one number a channel, to the shape of `values`.
+        """Expand a fact of the site, one number per channel, to the shape of `values`.
 
         Raises
         ------
         InfluenceError
-            If the number of numbers is neither one nor that of the channels.
+            If the fact has neither one number nor one number per channel.
         """
         numbers = getattr(self.modality, fact)
         assert numbers is not None, "the engine fills in what a mute needs"
@@ -68,7 +68,7 @@ class SiteTensor:
 
 
 def expand_channels(numbers: Tensor, like: Tensor) -> Tensor:
-    """Expand numbers, one a channel or one for all, to the shape of a batch."""
+    """Expand numbers, one per channel or one for all channels, to the shape of a batch."""
     shape = (1, len(numbers), *[1] * (like.ndim - 2)) if like.ndim > 1 else (1,)
     return numbers.reshape(shape).expand_as(like)
 
@@ -88,7 +88,7 @@ class Mute:
     kinds
         The kinds of input for which the mute is defined; empty for all.
     needs
-        What has to be filled in before: ``mean``, ``std``, ``optimal`` or ``partners``.
+        Facts that must be provided: ``mean``, ``std``, ``optimal`` or ``partners``.
     constant
         Whether the replacement is the same for every sample.
     absent
@@ -111,35 +111,35 @@ class Mute:
 
     @property
     def scope(self) -> str:
-        """The inputs for which the mute is defined, in words."""
+        """A description of the inputs for which the mute is defined."""
         return "inputs" + (f" of kind {' or '.join(sorted(self.kinds))}" if self.kinds else "")
 
 
 @dataclass(frozen=True)
 class BatchInputs:
-    """The inputs of one batch, from which the muted ones are made.
+    """The inputs of one batch, and the muted inputs made from them.
 
-    Under `shuffle` a sample gets the inputs of its partner. Batches are cut from a cyclic order in
-    which the partner of a sample is the next one, so the partner of a batch's last sample is
-    the first sample of the next batch, here called the follower.
+    Under `shuffle` a sample gets the inputs of its partner. Batches are taken from a cyclic order
+    in which the partner of a sample is the next one, so the partner of the last sample of a batch
+    is the first sample of the next batch, here called the follower.
 
     Parameters
     ----------
     clean
-        Modality -> tensor, samples first, in the order of the network's inputs.
+        For each modality its tensor, samples first, in the order of the network's inputs.
     indices
-        Positions of the samples in the data set, int64 (samples,).
+        Indices of the samples in the data set, int64 (samples,).
     modalities
         The facts of the inputs and of points of edges, with the moments that the mutes need.
     mutes
         The mutes by name.
     follower
-        The inputs of the follower, without an axis of samples; needed for `shuffle` alone.
+        The inputs of the follower, without an axis of samples; needed only for `shuffle`.
     seed
-        The run's seed.
+        The seed of the run.
     partners
-        Positions in the batch of the samples' partners without the last one's, which is the
-        follower, int64 (samples - 1,); `None` if each sample's partner is the next one.
+        The index in the batch of the partner of each sample except the last one, whose partner is
+        the follower, int64 (samples - 1,); `None` if each sample's partner is the next one.
 
     Examples
     --------
@@ -163,12 +163,12 @@ class BatchInputs:
         return len(self.indices)
 
     def muted(self, site: str, mute: str) -> Tensor:
-        """Return the tensor by which a mute replaces an input."""
+        """Return the tensor with which a mute replaces an input."""
         follower = None if self.follower is None else self.follower[site].unsqueeze(0)
         return self.replaced(site, mute, self.clean[site], follower)
 
     def replaced(self, point: str, mute: str, values: Tensor, follower: Tensor | None) -> Tensor:
-        """Return the tensor by which a mute replaces a tensor of the network.
+        """Return the tensor with which a mute replaces a tensor of the network.
 
         Parameters
         ----------
@@ -179,13 +179,13 @@ class BatchInputs:
         values
             The clean tensor, samples first.
         follower
-            The clean tensor of the follower, shape (1, ...); needed for `shuffle` alone.
+            The clean tensor of the follower, shape (1, ...); needed only for `shuffle`.
 
         Raises
         ------
         InfluenceError
-            If the first axis of the tensor is not that of the samples, or it holds integers and the
-            mute is made from a mean.
+            If the first axis of the tensor is not that of the samples, or if the tensor holds
+            integers and the mute needs a mean.
         """
         if values.ndim == 0 or len(values) != len(self):
             raise InfluenceError(
@@ -195,7 +195,7 @@ class BatchInputs:
             )
         if self.mutes[mute].needs & {"mean", "std"} and not values.is_floating_point():
             raise InfluenceError(
-                f"{point}: holds {values.dtype}, for which a mean is no valid value. Take the mute "
+                f"{point}: holds {values.dtype}, for which a mean is not valid. Take the mute "
                 "zero or shuffle"
             )
         partners = None if follower is None else self.of_partners(values, follower.to(values))
@@ -204,7 +204,7 @@ class BatchInputs:
         return self.mutes[mute].replace(site)
 
     def of_partners(self, values: Tensor, follower: Tensor, axis: int = 0) -> Tensor:
-        """Return the values of each sample's partner; samples are along `axis`."""
+        """Return the values of the partner of each sample; samples are along `axis`."""
         if self.partners is None:
             rest = values.narrow(axis, 1, len(self) - 1)
         else:
@@ -212,9 +212,9 @@ class BatchInputs:
         return torch.cat([rest, follower], dim=axis)
 
     def shown(self, setup: frozenset[str], mute: str) -> dict[str, Tensor | None]:
-        """Return the network's inputs with those of `setup` muted.
+        """Return the network's inputs, with those in `setup` muted.
 
-        All are copies, which the network may change in place.
+        All tensors are copies, which the network may change in place.
         """
 
         def muted(name: str) -> Tensor | None:

@@ -1,8 +1,8 @@
-"""Optimal constants: for each input the constant that hurts the network least.
+"""Optimal constants: for each input the constant under which the network's loss is smallest.
 
-Optimal ablation (Li and Janson, NeurIPS 2024, arXiv 2409.09951): an input is replaced by the
-constant for which the expected loss is least. The loss that remains is due to the missing
-information; the additional loss under any other constant is due to that constant being unusual.
+Optimal ablation (Li and Janson, NeurIPS 2024, arXiv 2409.09951) replaces an input by the constant
+with the smallest expected loss. The remaining loss is due to the missing information; the
+additional loss under any other constant is due to that constant being unusual.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from influence.runtime.renames import moved_into_record
 __all__ = ["learn_optimal", "with_optimal"]
 
 HELD = 128
-"""The number of samples, the same throughout, on which constants are compared."""
+"""The number of samples on which constants are compared, the same in all comparisons."""
 
 
 LEARNING = partial(Execution, batch_size=8)
-"""How networks are run by default: in small batches, for the gradient needs all activations."""
+"""The default settings: small batches, because the gradient needs all activations."""
 
 
 @moved_into_record("execution", ("batch_size", "device", "workers"), LEARNING)
@@ -51,15 +51,15 @@ def learn_optimal(
     execution: Execution | None = None,
     progress: bool = False,
 ) -> dict[str, tuple[float, ...]]:
-    """Learn for each input the constant, one number a channel, that hurts the network least.
+    """Learn for each input the constant, one number per channel, with the smallest loss.
 
-    The network is not changed. Adam moves the constant of one input while the other inputs are
-    shown. The loss is the sum over outputs of cross entropy (labels) or squared error (values),
-    each divided by its value with nothing muted. Adam starts from the best of zero, the mean and,
-    for probabilities and logits, the uniform input; the constant with the least loss of these and
-    of those that Adam reached is returned, by the loss on 128 samples drawn from the data.
-    Constants of probabilities are distributions, so zero is not tried, and those of depth are not
-    negative.
+    The network is not changed. Adam optimises the constant of one input while all other inputs
+    are present. The loss is the sum over outputs of cross entropy (labels) or squared error
+    (values), each divided by its value with nothing muted. Adam starts from the best of zero, the
+    mean and, for probabilities and logits, the uniform input. Returned is the constant, among these
+    and those that Adam reached, with the smallest loss on 128 samples drawn from the data.
+    Constants of probabilities are distributions, so zero is not tried for them, and those of depth
+    are not negative.
 
     Parameters
     ----------
@@ -67,13 +67,13 @@ def learn_optimal(
         A module or an exported program through which gradients can pass.
     data
         Training data: the path of an evaluation file, a set, or an iterable of batches ``(inputs,
-        targets)``. Outputs without ground truth there do not count.
+        targets)``. Outputs without ground truth there do not contribute to the loss.
     sites
         The inputs; all by default.
     steps, seed
-        The number of Adam's steps, and the seed by which their samples are drawn.
+        The number of steps of Adam, and the seed with which their samples are drawn.
     limit
-        Use only the first samples.
+        The largest number of samples to use, from the start of the data; by default all.
     execution
         The device to compute on, the number of samples in each step (8 by default; the gradient
         needs all activations, so a smaller batch takes less memory), and the number of workers.
@@ -83,13 +83,13 @@ def learn_optimal(
     Returns
     -------
     dict
-        Input -> constant, one number a channel, in the unit of the input.
+        For each input its constant, one number per channel, in the unit of the input.
 
     Raises
     ------
     InfluenceError
-        If network and data do not fit together, no gradient reaches an input, or the network
-        returns NaN or infinity.
+        If network and data do not fit together, an input has no gradient, or the network returns
+        NaN or infinity.
 
     Examples
     --------
@@ -129,9 +129,9 @@ def with_optimal(network: JointNetwork, constants: Mapping[str, Sequence[float]]
     Parameters
     ----------
     network
-        Its module is shared, and its facts are left unchanged.
+        A network, which is not changed; the new one has the same module.
     constants
-        Input -> constant, as `learn_optimal` returns them.
+        For each input its constant, as `learn_optimal` returns them.
 
     Examples
     --------
@@ -150,9 +150,9 @@ def with_optimal(network: JointNetwork, constants: Mapping[str, Sequence[float]]
 def _draw_batches(
     count: int, steps: int, batch_size: int, seed: int
 ) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
-    """Draw from `count` samples: batches of the held samples, and the batches of all steps.
+    """Draw batches of the held samples, and the batches of all steps, from `count` samples.
 
-    All samples occur in the steps equally often, up to one.
+    In the steps, the numbers of times that samples occur differ by at most one.
     """
     stream = np.random.Generator(np.random.Philox([seed, crc32(b"optimal")]))
     held = np.sort(stream.permutation(count)[:HELD])
@@ -168,7 +168,7 @@ def _cut(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
 
 @contextmanager
 def _frozen(module: nn.Module) -> Iterator[None]:
-    """Compute no gradients of weights in this context, which would cost memory."""
+    """Disable gradients of weights in this context, because they would need memory."""
     weights = [w for w in module.parameters() if w.requires_grad]
     for weight in weights:
         weight.requires_grad_(False)

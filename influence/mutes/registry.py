@@ -1,4 +1,4 @@
-"""The registry of mutes: the library's mutes, by name, and the choice of those that a run uses."""
+"""Registry of mutes: the mutes of the library by name, and the choice of those that a run uses."""
 
 from __future__ import annotations
 
@@ -73,21 +73,21 @@ MUTES: dict[str, Mute] = {
         Mute(
             "zero",
             lambda site: torch.zeros_like(site.values),
-            "zeros, the paper's reading; far from the data for most inputs",
+            "zeros, as in the paper; far from the data for most inputs",
             constant=True,
         ),
         Mute(
             "mean",
             _fact("mean"),
-            "the mean over the training set, one number a channel; of probabilities it is the "
-            "prior",
+            "the mean over the training set, one number per channel; for probabilities this is "
+            "the prior",
             needs=frozenset({"mean"}),
             constant=True,
         ),
         Mute(
             "uniform",
             _uniform,
-            "the distribution that knows nothing: 1/k, or zero logits",
+            "the uniform distribution: 1/k, or zero logits",
             kinds=frozenset({"probabilities", "logits"}),
             constant=True,
         ),
@@ -98,14 +98,14 @@ MUTES: dict[str, Mute] = {
         Mute(
             "noise",
             _noise,
-            "white noise with the training set's mean and deviation a channel "
+            "white noise with the mean and deviation of each channel of the training set "
             "(depth: not below zero; probabilities: made to sum to one)",
             needs=frozenset({"mean", "std"}),
         ),
         Mute(
             "optimal",
             _fact("optimal"),
-            "the constant that hurts least, one number a channel, learned on training data",
+            "the constant with the smallest loss, one number per channel, learned on training data",
             needs=frozenset({"optimal"}),
             constant=True,
         ),
@@ -120,16 +120,16 @@ MUTES: dict[str, Mute] = {
 """The mutes by name; ``constant:VALUE`` is made by `parse_mute`."""
 
 PANEL = ("zero", "mean", "uniform", "shuffle", "noise", "optimal")
-"""The mutes that ``panel`` stands for; a result that holds under all is no artefact of one."""
+"""The mutes that ``panel`` selects; a result that holds under all is not an artefact of one."""
 
 
 def parse_mute(text: str) -> Mute:
-    """Look up a mute by name, or make ``constant:VALUE``.
+    """Look up a mute by name, or make one from ``constant:VALUE``.
 
     Raises
     ------
     InfluenceError
-        If there is no mute of that name, or VALUE is not a finite number.
+        If no mute has this name, or VALUE is not a finite number.
 
     Examples
     --------
@@ -157,12 +157,12 @@ def parse_mute(text: str) -> Mute:
 
 
 def parse_mutes(names: Iterable[str]) -> list[Mute]:
-    """Look up several mutes; ``panel`` stands for all of `PANEL`.
+    """Look up several mutes; ``panel`` selects all mutes of `PANEL`.
 
     Raises
     ------
     InfluenceError
-        If there are none, a mute is unknown or named twice, or there are several kinds of shuffle.
+        If no mute is given, one is unknown or named twice, or there are several kinds of shuffle.
 
     Examples
     --------
@@ -186,9 +186,9 @@ def parse_mutes(names: Iterable[str]) -> list[Mute]:
 
 
 def _expanded(names: Sequence[str]) -> list[str]:
-    """Replace ``panel`` by its mutes, without those that are named beside it.
+    """Replace ``panel`` by its mutes, except those that are named in addition to it.
 
-    Another kind of shuffle replaces the panel's.
+    If another kind of shuffle is named, the panel's shuffle is left out.
     """
     beside = {name.partition(":")[0] if name in MUTES else name for name in names}
     panel = [name for name in PANEL if name not in beside]
@@ -198,16 +198,16 @@ def _expanded(names: Sequence[str]) -> list[str]:
 def choose_mutes(
     names: Sequence[str], network: JointNetwork, sites: Sequence[str], *, training: bool = False
 ) -> tuple[tuple[Mute, ...], tuple[str, ...]]:
-    """Look up mutes, without those of ``panel`` that are not defined for the network.
+    """Look up mutes, leaving out those of ``panel`` that are not defined for the network.
 
     Parameters
     ----------
     names
-        As for `parse_mutes`. A mute that is named itself is never left out.
+        Names as for `parse_mutes`. A mute that is named explicitly is never left out.
     network, sites
         The network, and its sites to mute.
     training
-        Whether there are training data from which the constants of ``optimal`` can be learned.
+        Whether training data are given, from which the constants of ``optimal`` can be learned.
 
     Returns
     -------
@@ -217,8 +217,8 @@ def choose_mutes(
     Raises
     ------
     InfluenceError
-        If ``optimal`` is named, but neither the network's facts nor training data provide its
-        constants.
+        If ``optimal`` is named, but its constants are not in the network's facts and cannot be
+        learned without training data.
 
     Examples
     --------
@@ -234,7 +234,7 @@ def choose_mutes(
     for mute in parse_mutes(names):
         reason = _undefined(mute, network, sites, training=training)
         if not reason or (mute.name in names and "optimal" not in mute.needs):
-            chosen.append(mute)  # a plan refuses a named mute that is not defined
+            chosen.append(mute)  # a plan raises an error for a named mute that is not defined
         elif mute.name in names:
             raise InfluenceError(f"network {network.name!r}: mute {mute.name!r}: {reason}")
         else:
@@ -243,13 +243,13 @@ def choose_mutes(
 
 
 def lacking_optimal(network: JointNetwork, sites: Sequence[str]) -> list[str]:
-    """List the sites whose optimal constant the network's facts do not hold."""
+    """List the sites whose optimal constant is not in the network's facts."""
     known = {m.name for m in network.inputs if m.optimal is not None}
     return [site for site in sites if site not in known]
 
 
 def _undefined(mute: Mute, network: JointNetwork, sites: Sequence[str], *, training: bool) -> str:
-    """Return why a mute cannot be used; empty if it can."""
+    """Return why a mute cannot be used; empty if it can be used."""
     known = {m.name: m for m in network.inputs}
     if not any(mute.applies_to(known.get(site, Modality(site))) for site in sites):
         return f"it is for {mute.scope}"

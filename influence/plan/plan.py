@@ -1,4 +1,4 @@
-"""Plan and execution: what is measured, and how it is computed."""
+"""Plan: the sites, setups, mutes and metrics of a measurement, and the runs that it needs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured: the sites, the setups, the mutes, the metrics of each output, the seed.
+    """The plan of a measurement: sites, setups, mutes, metrics of each output, and the seed.
 
-    `meeting` says where the distance of muted inputs from the data is measured: ``auto``, ``off``
-    or the path of a module; see `influence.engine.sharing.tapped_graph.find_places`.
+    `meeting` chooses the places at which features of muted inputs are compared with clean ones:
+    ``auto``, ``off`` or a module path; see `influence.engine.sharing.tapped_graph.find_places`.
     """
 
     sites: tuple[str, ...]
@@ -39,7 +39,7 @@ class Plan:
     slices: Mapping[str, tuple[Slicing, ...]] = field(default_factory=dict)
 
     def conditions(self, network: JointNetwork) -> list[Condition]:
-        """List the inference runs: full, then each setup under each mute defined for its sites.
+        """List the inference runs: nothing muted, then each setup under each mute defined for it.
 
         Raises
         ------
@@ -65,7 +65,13 @@ class Plan:
         return found
 
     def check(self, network: JointNetwork, count: int | None) -> None:
-        """Raise InfluenceError if this cannot be measured on so many samples."""
+        """Check that the plan can be measured on `network` and `count` samples (None for a stream).
+
+        Raises
+        ------
+        InfluenceError
+            If a site, mute or setup does not fit the network, or there are too few samples.
+        """
         self.conditions(network)
         program = isinstance(network.module, Program)
         if not program:
@@ -81,11 +87,11 @@ class Plan:
             random_order(count, self.seed)
         elif self.shuffle not in (None, "shuffle"):
             raise InfluenceError(
-                f"mute {self.shuffle!r} reads samples in an order of its own, which a stream has "
-                "not. Give an evaluation file, or take the mute 'shuffle'"
+                f"mute {self.shuffle!r} reads samples in an order of its own, which is "
+                "impossible for a stream. Give an evaluation file, or take the mute 'shuffle'"
             )
 
     @property
     def shuffle(self) -> str | None:
-        """The mute that needs another sample's input, if there is one."""
+        """The name of the first mute that takes inputs of other samples; None if there is none."""
         return next((mute.name for mute in self.mutes if "partners" in mute.needs), None)

@@ -1,4 +1,4 @@
-"""Setups: which sites are muted in one inference run, and conditions: setups with their mute."""
+"""Setups, the sets of sites that are muted together, and conditions, setups with their mute."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ SETUPS = ("each", "ends", "all", "sampled")
 """Which setups are run; see `choose_setups`."""
 
 MOST_SITES = 10
-"""All subsets of more sites than this are too many to run."""
+"""The largest number of sites of which all subsets are run."""
 
 EXACT_SITES = 8
-"""Of more sites than this, a sample of the subsets is run for interactions."""
+"""With more sites than this, interactions are estimated from a sample of the subsets."""
 
 
 class Condition(NamedTuple):
-    """One inference run: a setup, and the mute that replaces what the setup mutes."""
+    """One inference run: a setup, and the mute that replaces the tensors of its sites."""
 
     mute: str
     setup: Setup
@@ -57,27 +57,27 @@ class Condition(NamedTuple):
 def choose_setups(
     sites: Sequence[str], modalities: Sequence[str], kind: str = "each", seed: int = 0
 ) -> list[Setup]:
-    """List the setups of a measurement: FULL, then those in which sites are muted.
+    """List the setups of a measurement: FULL, then those that mute one site or more.
 
     Parameters
     ----------
     sites
-        What can be muted.
+        The sites that can be muted.
     modalities
         The network's inputs.
     kind
-        ``each``: every site alone is muted; with two modalities these are, with FULL, the three
+        ``each``: every site is muted alone; with two modalities these are, with FULL, the three
         setups of arXiv 1702.08009, Fig. 4. ``ends``: also all sites together. ``all``: every
-        subset of the sites. ``sampled``: the subsets of `influence.plan.setups`, from which
-        interactions of many sites are estimated.
+        subset of the sites. ``sampled``: the `arcs` of random circles, a sample of the
+        subsets from which interactions of many sites are estimated.
     seed
-        Of the sample.
+        The seed of the sample.
 
     Raises
     ------
     InfluenceError
         If muting a site would leave a network of one modality without any input, or there are too
-        many subsets.
+        many subsets to run.
 
     Examples
     --------
@@ -99,13 +99,13 @@ def choose_setups(
     sizes = {"ends": [1, len(sites)], "all": range(1, len(sites) + 1)}.get(kind, [1])
     muted = [frozenset(c) for size in sizes for c in combinations(sites, size)]
     if kind == "sampled":
-        # What an arc mutes is the complement of what it leaves: the arcs are the same.
+        # The setups mute arcs and keep their complements; the complement of an arc is an arc.
         muted += [arc for circle in seat(sites, seed) for arc in arcs(circle)]
     return list(dict.fromkeys([FULL, *muted]))
 
 
 def coalition_setups(sites: Sequence[str]) -> str:
-    """Choose the setups from which interactions of so many sites are computed.
+    """Choose the kind of setups from which interactions of these sites are computed.
 
     >>> coalition_setups("abcdefgh"), coalition_setups("abcdefghi")
     ('all', 'sampled')
@@ -127,11 +127,11 @@ def setup_name(setup: Setup, modalities: Sequence[str]) -> str:
 Circle = tuple[str, ...]
 
 CIRCLES = 10
-"""How many circles are drawn: enough to tell from them how much the choice of circles matters."""
+"""The number of random circles; enough to estimate the variance between circles."""
 
 
 def seat(players: Sequence[str], seed: int, count: int = CIRCLES) -> list[Circle]:
-    """Draw circles: seatings of the players in random order.
+    """Draw circles: random cyclic orders of the players, from which subsets are sampled as arcs.
 
     >>> [sorted(circle) for circle in seat(["x", "y", "z"], seed=0, count=2)]
     [['x', 'y', 'z'], ['x', 'y', 'z']]
@@ -142,9 +142,9 @@ def seat(players: Sequence[str], seed: int, count: int = CIRCLES) -> list[Circle
 
 
 def arcs(circle: Circle) -> list[frozenset[str]]:
-    """List the runs of neighbours on a circle, from nobody to everybody.
+    """List the arcs of a circle: all runs of adjacent players, from none to all of them.
 
-    The complement of an arc is an arc, and every player alone is one.
+    The complement of an arc is an arc, and every single player is one.
 
     >>> len(arcs(tuple("abcde"))) == 5 * 4 + 2
     True
@@ -155,7 +155,7 @@ def arcs(circle: Circle) -> list[frozenset[str]]:
 
 
 def run(circle: Circle, start: int, size: int) -> frozenset[str]:
-    """Return the players on so many seats from a seat on; a negative start counts backwards.
+    """Return `size` adjacent players from the index `start`; a negative start counts from the end.
 
     >>> sorted(run(("a", "b", "c"), 2, 2))
     ['a', 'c']

@@ -1,7 +1,7 @@
-"""Run: the results of a measurement, and the directory that holds them.
+"""Run: the results of a measurement, and the directory in which they are stored.
 
 The directory has one file for each table (`influence.results.tables`), ``rows.h5`` with the rows
-that they are computed from, and ``run.json`` with versions, hashes and arguments.
+from which the tables are computed, and ``run.json`` with versions, hashes and arguments.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 MOST_PACKED = 2048
-"""Arrays larger than this times their size in the file are refused; gzip reaches about 1030."""
+"""Arrays larger than the file times this factor are refused; gzip reaches a factor of 1030."""
 
 
 @dataclass(frozen=True)
@@ -55,19 +55,19 @@ class Run:
     info
         The contents of ``run.json``: versions, device, seeds, hashes, arguments, notes, seconds.
     interactions
-        A data frame with the columns `INTERACTIONS_COLUMNS`; empty if they were not asked for.
+        A data frame with the columns `INTERACTIONS_COLUMNS`; empty if they were not requested.
     distance
-        A data frame with the columns `DISTANCE_COLUMNS`: how far muted inputs lie from the data;
-        empty if the network has no place at which to measure it.
+        A data frame with the columns `DISTANCE_COLUMNS`, the distance of muted inputs from the
+        data; empty if the network has no place at which it can be measured.
     rows
-        The rows of each network, by its name; empty for a run that was read without them.
+        The rows of each network, by its name; empty if they were not kept or not read.
 
     Notes
     -----
-    A column has one type in every table, fresh from `measure` or read again: names are strings
-    (empty where there is none), `higher_is_better` and `warning` are booleans, `seed` is a nullable
-    ``Int64`` (a network may have none), `n`, `samples` and `group` are ``int64``, and everything
-    else is ``float64``, where what is missing is NaN.
+    A column has the same type in every table, whether returned by `measure` or read from a file:
+    names are strings (empty if missing), `higher_is_better` and `warning` are booleans, `seed` is a
+    nullable ``Int64`` (missing for a network without a seed), `n`, `samples` and `group` are
+    ``int64``, and all other columns are ``float64``, with NaN for missing values.
     """
 
     influence: pd.DataFrame
@@ -79,7 +79,7 @@ class Run:
     rows: Mapping[str, Rows] = field(default_factory=dict, repr=False)
 
     def write(self, directory: str | os.PathLike[str]) -> None:
-        """Write the run directory; its files appear together, whole or not at all.
+        """Write the run directory; either all of its files are replaced, or none.
 
         Raises
         ------
@@ -94,14 +94,14 @@ class Run:
             def aside(name: str) -> Path:
                 return stack.enter_context(replace_on_success(directory / name))
 
-            # All are written before the first is renamed; run.json, entered first, comes last.
+            # All files are written before the first is renamed; run.json, entered first, is last.
             aside("run.json").write_text(json.dumps(self.info, indent=1) + "\n")
             for name in ("influence", "performance", "interactions", "distance"):
                 if len(frame := getattr(self, name)) or name in ("influence", "performance"):
                     frame.to_csv(aside(f"{name}.csv"), index=False, lineterminator="\n")
             if len(self.samples):
-                # The same bytes on every run: without the time, and without the name that it is
-                # written under, which holds the number of the process.
+                # The same bytes in every run: gzip stores neither the time nor the temporary name,
+                # which contains the number of the process.
                 with (
                     aside("samples.csv.gz").open("wb") as file,
                     gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
@@ -114,12 +114,12 @@ class Run:
 
 
 def check_free(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> None:
-    """Refuse to write over a run of other networks, data or arguments.
+    """Check that a directory does not hold a run of other networks, data or arguments.
 
     Raises
     ------
     InfluenceError
-        If `directory` is a file, or holds another run; what is there stays as it is.
+        If `directory` is a file, or holds another run.
     """
     directory = Path(directory)
     if directory.exists() and not directory.is_dir():
@@ -127,7 +127,7 @@ def check_free(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> No
     if not (directory / "run.json").exists():
         if found := [f"{n}.csv" for n in COLUMNS if (directory / f"{n}.csv").exists()]:
             raise InfluenceError(
-                f"{directory} holds {', '.join(found)} and no run.json that says what they are of. "
+                f"{directory} holds {', '.join(found)} and no run.json that describes them. "
                 "Choose another output directory, or remove them"
             )
         return
@@ -144,14 +144,14 @@ def check_free(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> No
 
 
 def check_writable(directory: str | os.PathLike[str]) -> None:
-    """Make a directory if there is none, and check that files can be written there.
+    """Create a directory if it does not exist, and check that files can be written to it.
 
-    It is called before measuring, so that hours of computing are not lost.
+    It is called before the measurement, so that no long computation is lost.
 
     Raises
     ------
     InfluenceError
-        If the directory cannot be made or written to.
+        If the directory cannot be created or written to.
     """
     directory = Path(directory)
     try:
@@ -164,27 +164,27 @@ def check_writable(directory: str | os.PathLike[str]) -> None:
 
 
 def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
-    """Read a run directory that `measure` wrote, or a folder that holds only its tables.
+    """Read a run directory written by `measure`, or a folder that holds only its tables.
 
     Parameters
     ----------
     directory
-        The directory. Without ``run.json`` the run's `info` is empty, and so are tables that are
-        missing, except `influence` and `performance`, which every run has. The samples may be
-        missing if ``rows.h5`` is, too: a report keeps neither.
+        The directory. Without ``run.json``, `Run.info` is empty. Missing tables are empty, except
+        `influence` and `performance`, which are required. The samples may be missing only if
+        ``rows.h5`` is missing as well: a report keeps neither.
     rows
-        Whether to read the rows, too. A streamed run has none, and neither has a folder without
+        Whether to read the rows as well. A streamed run has none, nor has a folder without
         ``run.json``.
 
     Returns
     -------
     Run
-        With the same types of columns as those that `measure` returns; see `Run`.
+        Its columns have the same types as those that `measure` returns; see `Run`.
 
     Raises
     ------
     InfluenceError
-        If a file is missing, damaged, or not what `measure` writes.
+        If a file is missing, damaged, or not as written by `measure`.
 
     Examples
     --------
@@ -223,7 +223,7 @@ def read_info(directory: Path) -> dict[str, Any]:
     Raises
     ------
     InfluenceError
-        If there is none, or it is not as `Run.write` writes it.
+        If the file is missing, or not as written by `Run.write`.
     """
     try:
         info = json.loads((directory / "run.json").read_text())
@@ -238,15 +238,15 @@ def read_info(directory: Path) -> dict[str, Any]:
 
 
 def write_rows(path: str | os.PathLike[str], rows: Mapping[str, Rows]) -> None:
-    """Write the rows of several networks of the same samples to one HDF5 file.
+    """Write the rows of several networks, measured on the same samples, to one HDF5 file.
 
-    The group ``rows/<position>`` is a network, named by its attribute ``network``. It contains the
-    arrays ``<condition>/<output>/<statistic>``, or ``<statistic>@<level>`` for a slice. The
-    datasets ``ids``, ``groups`` and ``units`` describe the samples.
+    Each network has a group ``rows/<index>`` with its name in the attribute ``network``. The group
+    contains arrays ``<condition>/<output>/<statistic>``, or ``<statistic>@<level>`` for a slice.
+    The datasets ``ids``, ``groups`` and ``units`` describe the samples.
     """
     with write_hdf5(path) as file:
         for position, (network, found) in enumerate(rows.items()):
-            # A network's name may be any text, so it is not made a path.
+            # A network's name may be any text, so it is not used as a path.
             group = file.create_group(f"rows/{position}")
             group.attrs["network"] = network
             for key, values in found.values.items():
@@ -266,12 +266,12 @@ def write_rows(path: str | os.PathLike[str], rows: Mapping[str, Rows]) -> None:
 
 
 def read_rows(path: str | os.PathLike[str]) -> dict[str, Rows]:
-    """Read what `write_rows` wrote: the rows of every network, by the network's name.
+    """Read the rows of every network, by its name, from a file written by `write_rows`.
 
     Raises
     ------
     InfluenceError
-        If the file is missing, damaged, or not what `write_rows` writes.
+        If the file is missing, damaged, or not as written by `write_rows`.
 
     Examples
     --------
@@ -322,7 +322,7 @@ def _read_network(group: h5py.Group, samples: int) -> tuple[str, dict[RowKey, ND
 
 
 def _parse(name: str) -> RowKey:
-    """Return the key whose text `name` is."""
+    """Return the key that is written as `name`."""
     found = re.fullmatch(r"(full|([^(/]+)\(([^/]+)\))/([^/]+)/([^/@]+)(?:@(.+))?", name)
     if not found:
         raise ValueError(f"rows under the name {name!r}")

@@ -1,4 +1,4 @@
-"""Sample maps: at which pixels of a sample a source helps or hurts, and the file of such maps."""
+"""Sample maps: the pixels of a sample at which a source helps or hurts, and the file of maps."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ __all__ = ["SampleMaps", "write_maps"]
 
 @dataclass(frozen=True)
 class SampleMaps:
-    """The predictions of one output for some samples, with nothing muted and with one source muted.
+    """Predictions of one output for some samples, with nothing muted and with one source muted.
 
     Parameters
     ----------
     network, source, target, mute
-        Names of the network, the muted site, the output and the mute.
+        The names of the network, the muted site, the output and the mute.
     ids
         The names of the n samples.
     truth, full, muted
-        The ground truth, which is -1 (labels) or NaN (values) at pixels without one; the prediction
+        The ground truth, with -1 (labels) or NaN (values) at pixels without truth; the prediction
         with nothing muted; and the prediction with the source muted. All of shape (n, ...).
     classes
-        The names of the labels; empty if they have none.
+        The names of the labels; empty if labels have no names.
     unit
         The unit of the values.
     pictures
-        Images of the samples to show beside the maps, (n, height, width) or (n, height, width, 3).
+        Images of the samples, shown beside the maps, (n, height, width) or (n, height, width, 3).
     pictured
         The name of the input or image that the pictures show.
     given
-        The input of the same name as the target, in the form of the truth, if there is one.
+        The input with the same name as the target, in the form of the truth; `None` without one.
     facts
-        Further attributes for the file, so that the same maps can be made again.
+        Additional attributes for the file, with which the same maps can be computed again.
 
     Examples
     --------
@@ -67,15 +67,15 @@ class SampleMaps:
 
     @property
     def of_labels(self) -> bool:
-        """Whether the output is labels; otherwise it is values."""
+        """Whether the output consists of labels; otherwise it consists of values."""
         return self.truth.dtype.kind == "i"
 
     @property
     def gain(self) -> NDArray[np.float64]:
-        """The gain by the source at each pixel: positive where it helps, NaN without truth.
+        """The gain by the source at each pixel: positive if it helps, NaN without ground truth.
 
-        For labels it is 1 where only the prediction with nothing muted is right, and -1 where only
-        the muted one is. For values it is the decrease of the absolute error.
+        For labels the gain is 1 if only the prediction with nothing muted is right, -1 if only the
+        muted one is, and 0 otherwise. For values it is the decrease of the absolute error.
         """
         gain: NDArray[np.float64]
         if self.of_labels:
@@ -87,16 +87,16 @@ class SampleMaps:
 
     @property
     def omega(self) -> NDArray[np.float64]:
-        """The mean gain of each sample: omega of pixel accuracy, or of the mean absolute error."""
+        """The mean gain of each sample, (n,): omega of pixel accuracy or mean absolute error."""
         omega: NDArray[np.float64] = np.nanmean(self.gain.reshape(len(self.ids), -1), axis=1)
         return omega
 
 
 def write_maps(path: str | os.PathLike[str], maps: SampleMaps) -> None:
-    """Write maps to an HDF5 file, which appears whole or not at all.
+    """Write maps to an HDF5 file; after an error no incomplete file is left.
 
-    Its datasets, samples first, are `ids`, `truth`, `full`, `muted`, `gain`, `omega` and, if there
-    are any, `pictures` and `given`; the names and facts are its attributes.
+    The datasets, with samples first, are `ids`, `truth`, `full`, `muted`, `gain`, `omega` and, if
+    present, `pictures` and `given`; names and facts are attributes.
 
     Raises
     ------

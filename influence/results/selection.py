@@ -1,4 +1,4 @@
-"""Selections of rows of result tables: by name and level, of one metric, of extreme samples."""
+"""Selections of rows of result tables: by name, level and metric, and the extreme samples."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ INPUT = ["network", "seed", "dataset", "mute", "source"]
 DIRECTION = [*INPUT, "target", "metric"]
 
 SIDES = {"helped": 1, "hurt": -1}
-"""Name of a side -> the sign of omega of its samples."""
+"""For each side, helped or hurt, the sign of omega of its samples."""
 
 HEADLINE_METRICS = ("mean_iou", "sqr_rel")  # those of Fig. 7 of arXiv 1702.08009
 
@@ -51,7 +51,7 @@ def named(frame: pd.DataFrame, column: str, names: Sequence[str]) -> pd.DataFram
 
 
 def at_level(frame: pd.DataFrame, pattern: str) -> pd.DataFrame:
-    """Return the rows whose level is `pattern`, or matches it as a shell pattern.
+    """Return the rows whose level equals `pattern` or matches it as a shell pattern.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def at_level(frame: pd.DataFrame, pattern: str) -> pd.DataFrame:
 
 
 def headline(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of one metric for each target: that of the paper, or else the first.
+    """Return the rows of one metric for each target: the metric of the paper, or else the first.
 
     Examples
     --------
@@ -88,21 +88,21 @@ def headline(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def scored_by(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of some metrics; those of `headline` if `metrics` is empty."""
+    """Return the rows of given metrics; those of `headline` if `metrics` is empty."""
     return named(frame, "metric", metrics) if metrics else headline(frame)
 
 
 def choose(
     frame: pd.DataFrame, *, metric: Sequence[str] = (), mute: Sequence[str] = (), level: str = "all"
 ) -> pd.DataFrame:
-    """Return the rows of some metrics, mutes and levels, for a table or a plot.
+    """Return the rows of given metrics, mutes and levels, for a table or a plot.
 
     Parameters
     ----------
     frame
         A frame with the columns mute, target, metric and level.
     metric
-        Names of metrics; by default one for each target, as from `headline`.
+        Names of metrics; by default one for each target, see `headline`.
     mute
         Names of mutes; by default all.
     level
@@ -125,9 +125,9 @@ def choose(
 
 
 def nothing_muted(performance: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the full setup of each network, once, whatever the mute.
+    """Return the rows of the full setup of each network, once, not once for each mute.
 
-    A setup names the sites that are present, so the full one names the most.
+    A setup is named by the sites that are present, so the full one has the most names.
     """
     present = performance["setup"].map(lambda setup: 0 if setup == "none" else setup.count("+") + 1)
     run = [performance[column] for column in ("network", "dataset")]
@@ -138,10 +138,10 @@ def nothing_muted(performance: pd.DataFrame) -> pd.DataFrame:
 
 
 def far_from_data(omegas: pd.DataFrame, distance: pd.DataFrame | None) -> pd.Series:
-    """Find the omegas whose muted input is far from the data, so that they may be artefacts.
+    """Find the omegas whose muted input is far from the data, because they may be artefacts.
 
-    They are those for which `distance`, with the columns of `distance.csv`, has a warning at any
-    place; none if there is no such frame.
+    An omega is selected if `distance`, with the columns of `distance.csv`, has a warning for it at
+    any place; without `distance` none is selected.
     """
     if distance is None or distance.empty:
         return pd.Series(False, index=omegas.index)
@@ -160,10 +160,10 @@ def extreme_samples(
     mute: Sequence[str] = (),
     top: int = 10,
 ) -> pd.DataFrame:
-    """Find the samples that each source helps and hurts most.
+    """Find the samples that each source helps and hurts most, to see what the source is used for.
 
-    They show what a source is used for. A sample is helped if omega of this sample alone is above
-    zero, and hurt if it is below. Samples whose metric is not defined are neither.
+    A sample is helped if its omega is positive, and hurt if its omega is negative. Samples with
+    undefined metrics are neither.
 
     Parameters
     ----------
@@ -180,13 +180,13 @@ def extreme_samples(
     Returns
     -------
     pandas.DataFrame
-        The columns of `samples`, `side` (`helped` or `hurt`) and `rank` (1, 2, ...), for one
-        direction after the other, the most extreme samples first.
+        The columns of `samples`, `side` (`helped` or `hurt`) and `rank` (1, 2, ...), sorted by
+        direction, the most extreme samples first.
 
     Raises
     ------
     InfluenceError
-        If a name is unknown, or `top` is below 1.
+        If a name is unknown, or `top` is less than 1.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Tables of a run: their columns, the type of each column, and the files that hold them."""
+"""Tables of a run: their columns, the type of each column, and the files that store them."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ __all__ = [
 
 TEXT = ("network", "dataset", "mute", "site", "source", "target", "metric", "level", "unit",
         "setup", "id", "kind", "players", "place", "checkpoint_sha256")  # fmt: skip
-"""Names and hashes; empty if there is none."""
+"""Columns of names and hashes, which are empty if missing."""
 
 FLAGS = ("higher_is_better", "warning")
 
 COUNTS = ("group", "n", "samples")
 
 LABELS = ("seed",)
-"""Whole numbers that may be missing."""
+"""Columns of whole numbers that may be missing."""
 
 
 def dtype_of(column: str) -> str:
-    """Return the pandas type of a column, which is the same in every table.
+    """Return the pandas type of a column, which is the same in all tables.
 
     Examples
     --------
@@ -121,7 +121,7 @@ COLUMNS = {
 
 
 FILES = {name: f"{name}.csv" for name in COLUMNS} | {"samples": "samples.csv.gz"}
-"""Table -> its file in a run directory."""
+"""For each table its file in a run directory."""
 
 
 def empty_table(name: str) -> pd.DataFrame:
@@ -141,14 +141,14 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
     Raises
     ------
     InfluenceError
-        If the file is missing, has other columns or no row, or has text in a column of numbers.
+        If the file is missing, has other columns, no row, or text in a column of numbers.
     """
     columns = COLUMNS[name]
     remedy = "Write the table again with influence measure"
     if name == "samples":
         remedy += ", not streamed: a stream keeps no samples"
     try:
-        # A network may be called 'NA': only empty cells are missing.
+        # A network may be called 'NA', so only empty cells are missing values.
         frame = pd.read_csv(
             path,
             keep_default_na=False,
@@ -186,7 +186,7 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
 def read_tables(
     runs: Iterable[str | os.PathLike[str]], name: str, *, optional: bool = False
 ) -> pd.DataFrame:
-    """Read one table of several run directories into one frame.
+    """Read the same table of several run directories into one frame.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""The verdict of several mutes: does the sign of an omega depend on what replaced the input?
+"""Verdict: whether the sign of an omega depends on the mute that replaces the input.
 
-Every mute gives inputs that differ from the data, and each in another way (Jain et al., ICLR 2022;
-Hase et al., NeurIPS 2021). A sign on which all mutes agree is not an artefact of one of them.
+Every mute gives inputs that differ from the data in some way (Jain et al., ICLR 2022; Hase et al.,
+NeurIPS 2021). A sign that is the same under all mutes is not an artefact of a single one.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ VERDICT_COLUMNS = (*DIRECTION, "mutes", "smallest", "largest", *SIDES, "verdict"
 
 
 def verdicts(influence: pd.DataFrame, *, level: str = "all") -> pd.DataFrame:
-    """Judge whether omega has the same sign under all mutes.
+    """Decide for each omega whether it has the same sign under all mutes.
 
-    The sign is stable if the intervals of all mutes exclude zero on the same side; omega is not
-    distinguishable from zero if the interval of none does; otherwise the sign is unstable. An omega
-    without an interval does not exclude zero. If no omega has an interval and a p-value, there is
-    no verdict: metrics that keep their own state have neither, and metrics of change, which are
-    never below zero, have no p-value.
+    The sign is stable if the intervals of all mutes exclude zero on the same side. Omega is not
+    distinguishable from zero if no interval excludes it. Otherwise the sign is unstable. An omega
+    without an interval does not exclude zero. If no omega has both an interval and a p-value, there
+    is no verdict: metrics that keep their own state have neither, and metrics of change, which are
+    never negative, have no p-value.
 
     Parameters
     ----------
@@ -56,12 +56,12 @@ def verdicts(influence: pd.DataFrame, *, level: str = "all") -> pd.DataFrame:
     DataFrame
         With the columns `VERDICT_COLUMNS`, one row for each network, source, target, metric and
         level. `smallest` and `largest` are omegas. `mutes` names the mutes, joined by commas; each
-        of them is also in one of `helps`, `hurts` and `undecided`.
+        mute is also in one of `helps`, `hurts` and `undecided`.
 
     Raises
     ------
     InfluenceError
-        If there is no such level, or a mute occurs twice in a direction.
+        If no level matches, or a mute occurs twice in a direction.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def _judge(key: Hashable, rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def in_words(judged: Any) -> str:
-    """Write a row of `verdicts` on one line, with the mutes of each side if they differ.
+    """Describe a row of `verdicts` in one line, with the mutes of each side if these differ.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How networks are run: on which device, in which batches, by which processes; and progress."""
+"""Execution: the device, batches and processes with which networks are run, and its progress."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ __all__ = [
 ]
 
 LINES = 10
-"""Without a terminal, a line of progress is printed about this many times."""
+"""The approximate number of lines of progress that are printed without a terminal."""
 
 SECONDS = 30.0
-"""If the number of samples is not known, a line of progress is printed about this often."""
+"""The time between lines of progress if the number of samples is unknown."""
 
 
 @dataclass(frozen=True)
 class Execution:
-    """How networks are run. Nothing here changes a result beyond floating-point noise, but `amp`.
+    """How networks are run. Except for `amp`, results change only by floating-point noise.
 
     Parameters
     ----------
     device
-        Such as ``cpu`` or ``cuda:1``; ``auto`` is CUDA if it is available.
+        A name such as ``cpu`` or ``cuda:1``; ``auto`` is CUDA if it is available.
     batch_size
-        How many samples are run together.
+        The number of samples that are run together.
     workers
-        How many processes read data ahead; 0 reads in this process.
+        The number of processes that read data ahead; with 0 this process reads them itself.
     amp
         Automatic mixed precision: ``off``, ``bf16`` or ``fp16``.
     share
-        Whether what several setups have in common is computed only once.
+        Whether work that several setups have in common is done only once.
     compile
-        Whether `torch.compile` is applied, which takes minutes and pays off on long runs.
+        Whether to apply `torch.compile`, which takes minutes and is worth it only for long runs.
     channels_last
-        Whether maps are stored with their channels last; `None` chooses what suits the network, see
+        Whether maps are stored with their channels last; `None` chooses by the network, see
         `influence.engine.forward.suits_channels_last`.
 
     Raises
@@ -79,17 +79,17 @@ class Execution:
 
 @dataclass(frozen=True)
 class Session:
-    """The processes that share a run, where its finished batches are kept, and its progress bar.
+    """The processes that share a run, the store of its finished batches, and its progress bar.
 
     Parameters
     ----------
     processes
-        The processes that share the work; one alone by default.
+        The processes that share the work; by default only this one.
     shards
-        Where the rows of finished batches are kept, and taken from on a resumed run. Several
-        processes need them, unless running sums are kept.
+        The store to which rows of finished batches are written, and from which a resumed run
+        reads them. It is required for several processes, unless running sums are kept.
     advance
-        Called with the number of samples that were finished, for a progress bar.
+        Called with the number of samples that were just finished, for a progress bar.
     """
 
     processes: Processes = field(default_factory=Processes)
@@ -97,14 +97,14 @@ class Session:
     advance: Callable[[int], object] | None = None
 
     def agree(self, name: str, compute: Callable[[], Any]) -> Any:
-        """Return in all processes what the first one computes, or an interrupted run has stored.
+        """Compute a value in the first process, unless it is stored, and return it in all of them.
 
         Parameters
         ----------
         name
-            The name under which it is stored with the shards.
+            The name under which the value is stored with the shards, for a resumed run.
         compute
-            Returns something that can be written as JSON.
+            Returns the value, which must be serialisable as JSON.
         """
         found = self.shards.load_json(name) if self.shards else None
         if found is None and self.processes.first:
@@ -129,7 +129,7 @@ AMP: dict[str, torch.dtype | None] = {
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of that name; ``auto`` is CUDA if it is available.
+    """Return the device with a given name; ``auto`` is CUDA if it is available.
 
     >>> choose_device("cpu")
     device(type='cpu')
@@ -138,7 +138,7 @@ def choose_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
-        # Metrics need float64, which not every kind of device has.
+        # Metrics need float64, which not all devices support.
         torch.ones(1, dtype=torch.float64, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).splitlines()[0]
@@ -148,19 +148,19 @@ def choose_device(name: str) -> torch.device:
 
 @contextmanager
 def progress_bar(total: int | None, *, show: bool = True) -> Iterator[Callable[[int], object]]:
-    """Show the progress of a measurement: a bar on a terminal, lines elsewhere.
+    """Show the progress of a measurement, as a bar on a terminal or as printed lines.
 
     Parameters
     ----------
     total
-        The number of samples, `None` if it is not known.
+        The number of samples; `None` if it is unknown.
     show
-        Whether to show anything.
+        Whether to show progress.
 
     Yields
     ------
     Callable
-        A function that takes the number of samples that were finished since its last call.
+        A function to call with the number of samples finished since its last call.
 
     Examples
     --------

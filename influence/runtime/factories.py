@@ -1,4 +1,4 @@
-"""Factories: networks, data and metrics of a user, given by a name ``module:factory``."""
+"""Factories: a user's networks, data and metrics, imported by a name ``module:factory``."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def is_factory(text: str) -> bool:
 
 
 def make(text: str) -> Any:
-    """Import a module, with the working directory first on the path, and call its factory.
+    """Import a module, searching the working directory first, and call its factory.
 
     Parameters
     ----------
     text
-        ``module:factory``. If the factory is neither a function nor a class, but for example a
-        network, it is returned as it is.
+        ``module:factory``. If it names neither a function nor a class, but for example a network,
+        the object itself is returned.
 
     Raises
     ------
     InfluenceError
-        If there is no such module or name, or the factory fails.
+        If the module or name does not exist, or the factory fails.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and their hashes."""
+"""Files: writing without leaving incomplete files, and hashes of files."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def replace_on_success(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block succeeds.
 
     The temporary path has the same suffix, from which some writers choose the format. On any
-    exception, an interrupt included, the temporary file is removed and an earlier `path` stays.
+    exception, including an interrupt, the temporary file is removed and an existing `path` is kept.
 
     Raises
     ------
     InfluenceError
         If `path` is a folder or a device, which a rename would replace, or if the operating system
-        cannot write (no permission, disk full).
+        cannot write to it (no permission, disk full).
 
     Examples
     --------
@@ -61,7 +61,7 @@ def replace_on_success(path: str | os.PathLike[str]) -> Iterator[Path]:
 def replace_folder_on_success(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; rename it to `path` if the block succeeds.
 
-    On any exception, an interrupt included, it is removed and an earlier folder stays.
+    On any exception, including an interrupt, it is removed and an existing folder is kept.
 
     Raises
     ------
@@ -107,13 +107,13 @@ def _write_error(path: Path, error: OSError) -> InfluenceError:
 def write_hdf5(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
     """Yield an empty HDF5 file in memory; write it to `path` if the block succeeds.
 
-    On a full disk the HDF5 library would raise when writing and again when closing, and then end
-    the program by a segmentation fault.
+    When the disk is full, the HDF5 library raises an error on writing and again on closing, and
+    then crashes; a file in memory avoids this.
 
     Raises
     ------
     InfluenceError
-        As of `replace_on_success`.
+        As for `replace_on_success`.
     """
     image = io.BytesIO()
     with h5py.File(image, "w") as file:
@@ -123,6 +123,6 @@ def write_hdf5(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a file as hexadecimal digits."""
+    """Return the SHA-256 hash of a file in hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

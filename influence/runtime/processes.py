@@ -1,4 +1,4 @@
-"""Processes: the ranks of a measurement that torchrun started, and what they exchange."""
+"""Processes: the ranks of a measurement started by torchrun, and their communication."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 __all__ = ["Json", "Processes", "join_processes", "process_device"]
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
-"""A value that one process can send to the others."""
+"""A value that one process can send to all processes."""
 
 T = TypeVar("T")
 
 ENVIRONMENT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-"""The variables that torchrun sets for each process."""
+"""The environment variables that torchrun sets for each process."""
 
 JOIN = timedelta(minutes=10)
-"""How long the processes wait for each other when the job starts."""
+"""The time that processes wait for each other when the job starts."""
 
 WAIT = timedelta(days=1)
-"""How long they wait later, while others compute. Torchrun ends all if one fails."""
+"""The time that processes wait for each other later. If one fails, torchrun ends all of them."""
 
 PATIENCE = timedelta(seconds=3)
-"""How long a process waits before it reports an error that another one may have caused.
+"""The time that a process waits before it reports an error that another process may have caused.
 
-Torchrun ends it meanwhile if the other has failed, so that only the cause is reported.
+If another process has failed, torchrun ends this one in the meantime, and only the cause is shown.
 """
 
 
@@ -48,18 +48,18 @@ Torchrun ends it meanwhile if the other has failed, so that only the cause is re
 class Processes:
     """One of the processes that share a measurement; by default the only one.
 
-    All processes have to call the methods that communicate in the same order. In a single process
-    these return at once.
+    All processes must call the methods that communicate in the same order. With a single process
+    these methods return at once.
 
     Parameters
     ----------
     rank, count
-        The number of this process, from 0, and the number of processes.
+        The rank of this process, from 0, and the number of processes.
     local_rank
-        The number of this process on its machine, and so of its GPU.
+        The rank of this process among those on its machine, which selects its GPU.
     restarted
-        Whether torchrun has restarted the job after a failure. It uses the same arguments, so what
-        is finished is to be kept as in a resumed run.
+        Whether torchrun has restarted the job after a failure, with the same arguments. Finished
+        batches are then kept, as in a resumed run.
 
     Examples
     --------
@@ -76,15 +76,15 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes files and messages."""
+        """Whether this is the process that writes files and messages, the one of rank 0."""
         return self.rank == 0
 
     def share(self, items: Sequence[T]) -> list[T]:
-        """Return the items of this process: item i belongs to process i modulo `count`."""
+        """Return the items of this process: item i belongs to the rank i modulo `count`."""
         return list(items[self.rank :: self.count])
 
     def any(self, flag: bool) -> bool:
-        """Return whether the flag is set in any process."""
+        """Return in all processes whether the flag is set in any of them."""
         if self.count == 1:
             return flag
         with self._contact():
@@ -93,19 +93,19 @@ class Processes:
             return bool(found.item())
 
     def barrier(self) -> None:
-        """Wait until all processes have called this."""
+        """Wait until all processes have called this method."""
         self.any(False)  # distributed.barrier guesses the GPU of a group that the caller has made
 
     def broadcast(self, value: Json) -> Json:
-        """Return the value of the first process; those of the others are ignored."""
+        """Return in all processes the value given by the first process."""
         if self.count == 1:
             return value
-        # As text: the collectives for objects pickle.
+        # Sent as text, because collectives for objects use pickle.
         found: Json = json.loads(self.gather(json.dumps(value if self.first else None).encode())[0])
         return found
 
     def gather(self, payload: bytes) -> list[bytes]:
-        """Return the bytes of all processes, by rank, in each of them; lengths may differ."""
+        """Return in all processes the bytes of each, ordered by rank; their lengths may differ."""
         if self.count == 1:
             return [payload]
         with self._contact():
@@ -127,8 +127,8 @@ class Processes:
         except RuntimeError as error:
             time.sleep(PATIENCE.total_seconds())
             raise InfluenceError(
-                f"process {self.rank} of {self.count} lost contact to the others; if one of them "
-                f"failed, its own message says why ({str(error).splitlines()[0]})"
+                f"process {self.rank} of {self.count} lost contact with the other processes; if "
+                f"one of them failed, its message gives the cause ({str(error).splitlines()[0]})"
             ) from error
 
 
@@ -137,24 +137,24 @@ def join_processes(device: str) -> Iterator[Processes]:
     """Connect the processes that torchrun started, and disconnect them at the end.
 
     Without torchrun there is a single process. A process group that the caller has initialised is
-    used and left as it is. Otherwise a group is made, with the backend NCCL on CUDA and gloo
-    elsewhere. At the end all processes wait for each other; one that fails does not wait, so that
+    used and left unchanged. Otherwise a group is created, with the backend NCCL on CUDA and gloo on
+    other devices. At the end all processes wait for each other, except one that fails, so that
     torchrun ends the job.
 
     Parameters
     ----------
     device
-        Where the networks will run, as the user gives it: auto, cpu, cuda, ...
+        The device on which the networks will run, as the user gives it: auto, cpu, cuda, ...
 
     Yields
     ------
     Processes
-        This process among the others.
+        This process, connected to all others.
 
     Raises
     ------
     InfluenceError
-        If the environment is not torchrun's, a process has no GPU, or the others are not found.
+        If torchrun's variables are invalid, a process has no GPU, or a process cannot be reached.
 
     Examples
     --------
@@ -172,7 +172,7 @@ def join_processes(device: str) -> Iterator[Processes]:
         yield processes
         return
     _connect(processes, process_device(device, processes))
-    # On several machines, torchrun counts a restart only where a process failed.
+    # With several machines, torchrun counts a restart only on the one where a process failed.
     processes = replace(processes, restarted=processes.any(restarted))
     try:
         yield processes
@@ -180,15 +180,15 @@ def join_processes(device: str) -> Iterator[Processes]:
         if not processes.first:
             time.sleep(PATIENCE.total_seconds())  # the first one may fail likewise
         raise
-    # Not in a `finally`: a process that failed would wait here for the others, and they for it.
+    # Not in a `finally`: a failed process would wait here for all others, and they for it.
     processes.barrier()
     distributed.destroy_process_group()
 
 
 def process_device(device: str, processes: Processes) -> str:
-    """Return the device of one process: with CUDA, a GPU that no other process uses.
+    """Return the device of a process: with CUDA, a GPU that no other process uses.
 
-    A device with a number, such as ``cuda:1``, is returned as it is.
+    A device with an index, such as ``cuda:1``, is returned unchanged.
 
     Raises
     ------
@@ -212,7 +212,7 @@ def process_device(device: str, processes: Processes) -> str:
 
 
 def _from_environment() -> Processes:
-    """Read the variables that torchrun sets."""
+    """Read the process from the environment variables of torchrun."""
     given = {name: os.environ.get(name, "") for name in ENVIRONMENT}
     rank, count, local_rank = (given[name] for name in ENVIRONMENT[:3])
     if count in ("", "1") and rank in ("", "0"):
@@ -228,10 +228,10 @@ def _from_environment() -> Processes:
 
 
 def _connect(processes: Processes, device: str) -> None:
-    # Not at the top: a PyTorch that is built without distributed lacks these modules. PyTorch may
-    # import the first one at any time, and its functions then keep the present group as a default.
-    # So it is imported before there is a group: the thread of a group that is kept aborts the
-    # process when Python ends (pytorch pull request 179291).
+    # Imported here because a PyTorch built without distributed lacks these modules. PyTorch may
+    # import the first one at any time, and its functions then keep the current group as a default.
+    # It is therefore imported before a group exists: the thread of a group that is kept aborts the
+    # process when Python exits (pytorch pull request 179291).
     import torch.distributed.nn.functional
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
@@ -240,8 +240,8 @@ def _connect(processes: Processes, device: str) -> None:
     if gpu:
         torch.cuda.set_device(gpu)
     try:
-        # Without a store, init_process_group would wait for a process that is missing as long as
-        # for one that computes.
+        # Without a store, init_process_group would wait for a missing process as long as for one
+        # that computes.
         store, rank, count = next(rendezvous("env://", timeout=JOIN))
         distributed.init_process_group(
             "nccl" if gpu else "gloo",
@@ -263,10 +263,10 @@ def _connect(processes: Processes, device: str) -> None:
 def _fresh_name(store: Store, rank: int, count: int) -> str:
     """Agree on a prefix of keys in the store that no earlier group has used.
 
-    Torchrun's store outlives a failed group, whose addresses would be taken for the new ones
-    (pytorch issue 135712), and its count of restarts differs between machines. So the first process
-    draws a name. The name that another process reads may be an old one: it answers with a name of
-    its own, and takes the name that it read once the first process has confirmed the answer.
+    Torchrun's store outlives a failed group, whose addresses would be mistaken for the new ones
+    (pytorch issue 135712), and its count of restarts differs between machines. Therefore the first
+    process draws a random name. The name that another process reads may be outdated: it answers
+    with a random name, and accepts the name that it read if the first process confirms the answer.
     """
     mine = uuid.uuid4().hex
     if rank == 0:
@@ -286,7 +286,7 @@ def _fresh_name(store: Store, rank: int, count: int) -> str:
 
 
 def _device() -> torch.device:
-    """Return the device on which tensors have to be to be exchanged."""
+    """Return the device to which tensors are moved for communication."""
     if "cpu" in distributed.get_backend_config():  # such as cpu:gloo,cuda:nccl
         return torch.device("cpu")
     return torch.device("cuda", torch.cuda.current_device())

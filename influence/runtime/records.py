@@ -1,4 +1,4 @@
-"""Records of files that anybody may have written, whose fields and types are checked."""
+"""Records: files written by other people or programs, with checked fields and types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ R = TypeVar("R", bound="Record")
 
 
 class Record(BaseModel):
-    """The fields of a file and their types; an unknown field or another type is an error."""
+    """A record whose fields and types are checked; unknown fields and other types are errors."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True
@@ -22,24 +22,24 @@ class Record(BaseModel):
 
 
 def read_record(model: type[R], content: object, source: str, remedy: str) -> R:
-    """Check an object of a file, and return it as a record.
+    """Check the content of a file, and return it as a record.
 
     Parameters
     ----------
     model
-        The record that is expected.
+        The class of the expected record.
     content
-        The object, such as a dictionary, with exactly the types that the record declares; or the
+        The content, such as a dictionary, with exactly the types that the record declares; or the
         bytes of a JSON file, whose arrays become the lists or tuples that the record declares.
     source
-        The name of the file, for errors.
+        The name of the file, for error messages.
     remedy
-        What to do about wrong content: the last sentence of errors.
+        The last sentence of error messages: what to do about invalid content.
 
     Raises
     ------
     InfluenceError
-        If a field is missing, unknown, or not of its type, or bytes are not JSON.
+        If a field is missing, unknown or has another type, or if bytes are not valid JSON.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Renamed names of the public interface: the old one works for one version, with a warning."""
+"""Renames in the public interface: an old name works for one more version, with a warning."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ T = TypeVar("T")
 def moved_into_record(
     keyword: str, names: Sequence[str], record: Callable[..., object]
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Let a function accept keywords that have become fields of a record.
+    """Let a function accept its old keywords that are now fields of a record.
 
     Parameters
     ----------
     keyword
         The keyword of the function that takes the record.
     names
-        The old keywords, which are fields of the record now.
+        The old keywords, which are now fields of the record.
     record
-        Makes the record from fields.
+        Makes the record from its fields.
 
     Raises
     ------
     InfluenceError
-        At a call with both the record and an old keyword.
+        When the function is called with both the record and an old keyword.
 
     Examples
     --------

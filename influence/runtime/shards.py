@@ -20,25 +20,25 @@ __all__ = ["ShardStore"]
 
 
 class ShardStore:
-    """A folder with one file for each finished batch.
+    """A folder with one file of rows for each finished batch.
 
-    The names of the files contain a hash of the plan, so shards of a run with another plan that
-    writes to the same folder are never read.
+    File names contain a hash of the plan, so that shards of another plan in the same folder are
+    never read.
 
     Parameters
     ----------
     folder
         The folder of the shards.
     plan
-        Everything on which rows depend.
+        All settings on which rows depend.
     resume
-        Whether to keep the shards of an interrupted run with the same plan; by default all are
-        removed.
+        Whether to keep the shards of an interrupted run with the same plan; by default all shards
+        are removed.
 
     Raises
     ------
     InfluenceError
-        If `resume` is set and the folder holds shards of another plan, or a file there is damaged.
+        If `resume` is set and the folder holds shards of another plan, or a file is damaged.
 
     Examples
     --------
@@ -71,7 +71,7 @@ class ShardStore:
             aside.write_text(json.dumps(wanted, indent=1))
 
     def _clear(self) -> None:
-        # The plan is removed last: without it, the other files would be taken for another run's.
+        # The plan is removed last: without it, the shards would be taken for those of another run.
         texts = sorted(self.folder.glob("*.json"), key=lambda path: path.name == "plan.json")
         for path in (*self.folder.glob("[0-9]*.npz"), *texts):
             path.unlink(missing_ok=True)
@@ -80,22 +80,22 @@ class ShardStore:
         return self.folder / f"{batch:08d}-{self._mark}.npz"
 
     def finished(self) -> list[int]:
-        """List the numbers of the batches whose rows are in the folder."""
+        """List the numbers of the batches whose rows are stored in the folder."""
         paths = self.folder.glob(f"[0-9]*-{self._mark}.npz")
         return sorted(int(path.stem.partition("-")[0]) for path in paths)
 
     def save_json(self, name: str, content: object) -> None:
-        """Write what was computed before the first batch to ``name.json``, for a resumed run."""
+        """Write a result computed before the first batch to ``name.json``, for a resumed run."""
         with replace_on_success(self.folder / f"{name}.json") as aside:
             aside.write_text(json.dumps(content))
 
     def load_json(self, name: str) -> Any:
-        """Return the content of ``name.json``, `None` if there is no such file."""
+        """Return the content of ``name.json``; `None` if the file does not exist."""
         path = self.folder / f"{name}.json"
         return _read(path) if path.exists() else None
 
     def save(self, batch: int, rows: Mapping[str, NDArray[np.float64]]) -> None:
-        """Write the rows of a batch; the file appears whole or not at all."""
+        """Write the rows of a batch; after an error no incomplete file is left."""
         with replace_on_success(self._path(batch)) as aside:
             np.savez(aside, **dict(rows))  # type: ignore[arg-type]
 
@@ -107,8 +107,8 @@ class ShardStore:
                 return {name: file[name] for name in file.files}
         except FileNotFoundError as error:
             raise InfluenceError(
-                f"{path}: the rows of a finished batch were removed. Measure again, and let no "
-                "other run write to the same directory meanwhile"
+                f"{path}: the rows of a finished batch were removed. Measure again, and make "
+                "sure that no other run writes to the same directory"
             ) from error
         except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
             raise _damaged(path, error, "Remove that file and go on with resume=True") from error

@@ -1,10 +1,10 @@
-"""Paired bootstrap and sign-flip test on rows: a draw of a metric is its formula on weighted sums.
+"""Paired bootstrap and sign-flip test: intervals and p-values of metrics, computed from their rows.
 
-Samples are drawn with replacement. Where they are not independent, whole units are: groups, and the
-pairs that exchange their inputs under a shuffle. Both sides of an omega use the same draw. The
-interval takes the percentiles that give a mean of normal data its t interval (Hesterberg, The
-American Statistician 2015, the expanded percentile interval); plain percentiles are too narrow for
-few samples.
+In each draw samples are drawn with replacement, and a metric is its formula on the weighted sums of
+rows. Samples that are not independent are drawn as whole units: groups, and samples that exchange
+their inputs under a shuffle. Both sides of an omega use the same draw. The percentiles are chosen
+such that the mean of normal data gets its t interval (Hesterberg, The American Statistician 2015,
+the expanded percentile interval); plain percentiles are too narrow for few samples.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ Array = NDArray[np.float64]
 K = TypeVar("K")
 
 BLOCK = 2**21
-"""The number of weights that are held in memory at a time."""
+"""The number of weights held in memory at a time."""
 
 FEWEST = 100
-"""With fewer sign flips their variance is not estimated."""
+"""With fewer sign flips than this, their variance is not estimated."""
 
 
 @dataclass(frozen=True)
 class Resampling:
-    """The bootstrap and the sign flips that intervals and p-values are computed by.
+    """The bootstrap draws and sign flips from which intervals and p-values are computed.
 
     All networks, mutes and metrics use the same draws, so that their differences are paired.
 
@@ -79,10 +79,10 @@ class Resampling:
             )
 
     def sums(self, rows: Rows) -> Sums:
-        """Add up the rows over all samples, over every draw and over every sign flip.
+        """Sum the rows over all samples, over every bootstrap draw and over every sign flip.
 
-        The weights of the draws are made in blocks. Beside the rows and their sums this needs
-        memory for one block, and for the rows of one statistic.
+        Weights are drawn in blocks. Beside the rows and their sums, memory is needed for one block
+        of weights and for the rows of one statistic.
         """
         units = rows.drawn_together
         count = int(units.max()) + 1
@@ -90,7 +90,7 @@ class Resampling:
         drawn = {key: np.empty((self.draws, v.shape[1])) for key, v in by_group.items()}
         evenly = np.full(count, 1 / count)
         for block, stream in self._blocks(b"bootstrap", count):
-            # How many times each unit is in each draw.
+            # The number of times that each unit occurs in each draw.
             size = block.stop - block.start
             weights = stream.multinomial(count, evenly, size=size).astype(np.float64)
             for key, values in by_group.items():
@@ -109,15 +109,16 @@ class Resampling:
         )
 
     def exchange(self, pairs: Mapping[K, Sides], groups: NDArray[np.int64]) -> dict[K, Array]:
-        """Add up the second minus the first side over the samples that each sign flip swaps.
+        """Sum second minus first side over the samples that each sign flip swaps.
 
         Parameters
         ----------
         pairs
-            Rows (samples, k) of two sides that are exchangeable under the null hypothesis.
+            For each key the rows (samples, k) of two sides that are exchangeable under the null
+            hypothesis.
         groups
-            For each sample the number of its group; groups are swapped as a whole. The flips are
-            the same on every call with the same number of groups.
+            The group number of each sample, (samples,). Groups are swapped as a whole. Calls with
+            the same number of groups use the same flips.
 
         Returns
         -------
@@ -136,20 +137,20 @@ class Resampling:
         return found
 
     def stream(self, purpose: bytes) -> np.random.Generator:
-        """Return the generator of random numbers for one purpose, the same on every call."""
+        """Return a generator of random numbers that is determined by the seed and the purpose."""
         return np.random.Generator(np.random.Philox([self.seed, crc32(purpose)]))
 
     def _blocks(self, purpose: bytes, count: int) -> Iterator[tuple[slice, np.random.Generator]]:
-        """Yield blocks of draws of `count` numbers, and the generator that makes all of them."""
+        """Yield slices of the draws, of `count` numbers each, with the generator to use."""
         stream, step = self.stream(purpose), max(1, BLOCK // count)
         for start in range(0, self.draws, step):
             yield slice(start, min(start + step, self.draws)), stream
 
     def interval(self, drawn: Array, groups: int) -> tuple[Array, Array]:
-        """Return the ends of the intervals (...) of values from their draws (draws, ...).
+        """Compute the lower and upper ends (...) of intervals from draws (draws, ...).
 
-        Draws that are NaN are left out. With fewer than two independent `groups` the spread between
-        them is unknown, and both ends are NaN.
+        NaN draws are left out. With fewer than two independent `groups` the variance between groups
+        cannot be estimated, and both ends are NaN.
         """
         if groups < 2:
             return np.full(drawn.shape[1:], np.nan), np.full(drawn.shape[1:], np.nan)
@@ -159,12 +160,12 @@ class Resampling:
         return low, high
 
     def p_value(self, observed: Array, flipped: Array, groups: int) -> Array:
-        """Return two-sided p-values (...) of omegas (...) from their sign flips (draws, ...).
+        """Compute two-sided p-values (...) of observed omegas (...) from sign flips (draws, ...).
 
-        A p-value is the share of the flips, and of the observation itself, that are at least as
-        large as the observation; flips that are NaN are left out. If no flip is, the share is
-        1 / (1 + draws) however small the p-value, and Holm's adjustment over many tests would
-        reject none; then the p-value is bounded by `_tail`.
+        The p-value is the share of values, among the flips and the observation itself, that are at
+        least as large in magnitude as the observation; NaN flips are left out. If no flip is as
+        large, this share is 1 / (1 + draws) at best, which Holm's adjustment over many tests would
+        never reject; the p-value is then bounded by `_tail`.
         """
         # Equal values can differ in the last bits, depending on the order of summation.
         reached = (np.abs(flipped) >= np.abs(observed) * (1 - 1e-9)).sum(0)
@@ -174,7 +175,7 @@ class Resampling:
 
 
 def _tail(observed: Array, flipped: Array, groups: int) -> Array:
-    """Bound the share of all possible sign flips that reach an omega, from the variance of some.
+    """Bound the share of all sign flips that reach an omega, using the variance of the drawn ones.
 
     A sum with random signs exceeds z standard deviations, on either side, at most
     2 exp(-z^2 / 2) times (Hoeffding, Probability Inequalities for Sums of Bounded Random Variables,
@@ -191,7 +192,7 @@ def _tail(observed: Array, flipped: Array, groups: int) -> Array:
 
 
 def _add_up(values: Array, groups: NDArray[np.int64]) -> Array:
-    """Add up the rows (samples, k) of each group: (groups, k)."""
+    """Sum the rows (samples, k) of each group: (groups, k)."""
     count = len(groups)
     if np.array_equal(groups, np.arange(count)):
         return values  # without a copy
@@ -200,7 +201,7 @@ def _add_up(values: Array, groups: NDArray[np.int64]) -> Array:
 
 
 def _quantile(ordered: Array, last: NDArray[np.int64], share: float) -> Array:
-    """Interpolate linearly between ordered values (draws, ...); those after `last` are NaN."""
+    """Interpolate linearly between sorted draws (draws, ...); those after `last` are NaN."""
     position = share * last
     below = np.floor(position).astype(np.int64)
     ends = (below, np.minimum(below + 1, last))
@@ -236,10 +237,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def rows_of_group(rows: Rows, number: int) -> Rows:
-    """Return the rows of the samples of one group, as independent samples.
+    """Return the rows of the samples of one group, each sample as an independent unit.
 
-    They are resampled as such, so an interval is about other samples of this group. A group of one
-    sample has none.
+    Intervals computed from them describe the variation between samples of this group. A group of
+    one sample has no interval.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-r"""Coalitions: the contributions of players and of pairs, from the values of sets of players.
+r"""Coalitions: the contributions of single players and of pairs, as in cooperative game theory.
 
 A player is a site, a coalition the set of sites that are present, and v its value. Every quantity
 here is a weighted mean of discrete derivatives over contexts S, which are coalitions without the
@@ -62,7 +62,7 @@ class Quantity:
     contexts: Contexts
 
     def terms(self) -> Iterator[tuple[Coalition, float]]:
-        """List the coalitions whose values add up to the quantity, with the factor of each."""
+        """Yield the coalitions whose weighted values sum to the quantity, each with its weight."""
         for context, weight in self.contexts.items():
             for joined in subsets(self.players):
                 sign = (-1) ** (len(self.players) - len(joined))
@@ -70,7 +70,7 @@ class Quantity:
 
 
 def subsets(players: Sequence[str]) -> list[Coalition]:
-    """List all coalitions of some players, the small ones first.
+    """List all subsets of the players, smallest first.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def subsets(players: Sequence[str]) -> list[Coalition]:
 
 
 def exact(players: Sequence[str]) -> list[Quantity]:
-    """List the quantities of all players and pairs, from the values of all coalitions.
+    """List the quantities of all players and pairs, defined on the values of all coalitions.
 
     Examples
     --------
@@ -103,11 +103,11 @@ def exact(players: Sequence[str]) -> list[Quantity]:
 
 
 def of_circle(circle: Circle, players: Sequence[str]) -> list[Quantity]:
-    """List the quantities of `exact`, estimated from the values of a circle's arcs alone.
+    """List the quantities of `exact`, estimated from the arcs of one circle only.
 
-    Their means over random circles are the exact ones. The contexts of a player are the arcs that
-    end beside it on either side, one of each size. Those of a pair are the two arcs between its
-    players; over random circles all their sizes are equally likely.
+    Averaged over random circles, the estimates equal the exact values. The contexts of a player are
+    the arcs that end next to it on either side, one of each size. The contexts of a pair are the
+    two arcs between its players; over random circles all their sizes are equally likely.
 
     Examples
     --------
@@ -150,18 +150,18 @@ def combine(
     values: Array,
     shares: Array,
 ) -> Array:
-    """Compute quantities in every draw and at every level, as a weighted mean of estimates.
+    """Compute quantities in every draw and at every level as a weighted mean of estimates.
 
     Parameters
     ----------
     estimates
-        For each estimate the same quantities in the same order: `of_circle` for each circle, or
-        `exact` alone.
+        For each estimate the list of its quantities, in the same order: `of_circle` for each
+        circle, or `exact` alone.
     coalitions
-        The coalitions that `values` belong to.
+        The coalitions to which `values` belong.
     values
-        The values of the coalitions, (coalitions, draws, levels). A value that is not defined is
-        NaN, and makes NaN those quantities alone that depend on it.
+        The values of the coalitions, (coalitions, draws, levels). An undefined value is NaN, and
+        only the quantities that depend on it become NaN.
     shares
         The weight of each estimate in each draw, (draws, estimates); see `shares`.
 
@@ -188,7 +188,7 @@ def combine(
 
 
 def _factors(quantities: Sequence[Quantity], position: Mapping[Coalition, int]) -> sparse.csr_array:
-    """Return the factors (quantities, coalitions); sparse, for zero times NaN would be NaN."""
+    """Return the factors (quantities, coalitions); sparse, because zero times NaN would be NaN."""
     entries = [(q, position[s], w) for q, one in enumerate(quantities) for s, w in one.terms()]
     rows, columns, factors = zip(*entries, strict=True)
     shape = (len(quantities), len(position))
@@ -196,20 +196,20 @@ def _factors(quantities: Sequence[Quantity], position: Mapping[Coalition, int]) 
 
 
 def shares(count: int, draws: int, confidence: float, stream: np.random.Generator) -> Array:
-    """Draw the weight of each of several estimates in each draw of a bootstrap.
+    """Draw the weight of each estimate in each bootstrap draw.
 
-    Estimates are drawn with replacement, like samples, so that an interval accounts for the choice
-    of estimates beside that of samples. The variance of a mean of resampled estimates is too small
-    by the factor (count - 1) / count, and percentiles are too narrow for few estimates. Therefore
-    the shares are spread around 1 / count by the root of the inverse factor, and by the ratio of
-    the quantiles of Student's t and the normal distribution.
+    Estimates are drawn with replacement, like samples, so that intervals include the variance
+    between estimates. Resampling makes the variance of the mean too small by the factor
+    (count - 1) / count, and percentiles are too narrow for few estimates. The shares are therefore
+    spread around 1 / count by the root of the inverse factor, times the ratio of the quantiles of
+    Student's t and the normal distribution.
 
     Parameters
     ----------
     count
         The number of estimates.
     draws, confidence
-        As of `influence.statistics.bootstrap.Resampling`.
+        The parameters of `influence.statistics.bootstrap.Resampling`.
     stream
         The generator of random numbers.
 

@@ -1,11 +1,11 @@
-"""Rows: what metrics keep of every sample, and the sums of rows that all results come from.
+"""Rows: the numbers that metrics keep for every sample, and the sums of rows.
 
 A metric of a whole data set is a formula on the sum of its rows. Values, intervals and p-values are
 therefore computed from rows and their sums, without running a network again.
 
-The features at a place inside a network are rows, too. A place is a point at which muted features
-are compared with those of the data: see `influence.analysis.distance`. Of a map, the mean over all
-pixels is kept, one number a channel.
+The features at a place inside a network are rows as well. A place is a point at which features of
+muted inputs are compared with those of the data: see `influence.analysis.distance`. Of a feature
+map the mean over all pixels is kept, one number for each channel.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ __all__ = [
 Array = NDArray[np.float64]
 
 Sides = tuple[Array, Array]
-"""Arrays of the two sides of a difference, such as the full and the muted one of an omega."""
+"""Arrays of the two sides of a difference, such as full and muted of an omega."""
 
 FEATURES = "features"
-"""The statistic of a place: one row of numbers for each sample, one number for each channel."""
+"""The statistic of features at a place: for each sample one number for each channel."""
 
 MARK = "at:"
-"""Begins the name of a place, where the names of outputs also stand."""
+"""The prefix that distinguishes the name of a place from that of an output."""
 
 
 class RowKey(NamedTuple):
-    """The condition, output, statistic and level that an array of rows belongs to.
+    """The key of an array of rows: its condition, output, statistic and level.
 
-    The level is ``all``, or the name of the slice of pixels that were counted; see
+    The level is ``all``, or the name of the slice of pixels over which the rows are computed; see
     `influence.metrics.slices`.
 
     Examples
@@ -73,11 +73,11 @@ class RowKey(NamedTuple):
 
 
 StatefulValues = Mapping[RowKey, float]
-"""Values of metrics that keep their own state; the metric's name stands for the statistic's."""
+"""Values of metrics that keep their own state; `RowKey.statistic` is then the metric's name."""
 
 
 def full_key(key: RowKey) -> RowKey:
-    """Return the key of the same rows with nothing muted.
+    """Return the key of the same rows with no input muted.
 
     Examples
     --------
@@ -88,13 +88,13 @@ def full_key(key: RowKey) -> RowKey:
 
 
 def list_conditions(keys: Iterable[RowKey]) -> list[Condition]:
-    """List the conditions of some keys in their order, the full one first."""
+    """List the conditions of some keys in order of appearance, the full one first."""
     found = dict.fromkeys(key.condition for key in keys)
     return sorted(found, key=lambda c: c.setup != FULL)
 
 
 def feature_keys(conditions: Iterable[Condition], places: Iterable[str]) -> list[RowKey]:
-    """List the keys of the features at some places under some conditions.
+    """List the keys of the features at given places under given conditions.
 
     >>> [str(key) for key in feature_keys([Condition("none", frozenset())], ["at:fuse"])]
     ['full/at:fuse/features']
@@ -103,7 +103,7 @@ def feature_keys(conditions: Iterable[Condition], places: Iterable[str]) -> list
 
 
 def is_place(name: str) -> bool:
-    """Return whether a name is that of a place, and not of an output.
+    """Return whether a name is that of a place rather than of an output.
 
     >>> is_place("at:fuse.add"), is_place("depth")
     (True, False)
@@ -112,7 +112,7 @@ def is_place(name: str) -> bool:
 
 
 def place_name(path: str) -> str:
-    """Return the name of the features at the place with a module path.
+    """Return the name of the place at a module path.
 
     >>> place_name("fuse.add")
     'at:fuse.add'
@@ -122,20 +122,19 @@ def place_name(path: str) -> str:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of all samples of one network.
+    """The rows of all samples of one network, from which all its results are computed.
 
     Parameters
     ----------
     ids
-        The samples' names.
+        The names of the samples.
     groups
-        For each sample the number of its group, 0, 1, ...; samples that are independent have a
-        group each.
+        The group number 0, 1, ... of each sample, (samples,); each independent sample is a group.
     values
-        One float64 array (samples, k) for every condition, output and statistic.
+        A float64 array (samples, k) for every condition, output and statistic.
     units
-        For each sample the number of the unit that it is resampled with, 0, 1, ...: its group,
-        joined with the groups whose inputs a shuffle exchanges with it
+        The number 0, 1, ... of the unit with which each sample is resampled, (samples,): its
+        group, joined with the groups whose inputs a shuffle exchanges with it
         (`influence.data.derangement.Derangement.units`). By default the groups.
     """
 
@@ -146,7 +145,7 @@ class Rows:
 
     @property
     def drawn_together(self) -> NDArray[np.int64]:
-        """For each sample the number of its unit; units are independent of each other."""
+        """The unit number of each sample, (samples,); units are independent of each other."""
         return self.groups if self.units is None else self.units
 
     def conditions(self) -> list[Condition]:
@@ -157,15 +156,15 @@ class Rows:
 def match_samples(rows: Rows, like: Rows) -> Rows:
     """Reorder the samples of `rows` to the order of the same samples in `like`.
 
-    Rows of two networks can be compared sample by sample, and resampled together, only in one
-    order.
+    The rows of two networks can be compared and resampled sample by sample only if the order of
+    their samples is the same.
 
     Parameters
     ----------
     rows
         The rows to reorder.
     like
-        Rows of the same samples, whose order, groups and units the result has.
+        Rows of the same samples; the result has their order, groups and units.
 
     Returns
     -------
@@ -175,8 +174,8 @@ def match_samples(rows: Rows, like: Rows) -> Rows:
     Raises
     ------
     InfluenceError
-        If the ids differ or are not unique, if the groups differ, or if under a shuffle that both
-        have samples exchange their inputs with different ones.
+        If the ids differ or are not unique, if the groups differ, or if the two were measured
+        under a shuffle that exchanges inputs with different samples.
 
     Examples
     --------
@@ -210,7 +209,7 @@ def match_samples(rows: Rows, like: Rows) -> Rows:
 
 
 def _differ(labels: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
-    """Say whether two labellings divide the samples differently, whatever the labels are."""
+    """Return whether two labellings partition the samples differently, ignoring label names."""
     return not np.array_equal(pd.factorize(labels)[0], pd.factorize(others)[0])
 
 
@@ -220,25 +219,25 @@ def _shuffles(rows: Rows) -> set[str]:
 
 @dataclass(frozen=True)
 class Sums:
-    """Rows added up over a data set, and again for every draw of the bootstrap.
+    """Sums of rows over a data set and over every draw of the bootstrap.
 
-    Values, intervals and p-values are computed from these sums alone. They come from the rows of
-    all samples (`influence.statistics.bootstrap.Resampling.sums`), or from a stream whose rows are
-    not kept (`influence.statistics.running_sums.RunningSums`).
+    Values, intervals and p-values are computed from these sums alone. They are computed from the
+    rows of all samples (`influence.statistics.bootstrap.Resampling.sums`), or batch by batch from a
+    stream (`influence.statistics.running_sums.RunningSums`), which keeps no rows.
 
     Parameters
     ----------
     totals
-        Rows summed over all samples, (k,), for every condition, output and statistic.
+        Sums over all samples, (k,), for every condition, output and statistic.
     drawn
-        The same over the samples of each draw of the bootstrap, (draws, k).
+        Sums over the samples of each bootstrap draw, (draws, k).
     exchanged
-        For every condition that mutes one site, muted row minus full row, summed over the samples
-        whose sign a draw flips, (draws, k). The flips are the same for all keys.
+        For every condition that mutes one site, the muted minus the full rows, summed over the
+        samples whose sign is flipped, (draws, k). The flips are the same for all keys.
     n
         The number of samples.
     groups
-        The number of independent units that they form; `n` where all samples are independent.
+        The number of independent units that the samples form; `n` if all are independent.
 
     Examples
     --------
@@ -259,9 +258,9 @@ class Sums:
 
     @classmethod
     def of_values(cls, values: StatefulValues, n: int) -> Sums:
-        """Hold values that cannot be resampled in the place of sums, (1,) each, without draws.
+        """Wrap values of metrics that cannot be resampled, (1,) each, as sums without draws.
 
-        The intervals and p-values of such values are NaN. `n` is the number of samples.
+        Intervals and p-values of such values are NaN. `n` is the number of samples.
         """
         totals = {key: np.array([value]) for key, value in values.items()}
         nothing = {key: np.empty((0, 1)) for key in values}
@@ -277,7 +276,7 @@ class Sums:
         return list_conditions(self.totals)
 
     def slices(self, output: str, statistic: str) -> list[str]:
-        """List the levels below ``all`` at which a statistic of an output was added up."""
+        """List the slices for which a statistic of an output was summed: levels except ``all``."""
         full = (Condition(NO_MUTE, FULL), output, statistic)
         return [key.level for key in self.totals if key[:3] == full and key.level != "all"]
 
@@ -295,8 +294,8 @@ class Sums:
     def swapped(self, muted: RowKey) -> Sides:
         """Return the sums of both sides after swapping them in random samples, (draws, k) each.
 
-        Under the hypothesis that muting makes no difference, the two rows of a sample are
-        exchangeable, and the swapped sums are as likely as the observed ones.
+        If muting makes no difference (the null hypothesis), the two rows of a sample are
+        exchangeable, and the swapped sums have the same distribution as the observed ones.
         """
         full, other = self.observed(muted)
         change = self.exchanged[muted]

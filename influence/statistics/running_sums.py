@@ -1,10 +1,10 @@
-"""Running sums: a bootstrap of a stream in one pass, which keeps no rows.
+"""Running sums: the bootstrap of a stream in one pass, without keeping rows.
 
-Each sample enters a draw Poisson(1) times, whatever the others do (Chamandy, Muralidharan, Najmi
-and Naidu, Estimating Uncertainty for Massive Data Streams, 2012): the draw of `Resampling.sums`,
-except that the number of samples in it is random. That number cancels in a metric that is a ratio
-of sums, as all of `influence.metrics.registry` are; of a metric that grows with the number of
-samples the interval comes out too wide.
+Each sample enters a draw Poisson(1) times, independently of all others (Chamandy, Muralidharan,
+Najmi and Naidu, Estimating Uncertainty for Massive Data Streams, 2012). The draws are those of
+`Resampling.sums`, except that the number of samples in a draw is random. This number cancels in
+metrics that are ratios of sums, as all in `influence.metrics.registry` are; for a metric that grows
+with the number of samples the interval is too wide.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Array = NDArray[np.float64]
 ByKey = dict[RowKey, Array]
 
 CHUNK = 64
-"""How many samples are weighted at a time."""
+"""The number of samples that are weighted at a time."""
 
 
 class RunningSums:
-    """Adds up rows batch by batch, over all samples and over every draw and every sign flip.
+    """Sums of rows over all samples, every draw and every sign flip, updated batch by batch.
 
-    A sample's draws depend on nothing but the seed and its id, so the sums are the same for any
-    batch size, order and number of processes: counts to the last bit, other sums up to rounding.
+    The draws of a sample depend only on the seed and the sample's id, so the sums are the same for
+    any batch size, order and number of processes: counts exactly, other sums up to rounding.
 
-    Memory is that of the sums, whatever the number of samples; only where groups are given, one
-    number is kept for each distinct group, to count them. Ids are not kept: a sample that comes
-    twice cannot be noticed, and is counted twice.
+    Memory does not grow with the number of samples, except for one number for each distinct group,
+    which is kept to count the groups. Ids are not kept: a repeated sample is not noticed and is
+    counted twice.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class RunningSums:
     Attributes
     ----------
     n
-        How many samples were added.
+        The number of samples added.
 
     Examples
     --------
@@ -79,15 +79,15 @@ class RunningSums:
         Parameters
         ----------
         rows
-            For every condition, output and statistic; the same keys in every batch.
+            Rows for every condition, output and statistic; the same keys in every batch.
         ids
-            The samples' names.
+            The names of the samples.
         groups
-            For each sample the label of its group, if samples are not independent: samples of a
-            group have the same draws, in whichever batch they come. In all batches or in none.
+            The group label of each sample, if samples are not independent: samples of one group
+            have the same draws, even in different batches. Given for all batches or for none.
         tied
-            For each sample the id of the first one of those that it is drawn with, if these are
-            not its group; they are all in this batch.
+            For each sample the id of the first sample of its unit, if units are not the groups; all
+            samples of a unit are in this batch.
         """
         assert self.n == 0 or bool(self._groups) == (groups is not None)
         assert self.n == 0 or self._sums["totals"].keys() == rows.keys()
@@ -108,11 +108,11 @@ class RunningSums:
         self.n += len(keys)
         self._tied += len(names) - len(set(names))
         if groups is not None:
-            # An int64 each: two of a million groups share one once in ten million times.
+            # One int64 each: among a million groups two collide with a probability of about 1e-7.
             self._groups.update(key % 2**63 for key in keys)
 
     def _draw(self, keys: Sequence[int]) -> tuple[Array, Array]:
-        """Return how often each sample is in each draw, and 1 where it is flipped, by its key."""
+        """Return how often each sample is in each draw, and its sign flips (0 or 1)."""
         weights = np.empty((len(keys), self.resampling.draws))
         flips = np.empty_like(weights)
         for i, key in enumerate(keys):
@@ -122,7 +122,7 @@ class RunningSums:
         return weights, flips
 
     def merge(self, other: RunningSums) -> None:
-        """Add the sums of other samples, such as those of another process."""
+        """Add the sums of other samples, such as those computed by another process."""
         assert self.resampling == other.resampling
         for part, sums in other._sums.items():
             for key, values in sums.items():
@@ -132,7 +132,7 @@ class RunningSums:
         self._groups |= other._groups
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return everything as plain arrays, to be sent or stored; see `from_arrays`."""
+        """Return all sums as plain arrays, to be sent or stored; see `from_arrays`."""
         sums = {
             f"{part}/{key}": values
             for part, found in self._sums.items()
@@ -149,7 +149,7 @@ class RunningSums:
     def from_arrays(
         cls, resampling: Resampling, keys: Iterable[RowKey], arrays: Mapping[str, NDArray[Any]]
     ) -> RunningSums:
-        """Rebuild running sums from `arrays` and the keys of their rows."""
+        """Rebuild running sums from the result of `arrays` and the keys of its rows."""
         found = cls(resampling)
         found.n, found._tied = int(arrays["n"]), int(arrays["tied"])
         found._groups = set(arrays["groups"].tolist())
@@ -160,7 +160,7 @@ class RunningSums:
         return found
 
     def sums(self) -> Sums:
-        """Return the sums so far; they stay as they are when more is added."""
+        """Return the current sums, which do not change when more rows are added."""
         return Sums(
             **{
                 part: {key: values.copy() for key, values in found.items()}
@@ -171,7 +171,7 @@ class RunningSums:
         )
 
     def _accumulate(self, part: str, key: RowKey, values: Array) -> None:
-        """Add to a sum; the first array is kept and becomes the sum."""
+        """Add values to a sum; the first array is kept without a copy and becomes the sum."""
         if key in self._sums[part]:
             self._sums[part][key] += values
         else:
@@ -179,9 +179,9 @@ class RunningSums:
 
 
 def _hash(seed: int, label: Any) -> int:
-    """Return the key of a sample's or a group's own stream of random numbers, 128 bits.
+    """Return the 128-bit key of the random stream of a sample or a group.
 
-    Python's own hash of a string is another one in every process.
+    Python's built-in hash of a string differs between processes.
     """
     text = f"{seed}/{label}".encode(errors="surrogatepass")
     return int.from_bytes(blake2b(text, digest_size=16).digest(), "little")

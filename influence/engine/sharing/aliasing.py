@@ -1,6 +1,6 @@
 """Aliasing: which results of a graph share memory, and which operators change a tensor in place.
 
-A value may be reused only if nobody changes it in place later, so both have to be known.
+A value may be reused only if no later operator changes it in place, so both must be known.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ __all__ = [
 ]
 
 Aliases = Mapping[fx.Node, Collection[fx.Node]]
-"""Node -> those of its arguments with which its result shares memory."""
+"""For each node, the arguments with which its result shares memory."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """The shapes and the shared memory of the nodes of a graph, seen by running it.
+    """The shapes and the shared memory of the nodes of a graph, recorded while running it.
 
     Parameters
     ----------
     shapes
-        The shape of each node's tensor, once for each list of inputs; nodes that return anything
-        else are left out.
+        The shape of each node's tensor, for each list of inputs; nodes that return other objects
+        are left out.
     aliases
         The arguments with which a node's result shares memory for at least one list of inputs.
     """
@@ -48,15 +48,15 @@ class Observation:
 
 
 def observe(graph: fx.GraphModule, *inputs: Sequence[Tensor]) -> Observation:
-    """Run a graph on one list of inputs after the other, and record shapes and shared memory.
+    """Run a graph on several lists of inputs, and record shapes and shared memory.
 
-    The schemas of operators declare which results are views, but not reliably: dropout that is
-    switched off returns its argument itself. So the addresses of the memory are compared.
+    The schemas of operators declare which results are views, but not reliably: dropout in
+    evaluation mode returns its argument itself. Therefore the addresses of memory are compared.
 
     Parameters
     ----------
     graph
-        As from `influence.engine.sharing.graph.joint_graph`.
+        A graph as returned by `influence.engine.sharing.graph.joint_graph`.
     inputs
         Lists with one tensor for each placeholder.
 
@@ -118,7 +118,7 @@ def _memory(value: Any) -> set[int]:
 
 
 def aliases_of(node: fx.Node, aliases: Aliases) -> Iterator[fx.Node]:
-    """List the nodes before a node with which its result shares memory, itself first."""
+    """List the node itself, then the earlier nodes with which its result shares memory."""
     pending, seen = [node], {node}
     while pending:
         found = pending.pop()
@@ -135,7 +135,7 @@ def mutates(node: fx.Node) -> bool:
 
 
 def check_mutation(node: fx.Node, aliases: Aliases) -> None:
-    """Check that a change in place could as well be made to a copy.
+    """Check that a change in place can be replaced by a change of a copy.
 
     This holds if the changed tensor is the first argument, was made in this graph, and has no other
     user, neither directly nor through a tensor that shares its memory.
@@ -143,7 +143,7 @@ def check_mutation(node: fx.Node, aliases: Aliases) -> None:
     Raises
     ------
     InfluenceError
-        If it does not hold.
+        If a copy could give other results.
     """
     changed = node.args[0] if node.args else None
     unshared = isinstance(changed, fx.Node) and all(
@@ -157,12 +157,12 @@ def check_mutation(node: fx.Node, aliases: Aliases) -> None:
 
 
 def out_of_place(node: fx.Node) -> Callable[..., Any]:
-    """Return the operator that computes the result of a mutating one as a new tensor.
+    """Return the operator that computes the result of a mutating operator as a new tensor.
 
     Raises
     ------
     InfluenceError
-        If torch has none.
+        If torch has no such operator.
 
     Examples
     --------

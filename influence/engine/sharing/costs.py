@@ -1,4 +1,4 @@
-"""Costs: the FLOPs of a measurement without sharing, with it, and the least the graph allows."""
+"""Costs: the FLOPs of a measurement without sharing, with sharing, and at the least."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ __all__ = ["Costs", "count_costs"]
 
 @dataclass(frozen=True)
 class Costs:
-    """Numbers of FLOPs as torch counts them, of matrix products, convolutions and attention.
+    """Numbers of FLOPs, as counted by torch for matrix products, convolutions and attention.
 
     Parameters
     ----------
     forward
         One forward pass of one sample.
     plain
-        All conditions of one sample, by one forward pass each.
+        All conditions of one sample, by separate forward passes.
     shared, shared_batch, shared_once
-        All conditions with shared work: for each sample, for each batch (the sample that follows
-        it) and for the whole run (values that are the same for every sample).
+        All conditions with shared work: per sample, per batch (for the sample that follows it)
+        and per run (for values that are the same for every sample).
     least, least_once
-        The least with which every distinct value of the graph can be computed, for each sample and
-        for the whole run. Values that are other samples' clean values are not counted as known.
+        The least number with which every distinct value of the graph is computed, per sample and
+        per run. Clean values of other samples are not assumed to be known.
     """
 
     forward: int
@@ -59,14 +59,14 @@ class Costs:
 def count_costs(
     network: JointNetwork, inputs: BatchInputs, conditions: Sequence[Condition]
 ) -> Costs:
-    """Count the FLOPs of running a network under all conditions.
+    """Count the FLOPs of running a network under all conditions, to see what sharing saves.
 
     Parameters
     ----------
     network
         In evaluation mode, on its device.
     inputs
-        Two samples; only their shapes matter.
+        Two samples of the shapes to run; their values do not matter.
     conditions
         The full one first.
 
@@ -137,7 +137,7 @@ def _least(
     for node, cost in flops.items():
         sites = dependence.inputs[node]
         keys = {frozenset((site, c.mute) for site in c.setup & sites) for c in conditions}
-        if sites:  # the same for every sample where constants replace all that it depends on
+        if sites:  # a value is the same for every sample if constants replace all its inputs
             fixed = sum({site for site, mute in key if mute in constant} == sites for key in keys)
         else:
             fixed = int(node not in dependence.sized)

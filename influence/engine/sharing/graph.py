@@ -1,4 +1,4 @@
-"""Graph: a joint network as a graph of operators, and the inputs that each node depends on."""
+"""Graph: a joint network as a graph of operators, and the inputs on which each node depends."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ __all__ = [
 _SIZES = frozenset(
     {"sym_is_contiguous", "sym_numel", "sym_size", "sym_storage_offset", "sym_stride"}
 )
-"""The operators that read the metadata of a tensor and not its values."""
+"""Operators that read the metadata of a tensor, not its values."""
 
 _GUARDS = "_guards_fn"
-"""Torch's name of the module that checks whether a trace is valid for some inputs."""
+"""Torch's name for the module that checks whether a trace is valid for given inputs."""
 
 
 def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.GraphModule:
-    """Return a network as a graph of operators that takes and returns tensors in order.
+    """Return a network as a graph of operators whose inputs and outputs are ordered tensors.
 
-    An exported program holds its graph; any other module is traced with `torch.export`.
+    An exported program contains its graph; any other module is traced with `torch.export`.
 
     Parameters
     ----------
     network
         In evaluation mode.
     examples
-        Modality -> tensor of two samples or more, on the network's device.
+        For each modality a tensor of two or more samples, on the network's device.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.Gra
     for node in found.graph.find_nodes(op="call_module", target=_GUARDS):
         found.graph.erase_node(node)
     for node in found.graph.nodes:
-        # Paths without the wrapper, in which the network is called 'module'.
+        # Paths without the wrapper module, in which the network is called 'module'.
         stack = node.meta.get("nn_module_stack", {}).items()
         node.meta["nn_module_stack"] = {k: (path.partition(".")[2], t) for k, (path, t) in stack}
     graph = _rebuilt(found, found.graph, len(ordered), range(len(network.outputs)))
@@ -89,14 +89,14 @@ def _check_traced(
     guards: Callable[..., Any], shapes: Sequence[torch.Size], inputs: Sequence[Tensor]
 ) -> None:
     for shape, found in zip(shapes, inputs, strict=True):
-        # A trace of torch is not valid for axes of length 1, and it has no guard against them.
+        # A trace is not valid for axes of length 1, but torch has no guard against them.
         assert len(shape) == found.ndim
         assert all(a == b or b > 1 for a, b in zip(shape[1:], found.shape[1:], strict=True))
     guards(*inputs)
 
 
 class _Positional(nn.Module):
-    """A joint network as a module that takes and returns tensors in order."""
+    """A joint network as a module whose inputs and outputs are ordered tensors."""
 
     def __init__(self, network: JointNetwork) -> None:
         super().__init__()
@@ -155,24 +155,24 @@ def _rebuilt(
 
 
 def overload(node: fx.Node) -> torch._ops.OpOverload | None:
-    """Return the torch operator that a node calls; `None` for anything else."""
+    """Return the torch operator that a node calls; `None` for all other nodes."""
     return node.target if isinstance(node.target, torch._ops.OpOverload) else None
 
 
 def only_metadata(node: fx.Node) -> bool:
-    """Return whether a node reads the size of a tensor and not its values."""
+    """Return whether a node reads the size of a tensor, not its values."""
     found = overload(node)
     return found is not None and found._schema.name.removeprefix("aten::") in _SIZES
 
 
 @dataclass(frozen=True)
 class Dependence:
-    """The sites on which the values of a graph's nodes depend.
+    """The sites on which the values of the nodes of a graph depend.
 
     Parameters
     ----------
     inputs
-        Node -> the modalities and marked edges on whose values it depends.
+        For each node, the modalities and marked edges on whose values it depends.
     sized
         The nodes that depend on the size of an input, such as `zeros(len(x))`.
     """
@@ -186,17 +186,17 @@ def find_dependence(
 ) -> Dependence:
     """Find the inputs on which each node of a graph depends.
 
-    A node that only reads the size of a tensor depends on no value, unless that size itself depends
-    on values, such as the number of elements above zero.
+    A node that only reads the size of a tensor does not depend on its values, unless the size
+    itself does, such as the number of elements above zero.
 
     Parameters
     ----------
     graph
-        As from `joint_graph`.
+        A graph as returned by `joint_graph`.
     modalities
         The names of its placeholders, in order.
     edges
-        Whether marked edges count as sites, like modalities.
+        Whether marked edges count as sites, as modalities do.
     """
     names = iter(modalities)
     inputs: dict[fx.Node, frozenset[str]] = {}
@@ -225,7 +225,7 @@ def _has_data_size(node: fx.Node) -> bool:
 
 
 def meeting_points(graph: fx.Graph, dependence: Dependence) -> Iterator[tuple[fx.Node, list[str]]]:
-    """List the nodes at which modalities first meet, each with the modalities it depends on.
+    """List the nodes at which modalities first meet, each with the modalities on which it depends.
 
     These are the nodes that depend on more modalities than any of their arguments.
 

@@ -1,4 +1,4 @@
-"""The shared forward pass: all conditions of a batch, with every distinct value computed once."""
+"""The shared forward pass: all conditions of a batch, computing every distinct value once."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ Precision = Callable[[], AbstractContextManager[object]]
 
 @dataclass
 class SharedForward:
-    """Runs a network on one batch after the other, each under all conditions.
+    """Runs a network under all conditions, batch by batch.
 
     Parameters
     ----------
     graph
-        As from `influence.engine.sharing.graph.joint_graph`.
+        A graph as returned by `influence.engine.sharing.graph.joint_graph`.
     stages, conditions
-        The stages, one for each of the conditions.
+        The stages of the computation, and the conditions in their order.
     outputs
         The names of the network's outputs and places, in order.
     precision
-        Makes the context in which the network runs, such as `torch.autocast`.
+        Returns the context in which the network runs, such as `torch.autocast`.
     """
 
     graph: fx.GraphModule
@@ -58,7 +58,7 @@ class SharedForward:
     def holds(self, inputs: BatchInputs) -> bool:
         """Return whether the graph is valid for the shapes and the number of these samples.
 
-        A trace records the operators that the network called for the examples. For a larger map, or
+        A trace records the operators that the network calls for example inputs. For larger maps, or
         another number of samples, the network may call others.
         """
         shapes = [x.shape for x in inputs.clean.values()]
@@ -76,7 +76,7 @@ class SharedForward:
         self._modules = [torch.compile(module) for module in self._modules]
 
     def __call__(self, inputs: BatchInputs) -> Iterator[tuple[Condition, dict[str, Tensor]]]:
-        """Yield the outputs, by name, under one condition after the other."""
+        """Yield the outputs by name, under each condition in turn."""
         shapes = [x.shape[1:] for x in inputs.clean.values()]
         if shapes != self._fixed_for:  # once, unless maps change their size between batches
             self._fixed = self._values_of(self.stages.fixed, partial(inputs.head, 1))
@@ -85,13 +85,13 @@ class SharedForward:
         if (stage := self.stages.following).gives:  # computed when a condition first needs it
             values.following = cache(partial(self._values_of, stage, inputs.next_sample))
         for number, condition in enumerate(self.conditions):
-            # The outputs must not be held here while the next stage runs.
+            # No reference to the outputs is kept here while the next stage runs.
             yield condition, self._run(self.stages.conditions[number], values, number)
 
     def _run(
         self, stage: Stage, values: _BatchValues, number: int | None = None
     ) -> dict[str, Tensor]:
-        """Run a stage, compiled if it has a number; add what it gives to the values."""
+        """Run a stage, compiled if it has a number, and add its `gives` to the values."""
         taken = [values.take(value) for value in stage.takes]
         for value in stage.spare:
             values.computed.pop(value, None)
@@ -102,7 +102,7 @@ class SharedForward:
         return dict(zip(self.outputs, outputs, strict=bool(outputs)))
 
     def _values_of(self, stage: Stage, sample: Callable[[], BatchInputs]) -> dict[Value, Tensor]:
-        """Run a stage that takes nothing but inputs on one sample; return what it gives."""
+        """Run a stage that takes only inputs on one sample, and return its `gives`."""
         values = _BatchValues(self.stages, sample())
         self._run(stage, values)
         return values.computed
@@ -110,16 +110,16 @@ class SharedForward:
 
 @dataclass
 class _BatchValues:
-    """The values of one batch that stages take.
+    """The values of one batch that stages take as arguments.
 
     Parameters
     ----------
     stages
-        The stages that take them.
+        The stages of the computation.
     inputs
         The inputs of the batch, clean and muted.
     computed
-        The values that earlier stages gave.
+        The values that earlier stages have returned.
     following
         Returns the clean values of the sample that follows the batch.
     """
@@ -130,7 +130,7 @@ class _BatchValues:
     following: Callable[[], Mapping[Value, Tensor]] = dict
 
     def take(self, value: Value) -> Tensor:
-        """Return a value as a stage takes it, made from a clean one where it has to be."""
+        """Return a value for a stage, made from a clean one under a shuffle or at a muted edge."""
         clean = Value(value.node, CLEAN)
         if (axis := self.stages.axes.get(value)) is not None:
             return self.inputs.of_partners(self.at_hand(clean), self.following()[clean], axis)
@@ -140,7 +140,7 @@ class _BatchValues:
         return self.inputs.replaced(point, mute, self.computed[clean], self.following().get(clean))
 
     def at_hand(self, value: Value) -> Tensor:
-        """Return a value that a stage gave, or that of an input."""
+        """Return a value that a stage has computed, or the tensor of an input."""
         if value in self.computed:
             return self.computed[value]
         for site, mute in value.muted:
@@ -162,7 +162,7 @@ def share(
     network
         In evaluation mode, on its device.
     inputs
-        Two samples; only their shapes matter.
+        Two samples of the shapes to run; their values do not matter.
     conditions
         The full one first.
     meeting

@@ -1,8 +1,8 @@
-"""Stages: the graph of a network, cut into pieces so that every distinct value is computed once.
+"""Stages: the graph of a network, divided such that every distinct value is computed once.
 
-A value is the result of a node under the mutes of the inputs that the node depends on. Conditions
-that agree on these mutes share it. If all these inputs are muted by constants, the value is the
-same for every sample; if all are muted by `shuffle`, it is the clean value of the partner sample.
+A value is the result of a node under given mutes of the inputs on which the node depends.
+Conditions that agree on these mutes share it. If all these inputs are muted by constants, the value
+is the same for every sample; if all are muted by `shuffle`, it is the clean value of the partner.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Key = frozenset[tuple[str, str]]
 """The muted sites, each with its mute."""
 
 CLEAN: Key = frozenset()
-"""The key of a value that no mute changes."""
+"""The key of a value that no mute affects."""
 
 
 class Value(NamedTuple):
-    """The result of a node when the sites in `muted`, all of which it depends on, are replaced."""
+    """The result of a node when the sites in `muted`, on all of which it depends, are replaced."""
 
     node: fx.Node
     muted: Key
@@ -39,7 +39,7 @@ class Value(NamedTuple):
 
 @dataclass(frozen=True)
 class Stage:
-    """A piece of the network's computation.
+    """A part of the network's computation.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ class Stage:
         Called with the number of samples and the values in `takes`. Returns two tuples: the
         network's outputs, and the values in `gives`.
     takes, gives
-        The values that are passed in, and those that are passed on to later stages.
+        The values that are passed in, and those that are returned for later stages.
     spare
-        Values at hand that no later stage takes, so that their memory can be freed.
+        Values that no later stage takes, so that their memory can be freed.
     """
 
     module: fx.GraphModule
@@ -60,23 +60,23 @@ class Stage:
 
 @dataclass(frozen=True)
 class Stages:
-    """The computation of a network under all conditions of a run.
+    """The computation of a network under all conditions of a run, divided into stages.
 
     Parameters
     ----------
     fixed
-        Computes all values that are the same for every sample, on one sample, once a run.
+        Computes the values that are the same for every sample, on one sample, once per run.
     following
-        Computes clean values of the sample that follows the batch, once a batch.
+        Computes clean values of the sample that follows the batch, once per batch.
     conditions
-        One stage for each condition, in order, each run once a batch.
+        One stage for each condition, in order, each run once per batch.
     inputs
-        Placeholder -> modality.
+        For each placeholder its modality.
     axes
-        The values that are the clean ones of the partner sample, with their axis of samples. They
-        are made from the clean values of the batch and those that `following` gives.
+        The values that are clean values of the partner sample, with the index of their axis of
+        samples. They are made from the clean values of the batch and those of `following`.
     points
-        The values by which mutes replace the tensors of edges, with the names of the points.
+        The values with which mutes replace the tensors of edges, with the names of the points.
     """
 
     fixed: Stage
@@ -90,7 +90,7 @@ class Stages:
 def build_stages(
     tapped: TappedGraph, conditions: Sequence[Condition], mutes: Mapping[str, Mute]
 ) -> Stages:
-    """Cut a graph into one stage for each condition, and two that run on a single sample.
+    """Divide a graph into one stage for each condition, and two that run on a single sample.
 
     Parameters
     ----------
@@ -104,14 +104,14 @@ def build_stages(
     Raises
     ------
     InfluenceError
-        If an operator changes a tensor in place that is reused, and torch has no variant of it that
-        makes a new tensor.
+        If an operator changes a reused tensor in place, and torch has no variant of the operator
+        that makes a new tensor.
     """
     return _Builder(tapped.graph, _Values(tapped, mutes)).build(conditions)
 
 
 class _Values:
-    """The values of a graph, and how each of them can be obtained."""
+    """The values of a graph, and the ways in which each can be obtained."""
 
     def __init__(self, tapped: TappedGraph, mutes: Mapping[str, Mute]) -> None:
         self.dependence, self.observed = tapped.dependence, tapped.observed
@@ -124,22 +124,22 @@ class _Values:
 
     def arguments(self, value: Value) -> list[Value]:
         """List the values from which a value is computed."""
-        # A size depends on no input, so that its argument is the clean value, always at hand.
+        # A size depends on no input, so its argument is the clean value, which is always available.
         return [self.restricted(arg, value.muted) for arg in value.node.all_input_nodes]
 
     def restricted(self, node: fx.Node, muted: Key) -> Value:
-        """Return the value of a node when some sites are muted, on not all of which it depends."""
+        """Return the value of a node when sites are muted, reduced to those on which it depends."""
         inputs = self.dependence.inputs[node]
         key = frozenset(pair for pair in muted if pair[0] in inputs)
-        # What replaces the tensor of an edge does not depend on the mutes before it.
+        # The replacement of the tensor of an edge does not depend on the mutes before it.
         return Value(node, _of_edge(node, key) or key)
 
     def replaced(self, value: Value) -> bool:
-        """Return whether a value is what a mute puts in place of the tensor of an edge."""
+        """Return whether a value is the tensor with which a mute replaces that of an edge."""
         return bool(_of_edge(*value))
 
     def fixed(self, value: Value) -> bool:
-        """Return whether a value is the same for every sample: computed on one and expanded."""
+        """Return whether a value is the same for every sample: computed for one, then expanded."""
         node = value.node
         if node.op == "get_attr" or node not in self.observed.shapes[0]:
             return False
@@ -148,28 +148,28 @@ class _Values:
         return self._covered(value, self.constant) and self.axes(node) is not None
 
     def axis(self, value: Value) -> int | None:
-        """Return the axis of samples of a value that is the partner's clean one; else `None`."""
+        """Return the axis of samples of a clean value of the partner; `None` for other values."""
         if not self._covered(value, self.shuffling):
             return None
         axes = self.axes(value.node)
         return axes[0] if axes and len(axes) == 1 else None
 
     def origin(self, value: Value) -> Value:
-        """Return the clean value from which a value is made when it is taken, or the value itself.
+        """Return the clean value from which a stage makes a value, or the value itself.
 
-        A value of the partner is made from it, and so is what replaces the tensor of an edge.
+        Values of the partner and replacements of the tensors of edges are made from clean values.
         """
         made = self.replaced(value) or self.axis(value) is not None
         return Value(value.node, CLEAN) if made else value
 
     def _covered(self, value: Value, mutes: set[str]) -> bool:
-        """Return whether all inputs of a value, and no edge, are muted by some of the mutes."""
+        """Return whether all inputs of a value, and no edge, are muted by the given mutes."""
         inputs = {site for site in self.dependence.inputs[value.node] if not is_edge(site)}
         muted = {site for site, mute in value.muted if mute in mutes}
         return bool(inputs) and muted == inputs and len(value.muted) == len(inputs)
 
     def axes(self, node: fx.Node) -> list[int] | None:
-        """List the axes as long as there are samples; `None` if other lengths change with it."""
+        """List the axes as long as the number of samples; `None` if other lengths vary with it."""
         if node not in self.observed.shapes[0]:
             return None
         one, two = self.observed.shapes[0][node], self.observed.shapes[1][node]
@@ -179,13 +179,13 @@ class _Values:
 
 
 def _of_edge(node: fx.Node, muted: Key) -> Key:
-    """Return the mute of the edge that a node marks; empty if there is none."""
+    """Return the mute of the edge that a node marks; empty for other nodes."""
     site, _ = node.meta.get("edge", ("", ""))
     return frozenset(pair for pair in muted if pair[0] == site)
 
 
 class _Sweep(NamedTuple):
-    """What a stage computes, in the order of the graph, and what it takes from elsewhere."""
+    """The values that a stage computes, in the order of the graph, and those that it takes."""
 
     computed: list[Value]
     taken: list[Value]
@@ -227,8 +227,8 @@ class _Builder:
         )
 
     def _sweep_all(self, outputs: Sequence[Sequence[Value]]) -> list[_Sweep]:
-        """Find what each stage computes and takes, and record what no earlier stage computes."""
-        known: set[Value] = set()  # what an earlier stage computes
+        """Find the values that each stage computes and takes; record those that none computes."""
+        known: set[Value] = set()  # the values that earlier stages compute
 
         def given(value: Value) -> bool:
             fixed, axis = self.values.fixed(value), self.values.axis(value)
@@ -237,7 +237,7 @@ class _Builder:
         sweeps = []
         for wanted in outputs:
             sweep = self._sweep(wanted, given)
-            # Weights are at hand in every stage and are not passed on.
+            # Weights are available in every stage and are not passed on.
             known.update(v for v in sweep.computed if v.node.op != "get_attr")
             for value in sweep.taken:
                 if self.values.replaced(value):
@@ -250,11 +250,11 @@ class _Builder:
         return sweeps
 
     def _alone(self, gives: list[Value]) -> Stage:
-        """Make a stage that runs on one sample, before all others."""
+        """Make a stage that runs on one sample, before all stages of conditions."""
         return self._stage(self._sweep(gives, lambda _: False), gives, [])
 
     def _sweep(self, wanted: Iterable[Value], given: Callable[[Value], bool]) -> _Sweep:
-        """Walk the graph back from the wanted values, as far as values are not given."""
+        """Walk the graph back from the wanted values to values that are given."""
         pending: dict[fx.Node, dict[Value, None]] = {}
         for value in wanted:
             pending.setdefault(value.node, {})[value] = None
@@ -285,7 +285,7 @@ class _Builder:
                 for v in sweep.taken
                 if self.values.fixed(v)
             }
-        # Neither what is passed on nor what came in may be changed in place.
+        # Neither values that are passed on nor those passed in may be changed in place.
         internal = set(sweep.computed).difference(gives)
         for value in sweep.computed:
             arguments = {v.node: made[v] for v in self.values.arguments(value)}
@@ -299,11 +299,11 @@ class _Builder:
         return Stage(fx.GraphModule(self.graph, graph), tuple(sweep.taken), tuple(gives), spare)
 
     def _in_place(self, value: Value, internal: set[Value]) -> bool:
-        """Return whether a change in place reaches nothing but internal values with its key."""
+        """Return whether a change in place affects only internal values with the same key."""
         changed = value.node.args[0]
         assert isinstance(changed, fx.Node), "a change of another argument is refused"
         inputs = self.values.dependence.inputs
-        # With other dependences, one tensor would be changed under several keys.
+        # If dependences differed, one tensor would be changed under several keys.
         return all(
             inputs[node] == inputs[value.node]
             and self.values.restricted(node, value.muted) in internal

@@ -1,4 +1,4 @@
-"""Tapped graph: a network's graph with its edges marked and its features as further outputs."""
+"""Tapped graph: a network's graph with marked edges, and with features as additional outputs."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class TappedGraph:
-    """The graph of a network with some edges marked and features at some places.
+    """The graph of a network with marked edges, and with features at places as outputs.
 
     Parameters
     ----------
     graph
         Takes one tensor for each modality; returns one for each output, then one for each place.
     dependence, observed
-        The dependences of its nodes, and what running it on one and on two samples showed.
+        The dependences of its nodes, and its shapes and shared memory on one and on two samples.
     places
         The names of the places: the points inside the network at which features are compared.
     """
@@ -68,9 +68,9 @@ class TappedGraph:
         network
             The network of the graph.
         inputs
-            Modality -> tensor.
+            For each modality its tensor.
         replaced
-            Point of an edge -> the tensor that replaces it.
+            For each replaced point of an edge the new tensor.
 
         Returns
         -------
@@ -100,23 +100,23 @@ class _Tapping(fx.Interpreter):
         if "edge" in n.meta:
             _, point = n.meta["edge"]
             result = self.replaced.get(point, result)
-            self.seen[point] = result.clone()  # what follows may change it in place
+            self.seen[point] = result.clone()  # later nodes may change it in place
         return result
 
 
 def tap_graph(
     network: JointNetwork, inputs: BatchInputs, edges: Mapping[str, str], meeting: str
 ) -> TappedGraph:
-    """Build the graph of a network, with edges marked and features as further outputs.
+    """Build the graph of a network, with marked edges and features as additional outputs.
 
     Parameters
     ----------
     network
         In evaluation mode, on its device.
     inputs
-        Two samples; only their shapes matter.
+        Two samples of the shapes to run; their values do not matter.
     edges
-        Site -> module path.
+        For each site its module path.
     meeting
         As for `find_places`.
 
@@ -147,11 +147,11 @@ def tap_graph(
 
 
 MOST_PLACES = 8
-"""The number of meetings of modalities at which features are taken; further ones are left out."""
+"""The largest number of meetings of modalities at which features are kept; others are skipped."""
 
 
 def mark_edges(graph: fx.GraphModule, edges: Mapping[str, str]) -> None:
-    """Insert a marker after every tensor that leaves one of some modules.
+    """Insert a marker after every tensor that leaves one of the given modules.
 
     A marker is a node that returns its argument. Its `meta["edge"]` holds the site and the name of
     the point.
@@ -159,14 +159,14 @@ def mark_edges(graph: fx.GraphModule, edges: Mapping[str, str]) -> None:
     Parameters
     ----------
     graph
-        As from `joint_graph`; changed in place.
+        A graph as returned by `joint_graph`; changed in place.
     edges
-        Site -> module path.
+        For each site its module path.
 
     Raises
     ------
     InfluenceError
-        If there is no such module, or no output depends on a tensor that it returns.
+        If a module does not exist, or no output depends on a tensor that it returns.
     """
     needed = _needed(graph.graph)
     for site, path in edges.items():
@@ -196,22 +196,22 @@ def _same(values: Tensor) -> Tensor:
 def find_places(
     graph: fx.Graph, dependence: Dependence, modalities: Sequence[str], meeting: str
 ) -> dict[str, fx.Node]:
-    """Find the tensors at which features with and without muted inputs are compared.
+    """Find the tensors at which features of muted inputs are compared with those of the data.
 
     Parameters
     ----------
     graph, dependence
-        As from `joint_graph`, with its edges marked, and `find_dependence`.
+        Results of `joint_graph`, with edges marked by `mark_edges`, and of `find_dependence`.
     modalities
         The names of the network's inputs.
     meeting
-        ``auto`` for the tensors in which modalities first meet and those of the edges, ``off`` for
-        none, or the path of a module whose results are taken.
+        ``auto``: the tensors in which modalities first meet and those of the edges; ``off``: none;
+        or the path of a module, whose results are used.
 
     Returns
     -------
     dict
-        Name of the place -> node.
+        For each name of a place its node.
     """
     if meeting == "off":
         return {}
@@ -229,7 +229,7 @@ def find_places(
 
 
 def add_places(graph: fx.GraphModule, places: Mapping[str, fx.Node]) -> None:
-    """Add the features at some places, from `pool_channels`, to a graph's outputs."""
+    """Add the features at given places, averaged by `pool_channels`, to a graph's outputs."""
     (output,) = graph.graph.find_nodes(op="output")
     features = []
     for node in places.values():
@@ -261,7 +261,7 @@ def _paths(graph: fx.Graph) -> list[str]:
 
 
 def results_of(graph: fx.Graph, path: str) -> list[fx.Node]:
-    """List the nodes of a module whose value is used outside of it, in order."""
+    """List, in order, the nodes of a module whose values are used outside the module."""
     return [
         node
         for node in graph.nodes
@@ -281,9 +281,9 @@ def _needed(graph: fx.Graph) -> set[fx.Node]:
 
 
 def meetings(network: JointNetwork, inputs: BatchInputs) -> Iterator[str]:
-    """Describe, one a line, where modalities first meet and which edges lead there.
+    """Report, one line each, where modalities first meet and which edges lead there.
 
-    Parameters are those of `tap_graph`.
+    The parameters are those of `tap_graph`.
     """
     graph = joint_graph(network, inputs.clean).graph
     dependence = find_dependence(graph, list(inputs.clean))
@@ -296,15 +296,15 @@ def meetings(network: JointNetwork, inputs: BatchInputs) -> Iterator[str]:
 def candidate_edges(
     graph: fx.Graph, dependence: Dependence
 ) -> Iterator[tuple[str, list[str], str]]:
-    """List the modules that are worth muting: the last before their modality meets another.
+    """List the modules that are worth muting: the last ones before their modality meets another.
 
     In a network of one modality these are its outermost modules.
 
     Yields
     ------
     tuple
-        The path of the module, the modalities that its results depend on, and the node where they
-        meet others.
+        The path of the module, the modalities on which its results depend, and the node at which
+        these meet other modalities.
     """
     met = [node for node, _ in meeting_points(graph, dependence)]
     if not met:
@@ -324,7 +324,7 @@ def candidate_edges(
 def _last_module(
     graph: fx.Graph, node: fx.Node, dependence: Dependence
 ) -> tuple[str, list[str]] | None:
-    """Walk back to a module that returns this tensor and depends on no other modality."""
+    """Walk back to a module that returns this tensor and depends on the same modalities only."""
     while node.op == "call_function":
         for path in _modules_of(node):
             within = [n for n in graph.nodes if path in _modules_of(n)]
