@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from influence.mutes.optimal import learn_optimal, with_optimal
     from influence.network.checkpoints import export_checkpoint, load_checkpoint
     from influence.network.joint_network import JointNetwork, Modality, Output
-    from influence.results.run import Run, read_run
+    from influence.results.run_directory import Run, read_run
     from influence.runtime.execution import Execution
     from influence.statistics.bootstrap import Resampling
 
@@ -49,13 +49,13 @@ _HOMES = {
     "Modality": "network.joint_network",
     "Output": "network.joint_network",
     "Resampling": "statistics.bootstrap",
-    "Run": "results.run",
+    "Run": "results.run_directory",
     "export_checkpoint": "network.checkpoints",
     "learn_optimal": "mutes.optimal",
     "load_checkpoint": "network.checkpoints",
     "measure": "measurement.pipeline",
     "metric": "metrics.decorator",
-    "read_run": "results.run",
+    "read_run": "results.run_directory",
     "with_optimal": "mutes.optimal",
     "write_evaluation_file": "data.evaluation_file",
 }

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from influence.analysis.omega import Subject, influence_frame, performance_frame
 from influence.metrics.registry import METRICS
 from influence.plan.setups import FULL, NO_MUTE, Condition
-from influence.results.run import Run
+from influence.results.run_directory import Run
 from influence.results.tables import empty_table
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import RowKey, Rows

@@ -164,9 +164,9 @@ def test_models_import_neither_the_library_nor_experiments() -> None:
     [
         ("influence.analysis.omega", "influence.measurement.pipeline"),
         ("influence.display.table", "influence.cli.table"),
-        ("influence.statistics.rows", "influence.results.run"),
+        ("influence.statistics.rows", "influence.results.run_directory"),
         ("influence.metrics.metric", "influence.engine.runner"),
-        ("influence.engine.runner", "influence.results.run"),  # one layer, two packages
+        ("influence.engine.runner", "influence.results.run_directory"),  # one layer, two packages
     ],
 )
 def test_a_reversed_arrow_is_found(graph: Graph, name: str, other: str) -> None:

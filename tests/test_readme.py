@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import influence
-from influence.results.run import Run
+from influence.results.run_directory import Run
 
 ROOT = Path(__file__).parents[1]
 SECTION = "## Networks of other builds\n"

@@ -28,7 +28,7 @@ from experiments.benchmarks.subject import (
 )
 from influence.errors import InfluenceError
 from influence.network.joint_network import JointNetwork, Modality
-from influence.results.run import Run
+from influence.results.run_directory import Run
 
 __all__ = [
     "TOLERANCE",

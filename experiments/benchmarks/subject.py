@@ -28,7 +28,7 @@ from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
 from influence.measurement.pipeline import measure
 from influence.network.checkpoints import export_checkpoint, load_checkpoint
 from influence.network.joint_network import JointNetwork, Modality, Output
-from influence.results.run import Run
+from influence.results.run_directory import Run
 
 __all__ = [
     "SOURCES",

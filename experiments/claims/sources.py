@@ -21,7 +21,7 @@ from influence.display.notation import display_of
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.metrics.registry import METRICS
-from influence.results.run import read_rows
+from influence.results.run_directory import read_rows
 from influence.results.tables import read_table
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import Rows, match_samples

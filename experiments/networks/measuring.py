@@ -26,7 +26,7 @@ from influence.analysis.comparison import COMPARISON_COLUMNS, compare
 from influence.errors import InfluenceError, unknown
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork, Modality, Output
-from influence.results.run import Run, read_run
+from influence.results.run_directory import Run, read_run
 from influence.results.tables import read_table
 
 __all__ = [

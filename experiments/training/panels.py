@@ -17,7 +17,7 @@ from influence.display.plots.maps import draw_maps
 from influence.display.plots.style import save_figure
 from influence.errors import InfluenceError
 from influence.network.checkpoints import load_checkpoint
-from influence.results.run import read_run
+from influence.results.run_directory import read_run
 from influence.results.selection import extreme_samples
 from influence.samples.maps import Effect
 from influence.samples.rerun import open_rerun

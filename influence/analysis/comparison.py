@@ -25,7 +25,7 @@ from influence.analysis.stored_run import find_subjects, read_measured, tabled_c
 from influence.errors import InfluenceError, unknown
 from influence.metrics.registry import Wanted
 from influence.plan.setups import FULL, NO_MUTE, Condition
-from influence.results.run import Run
+from influence.results.run_directory import Run
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import RowKey, Rows, Sums, full_key, match_samples
 

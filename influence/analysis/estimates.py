@@ -20,7 +20,7 @@ from scipy import stats
 from influence.analysis.omega import Subject, list_cells, make_table
 from influence.analysis.stored_run import find_subjects, read_measured, tabled_conditions
 from influence.metrics.registry import Wanted
-from influence.results.run import Run, read_run
+from influence.results.run_directory import Run, read_run
 from influence.results.selection import named
 from influence.results.tables import read_tables
 from influence.statistics.bootstrap import Resampling

@@ -16,7 +16,7 @@ from influence.errors import InfluenceError, unknown
 from influence.metrics.metric import Metric
 from influence.metrics.registry import METRICS, Wanted, find_metrics, find_stateful
 from influence.plan.setups import Condition
-from influence.results.run import Run
+from influence.results.run_directory import Run
 from influence.runtime.records import Record, read_record
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import Rows

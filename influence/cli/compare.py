@@ -34,7 +34,7 @@ def compare(
     from influence.analysis.comparison import compare as compare_runs
     from influence.analysis.comparison import data_notes
     from influence.display.tables.comparison import comparison_table
-    from influence.results.run import read_run
+    from influence.results.run_directory import read_run
 
     if not run_b and not pairs:
         raise click.UsageError("Name a second run, or two networks of this one by --pair A=B.")

@@ -25,7 +25,7 @@ from influence.measurement.training import Constants, learn_lacking, open_traini
 from influence.metrics.registry import Wanted
 from influence.metrics.slices import parse_levels
 from influence.network.joint_network import JointNetwork
-from influence.results.run import Run, check_free, check_writable
+from influence.results.run_directory import Run, check_free, check_writable
 from influence.runtime.execution import Execution, Session, choose_device, progress_bar
 from influence.runtime.processes import Processes, process_device
 from influence.runtime.renames import moved_into_record

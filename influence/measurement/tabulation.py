@@ -35,7 +35,8 @@ def tabulate(
     groups: Sequence[str] = (),
     interactions: bool = False,
 ) -> dict[str, pd.DataFrame]:
-    """Compute the tables of a run, by the names of the fields of `influence.results.run.Run`.
+    """Compute the tables of a run, by the names of the fields of
+    `influence.results.run_directory.Run`.
 
     Parameters
     ----------

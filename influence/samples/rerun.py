@@ -19,7 +19,7 @@ from influence.display.gallery import Exhibit, Gallery, make_gallery
 from influence.errors import InfluenceError
 from influence.mutes.optimal import with_optimal
 from influence.network.joint_network import JointNetwork
-from influence.results.run import Run, read_run
+from influence.results.run_directory import Run, read_run
 from influence.results.sample_maps import SampleMaps
 from influence.results.selection import extreme_samples, named
 from influence.runtime.records import Record, read_record
@@ -74,7 +74,7 @@ def open_rerun(
     directory
         The directory of the run, for messages.
     run
-        The run, as `influence.results.run.read_run` reads it.
+        The run, as `influence.results.run_directory.read_run` reads it.
     network, data
         One of the networks that were measured, and the data.
 

@@ -20,7 +20,7 @@ from experiments.claims.study import CLAIMS_COLUMNS, JUDGED_COLUMNS, write_study
 from experiments.sweep.study import CONDITIONS, Member, Sweep
 from influence.errors import InfluenceError
 from influence.plan.setups import FULL, NO_MUTE, Condition
-from influence.results.run import write_rows
+from influence.results.run_directory import write_rows
 from influence.statistics.rows import RowKey, Rows
 
 SAMPLES = 24

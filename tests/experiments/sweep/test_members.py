@@ -30,7 +30,7 @@ from experiments.training.report_tables import METRICS
 from experiments.training.single_task import predict_split
 from experiments.training.study import load_split
 from influence.errors import InfluenceError
-from influence.results.run import read_run
+from influence.results.run_directory import read_run
 
 
 def test_published_weights_are_those_trained(sweep: Sweep) -> None:

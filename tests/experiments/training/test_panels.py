@@ -23,7 +23,7 @@ from influence.display.plots.maps import draw_maps
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.network.checkpoints import export_checkpoint, load_checkpoint
-from influence.results.run import read_run
+from influence.results.run_directory import read_run
 from influence.results.sample_maps import SampleMaps
 from influence.results.selection import extreme_samples
 from tests.toy import toy, write_toy_file

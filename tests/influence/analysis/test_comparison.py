@@ -13,7 +13,7 @@ from scipy import stats
 from influence.analysis.comparison import COMPARISON_COLUMNS, compare, data_notes, draw_pair
 from influence.errors import InfluenceError
 from influence.metrics.registry import METRICS
-from influence.results.run import Run
+from influence.results.run_directory import Run
 from influence.statistics.bootstrap import Resampling, holm
 from influence.statistics.rows import Rows
 from tests.runs_of_rows import Array, accuracy_rows, depth_rows, error_rows, run_of

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork, Modality
-from influence.results.run import Run
+from influence.results.run_directory import Run
 from influence.results.tables import INTERACTIONS_COLUMNS
 from influence.statistics.coalitions import KINDS
 from tests.toy import CLASSES, toy, write_toy_file

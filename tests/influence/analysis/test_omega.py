@@ -25,7 +25,7 @@ from influence.measurement.pipeline import Checkpointing, measure
 from influence.metrics.labels import CLASS_COUNTS, MEAN_IOU
 from influence.network.joint_network import JointNetwork
 from influence.plan.setups import Condition
-from influence.results.run import Run, read_run
+from influence.results.run_directory import Run, read_run
 from influence.runtime.processes import Processes
 from influence.statistics.bootstrap import Resampling, holm
 from influence.statistics.rows import RowKey, Rows, Sums

@@ -13,7 +13,7 @@ from influence.analysis.estimates import estimate_runs
 from influence.analysis.power import POWER_COLUMNS, detectable_omega, needed_samples, plan_samples
 from influence.errors import InfluenceError
 from influence.metrics.registry import METRICS
-from influence.results.run import Run
+from influence.results.run_directory import Run
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import Rows
 from tests.runs_of_rows import accuracy_rows, error_rows, run_of

@@ -10,7 +10,7 @@ from scipy import stats
 from influence.analysis.estimates import Estimates, estimate_runs, estimate_table
 from influence.analysis.seeds import SEEDS_COLUMNS, aggregate_seeds
 from influence.errors import InfluenceError
-from influence.results.run import Run
+from influence.results.run_directory import Run
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import Rows
 from tests.runs_of_rows import Array, error_rows, run_of

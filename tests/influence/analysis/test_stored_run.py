@@ -13,7 +13,7 @@ from influence.analysis.stored_run import find_subjects, read_measured
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork
-from influence.results.run import Run, read_run
+from influence.results.run_directory import Run, read_run
 from influence.statistics.bootstrap import Resampling
 from tests.toy import Toy, joint
 

@@ -13,7 +13,7 @@ from influence.cli import main
 from influence.display.table import FORMATS, format_table
 from influence.display.tables.comparison import comparison_table
 from influence.measurement.pipeline import measure
-from influence.results.run import read_run
+from influence.results.run_directory import read_run
 from tests.toy import Toy, joint, write_toy_file
 
 

@@ -11,7 +11,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from influence.cli import main
-from influence.results.run import read_run
+from influence.results.run_directory import read_run
 from influence.results.selection import extreme_samples
 from influence.samples.maps import Effect, map_samples
 from tests.toy import Toy, toy, write_toy_file

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import torch
 
-from influence.results.run import read_run
+from influence.results.run_directory import read_run
 from tests.toy import Toy, toy_arrays, write_toy_file
 
 ROOT = Path(__file__).parents[3]

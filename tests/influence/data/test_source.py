@@ -18,7 +18,7 @@ from influence.data.evaluation_file import EvaluationFile
 from influence.data.source import BatchStream, find_groups, open_data
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
-from influence.results.run import Run
+from influence.results.run_directory import Run
 from influence.statistics.bootstrap import holm
 from tests.toy import batches, toy, toy_arrays, write_toy_file
 

@@ -17,7 +17,7 @@ from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.network.checkpoints import export_checkpoint, load_checkpoint
 from influence.network.joint_network import JointNetwork
-from influence.results.run import Run
+from influence.results.run_directory import Run
 from influence.runtime.execution import Execution
 
 SITES = ("x", "y", "edge:left", "edge:right.0", "edge:twin")

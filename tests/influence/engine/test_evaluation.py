@@ -30,7 +30,7 @@ from influence.mutes.registry import parse_mutes
 from influence.network.checkpoints import export_checkpoint, load_checkpoint
 from influence.network.joint_network import JointNetwork, Modality, Output
 from influence.plan.plan import Plan
-from influence.results.run import Run, read_run
+from influence.results.run_directory import Run, read_run
 from influence.results.tables import SAMPLES_COLUMNS
 from influence.runtime.execution import Execution, Session, choose_device
 from influence.runtime.shards import ShardStore

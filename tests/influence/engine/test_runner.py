@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork
-from influence.results.run import Run
+from influence.results.run_directory import Run
 from tests.toy import Toy, joint, toy, toy_arrays, write_toy_file
 
 

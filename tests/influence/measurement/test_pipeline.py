@@ -18,7 +18,7 @@ from influence.errors import InfluenceError
 from influence.measurement.pipeline import Checkpointing, measure
 from influence.mutes.optimal import learn_optimal, with_optimal
 from influence.network.joint_network import JointNetwork, Modality, Output
-from influence.results.run import Run
+from influence.results.run_directory import Run
 from influence.runtime.execution import Execution
 from tests.toy import CLASSES, Toy, batches, joint, toy, toy_arrays, write_toy_file
 

@@ -19,7 +19,7 @@ from influence.metrics.change import CHANGE_METRICS
 from influence.metrics.metric import Prediction
 from influence.metrics.registry import METRICS
 from influence.network.joint_network import JointNetwork, Modality, Output
-from influence.results.run import Run
+from influence.results.run_directory import Run
 from influence.runtime.execution import Execution
 from tests.toy import Toy, batches, joint, toy, toy_arrays, write_toy_file
 

@@ -30,7 +30,7 @@ from influence.metrics.slices import (
     parse_levels,
 )
 from influence.network.joint_network import JointNetwork, Output
-from influence.results.run import Run
+from influence.results.run_directory import Run
 from influence.runtime.execution import Execution
 from tests.own_metrics import own_mae
 from tests.toy import Toy, joint, toy, toy_arrays, write_toy_file

@@ -18,7 +18,7 @@ import pytest
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.plan.setups import FULL, NO_MUTE, Condition
-from influence.results.run import (
+from influence.results.run_directory import (
     Run,
     check_free,
     check_writable,
