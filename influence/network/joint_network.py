@@ -20,7 +20,13 @@ __all__ = ["FACTS", "KINDS", "Call", "JointNetwork", "Modality", "Output", "read
 FACTS = "influence.json"
 """The file inside a checkpoint that holds the facts of its network."""
 
-KINDS = ("depth", "probabilities", "logits", "image", "vector", "other")
+KINDS = (
+    *("depth", "probabilities", "logits", "image", "vector", "other"),
+    *("tokens", "categories", "points", "mask", "multilabel", "boxes", "text"),
+)
+"""What an input or output holds: mutes and default metrics depend on it."""
+ROLES = ("source", "context")
+RESIZES = ("", "nearest", "bilinear")
 Call = Literal["positional", "keyword", "mapping", "tuple", "channels"]
 
 
@@ -61,6 +67,23 @@ class Modality:
         The mute, such as ``zero``, with which the network was trained on samples that lack this
         input; empty if it never lacked. The network knows this mute, so its features under it
         count as features of data.
+    role
+        ``source``: muted and reported; ``context``: passed to the network as it is, such as camera
+        intrinsics, lengths or a prompt. A context may be one value for a whole batch, and need not
+        be a tensor.
+    tensors
+        The names of its tensors in the data, which are muted together; by default `name` alone.
+    path
+        Where its tensor lies in nested inputs: ``img.rgb`` for ``inputs["img"]["rgb"]``.
+    slice
+        ``(axis, start, stop)``: the part of a tensor that it is, such as ``(1, 6, None)`` for
+        places 6 to the end of axis 1. `tensors` or `path` names the tensor.
+    moves_with
+        Names of further tensors that belong to it, such as its lengths. They are exchanged with it
+        under a shuffle, and emptied with it.
+    pad, keep, mask
+        For tokens: the id of padding; ids that no mute replaces, such as that of an image token;
+        and the id of the mask token.
     """
 
     name: _Text
@@ -71,6 +94,14 @@ class Modality:
     std: _Numbers | None = None
     optimal: _Numbers | None = None
     missing: _Text = ""
+    role: _Text = "source"
+    tensors: tuple[_Text, ...] = ()
+    path: _Text = ""
+    slice: tuple[int, int, int | None] | None = None
+    moves_with: tuple[_Text, ...] = ()
+    pad: int = 0
+    keep: tuple[int, ...] = ()
+    mask: int | None = None
 
     def fits(self, shape: Sequence[object]) -> bool:
         """Return whether samples of a shape fit the declared one; a length that is no int may."""
@@ -95,11 +126,25 @@ class Output:
         One of `KINDS`. Default metrics depend on it.
     classes
         The names of the classes, in the order of their labels.
+    pick
+        Where the prediction is in what the network returns: a key, an attribute or an index, joined
+        by dots, such as ``logits`` or ``heads.0``. By default the output's name, or its place.
+    resize
+        ``nearest`` or ``bilinear``: resize the prediction to the height and width of the truth.
+    ignore
+        The label or value in the ground truth that means 'no ground truth'.
+    range
+        Least and greatest valid value, such as ``(0, 255)``; predictions are clamped to it before
+        they are scored, and ``psnr`` takes its peak from it.
     """
 
     name: _Text
     kind: _Text = "other"
     classes: tuple[str, ...] = ()
+    pick: str | int | None = None
+    resize: _Text = ""
+    ignore: float | None = None
+    range: tuple[float, float] | None = None
 
 
 class JointNetwork:
