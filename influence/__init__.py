@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from influence.data.evaluation_file import write_evaluation_file
+    from influence.data.evaluation_writer import write_evaluation_file
     from influence.errors import InfluenceError
     from influence.measurement.pipeline import Checkpointing, measure
     from influence.metrics.decorator import metric
@@ -36,6 +36,7 @@ __all__ = [
     "load_checkpoint",
     "measure",
     "metric",
+    "mute",
     "read_run",
     "with_optimal",
     "write_evaluation_file",
@@ -55,9 +56,10 @@ _HOMES = {
     "load_checkpoint": "network.checkpoints",
     "measure": "measurement.pipeline",
     "metric": "metrics.decorator",
+    "mute": "mutes.mute",
     "read_run": "results.run_directory",
     "with_optimal": "mutes.optimal",
-    "write_evaluation_file": "data.evaluation_file",
+    "write_evaluation_file": "data.evaluation_writer",
 }
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from influence.data.dataset import Sample
+from influence.data.dataset import Batch
 from influence.data.evaluation_file import EvaluationFile
 from influence.network.joint_network import JointNetwork
 from tests.toy import toy, write_toy_file
@@ -28,11 +30,11 @@ def net() -> JointNetwork:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The positions of the samples that are read from evaluation files, in order."""
     found: list[int] = []
-    plain = EvaluationFile.__getitem__
+    plain = EvaluationFile.read
 
-    def counted(self: EvaluationFile, index: int) -> Sample:
-        found.append(index)
-        return plain(self, index)
+    def counted(self: EvaluationFile, indices: NDArray[np.int64]) -> Batch:
+        found.extend(indices.tolist())
+        return plain(self, indices)
 
-    monkeypatch.setattr(EvaluationFile, "__getitem__", counted)
+    monkeypatch.setattr(EvaluationFile, "read", counted)
     return found

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from influence.data.dataset import Field
-from influence.data.evaluation_file import write_evaluation_file
+from influence.data.evaluation_writer import write_evaluation_file
 from influence.metrics.metric import Metric, Prediction
 from influence.network.joint_network import JointNetwork, Modality, Output
 

@@ -23,8 +23,10 @@ from torch.utils.data import DataLoader
 
 from experiments.benchmarks.scores import metrics_of
 from experiments.training.evaluation_data import quantise
-from influence.data.dataset import EvaluationSet, Field, MemorySet, Sample, collate
-from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
+from influence.data.dataset import EvaluationSet, Field
+from influence.data.evaluation_file import EvaluationFile
+from influence.data.evaluation_writer import write_evaluation_file
+from influence.data.memory import MemorySet
 from influence.measurement.pipeline import measure
 from influence.network.checkpoints import export_checkpoint, load_checkpoint
 from influence.network.joint_network import JointNetwork, Modality, Output

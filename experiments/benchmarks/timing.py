@@ -26,7 +26,7 @@ from influence.engine.sharing.costs import count_costs
 from influence.engine.sharing.shared_forward import SharedForward, share
 from influence.metrics.metric import Prediction
 from influence.metrics.registry import find_metrics
-from influence.mutes.mute import BatchInputs
+from influence.mutes.batch_inputs import BatchInputs
 from influence.mutes.registry import parse_mutes
 from influence.plan.plan import Plan
 from influence.plan.setups import Condition

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from experiments.datasets.sample import IGNORE
 from experiments.training.single_task import predict_split
 from experiments.training.study import SplitArrays, Study, load_split
-from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
+from influence.data.evaluation_file import EvaluationFile
+from influence.data.evaluation_writer import write_evaluation_file
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork, Modality, Output
 from influence.plan.setups import NO_MUTE

@@ -20,8 +20,13 @@ __all__ = ["measure"]
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The run directory.")
 @options.network
 @click.option(
-    "--mute", default="zero,mean", show_default=True, help="Mutes, joined by commas; panel for all."
+    "--mute",
+    default="",
+    show_default="zero,mean; empty for tokens, mode for categories",
+    help="Mutes, joined by commas; panel for all; module:name for your own.",
 )
+@options.pairs("--field", "fields", form="inputs/name=path", metavar="NAME=PATH",
+               help="Where a part of a loader's batch lies: inputs/rgb=0, targets/label=y.class, ids=name.")  # fmt: skip
 @options.pairs("--metric", "metrics", form="output=metric,...", metavar="OUTPUT=NAME,...",
                help="Metrics or sets of them; module:name for metrics of your own.")  # fmt: skip
 @click.option("--by", "levels", default="", metavar="LEVEL,...",
@@ -53,7 +58,7 @@ __all__ = ["measure"]
     help="Where to measure how far a muted input is from the data; auto: where inputs first meet.",
 )
 @options.device
-@options.batch_size(16)
+@options.batch_size(None, "16, more of small samples")
 @options.workers
 @click.option("--amp", default="off", show_default=True, type=click.Choice(["off", "bf16", "fp16"]))
 @click.option("--compile", is_flag=True, help="Compile the network; pays on long runs.")
@@ -94,6 +99,7 @@ def measure(
     out: Path,
     mute: str,
     metrics: list[tuple[str, str]],
+    fields: list[tuple[str, str]],
     training: str | None,
     resume: bool,
     **asked: Any,
@@ -127,7 +133,8 @@ def measure(
             options.load_networks(paths, network),
             options.read_data(data),
             metrics=by_output or None,
-            mutes=options.split(mute),
+            mutes=options.split(mute) or None,
+            fields=dict(fields) or None,
             execution=execution,
             resampling=resampling,
             training=options.read_data(training) if training else None,

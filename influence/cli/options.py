@@ -49,10 +49,10 @@ seed = click.option("--seed", default=0, show_default=True, type=click.IntRange(
 limit = click.option("--limit", type=click.IntRange(min=1), help="Use only the first samples.")
 
 
-def batch_size(default: int) -> Callable[[C], C]:
+def batch_size(default: int | None, shown: str = "") -> Callable[[C], C]:
     """Declare ``--batch-size`` with a default."""
     size = click.IntRange(min=1)
-    return click.option("--batch-size", default=default, show_default=True, type=size,
+    return click.option("--batch-size", default=default, show_default=shown or True, type=size,
                         help="Samples that are run together.")  # fmt: skip
 
 

@@ -110,7 +110,7 @@ def _computation_lines(net: JointNetwork, shapes: Mapping[str, tuple[int, ...]])
 
     from influence.engine.sharing.costs import count_costs
     from influence.engine.sharing.tapped_graph import meetings
-    from influence.mutes.mute import BatchInputs
+    from influence.mutes.batch_inputs import BatchInputs
     from influence.mutes.registry import MUTES
     from influence.plan.setups import FULL, NO_MUTE, Condition, choose_setups
 

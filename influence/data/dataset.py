@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -12,19 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from influence.errors import InfluenceError
+from influence.runtime.values import Values, each_tensor, join, take
 
-__all__ = [
-    "Batch",
-    "DataFacts",
-    "EvaluationSet",
-    "Field",
-    "MemorySet",
-    "Sample",
-    "check_batch",
-    "collate",
-    "floating",
-    "group_numbers",
-]
+__all__ = ["Batch", "DataFacts", "EvaluationSet", "Field", "floating", "group_numbers"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +39,10 @@ class Field:
         The names of the classes, in the order of their labels.
     mean, std
         Mean and standard deviation of each channel over the training set.
+    ragged
+        Whether samples differ in shape, or are no tensors; `shape` is then empty.
+    texts
+        Whether samples are texts.
     """
 
     shape: tuple[int, ...]
@@ -61,6 +55,21 @@ class Field:
     classes: tuple[str, ...] = ()
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    ragged: bool = False
+    texts: bool = False
+
+    @classmethod
+    def of(cls, values: Values) -> Field:
+        """Describe values in memory.
+
+        >>> Field.of(torch.zeros(2, 3)).shape, Field.of(["a", "b"]).ragged
+        ((3,), True)
+        """
+        if isinstance(values, list):
+            texts = all(isinstance(value, str) for value in values)
+            return cls((), False, ragged=True, texts=texts)
+        numbers = values.is_floating_point() or values.is_complex()
+        return cls(tuple(values.shape[1:]), not numbers)
 
     @property
     def holds_labels(self) -> bool:
@@ -90,24 +99,15 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One decoded sample: its index, floating-point inputs, and targets as of `Field.decode`."""
-
-    index: int
-    inputs: Mapping[str, Tensor]
-    targets: Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
 class Batch:
-    """Several samples, stacked.
+    """Several samples.
 
     Parameters
     ----------
     indices
         The indices of the samples in the data set.
     inputs, targets
-        One tensor a name, samples first.
+        For each name a tensor with samples first, or a list with one entry a sample.
     ids, groups
         The names of the samples, and their groups if they have any.
     partners
@@ -116,39 +116,54 @@ class Batch:
     tied
         For each sample the id of the first one on its cycle, for samples of a stream that exchange
         their inputs inside a batch; see `influence.data.loader.exchange_in_pairs`.
+    shared
+        Inputs that are one value for the whole batch.
+    exchanged
+        The inputs of the partner of each sample, where the samples of a batch are not chosen such
+        that the batch holds them.
     """
 
     indices: NDArray[np.int64]
-    inputs: dict[str, Tensor]
-    targets: dict[str, Tensor]
+    inputs: dict[str, Values]
+    targets: dict[str, Values]
     ids: Sequence[str] = ()
     groups: Sequence[Any] | None = None
     partners: NDArray[np.int64] | None = None
     tied: Sequence[str] | None = None
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    exchanged: Mapping[str, Values] | None = None
 
     @classmethod
     def join(cls, one: Batch, other: Batch) -> Batch:
         """Concatenate two batches that both have groups or both have none."""
         inputs, targets = (
-            {n: torch.cat([x, second[n]]) for n, x in first.items()}
+            {n: join([x, second[n]]) for n, x in first.items()}
             for first, second in ((one.inputs, other.inputs), (one.targets, other.targets))
         )
         groups = None if one.groups is None else [*one.groups, *(other.groups or ())]
         indices = np.concatenate([one.indices, other.indices])
-        return cls(indices, inputs, targets, [*one.ids, *other.ids], groups)
+        ids = [*one.ids, *other.ids]
+        return cls(indices, inputs, targets, ids, groups, shared=one.shared)
 
     def part(self, some: slice) -> Batch:
         """Return the batch of some of the samples, without partners."""
         groups = None if self.groups is None else self.groups[some]
-        inputs, targets = self._apply(lambda x: x[some])
-        return Batch(self.indices[some], inputs, targets, self.ids[some], groups)
+        inputs, targets = self._apply(lambda x: take(x, some))
+        return Batch(
+            self.indices[some], inputs, targets, self.ids[some], groups, shared=self.shared
+        )
 
     def pin_memory(self) -> Batch:
         """Return the batch in page-locked memory, from which copies to a GPU are asynchronous."""
-        inputs, targets = self._apply(Tensor.pin_memory)
+        inputs, targets = self._apply(lambda x: each_tensor(x, Tensor.pin_memory))
         return replace(self, inputs=inputs, targets=targets)
 
-    def _apply(self, change: Callable[[Tensor], Tensor]) -> Iterator[dict[str, Tensor]]:
+    @property
+    def shown(self) -> dict[str, Any]:
+        """All inputs: those of each sample, and those of the whole batch."""
+        return {**self.inputs, **self.shared}
+
+    def _apply(self, change: Callable[[Values], Values]) -> Iterator[dict[str, Values]]:
         for part in (self.inputs, self.targets):
             yield {name: change(x) for name, x in part.items()}
 
@@ -172,96 +187,27 @@ class DataFacts(Protocol):
 
 
 class EvaluationSet(DataFacts, Protocol):
-    """A data set with random access to decoded samples, and their ids and groups."""
+    """A data set with random access to samples, and their ids and groups."""
 
     @property
     def ids(self) -> Sequence[str]: ...
     @property
     def groups(self) -> NDArray[Any] | None: ...
-    def __len__(self) -> int: ...
+    @property
+    def given(self) -> Sequence[NDArray[np.int64]] | None:
+        """The indices of the samples of each batch as it was given; None for data without batches.
 
-    def __getitem__(self, index: int) -> Sample: ...
-
-
-@dataclass(frozen=True)
-class MemorySet:
-    """A data set in memory, collected from an iterable of batches.
-
-    Labels below zero and values that are NaN mean 'no ground truth'.
-
-    Examples
-    --------
-    >>> batches = [({"x": torch.zeros(2, 3)}, {"y": torch.zeros(2)})]
-    >>> len(MemorySet.collect(batches))
-    2
-    """
-
-    inputs: Mapping[str, Field]
-    targets: Mapping[str, Field]
-    data: Mapping[str, Mapping[str, Tensor]] = field(repr=False)
-    name: str = "data"
-    source: str = "the data given"
-    sha256: str = ""
-    groups: NDArray[Any] | None = None
-
-    @classmethod
-    def collect(cls, batches: Iterable[Any]) -> MemorySet:
-        """Read every batch ``(inputs, targets)`` once.
-
-        Raises
-        ------
-        InfluenceError
-            If a batch is not a pair of mappings of tensors with samples first, if names or shapes
-            change between batches, or if there is no sample.
+        In a file, for example, every sample stands alone.
         """
-        parts: dict[str, dict[str, list[Tensor]]] = {"inputs": {}, "targets": {}}
-        for number, batch in enumerate(batches):
-            checked = check_batch(batch, number, list(parts.values()) if number else None)
-            for part, tensors in zip(parts.values(), checked, strict=True):
-                for n, x in tensors.items():
-                    part.setdefault(n, []).append(x.detach().cpu())
-        if not parts["inputs"]:
-            raise InfluenceError("the data yielded no batch, expected one sample or more")
-        try:
-            data = {p: {n: torch.cat(xs) for n, xs in part.items()} for p, part in parts.items()}
-        except RuntimeError as error:
-            raise InfluenceError(f"samples differ in shape between batches: {error}") from error
-        if not len(next(iter(data["inputs"].values()))):
-            raise InfluenceError("the data yielded no sample, expected one or more")
-        fields = {
-            p: {n: Field(tuple(x.shape[1:]), not x.is_floating_point()) for n, x in part.items()}
-            for p, part in data.items()
-        }
-        return cls(fields["inputs"], fields["targets"], data)
 
     @property
-    def ids(self) -> list[str]:
-        """The indices of the samples, as texts."""
-        return [str(i) for i in range(len(self))]
+    def uniform(self) -> bool:
+        """Whether all samples have the same shapes, so that any of them can be a batch."""
 
-    def __len__(self) -> int:
-        return len(next(iter(self.data["inputs"].values())))
+    def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Sample:
-        inputs = {n: floating(x[index]) for n, x in self.data["inputs"].items()}
-        targets = {
-            n: x[index].long() if self.targets[n].integer else floating(x[index])
-            for n, x in self.data["targets"].items()
-        }
-        return Sample(index, inputs, targets)
-
-
-def collate(read: Sequence[Sample | InfluenceError]) -> Batch | InfluenceError:
-    """Stack the samples of a batch, or return the first error."""
-    samples = [sample for sample in read if isinstance(sample, Sample)]
-    if len(samples) < len(read):
-        return next(error for error in read if isinstance(error, InfluenceError))
-    inputs, targets = (
-        {n: torch.stack([part[n] for part in parts]) for n in parts[0]}
-        for parts in ([s.inputs for s in samples], [s.targets for s in samples])
-    )
-    indices = np.array([s.index for s in samples], dtype=np.int64)
-    return Batch(indices, inputs, targets)
+    def read(self, indices: NDArray[np.int64]) -> Batch:
+        """Read some samples, in this order, as a batch without ids."""
 
 
 def floating(values: Tensor) -> Tensor:
@@ -271,51 +217,6 @@ def floating(values: Tensor) -> Tensor:
     torch.float32
     """
     return values if values.dtype == torch.float64 else values.float()
-
-
-def check_batch(
-    batch: Any, number: int, first: Sequence[Collection[str]] | None = None
-) -> list[Mapping[str, Tensor]]:
-    """Return the inputs and the targets of a batch that a user's iterable yields.
-
-    Parameters
-    ----------
-    batch
-        The batch, such as a tuple ``(inputs, targets)``.
-    number
-        Its number, for errors.
-    first
-        The names of the inputs and of the targets in the first batch, if there is one.
-
-    Raises
-    ------
-    InfluenceError
-        If these are not two mappings of tensors with the same number of samples and these names.
-    """
-    if not (isinstance(batch, Sequence) and len(batch) == 2):
-        raise InfluenceError(
-            f"batch {number}: expected a pair (inputs, targets) of mappings name -> tensor, got "
-            f"{type(batch).__name__}"
-        )
-    length = None
-    for part in batch:
-        if not isinstance(part, Mapping) or not all(isinstance(x, Tensor) for x in part.values()):
-            raise InfluenceError(f"batch {number}: expected mappings name -> tensor")
-        for name, x in part.items():
-            if not x.ndim:
-                raise InfluenceError(f"batch {number}: {name!r} has no axis of samples")
-            length = length if length is not None else len(x)
-            if len(x) != length:
-                raise InfluenceError(
-                    f"batch {number}: {name!r} has {len(x)} samples, the tensors before {length}"
-                )
-    for kind, part, names in zip(("inputs", "targets"), batch, first or batch, strict=True):
-        if set(part) != set(names):
-            raise InfluenceError(
-                f"batch {number}: {kind} are named {sorted(part)}, in the first batch "
-                f"{sorted(names)}"
-            )
-    return list(batch)
 
 
 def group_numbers(labels: NDArray[Any] | None, count: int) -> NDArray[np.int64]:

@@ -35,6 +35,7 @@ __all__ = [
     "near_groups",
     "near_tour",
     "pair_up",
+    "pair_within",
     "pool_inputs",
     "random_order",
 ]
@@ -179,6 +180,38 @@ def pair_up(order: Indices, groups: Indices | None = None) -> Derangement:
     for sample in order.tolist():
         members.setdefault(sample if groups is None else int(groups[sample]), []).append(sample)
     return _exchange(sorted(members.values(), key=len))
+
+
+def pair_within(batches: Sequence[Indices], count: int, seed: int) -> Derangement | None:
+    """Let samples exchange their inputs in pairs inside each batch, as `pair_up` does.
+
+    Parameters
+    ----------
+    batches
+        The indices of the samples of each batch.
+    count
+        The number of samples to use, from the start.
+    seed
+        The run's seed.
+
+    Returns
+    -------
+    Derangement
+        `None` if a batch holds only one sample.
+
+    Examples
+    --------
+    >>> found = pair_within([np.arange(2), np.arange(2, 5)], 5, seed=0)
+    >>> sorted(sorted(cycle.tolist()) for cycle in found.cycles)
+    [[0, 1], [2, 3, 4]]
+    """
+    cut = [batch[batch < count] for batch in batches]
+    used = [batch for batch in cut if len(batch)]
+    if any(len(batch) < 2 for batch in used):
+        return None
+    rank = np.argsort(random_order(count, seed))
+    cycles = (pair_up(batch[np.argsort(rank[batch])]).cycles for batch in used)
+    return Derangement(tuple(cycle for own in cycles for cycle in own))
 
 
 def _exchange(sets: Sequence[Sequence[int]]) -> Derangement:
@@ -338,8 +371,8 @@ def pool_inputs(data: EvaluationSet, names: Sequence[str], count: int) -> NDArra
     NDArray
         (samples, numbers).
     """
-    samples = (data[index].inputs for index in range(count))
-    rows = [[_pool(inputs[name]) for name in names] for inputs in samples]
+    samples = (data.read(np.array([index])).inputs for index in range(count))
+    rows = [[_pool(inputs[name][0]) for name in names] for inputs in samples]
     blocks = []
     for pooled in zip(*rows, strict=True):
         block = np.stack(pooled).astype(np.float64)

@@ -1,40 +1,49 @@
-"""Evaluation files: data sets of named inputs and targets in HDF5."""
+"""Evaluation files: data sets of named inputs and targets in HDF5, read batch by batch."""
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import h5py
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+import torch
+from numpy.typing import NDArray
 from pydantic import AfterValidator, BeforeValidator, FiniteFloat
 from pydantic_core import PydanticCustomError
 
-from influence.data.dataset import Field, Sample, floating
+from influence.data.dataset import Batch, Field, floating
 from influence.errors import InfluenceError
-from influence.runtime.files import sha256_of, write_hdf5
+from influence.runtime.files import sha256_of
 from influence.runtime.records import Record, read_record
 
-__all__ = ["EvaluationFile", "write_evaluation_file"]
+__all__ = ["FORMAT", "NUMBERS", "VERSION", "EvaluationFile"]
 
-FORMAT, VERSION = "influence-evaluation", 1
-NUMBERS = "biuf"
+FORMAT, VERSION, VERSIONS = "influence-evaluation", 2, (1, 2)
+NUMBERS = "biufc"
 """The kinds of NumPy types that a dataset may have."""
+
+HELD = 2**25
+"""A dataset of at most this many bytes is read as a whole, when it is first needed."""
+CACHE = 2**28
+"""The largest number of bytes of decompressed chunks that are kept."""
 
 
 class EvaluationFile:
-    """A data set in an evaluation file, read one sample at a time, in any number of processes.
+    """A data set in an evaluation file, read batch by batch, in any number of processes.
 
     Parameters
     ----------
     path
         An HDF5 file with datasets ``inputs/<modality>`` and ``targets/<output>``, samples first,
-        written by `write_evaluation_file` or in the same layout. Without targets, outputs can only
-        be scored by how much they change.
+        written by `influence.write_evaluation_file` or in the same layout. Without targets, outputs can only
+        be scored by how much they change. Inputs keep the stored type; in files of version 1
+        integers become floating-point numbers, as they always did.
 
     Raises
     ------
@@ -48,6 +57,8 @@ class EvaluationFile:
         if not self.path.is_file():
             raise InfluenceError(f"{path}: no such evaluation file. Check the path given as data")
         self._handle: tuple[int, h5py.File] | None = None
+        self._held: dict[str, NDArray[Any]] = {}
+        self._cache = 0
         with _read_errors(self.path):
             file = self._file()
             if file.attrs.get("format") != FORMAT:
@@ -55,27 +66,72 @@ class EvaluationFile:
                     f"{path}: expected an evaluation file (attribute format = {FORMAT!r}), got an "
                     "HDF5 file of another kind. Write one with influence.write_evaluation_file"
                 )
-            if file.attrs.get("version") != VERSION:
+            self.version = file.attrs.get("version")
+            if self.version not in VERSIONS:
                 raise InfluenceError(
-                    f"{path}: evaluation file version {file.attrs.get('version')}, this program "
-                    f"reads version {VERSION}. Write it again with influence.write_evaluation_file"
+                    f"{path}: evaluation file version {self.version}, this program reads versions "
+                    f"{' and '.join(map(str, VERSIONS))}. Write it again with "
+                    "influence.write_evaluation_file"
                 )
             self.name = str(file.attrs.get("name", "")) or self.path.stem
-            self.inputs = self._fields("inputs")
+            self._as_stored = self._fields("inputs")
+            # Inputs of version 1 are floating-point numbers, whatever is stored.
+            self.inputs = {
+                n: replace(f, integer=False) if self.version == 1 and f.scale is None else f
+                for n, f in self._as_stored.items()
+            }
             self.targets = self._fields("targets")
             self._length = self._check_lengths()
-            self.ids = self._read_ids()
+            self.ids: Sequence[str] = self._read_ids()
             self.groups = self._read_groups()
+            self._shared = {n: _decode(d[...], None) for n, d in file.get("shared", {}).items()}
+            self.inputs |= {name: Field((), False, ragged=True) for name in self._shared}
+            self._cache = self._needed_cache()
+        self.close()
         self.sha256 = sha256_of(self.path)
+
+    given = None
+    """Samples of a file stand alone: it holds no batches."""
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all samples have the same shapes."""
+        fields = {**self.inputs, **self.targets}
+        return not any(f.ragged for n, f in fields.items() if n not in self._shared)
 
     def _file(self) -> h5py.File:
         # A forked worker must not share its parent's handle.
         if self._handle is None or self._handle[0] != os.getpid():
-            self._handle = (os.getpid(), h5py.File(self.path, "r"))
+            options = {"rdcc_nbytes": self._cache, "rdcc_nslots": 10007} if self._cache else {}
+            self._handle = (os.getpid(), h5py.File(self.path, "r", **options))
         return self._handle[1]
 
+    def close(self) -> None:
+        """Close the file; it is opened again when samples are read."""
+        if self._handle is not None and self._handle[0] == os.getpid():
+            self._handle[1].close()
+        self._handle, self._held = None, {}
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_handle": None}
+        return {**self.__dict__, "_handle": None, "_held": {}}
+
+    def _needed_cache(self) -> int:
+        """Return the bytes of all chunks that hold one sample, if several samples share them.
+
+        With the chunks that other writers choose, each sample would be decompressed many times.
+        """
+        needed = 0
+        for _, _, dataset in self._datasets():
+            chunks, shape = dataset.chunks, dataset.shape
+            if chunks is not None and chunks[0] > 1 and dataset.nbytes > HELD:
+                count = math.prod(-(-n // c) for n, c in zip(shape[1:], chunks[1:], strict=True))
+                needed += 2 * count * math.prod(chunks) * dataset.dtype.itemsize
+        return min(needed, CACHE)
+
+    def _datasets(self) -> Iterator[tuple[str, str, h5py.Dataset]]:
+        for part in ("inputs", "targets"):
+            for name, found in self._file().get(part, {}).items():
+                yield part, name, found["values"] if isinstance(found, h5py.Group) else found
 
     def _fields(self, part: str) -> dict[str, Field]:
         group = self._file().get(part, ())
@@ -87,21 +143,28 @@ class EvaluationFile:
                 f"{sorted(self._file())}. Write it with influence.write_evaluation_file"
             )
         fields = {}
-        for name, dataset in group.items():
+        for name, found in group.items():
+            where = f"{self.path}: {part}/{name}"
+            ragged = isinstance(found, h5py.Group) and {"values", "offsets"} <= set(found)
+            dataset = found["values"] if ragged else found
             if not isinstance(dataset, h5py.Dataset) or dataset.ndim < 1:
-                raise InfluenceError(f"{self.path}: {part}/{name} is not an array of samples")
-            if dataset.dtype.kind not in NUMBERS:
-                raise InfluenceError(
-                    f"{self.path}: {part}/{name} holds {dataset.dtype}, expected numbers"
-                )
-            fields[name] = _read_field(dataset, f"{self.path}: {part}/{name}")
+                raise InfluenceError(f"{where} is not an array of samples")
+            texts = h5py.check_string_dtype(dataset.dtype) is not None
+            if dataset.dtype.kind not in NUMBERS and not (texts and self.version > 1):
+                raise InfluenceError(f"{where} holds {dataset.dtype}, expected numbers")
+            if ragged:
+                _check_offsets(found["offsets"][...], len(dataset), where)
+            field = _read_field(dataset, where)
+            if ragged or texts:
+                field = replace(field, shape=(), ragged=True, texts=texts)
+            fields[name] = field
         return fields
 
     def _check_lengths(self) -> int:
         file = self._file()
         names = [f"inputs/{n}" for n in self.inputs] + [f"targets/{n}" for n in self.targets]
         names += [n for n in ("ids", "groups") if n in file]
-        lengths = {name: len(file[name]) for name in names}
+        lengths = {name: _count(file[name]) for name in names}
         if len(set(lengths.values())) != 1:
             raise InfluenceError(
                 f"{self.path}: expected the same number of samples everywhere, got {lengths}"
@@ -115,7 +178,8 @@ class EvaluationFile:
         file = self._file()
         if "ids" not in file:
             return [str(i) for i in range(self._length)]
-        ids = [i.decode() if isinstance(i, bytes) else str(i) for i in file["ids"][...]]
+        texts = h5py.check_string_dtype(file["ids"].dtype) is not None
+        ids = (file["ids"].asstr() if texts else file["ids"].astype(str))[...].tolist()
         if len(set(ids)) < len(ids):
             raise InfluenceError(f"{self.path}: 'ids' must be unique, and some repeat")
         return ids
@@ -135,14 +199,49 @@ class EvaluationFile:
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, index: int) -> Sample:
+    def read(self, indices: NDArray[np.int64]) -> Batch:
+        """Read some samples, in this order.
+
+        Raises
+        ------
+        InfluenceError
+            If the file is damaged, or a label is out of range.
+        """
         with _read_errors(self.path):
-            file = self._file()
-            targets = {n: file["targets"][n][index] for n in self.targets}
-            self._check_labels(targets, index)
-            inputs = {n: f.decode(file["inputs"][n][index]) for n, f in self.inputs.items()}
-        decoded = {n: field.decode(targets[n]) for n, field in self.targets.items()}
-        return Sample(index, {n: floating(x) for n, x in inputs.items()}, decoded)
+            stored = {n: self._stored("targets", n, indices) for n in self.targets}
+            for name, values in stored.items():
+                self._check_labels(name, values, indices)
+            targets = {n: _decode(stored[n], field) for n, field in self.targets.items()}
+            inputs = {
+                n: self._input(self._stored("inputs", n, indices), field)
+                for n, field in self._as_stored.items()
+            }
+        return Batch(indices, inputs, targets, shared=self._shared)
+
+    def _input(self, stored: Any, field: Field) -> Any:
+        if self.version == 1:
+            return floating(field.decode(stored))
+        plain = field.scale is None and (field.integer or _kind_of(stored) not in "f")
+        return _decode(stored, None if plain else field)
+
+    def _stored(self, part: str, name: str, indices: NDArray[np.int64]) -> Any:
+        """Read the stored values of samples: an array, or a list with one entry a sample."""
+        found = self._file()[part][name]
+        if isinstance(found, h5py.Group):
+            starts = self._whole(f"{part}/{name}/offsets", found["offsets"])
+            values = found["values"]
+            return [values[starts[i] : starts[i + 1]] for i in indices.tolist()]
+        if h5py.check_string_dtype(found.dtype) is not None:
+            texts = self._whole(f"{part}/{name}", found.asstr())
+            return [str(texts[i]) for i in indices.tolist()]
+        if found.nbytes <= HELD:
+            return self._whole(f"{part}/{name}", found)[indices]
+        return _rows(found, indices)
+
+    def _whole(self, key: str, dataset: Any) -> NDArray[Any]:
+        if key not in self._held:
+            self._held[key] = dataset[...]
+        return self._held[key]
 
     def picture(self, index: int) -> NDArray[np.uint8] | None:
         """Return the RGB picture of a sample, (height, width, 3), or `None` if there are none."""
@@ -153,19 +252,65 @@ class EvaluationFile:
             found: NDArray[np.uint8] = pictures[index]
             return found
 
-    def _check_labels(self, targets: Mapping[str, NDArray[Any]], index: int) -> None:
-        for name, stored in targets.items():
-            field = self.targets[name]
-            if not field.holds_labels:
+    def _check_labels(self, name: str, stored: Any, indices: NDArray[np.int64]) -> None:
+        field = self.targets[name]
+        if not field.holds_labels:
+            return
+        for place, values in enumerate(stored) if isinstance(stored, list) else [(None, stored)]:
+            if isinstance(values, str) or values.dtype.kind == "u":
                 continue
-            wrong = stored[(stored < 0) & (stored != field.ignore)]
-            if wrong.size:
+            wrong = (values < 0) & (values != field.ignore)
+            if wrong.any():
+                row = place if place is not None else int(np.argwhere(wrong)[0][0])
                 raise InfluenceError(
-                    f"{self.path}: targets/{name}: label {wrong.flat[0]} of sample "
-                    f"{self.ids[index]!r} is out of range, expected 0 or more. If it means 'no "
-                    "ground truth', set the dataset's attribute 'ignore'; integers that are values "
-                    "and not labels need an attribute 'scale'"
+                    f"{self.path}: targets/{name}: label {values[wrong].flat[0]} of sample "
+                    f"{self.ids[int(indices[row])]!r} is out of range, expected 0 or more. If it "
+                    "means 'no ground truth', set the dataset's attribute 'ignore'; integers that "
+                    "are values and not labels need an attribute 'scale'"
                 )
+
+
+def _rows(dataset: h5py.Dataset, indices: NDArray[np.int64]) -> NDArray[Any]:
+    """Read rows of a dataset in any order, those that follow one another at once."""
+    order = np.argsort(indices, kind="stable")
+    sorted_ = indices[order]
+    found = np.empty((len(indices), *dataset.shape[1:]), dataset.dtype)
+    for run in np.split(np.arange(len(indices)), np.flatnonzero(np.diff(sorted_) != 1) + 1):
+        found[order[run]] = dataset[int(sorted_[run[0]]) : int(sorted_[run[-1]]) + 1]
+    return found
+
+
+def _kind_of(stored: Any) -> str:
+    """Return the kind of NumPy type of stored values; ``O`` for texts."""
+    first = stored[0] if isinstance(stored, list) else stored
+    return "O" if isinstance(first, str) else str(first.dtype.kind)
+
+
+def _decode(stored: Any, field: Field | None) -> Any:
+    """Convert stored values: by the attributes of a field, or as they are without one."""
+    if isinstance(stored, list):
+        return [_decode(values, field) for values in stored]
+    if isinstance(stored, (str, bytes)):
+        return stored.decode() if isinstance(stored, bytes) else stored
+    if field is not None:
+        return field.decode(stored)
+    array = np.asarray(stored)
+    if array.dtype.kind == "u" and array.dtype.itemsize > 1:
+        array = array.astype(np.int64)  # torch computes little with unsigned integers
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+
+
+def _count(found: Any) -> int:
+    return len(found["offsets"]) - 1 if isinstance(found, h5py.Group) else len(found)
+
+
+def _check_offsets(offsets: NDArray[Any], length: int, where: str) -> None:
+    rising = offsets.ndim == 1 and len(offsets) > 1 and offsets.dtype.kind in "iu"
+    if not (rising and offsets[0] == 0 and offsets[-1] == length and (np.diff(offsets) >= 0).all()):
+        raise InfluenceError(
+            f"{where}/offsets: expected integers that rise from 0 to the {length} rows of its "
+            "values, one more than there are samples. Write it with influence.write_evaluation_file"
+        )
 
 
 @contextmanager
@@ -216,96 +361,3 @@ def _read_field(dataset: h5py.Dataset, where: str) -> Field:
     )
     integer = np.issubdtype(dataset.dtype, np.integer)
     return Field(tuple(dataset.shape[1:]), integer, **dict(attributes))
-
-
-def write_evaluation_file(
-    path: str | os.PathLike[str],
-    inputs: Mapping[str, ArrayLike],
-    targets: Mapping[str, ArrayLike],
-    *,
-    ids: Sequence[str] | None = None,
-    groups: ArrayLike | None = None,
-    images: ArrayLike | None = None,
-    name: str = "",
-    attributes: Mapping[str, Mapping[str, Any]] | None = None,
-) -> None:
-    """Write an evaluation file, compressed, one sample a chunk.
-
-    Parameters
-    ----------
-    path
-        The HDF5 file; appears whole or not at all.
-    inputs, targets
-        Name -> array with samples first. Integer targets without a ``scale`` are labels. There may
-        be no targets.
-    ids
-        One unique name a sample; by default its index.
-    groups
-        One value a sample. Samples of one group are not independent, such as frames of a scene.
-    images
-        RGB pictures of the samples, uint8, (samples, height, width, 3).
-    name
-        The name of the data set in tables; by default that of the file.
-    attributes
-        Dataset -> attributes, such as ``{"targets/semantic": {"ignore": 255}}``; see `Field`.
-
-    Raises
-    ------
-    InfluenceError
-        If an array does not hold numbers with samples first, if the numbers of samples differ, or
-        if attributes are given for a dataset that does not exist.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "set.h5"
-    >>> depth = np.ones((4, 1, 6, 8), dtype=np.float32)
-    >>> write_evaluation_file(path, inputs={"depth": depth}, targets={"depth": depth[:, 0]})
-    >>> len(EvaluationFile(path))
-    4
-    """
-    datasets = {f"inputs/{n}": np.asarray(x) for n, x in inputs.items()}
-    datasets |= {f"targets/{n}": np.asarray(x) for n, x in targets.items()}
-    if images is not None:
-        datasets["images/rgb"] = np.asarray(images)
-    for key, array in datasets.items():
-        _check_array(key, array)
-    labels: dict[str, NDArray[Any]] = {}
-    if ids is not None:
-        labels["ids"] = np.array([str(i) for i in ids], dtype=object)
-    if groups is not None:
-        labels["groups"] = np.asarray(groups)
-    lengths = {n: len(x) for n, x in {**datasets, **labels}.items()}
-    if len(set(lengths.values())) != 1 or 0 in lengths.values():
-        raise InfluenceError(f"expected the same number of samples, above 0, got {lengths}")
-    attributes = attributes or {}
-    if strange := sorted(set(attributes) - set(datasets)):
-        raise InfluenceError(f"attributes for {strange}, but the datasets are {sorted(datasets)}")
-    with write_hdf5(path) as file:
-        file.attrs.update(format=FORMAT, version=VERSION, name=name)
-        for key, array in datasets.items():
-            dataset = file.create_dataset(
-                key,
-                data=array,
-                chunks=(1, *array.shape[1:]),
-                compression="gzip",
-                shuffle=True,
-                track_times=False,
-            )
-            dataset.attrs.update(attributes.get(key, {}))
-        for key, array in labels.items():
-            texts = array.dtype.kind in "UO"
-            file.create_dataset(
-                key,
-                data=array.astype(object) if texts else array,
-                dtype=h5py.string_dtype() if texts else None,
-            )
-
-
-def _check_array(key: str, array: NDArray[Any]) -> None:
-    if array.ndim < 1:
-        raise InfluenceError(f"{key} has no axis of samples, got one number")
-    if array.dtype.kind not in NUMBERS:
-        raise InfluenceError(f"{key} holds {array.dtype}, expected numbers")
-    if 0 in array.shape[1:]:
-        raise InfluenceError(f"{key} has the shape {array.shape}: its samples hold no values")

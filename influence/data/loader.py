@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, pairwise, repeat
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from influence.data.dataset import Batch, EvaluationSet, Sample, collate
-from influence.data.derangement import Derangement, derange, pair_up
+from influence.data.dataset import Batch, EvaluationSet
+from influence.data.derangement import Derangement, derange, pair_up, pair_within
 from influence.errors import InfluenceError
 from influence.runtime.execution import Session
+from influence.runtime.values import Values, each_tensor, take
 
 __all__ = [
     "Follower",
@@ -24,11 +24,15 @@ __all__ = [
     "exchange_in_pairs",
     "limit_batches",
     "load_batches",
+    "name_samples",
     "with_followers",
+    "with_partners",
 ]
 
-Follower = Mapping[str, Tensor]
+Follower = Mapping[str, Values]
 """The inputs of one sample: the partner of the last sample of a batch under a shuffle mute."""
+
+FIRST = slice(0, 1)
 
 
 def load_batches(
@@ -57,35 +61,48 @@ def load_batches(
     InfluenceError
         If a sample cannot be read.
     """
+    partners = partners or [None] * len(batches)
+    for found, own in zip(_read(data, batches, workers, pinned), partners, strict=True):
+        if isinstance(found, InfluenceError):
+            raise found
+        yield replace(found, **name_samples(data, found.indices), partners=own)
+
+
+def name_samples(data: EvaluationSet, indices: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the fields ``ids`` and ``groups`` of a batch of these samples."""
+    ids, groups = data.ids, data.groups
+    return {
+        "ids": [ids[i] for i in indices.tolist()],
+        "groups": None if groups is None else groups[indices].tolist(),
+    }
+
+
+def _read(
+    data: EvaluationSet, batches: Sequence[NDArray[np.int64]], workers: int, pinned: bool
+) -> Iterator[Batch | InfluenceError]:
+    reader = _Reader(data)
+    if not (workers or pinned):
+        return map(reader.__getitem__, batches)
     loader: DataLoader[Any] = DataLoader(
-        _Reader(data),
-        batch_sampler=(batch.tolist() for batch in batches),  # no list of all indices
+        reader,
+        sampler=batches,  # type: ignore[arg-type]
+        batch_size=None,
         num_workers=workers,
-        collate_fn=collate,
         generator=torch.Generator(),  # workers would draw from the user's global one
         pin_memory=pinned,
     )
-    ids = data.ids
-    for batch, own in zip(loader, partners or repeat(None), strict=False):
-        if isinstance(batch, InfluenceError):
-            raise batch
-        yield replace(
-            batch,
-            ids=[ids[int(i)] for i in batch.indices],
-            groups=None if data.groups is None else data.groups[batch.indices].tolist(),
-            partners=own,
-        )
+    return iter(loader)
 
 
-class _Reader(Dataset[Sample | InfluenceError]):
+class _Reader(Dataset[Batch | InfluenceError]):
     """Returns errors as values: a loader would add the traceback of a worker to their messages."""
 
     def __init__(self, data: EvaluationSet) -> None:
         self.data = data
 
-    def __getitem__(self, index: int) -> Sample | InfluenceError:
+    def __getitem__(self, indices: NDArray[np.int64]) -> Batch | InfluenceError:
         try:
-            return self.data[index]
+            return self.data.read(indices)
         except InfluenceError as error:
             return error
 
@@ -105,23 +122,46 @@ def with_followers(
     if derangement is None:
         yield from ((batch, None) for batch in batches)
         return
-    heads: dict[int, dict[str, Tensor]] = {}
+    heads: dict[int, Follower] = {}
     for current, following in pairwise(chain(batches, [None])):
         assert current is not None, "only the last one is followed by nothing"
         for batch in (current, following):
             if batch is not None and int(batch.indices[0]) not in heads:
-                heads[int(batch.indices[0])] = {n: x[0].clone() for n, x in batch.inputs.items()}
+                first = {n: take(x, FIRST) for n, x in batch.inputs.items()}
+                heads[int(batch.indices[0])] = each_tensor(first, torch.clone)
         wanted = int(derangement.follows[current.indices[-1]])
         inside = np.flatnonzero(current.indices == wanted)
         if len(inside):
-            follower: Follower = {n: x[inside[0]] for n, x in current.inputs.items()}
+            follower: Follower = {n: take(x, inside[:1]) for n, x in current.inputs.items()}
         else:  # in a resumed run the partner may be in a batch that is not read again
-            follower = heads[wanted] if wanted in heads else data[wanted].inputs
+            follower = heads[wanted] if wanted in heads else data.read(np.array([wanted])).inputs
         yield current, follower
         if following is not None:
             # The partner of the last sample on a cycle is the first one.
             kept = {int(derangement.starts[following.indices[0]]), int(following.indices[0])}
             heads = {k: v for k, v in heads.items() if k in kept}
+
+
+def with_partners(
+    batches: Iterator[Batch], data: EvaluationSet, derangement: Derangement
+) -> Iterator[Batch]:
+    """Add to each batch the inputs of the partners of all its samples, wherever these are.
+
+    Where samples differ in shape, the inputs of the partners are lists with one entry a sample.
+    """
+    for batch in batches:
+        wanted = derangement.follows[batch.indices]
+        places = {int(index): i for i, index in enumerate(batch.indices)}
+        if all(int(index) in places for index in wanted):
+            inside = np.array([places[int(index)] for index in wanted], dtype=np.int64)
+            found = {n: take(x, inside) for n, x in batch.inputs.items()}
+        else:
+            try:
+                found = data.read(wanted).inputs
+            except InfluenceError:
+                each = [data.read(wanted[i : i + 1]).inputs for i in range(len(wanted))]
+                found = {n: [one[n][0] for one in each] for n in batch.inputs}
+        yield replace(batch, exchanged=found)
 
 
 def limit_batches(batches: Iterable[Batch], limit: int | None) -> Iterator[Batch]:
@@ -141,11 +181,21 @@ def limit_batches(batches: Iterable[Batch], limit: int | None) -> Iterator[Batch
         left = None if left is None else left - len(batch)
 
 
-def exchange_in_pairs(batches: Iterable[Batch]) -> Iterator[tuple[Batch, Follower]]:
+def exchange_in_pairs(
+    batches: Iterable[Batch], *, keep: bool = False
+) -> Iterator[tuple[Batch, Follower]]:
     """Let the samples of a stream exchange their inputs in pairs, for a shuffle mute.
 
     The first sample is paired with the second, the third with the fourth, and so on. The last
     sample of an odd batch is moved to the next batch; the last three of an odd stream form a cycle.
+
+    Parameters
+    ----------
+    batches
+        The batches.
+    keep
+        Whether to leave the batches as they are; the last three samples of every odd batch then
+        form a cycle.
 
     Yields
     ------
@@ -166,6 +216,14 @@ def exchange_in_pairs(batches: Iterable[Batch]) -> Iterator[tuple[Batch, Followe
     """
     ready = left = None
     for batch in batches:
+        if keep:
+            if len(batch) < 2:
+                raise InfluenceError(
+                    "under shuffle the samples of a batch exchange their inputs, and a batch has "
+                    "only one. Yield batches of two samples or more, or leave out the mute shuffle"
+                )
+            yield _exchange(batch)
+            continue
         if batch.groups is not None:
             raise InfluenceError(
                 "under shuffle the groups of samples that exchange their inputs are drawn "
@@ -179,6 +237,8 @@ def exchange_in_pairs(batches: Iterable[Batch]) -> Iterator[tuple[Batch, Followe
             if ready is not None:
                 yield _exchange(ready)
             ready = whole.part(slice(even))
+    if keep:
+        return
     if ready is None:
         raise InfluenceError("mute 'shuffle' needs two samples or more, got 1")
     yield _exchange(ready if left is None else Batch.join(ready, left))
@@ -190,7 +250,7 @@ def _exchange(batch: Batch) -> tuple[Batch, Follower]:
     tied = [batch.ids[int(start)] for start in found.starts]
     return (
         replace(batch, partners=found.follows[:-1], tied=tied),
-        {name: x[last] for name, x in batch.inputs.items()},
+        {name: take(x, slice(last, last + 1)) for name, x in batch.inputs.items()},
     )
 
 
@@ -202,6 +262,7 @@ def agree_on_derangement(
     names: Sequence[str],
     seed: int,
     session: Session,
+    keep: bool = False,
 ) -> Derangement | None:
     """Draw a derangement that is the same in all processes, and in a run that is resumed.
 
@@ -209,12 +270,19 @@ def agree_on_derangement(
     ----------
     data, count, mute, names, seed
         As of `derange`; `None` for no shuffle mute.
+    keep
+        Whether the data's batches are run as they were given. If their samples differ in shape,
+        partners are then of one batch.
     session
         The first process computes the cycles through neighbours and sends them to the others. They
         are stored with the shards, since another machine may round distances differently.
     """
     if mute is None:
         return None
+    if keep and mute == "shuffle" and not data.uniform and data.given:
+        within = pair_within(data.given, count, seed)
+        if within is not None:
+            return within
     if mute != "shuffle:neighbours":
         return derange(mute, data, count, names=names, seed=seed)
     tour = session.agree(

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from os import PathLike
 from typing import Any, Literal, overload
 
 import numpy as np
-from torch import Tensor
 
-from influence.data.dataset import Batch, EvaluationSet, Field, MemorySet, check_batch, floating
+from influence.data.dataset import Batch, EvaluationSet, Field
 from influence.data.evaluation_file import EvaluationFile
-from influence.errors import InfluenceError, unknown
+from influence.data.memory import Fields, GivenBatch, MemorySet, as_field_paths, as_truth, read_batch
+from influence.errors import InfluenceError
+from influence.runtime.values import each_tensor
 
 __all__ = [
     "BatchStream",
+    "Collate",
     "Data",
+    "Form",
     "check_limit",
     "find_groups",
     "open_data",
@@ -27,8 +31,40 @@ __all__ = [
 Data = str | PathLike[str] | EvaluationSet | Iterable[Any]
 """The path of an evaluation file, a data set, or batches ``(inputs, targets)``."""
 
-FACTS = ("ids", "groups")
-"""The facts about samples that a batch of a stream may have."""
+Collate = Callable[[list[Any]], Any]
+"""Makes a batch of samples, such as `torch.utils.data.default_collate`."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form of data that are no evaluation file: how batches are made and taken apart.
+
+    Parameters
+    ----------
+    fields
+        Where the parts of a batch lie; see `influence.data.memory.as_field_paths`. By default a
+        batch is a pair (inputs, targets) of mappings.
+    collate
+        Makes a batch of samples, for data that hold single samples.
+    contexts
+        The inputs that may be one value for a whole batch.
+    batch_size
+        The number of samples of which `collate` makes a batch.
+    """
+
+    fields: Fields | None = None
+    collate: Collate | None = None
+    contexts: Collection[str] = ()
+    batch_size: int = 16
+
+    def batches(self, data: Iterable[Any]) -> Iterator[Any]:
+        """Yield the batches of data, made of its samples if need be."""
+        if self.collate is None:
+            yield from data
+            return
+        samples = iter(data) if isinstance(data, Iterable) else (data[i] for i in range(len(data)))
+        while some := list(islice(samples, self.batch_size)):
+            yield self.collate(some)
 
 
 class BatchStream:
@@ -64,89 +100,92 @@ class BatchStream:
     source = "the stream of batches"
     sha256 = ""
 
-    def __init__(self, batches: Iterable[Any], *, name: str = "data") -> None:
+    def __init__(
+        self, batches: Iterable[Any], *, name: str = "data", form: Form | None = None
+    ) -> None:
         self.name = name
-        self._rest = iter(batches)
-        self._first = next(self._rest, None)
-        if self._first is None:
+        self._form = form or Form()
+        self._paths = as_field_paths(self._form.fields)
+        self._rest = self._form.batches(batches)
+        item = next(self._rest, None)
+        if item is None:
             raise InfluenceError("the stream yielded no batch, expected one or more")
-        parts, facts = _split_facts(self._first)
+        self._first: GivenBatch | None = self._take_apart(item, 0, None)
+        self._names = self._first
         self.inputs, self.targets = (
-            {n: Field(tuple(x.shape[1:]), not x.is_floating_point()) for n, x in part.items()}
-            for part in check_batch(parts, 0)
+            {n: Field.of(x) for n, x in part.items()} for part in self._first[:2]
         )
-        self._grouped = facts.get("groups") is not None
+        self.inputs |= {n: Field((), False, ragged=True) for n in self._first.shared}
+        self._grouped = "groups" in self._first.facts
+
+    def _take_apart(self, item: Any, number: int, first: GivenBatch | None) -> GivenBatch:
+        contexts = self._form.contexts
+        return read_batch(item, number, fields=self._paths, contexts=contexts, first=first)
+
+    def peek(self) -> Batch:
+        """Return the first batch, which stays in the stream."""
+        if self._first is None:
+            raise InfluenceError("the stream was read before, and can be read only once")
+        return self._read(self._first, 0, 0)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches; they can be read once."""
         if self._first is None:
             raise InfluenceError("the stream was read before, and can be read only once")
-        first, self._first = self._first, None
-        start = 0
-        for number, item in enumerate(chain([first], self._rest)):
-            batch = self._read(item, number, start)
-            first = None
-            if len(batch):
+        given, self._first = self._first, None
+        start = number = 0
+        while given is not None:
+            if given.samples:
+                batch = self._read(given, number, start)
                 start += len(batch)
+                given = None  # not kept while the batch is used
                 yield batch
+            number += 1
+            item = next(self._rest, None)
+            given = None if item is None else self._take_apart(item, number, self._names)
+            del item
         if not start:
             raise InfluenceError("the stream yielded no sample, expected one or more")
 
-    def _read(self, item: Any, number: int, start: int) -> Batch:
-        parts, facts = _split_facts(item)
-        inputs, targets = check_batch(parts, number, (self.inputs, self.targets))
-        for name, x in targets.items():
-            if x.is_floating_point() == self.targets[name].integer:
+    def _read(self, given: GivenBatch, number: int, start: int) -> Batch:
+        for name, x in given.targets.items():
+            if not isinstance(x, list) and x.is_floating_point() == self.targets[name].integer:
                 raise InfluenceError(
                     f"batch {number}: targets/{name} holds {x.dtype}, and in the first batch "
                     f"{'labels' if self.targets[name].integer else 'values'}. Yield integers for "
                     "labels, floating-point numbers for values"
                 )
-        indices = np.arange(start, start + len(next(iter(inputs.values()))))
-        ids, groups = (_labels(facts.get(name), name, len(indices), number) for name in FACTS)
+        indices = np.arange(start, start + given.samples)
+        ids, groups = (given.facts.get(name) for name in ("ids", "groups"))
         if (groups is not None) != self._grouped:
             raise InfluenceError(
                 f"batch {number} comes {'without' if self._grouped else 'with'} groups, the first "
                 f"one {'with' if self._grouped else 'without'}: give them in all batches or in none"
             )
-        return Batch(
-            indices,
-            {n: floating(x.detach()) for n, x in inputs.items()},
-            {n: x.long() if self.targets[n].integer else floating(x) for n, x in targets.items()},
-            [str(label) for label in (indices if ids is None else ids)],
-            groups,
+        inputs, targets = (
+            each_tensor(part, lambda x: x.detach()) for part in (given.inputs, given.targets)
         )
-
-
-def _split_facts(item: Any) -> tuple[Any, Mapping[str, Any]]:
-    """Split what a stream yields into inputs and targets, and the facts, if it has any."""
-    if not (isinstance(item, Sequence) and len(item) == 3 and isinstance(item[2], Mapping)):
-        return item, {}
-    for name in item[2]:
-        if name not in FACTS:
-            raise unknown("fact of a batch", str(name), FACTS)
-    return item[:2], item[2]
-
-
-def _labels(labels: Any, name: str, count: int, number: int) -> list[Any] | None:
-    if labels is None:
-        return None
-    found = labels.tolist() if isinstance(labels, (np.ndarray, Tensor)) else list(labels)
-    if len(found) != count:
-        raise InfluenceError(f"batch {number}: {len(found)} {name} for {count} samples")
-    return found
+        names = list(map(str, indices.tolist() if ids is None else ids))
+        targets = {n: as_truth(x) for n, x in targets.items()}
+        return Batch(indices, inputs, targets, names, groups, shared=given.shared)
 
 
 @overload
-def open_data(data: Data, *, stream: Literal[False] = ...) -> EvaluationSet: ...
+def open_data(
+    data: Data, *, stream: Literal[False] = ..., form: Form | None = ...
+) -> EvaluationSet: ...
 
 
 @overload
-def open_data(data: Data, *, stream: bool) -> EvaluationSet | BatchStream: ...
+def open_data(
+    data: Data, *, stream: bool, form: Form | None = ...
+) -> EvaluationSet | BatchStream: ...
 
 
-def open_data(data: Data, *, stream: bool = False) -> EvaluationSet | BatchStream:
-    """Open a data set from a path, a data set, or an iterable of batches ``(inputs, targets)``.
+def open_data(
+    data: Data, *, stream: bool = False, form: Form | None = None
+) -> EvaluationSet | BatchStream:
+    """Open a data set from a path, a data set, or an iterable of batches.
 
     Parameters
     ----------
@@ -154,6 +193,8 @@ def open_data(data: Data, *, stream: bool = False) -> EvaluationSet | BatchStrea
         The data.
     stream
         Whether to read an iterable batch by batch; by default it is collected in memory.
+    form
+        How the batches of an iterable are made and taken apart.
 
     Raises
     ------
@@ -166,19 +207,27 @@ def open_data(data: Data, *, stream: bool = False) -> EvaluationSet | BatchStrea
     >>> len(open_data([({"x": torch.zeros(2, 3)}, {"y": torch.zeros(2)})]))
     2
     """
+    form = form or Form()
     if isinstance(data, (str, PathLike)):
         return EvaluationFile(data)
-    if all(hasattr(data, name) for name in ("ids", "inputs", "targets", "__getitem__")):
+    if all(hasattr(data, name) for name in ("ids", "inputs", "targets", "read")):
         return data  # type: ignore[return-value]
-    if not isinstance(data, Iterable):
+    indexed = form.collate is not None and hasattr(data, "__getitem__") and hasattr(data, "__len__")
+    if not (isinstance(data, Iterable) or indexed):
         raise InfluenceError(
             "expected the path of an evaluation file or an iterable of batches (inputs, targets), "
-            f"got {type(data).__name__}"
+            f"got {type(data).__name__}. For a data set of single samples give collate=, such as "
+            "torch.utils.data.default_collate"
         )
-    return BatchStream(data) if stream else MemorySet.collect(data)
+    if stream:
+        return BatchStream(data, form=form)
+    paths = as_field_paths(form.fields)
+    return MemorySet.collect(form.batches(data), fields=paths, contexts=form.contexts)
 
 
-def reopen(data: Any, opened: EvaluationSet | BatchStream) -> EvaluationSet | BatchStream:
+def reopen(
+    data: Any, opened: EvaluationSet | BatchStream, form: Form | None = None
+) -> EvaluationSet | BatchStream:
     """Return the data for a pass before they are measured: a data set, or a stream from its start.
 
     Parameters
@@ -187,6 +236,8 @@ def reopen(data: Any, opened: EvaluationSet | BatchStream) -> EvaluationSet | Ba
         What was given to `open_data`.
     opened
         What it returned.
+    form
+        How its batches are taken apart.
 
     Raises
     ------
@@ -201,7 +252,7 @@ def reopen(data: Any, opened: EvaluationSet | BatchStream) -> EvaluationSet | Ba
             f"{type(data).__name__}, which can be read only once. Give an iterable that starts "
             "again, such as a list or a data loader, or leave the expectation out"
         )
-    return BatchStream(data)
+    return BatchStream(data, form=form)
 
 
 def check_limit(limit: int | None) -> None:

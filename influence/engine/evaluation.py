@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from influence.data.dataset import EvaluationSet
-from influence.data.source import BatchStream
+from influence.data.dataset import Batch, EvaluationSet
+from influence.data.loader import name_samples
+from influence.data.source import BatchStream, check_limit, sample_count
 from influence.engine.collectors import Collector
 from influence.engine.preparation import make_runners
 from influence.engine.runner import Runner
-from influence.engine.schedule import LoadedBatch, Schedule, make_schedule
-from influence.engine.trial import Trial
+from influence.engine.schedule import LoadedBatch, Schedule, batch_size_of, make_schedule
+from influence.engine.trial import MOST, Probe, Trial
 from influence.errors import InfluenceError
 from influence.network.joint_network import JointNetwork
 from influence.plan.plan import Plan
@@ -24,9 +25,10 @@ from influence.runtime.execution import Execution, Session
 from influence.runtime.shards import ShardStore
 from influence.statistics.rows import RowKey, Rows, StatefulValues, Sums, feature_keys
 
-__all__ = ["Evaluation", "evaluate", "try_out"]
+__all__ = ["Evaluation", "evaluate", "examine", "try_out"]
 
 Kept_co = TypeVar("Kept_co", bound=Rows | Sums, covariant=True)
+T = TypeVar("T", Probe, Trial)
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Evaluation(Generic[Kept_co]):
         Messages for the user about the network.
     trial
         The behaviour of the network on the first samples, which decides how it is run.
+    path
+        How the network was run, and why.
     stateful
         The values of metrics that keep their own state.
     features
@@ -50,6 +54,7 @@ class Evaluation(Generic[Kept_co]):
     kept: Kept_co
     notes: tuple[str, ...]
     trial: Trial
+    path: str
     stateful: StatefulValues
     features: Mapping[RowKey, NDArray[np.float64]]
 
@@ -105,12 +110,17 @@ def evaluate(
         input in a stream and the facts do not hold it.
     """
     execution, session = execution or Execution(), session or Session()
-    schedule = make_schedule(networks, data, plans, execution, limit=limit, session=session)
+    check_limit(limit)
+    count = None if isinstance(data, BatchStream) else sample_count(data, limit)
+    runners = make_runners(
+        networks, data, plans, execution, count=count, processes=session.processes
+    )
+    keep = examine(runners, data, execution, session, count=count)
+    schedule = make_schedule(
+        networks, data, plans, execution, limit=limit, session=session, keep=keep
+    )
     if schedule.finished or session.processes.count > 1:
         _check_stateless(plans)
-    runners = make_runners(
-        networks, data, plans, execution, count=schedule.count, processes=session.processes
-    )
     trials, batches = try_out(runners, schedule, execution, session)
     collector.open(schedule, session, len(networks))
     for number, batch, follower in batches:
@@ -120,9 +130,66 @@ def evaluate(
         for runner, trial in zip(runners, trials, strict=True)
     ]
     return [
-        Evaluation(own.kept, tuple(runner.notes), trial, runner.stateful_values(), own.features)
+        Evaluation(
+            own.kept,
+            tuple(runner.notes),
+            trial,
+            runner.path,
+            runner.stateful_values(),
+            own.features,
+        )
         for own, runner, trial in zip(collector.close(keys), runners, trials, strict=True)
     ]
+
+
+def examine(
+    runners: Sequence[Runner],
+    data: EvaluationSet | BatchStream,
+    execution: Execution,
+    session: Session,
+    *,
+    count: int | None,
+) -> bool:
+    """See on a few samples how each network behaves, and whether batches are run as they were given.
+
+    They are, if a network was seen to predict a sample otherwise alone or in other company, or if
+    samples differ in shape. All processes do the same, as the first one found.
+
+    Parameters
+    ----------
+    runners, data, execution, session
+        The networks, the data, and how they are run.
+    count
+        The number of samples; `None` for a stream.
+    """
+
+    def first() -> Batch:
+        if isinstance(data, BatchStream):
+            return data.peek()
+        assert count is not None, "a set has a length"
+        size = min(count, batch_size_of(data, execution), MOST)
+        indices = np.arange(size) if data.given is None else data.given[0]
+        indices = indices[indices < count]
+        return replace(data.read(indices), **name_samples(data, indices))
+
+    def compute() -> list[dict[str, Any]]:
+        batch = first()
+        return [asdict(runner.examine(batch, count)) for runner in runners]
+
+    found = session.agree("probes", compute)
+    probes = _read_records(Probe, found, len(runners), session.shards)
+    given = isinstance(data, BatchStream) or data.given is not None
+    apart = not isinstance(data, BatchStream) and data.given is not None and not data.uniform
+    keep = given and (apart or not all(probe.independent for probe in probes))
+    for runner, probe in zip(runners, probes, strict=True):
+        runner.learn_behaviour(probe)
+        if probe.reason and not probe.notes:
+            runner.notes.append(
+                f"batches are run as they were given: {probe.reason}"
+                if given
+                else f"{probe.reason}, so results depend on the batch size"
+            )
+    return keep
 
 
 def try_out(
@@ -151,7 +218,9 @@ def try_out(
             for runner in runners
         ]
 
-    trials = _read_trials(session.agree("trials", compute), len(runners), session.shards)
+    trials = _read_records(
+        Trial, session.agree("trials", compute), len(runners), session.shards
+    )
     if first is None:
         return trials, iter(())
     for runner, trial in zip(runners, trials, strict=True):
@@ -159,10 +228,10 @@ def try_out(
     return trials, chain([first], schedule.batches)
 
 
-def _read_trials(found: Any, count: int, shards: ShardStore | None) -> list[Trial]:
-    """Parse the trials of `count` networks, which may have been written by an interrupted run."""
+def _read_records(kind: type[T], found: Any, count: int, shards: ShardStore | None) -> list[T]:
+    """Parse a record for each network, which may have been written by an interrupted run."""
     try:
-        return [Trial(**record) for record, _ in zip(found, range(count), strict=True)]
+        return [kind(**record) for record, _ in zip(found, range(count), strict=True)]
     except (TypeError, ValueError) as error:
         assert shards, "a trial of this process has its form"
         raise InfluenceError(

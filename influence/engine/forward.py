@@ -7,16 +7,18 @@ channels of a map are adjacent in memory ("channels last").
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from influence.engine.sharing.reuse import Conflict, Reuse
 from influence.engine.sharing.shared_forward import SharedForward
 from influence.engine.taps import Tapped, tap_network
-from influence.mutes.mute import BatchInputs
+from influence.errors import InfluenceError
+from influence.mutes.batch_inputs import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.sites import edges_of, site_of
 from influence.plan.setups import FULL, Condition
@@ -24,6 +26,7 @@ from influence.plan.setups import FULL, Condition
 __all__ = [
     "Forward",
     "PlainForward",
+    "ReusingForward",
     "TriedForward",
     "lay_out",
     "suits_channels_last",
@@ -73,36 +76,177 @@ class PlainForward:
 
     def __call__(self, signals: BatchInputs) -> Outputs:
         """Yield the outputs of the network under each condition in turn."""
+        pass_ = self.of_batch(signals)
+        for condition in self.conditions:
+            # No reference to inputs or outputs is kept here while the next condition runs.
+            shown = signals.shown(condition.setup, condition.mute)
+            yield condition, pass_(condition, shown)
+            del shown
+
+    def of_batch(
+        self, signals: BatchInputs
+    ) -> Callable[[Condition, Mapping[str, Any]], dict[str, Any]]:
+        """Return a function of a condition and the inputs under it, which gives the outputs.
+
+        The full condition must come first if an edge is muted.
+        """
         run = self._tapped or tap_network(self.network, signals, self.edges, self.meeting)
         self._tapped = run
         clean: dict[str, Tensor] = {}  # the tensors on the edges with nothing muted
         following: Mapping[str, Tensor] = {}
-        if self.edges and signals.follower is not None:
+        if self.edges and (signals.follower is not None or signals.exchanged is not None):
+            partners = signals.partners_batch() if signals.exchanged else signals.next_sample()
             with self.precision():
-                _, following = run(signals.next_sample().shown(FULL, ""), {})
-        for condition in self.conditions:
-            # No reference to inputs or outputs is kept here while the next condition runs.
-            yield condition, self._outputs(run, signals, condition, clean, following)
+                _, following = run(partners.shown(FULL, ""), {})
 
-    def _outputs(
-        self,
-        run: Tapped,
-        signals: BatchInputs,
-        condition: Condition,
-        clean: dict[str, Tensor],
-        following: Mapping[str, Tensor],
-    ) -> dict[str, Tensor]:
-        replaced = {
-            point: signals.replaced(point, condition.mute, values, following.get(point))
-            for point, values in clean.items()
-            if site_of(point) in condition.setup
-        }
-        shown = signals.shown(condition.setup, condition.mute)
-        with self.precision():
-            outputs, seen = run(shown, replaced)
-        if condition.setup == FULL:
-            clean.update(seen)
+        def outputs(condition: Condition, shown: Mapping[str, Any]) -> dict[str, Any]:
+            replaced = {
+                point: signals.replaced(point, condition.mute, values, following.get(point))
+                for point, values in clean.items()
+                if site_of(point) in condition.setup
+            }
+            with self.precision(), naming(condition):
+                found, seen = run(shown, replaced)
+            if condition.setup == FULL:
+                clean.update(seen)
+            return found
+
         return outputs
+
+
+@contextmanager
+def naming(condition: Condition) -> Iterator[None]:
+    """Let an error of a network say under which condition it failed, if something was muted."""
+    try:
+        yield
+    except InfluenceError as error:
+        if condition.setup == FULL:
+            raise
+        raise InfluenceError(f"under {condition}: {error}") from error
+    except Exception as error:
+        error.condition = condition  # type: ignore[attr-defined]
+        raise
+
+
+class ReusingForward:
+    """Plain passes in which operators are not computed again for the same arguments.
+
+    In the first batch it is seen whether anything is saved; if not, the passes are plain ones.
+
+    Parameters
+    ----------
+    plain
+        The passes.
+    """
+
+    def __init__(self, plain: PlainForward) -> None:
+        self.plain = plain
+        self.reuse: Reuse | None = None
+        self.reason = ""
+        self._constants: dict[tuple[Any, ...], Tensor] = {}
+        self._checked = False
+
+    def compile(self) -> None:
+        """Compile the network, whose operators cannot be looked up then."""
+        self.plain.compile()
+        self._give_up("it is compiled")
+
+    def _give_up(self, reason: str) -> None:
+        self.reason, self.reuse, self._constants = reason, None, {}
+
+    @property
+    def shares(self) -> bool:
+        """Whether work is shared, as far as is known."""
+        return not self.reason
+
+    def __call__(self, signals: BatchInputs) -> Outputs:
+        """Yield the outputs of the network under each condition in turn."""
+        if self.reason:
+            yield from self.plain(signals)
+            return
+        if self.reuse is None:
+            self.reuse = self._make(signals)
+        self.reuse.begin_batch()
+        shown = _Shown(signals, self._constants)
+        pass_ = self.plain.of_batch(signals)
+        for number, condition in enumerate(self.plain.conditions):
+            inputs, mutes = shown.under(condition)
+            tensors = {leaf: x for leaf, x in inputs.items() if isinstance(x, Tensor)}
+            reuse, outputs = self.reuse, None
+            if reuse is not None:
+                reuse.begin(number, tensors, mutes)
+                try:
+                    with reuse:
+                        outputs = pass_(condition, inputs)
+                except Exception as error:  # what is wrong with the network, plain passes tell
+                    self._give_up(
+                        "it changes in place what another setup needs"
+                        if isinstance(error, Conflict)
+                        else f"operators cannot be looked up ({type(error).__name__})"
+                    )
+            if outputs is None:
+                outputs = pass_(condition, signals.shown(condition.setup, condition.mute))
+            yield condition, outputs
+            del outputs, inputs, tensors
+        if self.reuse is not None:
+            self.reuse.begin_batch()  # frees memory
+            if not self.reuse.pays:
+                self._give_up("the setups have too little work in common")
+            elif not self._checked:
+                self._checked = True
+                self._check(signals)
+
+    def _make(self, signals: BatchInputs) -> Reuse:
+        module = self.plain.network.module
+        constant = [name for name, mute in signals.mutes.items() if mute.constant]
+        device = next((x.device.type for x in _weights(module)), "cpu")
+        return Reuse(_weights(module), self.plain.conditions, constant, device)
+
+    def _check(self, signals: BatchInputs) -> None:
+        """Compare two samples with plain passes, and give up if anything differs."""
+        some = signals.head(2)
+        for (condition, plain), (_, found) in zip(self.plain(some), self(some), strict=True):
+            for name, value in plain.items():
+                same = not isinstance(value, Tensor) or (
+                    value.shape == found[name].shape
+                    and torch.allclose(value, found[name], rtol=1e-5, atol=1e-6, equal_nan=True)
+                )
+                if not same:
+                    self._give_up(f"output {name!r} would differ under {condition}")
+
+
+class _Shown:
+    """The inputs of a batch under its conditions, the same tensors wherever they are the same."""
+
+    def __init__(self, signals: BatchInputs, constants: dict[tuple[Any, ...], Tensor]) -> None:
+        self.signals, self.constants = signals, constants
+        # Copies, which the network may change in place: the mutes need the inputs as they are.
+        self.made = {(leaf, ""): _copied(x) for leaf, x in signals.clean.items()}
+
+    def under(self, condition: Condition) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the inputs under a condition, and for each leaf its site and its mute."""
+        inputs, mutes = {}, {}
+        for leaf, values in self.signals.clean.items():
+            site = self.signals.site_of(leaf)
+            mute = condition.mute if site in condition.setup else ""
+            if (leaf, mute) not in self.made:
+                self.made[leaf, mute] = self._muted(leaf, mute, values)
+            inputs[leaf] = self.made[leaf, mute]
+            mutes[leaf] = f"{site}\n{mute}"
+        return inputs, mutes
+
+    def _muted(self, leaf: str, mute: str, values: Any) -> Any:
+        alone = list(self.signals.owners.values()).count(self.signals.site_of(leaf)) < 2
+        if not (self.signals.mutes[mute].constant and alone and isinstance(values, Tensor)):
+            return self.signals.muted(leaf, mute)
+        key = (leaf, mute, values.shape, values.dtype)
+        if key not in self.constants:
+            self.constants[key] = self.signals.muted(leaf, mute)
+        return self.constants[key]
+
+
+def _copied(values: Any) -> Any:
+    return values.clone() if isinstance(values, Tensor) else values
 
 
 class TriedForward:

@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 
+MOMENTS = 16
+"""The number of samples that are run together to measure moments of edges."""
+
 SAMPLES = 64
 """The number of samples, evenly spread, on which moments of edges are measured."""
 
@@ -63,7 +66,8 @@ def make_runners(
         modalities, sources = with_moments(network, data, plan.mutes, plan.sites, measured)
         runner = Runner(network, plan, data, execution, modalities=modalities, notes=sources)
         runners.append(runner)
-    measure_edges(runners, data, plans, count=count, batch_size=execution.batch_size)
+    size = execution.batch_size or MOMENTS
+    measure_edges(runners, data, plans, count=count, batch_size=size)
     return runners
 
 
@@ -76,14 +80,17 @@ def _find_moments(
 ) -> Moments:
     """Measure the moments of inputs that mutes need, unless the facts or the data contain them."""
     pairs = zip(networks, plans, strict=True)
-    lacking = sorted(set().union(*(lacking_moments(n, data, p.mutes, p.sites) for n, p in pairs)))
+    lacking: dict[str, set[str]] = {}
+    for network, plan in pairs:
+        for name, needs in lacking_moments(network, data, plan.mutes, plan.sites).items():
+            lacking.setdefault(name, set()).update(needs)
     if not isinstance(data, BatchStream):
         assert count is not None, "a set has a length"
-        own = measure_moments(data, lacking, count) if processes.first else {}
+        own = measure_moments(networks, data, lacking, count) if processes.first else {}
         return cast(Moments, processes.broadcast(cast(Json, own)))
     if lacking:
         raise InfluenceError(
-            f"a mute needs the mean of the inputs {', '.join(lacking)}, and a stream cannot be "
+            f"a mute needs the mean of the inputs {', '.join(sorted(lacking))}, and a stream cannot be "
             "read twice to find it. Give it in the network's facts: Modality(mean=..., std=...)"
         )
     return {}

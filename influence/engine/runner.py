@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
-from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from influence.data.dataset import Batch, DataFacts
+from influence.data.loader import Follower
 from influence.engine.forward import (
     Forward,
     PlainForward,
+    ReusingForward,
     TriedForward,
     lay_out,
     suits_channels_last,
@@ -24,12 +26,14 @@ from influence.engine.forward import (
 from influence.engine.reduction import Reduction
 from influence.engine.sharing.shared_forward import SharedForward, share
 from influence.engine.taps import Tapped, tap_network
-from influence.engine.trial import Trial, trial_size, try_network
-from influence.mutes.mute import BatchInputs
+from influence.engine.trial import Probe, Trial, guard, probe_network, trial_size, try_network
+from influence.errors import InfluenceError
+from influence.mutes.batch_inputs import BatchInputs
 from influence.network.joint_network import JointNetwork, Modality
 from influence.network.sites import check_samples_first
 from influence.plan.plan import Plan
 from influence.runtime.execution import AMP, Execution, choose_device
+from influence.runtime.values import cast, is_batched
 from influence.statistics.rows import RowKey, StatefulValues
 
 __all__ = ["Runner"]
@@ -75,15 +79,15 @@ class Runner:
         if network.module.training and not isinstance(network.module, torch.fx.GraphModule):
             self.notes.append("the network came in training mode and was set to evaluation mode")
         network.to(self.device)
-        weights = chain(network.module.parameters(), network.module.buffers())
-        known = (torch.float32, torch.float64)
-        self.dtype = next((w.dtype for w in weights if w.dtype in known), torch.float32)
+        self.dtype = network.dtype
         amp = AMP[execution.amp]
         self.precision: Precision = (
             partial(torch.autocast, self.device.type, dtype=amp) if amp else nullcontext
         )
         self.plain = PlainForward(network, self.conditions, self.precision, meeting=plan.meeting)
         self.forward: Forward = self.plain
+        self.probe = Probe(independent=True)
+        self.trial = Trial(shared=False)
         self._shared: SharedForward | None = None
 
     def row_keys(self) -> list[RowKey]:
@@ -113,11 +117,41 @@ class Runner:
         self.modalities |= modalities
         self.notes.append(note)
 
-    @torch.inference_mode()
+    def examine(self, batch: Batch, samples: int | None) -> Probe:
+        """See on the first samples of a batch how the network behaves.
+
+        Parameters
+        ----------
+        batch
+            A batch as it was given, or as batches are cut.
+        samples
+            The number of samples that will be run; `None` if it is unknown.
+        """
+        mixed = self.execution.amp != "off"
+        suits = suits_channels_last(self.network.module, self.device, mixed=mixed)
+        asked = self.execution.channels_last
+        # Networks in which `view` fails on maps with channels last get them in the usual format.
+        for layout in dict.fromkeys([suits if asked is None else asked, False]):
+            self._lay_out(layout)
+            signals = self._signals(batch, None)
+            count = trial_size(samples, len(batch), len(self.conditions))
+            for size in dict.fromkeys([count, len(batch)]):  # it may need batches of one size
+                probe = probe_network(self.network, signals.head(size))
+                if probe.runs:
+                    break
+            if probe.runs:
+                break
+        return replace(probe, channels_last=layout)
+
+    def learn_behaviour(self, probe: Probe) -> None:
+        """Take over how the network behaves, from this or from another process."""
+        self.probe = probe
+        self.notes += probe.notes
+        self._lay_out(probe.channels_last)
+
     def try_out(
-        self, batch: Batch, follower: Mapping[str, Tensor] | None, *, samples: int | None,
-        wanted: bool,
-    ) -> Trial:  # fmt: skip
+        self, batch: Batch, follower: Follower | None, *, samples: int | None, wanted: bool
+    ) -> Trial:
         """Try the network on the first samples of a batch, to choose how it is run.
 
         Parameters
@@ -129,64 +163,81 @@ class Runner:
         wanted
             Whether to share work between conditions if possible.
         """
-        mixed = self.execution.amp != "off"
-        suits = suits_channels_last(self.network.module, self.device, mixed=mixed)
-        asked = self.execution.channels_last
-        # Networks in which `view` fails on maps with channels last get them in the usual format.
-        for layout in dict.fromkeys([suits if asked is None else asked, False]):
-            self._lay_out(layout)
+        with guard(self.probe.graded):
             count = trial_size(samples, len(batch), len(self.conditions))
             trial, self._shared = try_network(
                 self.network,
                 self._signals(batch, follower).head(count),
                 self.conditions,
+                self.probe,
                 samples=samples,
                 wanted=wanted,
                 meeting=self.plan.meeting,
             )
-            if trial.runs:
-                break
-        return replace(trial, channels_last=layout)
+        return trial
 
-    @torch.inference_mode()
-    def prepare(self, trial: Trial, batch: Batch, follower: Mapping[str, Tensor] | None) -> None:
+    def prepare(self, trial: Trial, batch: Batch, follower: Follower | None) -> None:
         """Set how batches are run, after a trial in this or in another process."""
+        self.trial = trial
         self.notes += trial.notes
-        self._lay_out(trial.channels_last)
         if trial.shared:
-            signals = self._signals(batch, follower).head(2)
-            shared = self._shared or share(
-                self.network, signals, self.conditions, meeting=self.plan.meeting
-            )
+            with guard(self.probe.graded):
+                signals = self._signals(batch, follower).head(2)
+                shared = self._shared or share(
+                    self.network, signals, self.conditions, meeting=self.plan.meeting
+                )
             self.forward = TriedForward(
                 shared.within(self.precision), self.plain, self.notes.append
             )
+        elif trial.reusing:
+            self.forward = ReusingForward(self.plain)
         if self.execution.compile:
             self.forward.compile()
 
-    @torch.inference_mode()
-    def run(self, batch: Batch, follower: Mapping[str, Tensor] | None) -> dict[RowKey, Array]:
+    def run(self, batch: Batch, follower: Follower | None) -> dict[RowKey, Array]:
         """Compute the rows and features of one batch under every condition."""
-        return self.reduction.rows(batch, self.forward(self._signals(batch, follower)))
+        with guard(self.probe.graded):
+            return self.reduction.rows(batch, self.forward(self._signals(batch, follower)))
+
+    @property
+    def path(self) -> str:
+        """How the network was run and why, as a phrase for the user."""
+        if isinstance(self.forward, ReusingForward):
+            reason = self.forward.reason
+            return f"each setup by itself: {reason}" if reason else "shared, operator by operator"
+        return self.trial.path
 
     def _lay_out(self, channels_last: bool) -> None:
         lay_out(self.network.module, channels_last=channels_last)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
 
-    def _signals(self, batch: Batch, follower: Mapping[str, Tensor] | None) -> BatchInputs:
-        clean = {}
-        for modality in self.network.inputs:
-            values = batch.inputs[modality.name].to(self.device, self.dtype, non_blocking=True)
-            maps = values.ndim == 4
-            clean[modality.name] = (
-                values.contiguous(memory_format=self.memory_format) if maps else values
-            )
+    def _signals(self, batch: Batch, follower: Follower | None) -> BatchInputs:
+        def leaves(inputs: Mapping[str, Any]) -> dict[str, Any]:
+            found = self.network.split({**batch.shared, **inputs})
+            return {leaf: self._placed(cast(x, self.device, self.dtype)) for leaf, x in found.items()}
+
+        clean = leaves(batch.inputs)
+        owners = self.network.layout.owners
+        contexts = {m.name for m in self.network.inputs if m.role == "context"}
+        for leaf, values in clean.items():
+            if owners[leaf] not in contexts and not is_batched(values, len(batch)):
+                raise InfluenceError(
+                    f"network {self.network.name!r}: the input {leaf!r} is one value for the whole "
+                    "batch, and only a context can be. Declare it: Modality(role='context')"
+                )
         return BatchInputs(
             clean,
             batch.indices,
             self.modalities,
             self.mutes,
-            follower,
+            None if follower is None else leaves(follower),
             self.plan.seed,
             batch.partners,
+            None if batch.exchanged is None else leaves(batch.exchanged),
+            owners,
         )
+
+    def _placed(self, values: Any) -> Any:
+        if not (isinstance(values, Tensor) and values.ndim == 4 and values.is_floating_point()):
+            return values
+        return values.contiguous(memory_format=self.memory_format)

@@ -6,6 +6,7 @@ that partners are near each other, so that each sample is read only once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count as count_from
@@ -24,6 +25,7 @@ from influence.data.loader import (
     limit_batches,
     load_batches,
     with_followers,
+    with_partners,
 )
 from influence.data.source import BatchStream, check_limit, sample_count
 from influence.network.joint_network import JointNetwork
@@ -31,7 +33,21 @@ from influence.plan.plan import Plan
 from influence.runtime.execution import Execution, Session, choose_device
 from influence.runtime.processes import Json
 
-__all__ = ["LoadedBatch", "Schedule", "choose_batches", "cut", "make_schedule", "order_samples"]
+__all__ = [
+    "LoadedBatch",
+    "Schedule",
+    "batch_size_of",
+    "choose_batches",
+    "cut",
+    "make_schedule",
+    "order_samples",
+]
+
+LEAST, MOST = 16, 4096
+"""The numbers of samples in a batch, unless one is asked for."""
+
+ELEMENTS = 2**18
+"""The number of elements of the inputs of a batch of small samples."""
 
 
 class LoadedBatch(NamedTuple):
@@ -93,6 +109,7 @@ def make_schedule(
     *,
     limit: int | None = None,
     session: Session | None = None,
+    keep: bool = False,
 ) -> Schedule:
     """Divide data into batches, and distribute these among the processes.
 
@@ -103,6 +120,8 @@ def make_schedule(
     ----------
     networks, data, plans, execution, limit, session
         The parameters of `influence.engine.evaluation.evaluate`.
+    keep
+        Whether batches are run as they were given.
 
     Raises
     ------
@@ -112,10 +131,11 @@ def make_schedule(
     session = session or Session()
     check_limit(limit)
     if isinstance(data, BatchStream):
-        return _of_stream(data, plans, limit, session)
+        return _of_stream(data, plans, limit, session, keep=keep)
     count = sample_count(data, limit)
-    derangement = order_samples(networks, data, plans, count, session=session)
-    positions = cut(count, execution.batch_size, derangement)
+    kept = _given(data, count) if keep else None
+    derangement = order_samples(data, plans, count, session=session, keep=keep)
+    positions = kept or cut(count, batch_size_of(data, execution), derangement)
     finished = session.shards.finished() if session.shards else []
     left = sorted(set(range(len(positions))).difference(finished))
     # Only the first process asks, because another one may finish a batch in the meantime.
@@ -123,7 +143,7 @@ def make_schedule(
     left = processes.share(cast(list[int], processes.broadcast(cast(Json, left))))
     groups = group_numbers(None if data.groups is None else data.groups[:count], count)
     return Schedule(
-        choose_batches(data, positions, left, derangement, execution),
+        choose_batches(data, positions, left, derangement, execution, keep=kept is not None),
         positions,
         finished,
         list(data.ids)[:count],
@@ -132,39 +152,67 @@ def make_schedule(
     )
 
 
+def _given(data: EvaluationSet, count: int) -> list[NDArray[np.int64]] | None:
+    """Return the batches of the first samples as they were given, if they were."""
+    if data.given is None:
+        return None
+    cut = (batch[batch < count] for batch in data.given)
+    return [batch for batch in cut if len(batch)]
+
+
+def batch_size_of(data: EvaluationSet, execution: Execution) -> int:
+    """Return the number of samples that are run together: as asked for, else by their size.
+
+    Small samples are run in large batches, since each batch has a cost of its own.
+    """
+    if execution.batch_size is not None:
+        return execution.batch_size
+    fields = data.inputs.values()
+    if any(field.ragged for field in fields):
+        return LEAST
+    elements = sum(math.prod(field.shape) for field in fields)
+    return min(max(ELEMENTS // max(elements, 1), LEAST), MOST)
+
+
 def _of_stream(
-    data: BatchStream, plans: Sequence[Plan], limit: int | None, session: Session
+    data: BatchStream, plans: Sequence[Plan], limit: int | None, session: Session, *, keep: bool
 ) -> Schedule:
     stream = limit_batches(data, limit)
     rank, processes = session.processes.rank, session.processes.count
     whole: Iterator[tuple[Batch, Follower | None]] = (
-        exchange_in_pairs(stream) if plans[0].shuffle else ((batch, None) for batch in stream)
+        exchange_in_pairs(stream, keep=keep)
+        if plans[0].shuffle
+        else ((batch, None) for batch in stream)
     )
     own = zip(count_from(rank, processes), islice(whole, rank, None, processes), strict=False)
     return Schedule(LoadedBatch(number, *loaded) for number, loaded in own)
 
 
 def order_samples(
-    networks: Sequence[JointNetwork],
     data: EvaluationSet,
     plans: Sequence[Plan],
     count: int,
     *,
     session: Session | None = None,
+    keep: bool = False,
 ) -> Derangement | None:
     """Choose the partner of each sample for a shuffle mute; `None` if no plan has one.
 
     Parameters
     ----------
-    networks, data, plans, session
+    data, plans, session
         The parameters of `influence.engine.evaluation.evaluate`.
     count
         The number of samples in use.
+    keep
+        Whether batches are run as they were given.
     """
     session = session or Session()
-    names = sorted({m.name for network in networks for m in network.inputs})
+    names = sorted(name for name, field in data.inputs.items() if not field.ragged)
     mute, seed = plans[0].shuffle, plans[0].seed
-    return agree_on_derangement(data, count, mute, names=names, seed=seed, session=session)
+    return agree_on_derangement(
+        data, count, mute, names=names, seed=seed, session=session, keep=keep
+    )
 
 
 def cut(
@@ -184,6 +232,8 @@ def choose_batches(
     numbers: Iterable[int],
     derangement: Derangement | None,
     execution: Execution,
+    *,
+    keep: bool = False,
 ) -> Iterator[LoadedBatch]:
     """Read the batches with given numbers, in this process or in worker processes.
 
@@ -199,11 +249,17 @@ def choose_batches(
         The partners under a shuffle mute.
     execution
         The number of workers that read ahead, and the device that the batches are for.
+    keep
+        Whether the batches are as they were given, so that they need not hold the partners.
     """
     numbers = list(numbers)
     pinned = choose_device(execution.device).type == "cuda"
     chosen = [positions[number] for number in numbers]
-    partners = None if derangement is None else [derangement.partners(batch) for batch in chosen]
+    inside = derangement is not None and not keep
+    partners = [derangement.partners(batch) for batch in chosen] if inside and derangement else None
     loaded = load_batches(data, chosen, partners=partners, workers=execution.workers, pinned=pinned)
+    if keep and derangement is not None:
+        loaded = with_partners(loaded, data, derangement)
+        derangement = None
     followed = with_followers(loaded, data, derangement)
     return (LoadedBatch(number, *pair) for number, pair in zip(numbers, followed, strict=True))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from influence.engine.sharing.tapped_graph import tap_graph
 from influence.errors import InfluenceError
-from influence.mutes.mute import BatchInputs
+from influence.mutes.batch_inputs import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.programs.program import Program
 from influence.network.sites import check_modules, check_samples_first, pool_channels, tapped
@@ -84,7 +84,7 @@ def _hooked(
 ) -> tuple[Tensors, Tensors]:
     with tapped(network.module, paths, replaced) as seen:
         outputs = network(inputs)
-    samples = next(len(x) for x in inputs.values() if x is not None)
+    samples = network.layout.count(inputs)
     for point, values in seen.items():
         if is_place(point):
             check_samples_first(point, values, samples)

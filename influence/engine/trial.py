@@ -1,15 +1,20 @@
 """Trials: a network is run on a few samples first, to decide how all samples are run.
 
-Two identical runs show whether it is deterministic. If it is, its graph is traced, and the setups
-share common work, provided that this gives the same outputs.
+It is seen whether it draws random numbers, and whether it predicts a sample alike alone and in
+other company. If its graph is known or worth a trace, the setups share common work, provided that
+this gives the same outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
@@ -17,13 +22,21 @@ from torch.utils.flop_counter import FlopCounterMode
 from influence.engine.forward import PlainForward
 from influence.engine.sharing.shared_forward import SharedForward, share
 from influence.errors import InfluenceError
-from influence.mutes.mute import BatchInputs
+from influence.mutes.batch_inputs import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.programs.program import Program
-from influence.plan.setups import Condition
+from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.statistics.rows import is_place
 
-__all__ = ["Trial", "trial_size", "try_network"]
+__all__ = [
+    "Probe",
+    "RandomDraws",
+    "Trial",
+    "guard",
+    "probe_network",
+    "trial_size",
+    "try_network",
+]
 
 WORTH_TRACING = 5e11
 """A module (not an exported program) is traced if all its passes cost more FLOPs than this."""
@@ -31,8 +44,176 @@ WORTH_TRACING = 5e11
 EFFORT = 1 / 40
 """The fraction of the samples in a trial, divided by the number of conditions; at least two."""
 
+MOST = 16
+"""The largest number of samples in a trial."""
+
 NOISE = 128
 """The tolerance of shared outputs, in units in the last place of the largest plain value."""
+
+ROUNDING = 1e-4
+"""The tolerance, as a part of the largest value, of what a sample's company may change."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a few samples show of a network.
+
+    Parameters
+    ----------
+    independent
+        Whether it predicts a sample alone, in another order and in its batch alike.
+    reason
+        Why it does not.
+    notes
+        Messages for the user.
+    runs
+        Whether it runs on a few samples at all.
+    flops
+        The FLOPs of one pass of one sample; `None` if torch cannot count them.
+    graded
+        Whether it needs tensors that allow gradients, which inference mode does not.
+    channels_last
+        Whether maps are stored with their channels last.
+    """
+
+    independent: bool
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    runs: bool = True
+    flops: float | None = None
+    graded: bool = False
+    channels_last: bool = False
+
+
+def guard(graded: bool) -> AbstractContextManager[Any]:
+    """Return the context in which a network runs: inference mode, or no gradients by default."""
+    return torch.no_grad() if graded else torch.inference_mode()
+
+
+class RandomDraws:
+    """Notices whether random numbers are drawn inside the context, from any global generator.
+
+    >>> with RandomDraws() as draws:
+    ...     _ = torch.rand(1)
+    >>> draws.drawn
+    True
+    """
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        self._cuda = device is not None and device.type == "cuda"
+        self._device, self.drawn = device, False
+
+    def _states(self) -> list[Any]:
+        found: list[Any] = [torch.get_rng_state(), random.getstate()]
+        if self._cuda:
+            found.append(torch.cuda.get_rng_state(self._device))
+        _, keys, place, *rest = np.random.get_state()
+        return [*found, (keys.tobytes(), place, rest)]
+
+    def __enter__(self) -> RandomDraws:
+        self._before = self._states()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for before, after in zip(self._before, self._states(), strict=True):
+            same = torch.equal(before, after) if isinstance(before, Tensor) else before == after
+            self.drawn |= not same
+
+
+def probe_network(network: JointNetwork, signals: BatchInputs) -> Probe:
+    """Run a network on a few samples, on one alone, and on all in another order.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode, on its device.
+    signals
+        Two samples or more of one batch.
+    """
+    full = [Condition(NO_MUTE, FULL)]
+    plain = PlainForward(network, full)
+    run = partial(_full_outputs, plain)
+    graded = False
+    device = next(iter([x.device for x in signals.clean.values() if isinstance(x, Tensor)]), None)
+    flops = None
+    try:
+        with guard(graded), RandomDraws(device) as draws:
+            first, flops = _counted(lambda: run(signals), len(signals))
+    except Exception as error:
+        if "nference tensor" not in str(error) and "does not require grad" not in str(error):
+            return Probe(False, _reason(error), runs=False)
+        graded = True
+        with guard(graded), RandomDraws(device) as draws:
+            first = run(signals)
+    known = partial(Probe, flops=flops, graded=graded)
+    with guard(graded):
+        if draws.drawn:
+            notes = tuple(_changes(first, run(signals))) or (
+                "the network draws random numbers when it runs, so its outputs may change between "
+                "identical runs (is dropout active?)",
+            )
+            return known(False, "its outputs differ between two identical runs", notes)
+        count = len(signals)
+        try:
+            turned = run(signals.chosen(np.arange(count)[::-1].copy()))
+            alone = run(signals.chosen(np.array([count - 1])))
+        except Exception as error:
+            return known(False, f"it fails on one sample alone: {_reason(error)}")
+    for name, expected in first.items():
+        for other, here in ((turned[name], slice(None)), (alone[name], slice(count - 1, None))):
+            if isinstance(other, Tensor) and len(other) == count:
+                other = other.flip(0)
+            if not _alike(expected, other, here):
+                if notes := tuple(_changes(first, run(signals))):
+                    return known(False, "its outputs differ between two identical runs", notes)
+                return known(False, f"output {name!r} depends on the other samples of the batch")
+    return known(True)
+
+
+def _full_outputs(plain: PlainForward, signals: BatchInputs) -> dict[str, Any]:
+    _, outputs = next(plain(signals))
+    return outputs
+
+
+def _counted(
+    run: Callable[[], dict[str, Any]], samples: int
+) -> tuple[dict[str, Any], float | None]:
+    try:
+        with FlopCounterMode(display=False) as counter:
+            found = run()
+        return found, counter.get_total_flops() / samples
+    except InfluenceError:
+        raise
+    except Exception:  # torch cannot count where modules make weights, as weight_norm does
+        return run(), None
+
+
+def _alike(expected: Any, found: Any, here: slice) -> bool:
+    """Return whether a tensor equals a part of another but for rounding; other objects do."""
+    if not (isinstance(expected, Tensor) and isinstance(found, Tensor)):
+        return True
+    if not expected.is_floating_point():
+        return expected[here].shape == found.shape and torch.equal(expected[here], found)
+    if expected[here].shape != found.shape:
+        return False
+    largest = expected.double().abs().nan_to_num(0.0, 0.0, 0.0)
+    slack = max(ROUNDING, 8 * torch.finfo(expected.dtype).eps)
+    return _gap(expected[here], found) <= slack * (largest.amax().item() if largest.numel() else 0)
+
+
+def _changes(first: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a note for each output that differs between two identical runs."""
+    for name, value in first.items():
+        if not isinstance(value, Tensor):
+            continue
+        if value.shape != again[name].shape:
+            yield f"output {name!r} changes its shape between two identical runs"
+        elif not torch.equal(value, again[name]) and not value.isnan().any():
+            gap = (value.double() - again[name].double()).abs().max().item()
+            yield (
+                f"output {name!r} changes between two identical runs by up to {gap:.3g}: "
+                "influences of that size are not meaningful (is dropout active?)"
+            )
 
 
 @dataclass(frozen=True)
@@ -53,6 +234,8 @@ class Trial:
         Whether maps are stored with their channels last.
     places
         The places at which features are kept.
+    reusing
+        Whether operators are looked up instead; see `influence.engine.sharing.reuse`.
     """
 
     shared: bool
@@ -61,6 +244,7 @@ class Trial:
     runs: bool = True
     channels_last: bool = False
     places: tuple[str, ...] = ()
+    reusing: bool = False
 
     @property
     def path(self) -> str:
@@ -68,17 +252,17 @@ class Trial:
         return "shared" if self.shared else f"each setup by itself: {self.reason}"
 
 
-@torch.inference_mode()
 def try_network(
     network: JointNetwork,
     signals: BatchInputs,
     conditions: Sequence[Condition],
+    probe: Probe,
     *,
     samples: int | None,
     wanted: bool = True,
     meeting: str = "off",
 ) -> tuple[Trial, SharedForward | None]:
-    """Run a network twice on the same samples, and decide whether work can be shared.
+    """Decide whether a network's work can be shared, and compare the shared passes with plain ones.
 
     Parameters
     ----------
@@ -88,6 +272,8 @@ def try_network(
         Two or more samples.
     conditions
         The full one first.
+    probe
+        What is known of the network.
     samples
         The number of samples that will be run; `None` if it is unknown.
     wanted
@@ -98,34 +284,38 @@ def try_network(
     Returns
     -------
     tuple
-        The trial, and the shared passes; `None` if work is not shared.
+        The trial, and the shared passes; `None` if work is not shared by a graph.
     """
     plain = PlainForward(network, conditions, meeting=meeting)
-    try:
-        _, first = next(plain(signals))
-        _, again = next(plain(signals))
-    except Exception as error:  # it may take batches of one size only
-        return Trial(
-            False, f"it fails on {len(signals)} samples: {_reason(error)}", runs=False
-        ), None
-    places = tuple(name for name in first if is_place(name))
+    program = isinstance(network.module, Program)
+    places: tuple[str, ...] = ()
+    if plain.edges or meeting not in ("auto", "off") or (program and meeting != "off"):
+        try:
+            places = tuple(name for name in _full_outputs(plain, signals) if is_place(name))
+        except Exception as error:  # it may take batches of one size only
+            reason = f"it fails on {len(signals)} samples: {_reason(error)}"
+            return Trial(False, reason, runs=False), None
     alone = partial(Trial, False, places=places)
-    if notes := tuple(_changes(first, again)):
-        return alone("its outputs differ between two identical runs", notes), None
+    if not probe.independent:
+        return alone(probe.reason), None
     if not wanted:
         return alone("not asked for"), None
     if any(signals.mutes[c.mute].absent for c in conditions if c.setup):
         return alone("the mute 'absent' passes None, with which it cannot be traced"), None
-    if not (isinstance(network.module, Program) or _worth_tracing(plain, signals, samples)):
-        return alone("the work is too small to be worth a trace"), None
+    unknown = samples is None or probe.flops is None
+    large = unknown or probe.flops * len(conditions) * samples > WORTH_TRACING
+    if not (program or large):
+        return alone("the work is too small to be worth a trace", reusing=not probe.graded), None
+    if probe.graded:
+        return alone("it computes gradients when it runs"), None
     try:
         shared = share(network, signals.head(2), conditions, meeting=meeting)
         reason = _difference(plain, shared, signals)
     except Exception as error:  # torch raises various errors on graphs that it does not support
         reason = _reason(error)
     if reason:
-        note = f"no work is shared between the setups, each is run by itself: {reason}"
-        return alone(reason, (note,)), None
+        note = f"no work is shared through the network's graph: {reason}"
+        return alone(reason, (note,), reusing=not program), None
     return Trial(True, places=tuple(filter(is_place, shared.outputs))), shared
 
 
@@ -136,37 +326,12 @@ def trial_size(samples: int | None, batch: int, conditions: int) -> int:
     (2, 16, 16)
     """
     affordable = batch if samples is None else int(samples * EFFORT / conditions)
-    return max(2, min(batch, affordable))
-
-
-def _worth_tracing(plain: PlainForward, signals: BatchInputs, samples: int | None) -> bool:
-    if samples is None:
-        return True
-    try:
-        with FlopCounterMode(display=False) as counter:
-            next(plain(signals))
-    except Exception:  # torch cannot count where modules make weights, as weight_norm does
-        return True
-    each: float = counter.get_total_flops() / len(signals)
-    return each * len(plain.conditions) * samples > WORTH_TRACING
+    return max(2, min(batch, affordable, MOST))
 
 
 def _reason(error: Exception) -> str:
     text = str(error).strip().partition("\n")[0][:300]
     return text if isinstance(error, InfluenceError) else f"{type(error).__name__}: {text}"
-
-
-def _changes(first: Mapping[str, Tensor], again: Mapping[str, Tensor]) -> Iterator[str]:
-    """Yield a note for each output that differs between two identical runs."""
-    for name, value in first.items():
-        if value.shape != again[name].shape:
-            yield f"output {name!r} changes its shape between two identical runs"
-        elif not torch.equal(value, again[name]) and not value.isnan().any():
-            gap = (value.double() - again[name].double()).abs().max().item()
-            yield (
-                f"output {name!r} changes between two identical runs by up to {gap:.3g}: "
-                "influences of that size are not meaningful (is dropout active?)"
-            )
 
 
 def _difference(plain: PlainForward, shared: SharedForward, signals: BatchInputs) -> str:

@@ -8,9 +8,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from influence.data.source import BatchStream, Data, find_groups, open_data, reopen, sample_count
+from influence.data.evaluation_file import EvaluationFile
+from influence.data.memory import Fields
+from influence.data.source import (
+    BatchStream,
+    Collate,
+    Data,
+    Form,
+    find_groups,
+    open_data,
+    reopen,
+    sample_count,
+)
 from influence.engine.collectors import Collector, RowCollector, SumCollector
 from influence.engine.evaluation import evaluate
+from influence.engine.schedule import batch_size_of
 from influence.errors import InfluenceError
 from influence.measurement.expectations import (
     CleanScores,
@@ -24,7 +36,9 @@ from influence.measurement.tasks import Request, make_tasks
 from influence.measurement.training import Constants, learn_lacking, open_training
 from influence.metrics.registry import Wanted
 from influence.metrics.slices import parse_levels
+from influence.mutes.mute import Mute
 from influence.network.joint_network import JointNetwork
+from influence.network.modality import claim_tensors
 from influence.results.run_directory import Run, check_free, check_writable
 from influence.runtime.execution import Execution, Session, choose_device, progress_bar
 from influence.runtime.processes import Processes, process_device
@@ -65,7 +79,7 @@ def measure(
     *,
     metrics: Mapping[str, Sequence[Wanted]] | None = None,
     levels: str | Sequence[str] = (),
-    mutes: Sequence[str] = ("zero", "mean"),
+    mutes: Sequence[str | Mute] | None = None,
     sites: Sequence[str] | None = None,
     setups: str = "each",
     meeting: str = "auto",
@@ -77,6 +91,8 @@ def measure(
     seed: int | None = None,
     execution: Execution | None = None,
     resampling: Resampling | None = None,
+    fields: Fields | None = None,
+    collate: Collate | None = None,
     stream: bool = False,
     limit: int | None = None,
     expect: Sequence[str | Expectation] = (),
@@ -97,7 +113,9 @@ def measure(
         One trained network, or several that are measured on the same data.
     data
         The path of an evaluation file, or any iterable of batches ``(inputs, targets)``, each a
-        mapping from names to tensors with samples first.
+        mapping, perhaps nested, from names to tensors with samples first; or batches of any other
+        form with `fields`, or samples with `collate`. Batches are run as they are given if the
+        network was seen to predict a sample otherwise in other company; else they are cut anew.
     metrics
         For each output to score, metrics by name, as records, by ``module:name``, or objects of
         torchmetrics; see `influence.metrics.registry.find_metrics`. The name of a set in
@@ -109,10 +127,12 @@ def measure(
         (pixels within this distance of a border between true labels, and all further pixels),
         ``group`` (each group of samples). See `influence.metrics.slices.match_slices`.
     mutes
-        What replaces a muted input; see `influence.mutes.registry.MUTES`. ``panel`` selects all
-        mutes of `influence.mutes.registry.PANEL` that are defined for the network.
+        What replaces a muted input: names of `influence.mutes.registry.MUTES`, ``module:name``, or
+        functions under `influence.mute`. By default those of `influence.mutes.registry.DEFAULT`
+        that are defined for the kinds of the inputs: ``zero`` and ``mean`` for numbers, ``empty``
+        for tokens. ``panel`` selects those of `influence.mutes.registry.PANEL`.
     sites
-        The inputs and edges to mute; by default all inputs.
+        The inputs and edges to mute; by default all inputs but contexts.
     setups
         ``each``: every site is muted alone; ``ends``: also all of them together; ``all``: every
         subset of the sites. The additional setups are reported in `Run.performance`.
@@ -135,6 +155,12 @@ def measure(
         Device, batch size, workers and precision; see `influence.Execution`.
     resampling
         How intervals and p-values are computed; see `influence.Resampling`.
+    fields
+        Where the parts of a batch lie, for batches of another form, such as ``{"inputs/rgb": 0,
+        "targets/label": "y.class"}``: keys, indices and attributes joined by dots.
+    collate
+        Makes a batch of samples, such as `torch.utils.data.default_collate`, if the data hold
+        single samples.
     stream
         Keep running sums instead of the rows of every sample, so that memory does not grow with
         the data, which may be any iterable of batches ``(inputs, targets)`` or ``(inputs, targets,
@@ -190,9 +216,14 @@ def measure(
     )
     execution = _override(execution or Execution(), device=device, batch_size=batch_size)
     request = Request(metrics, levels, mutes, sites, setups, meeting, interactions, resampling.seed)
-    dataset = open_data(data, stream=stream)
+    contexts = {t for n in networks for m in n.inputs if m.role == "context" for t in claim_tensors(m)}
+    form = Form(fields, collate, contexts, execution.batch_size or Form.batch_size)
+    dataset = open_data(data, stream=stream, form=form)
     stream = stream or isinstance(dataset, BatchStream)
-    count = None if isinstance(dataset, BatchStream) else sample_count(dataset, limit)
+    count = None
+    if not isinstance(dataset, BatchStream):
+        count = sample_count(dataset, limit)
+        execution = replace(execution, batch_size=batch_size_of(dataset, execution))
     groups = find_groups(dataset, count, stream=stream) if parse_levels(levels).by_group else []
     tasks = make_tasks(networks, dataset, request, count=count, training=training is not None)
     training_set = open_training(training, [t.plan for t in tasks]) if training else None
@@ -211,7 +242,7 @@ def measure(
                 expectations,
                 {task.key: task.network for task in tasks},
                 [task.plan for task in tasks],
-                reopen(data, dataset),
+                reopen(data, dataset, form),
                 execution=execution,
                 limit=limit,
                 session=Session(processes, advance=advance),
@@ -241,6 +272,8 @@ def measure(
             session=Session(processes, shards, advance),
         )
     evaluated = time.monotonic()
+    if isinstance(dataset, EvaluationFile) and dataset is not data:
+        dataset.close()
     clean.check_length(found[0].n)
     subjects = [task.subject(dataset) for task in tasks]
     tables = tabulate(found, subjects, resampling, groups=groups, interactions=interactions)
@@ -248,7 +281,7 @@ def measure(
     info |= {
         "notes": {task.key: list(task.with_notes(results[task.key].notes).notes) for task in tasks},
         "expected": list(clean.scores),
-        "paths": {key: own.trial.path for key, own in results.items()},
+        "paths": {key: own.path for key, own in results.items()},
         # Metrics that keep their own state have no value for a single sample.
         "samples": bool(len(tables["samples"])),
         "seconds": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from influence.errors import InfluenceError
 from influence.measurement.training import Constants, note_origins
 from influence.metrics.registry import Wanted, expand_sets, match_metrics
 from influence.metrics.slices import match_slices, parse_levels
+from influence.mutes.mute import Mute
 from influence.mutes.optimal import with_optimal
 from influence.mutes.registry import choose_mutes
 from influence.network.joint_network import JointNetwork
@@ -28,7 +30,7 @@ class Request:
 
     metrics: Mapping[str, Sequence[Wanted]] | None = None
     levels: str | Sequence[str] = ()
-    mutes: Sequence[str] = ("zero", "mean")
+    mutes: Sequence[str | Mute] | None = None
     sites: Sequence[str] | None = None
     setups: str = "each"
     meeting: str = "auto"
@@ -111,7 +113,8 @@ def make_tasks(
     divisions = parse_levels(request.levels).divisions
     tasks = []
     for key, network in zip(_keys(networks), networks, strict=True):
-        sites = select_sites(request.sites, [m.name for m in network.inputs])
+        network = with_kinds(network, data)
+        sites = select_sites(request.sites, network.sources)
         wanted = expand_sets(network, data, request.metrics)
         metrics, stateful = match_metrics(network, data, wanted)
         mutes, left_out = choose_mutes(request.mutes, network, sites, training=training)
@@ -132,6 +135,23 @@ def make_tasks(
             games = explain_games(plan.conditions(network), sites, request.seed)
         tasks.append(Task(key, network, plan, (*left_out, *games)))
     return tasks
+
+
+def with_kinds(network: JointNetwork, data: DataFacts) -> JointNetwork:
+    """Return a network that knows which of its inputs hold integers or texts in the data.
+
+    No mean is defined for them, so mutes must know. A kind that was declared stays.
+    """
+    found = []
+    for modality in network.inputs:
+        field = data.inputs.get(network.layout.tensor_of(network.layout.of(modality.name)[0]))
+        kind = modality.kind
+        if field is not None and kind == "other":
+            kind = "text" if field.texts else "integers" if field.holds_labels else kind
+        found.append(replace(modality, kind=kind))
+    known = copy.copy(network)
+    known.inputs = tuple(found)
+    return known
 
 
 def _keys(networks: Sequence[JointNetwork]) -> list[str]:

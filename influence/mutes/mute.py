@@ -7,19 +7,28 @@ that NaN in a muted input cannot reach the network.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from influence.errors import InfluenceError
-from influence.network.joint_network import Modality
+from influence.errors import InfluenceError, unknown
+from influence.network.modality import KINDS, Modality
 from influence.network.sites import is_edge
+from influence.runtime.values import Values
 
-__all__ = ["BatchInputs", "Mute", "SiteTensor", "expand_channels"]
+__all__ = ["NUMBERS", "Mute", "SiteTensor", "expand_channels", "mute"]
+
+NUMBERS = frozenset({"depth", "probabilities", "logits", "image", "vector", "other"})
+"""The kinds of input that hold numbers."""
+
+FACTS = ("mean", "std", "optimal", "mode", "partners")
+"""What a mute may need beside the tensor that it replaces."""
 
 
 @dataclass(frozen=True)
@@ -29,42 +38,58 @@ class SiteTensor:
     Parameters
     ----------
     values
-        The clean tensor, shape (samples, channels, ...).
+        The clean tensor, shape (samples, channels, ...). Where samples differ in shape or are
+        texts, it is a list with one entry a sample.
     modality
-        The facts of the site. `mean`, `std` and `optimal` are filled in for mutes that need them.
+        The facts of the site. What the mute needs of `mean`, `std`, `optimal` and `mode` is filled
+        in.
     indices
         Indices of the samples in the data set, int64 (samples,); random streams depend on them.
     partners
-        For each sample the tensor of its partner, of the shape of `values`, for mutes that need
-        ``partners``.
+        For each sample the values of its partner, for mutes that need ``partners``.
     seed
         The seed of the run.
+    first
+        The first tensor of the site's modality, such as the token ids to which an attention mask
+        belongs; `None` if `values` is that one.
     """
 
-    values: Tensor
+    values: Values
     modality: Modality
     indices: NDArray[np.int64]
-    partners: Tensor | None = None
+    partners: Values | None = None
     seed: int = 0
+    first: Values | None = None
 
     def per_channel(self, fact: str) -> Tensor:
         """Expand a fact of the site, one number per channel, to the shape of `values`.
+
+        Whole numbers are rounded to the nearest one.
 
         Raises
         ------
         InfluenceError
             If the fact has neither one number nor one number per channel.
         """
-        numbers = getattr(self.modality, fact)
+        numbers, like = getattr(self.modality, fact), self.values
         assert numbers is not None, "the engine fills in what a mute needs"
-        like = self.values
+        assert isinstance(like, Tensor), "the engine calls a mute for each entry of a list"
         channels = like.shape[1] if like.ndim > 1 else 1
         if len(numbers) not in (1, channels):
             raise InfluenceError(
                 f"input {self.modality.name!r}: its facts hold {len(numbers)} numbers as {fact!r}, "
                 f"expected 1 or {channels}, one a channel"
             )
-        return expand_channels(torch.tensor(numbers, dtype=like.dtype, device=like.device), like)
+        return expand_channels(_like(numbers, like), like)
+
+
+def _like(numbers: Iterable[float], like: Tensor) -> Tensor:
+    """Return numbers in the type of a tensor, rounded and limited if it holds whole numbers."""
+    found = torch.tensor(list(numbers), dtype=torch.float64)
+    if not (like.is_floating_point() or like.is_complex() or like.dtype == torch.bool):
+        limits = torch.iinfo(like.dtype)
+        found = found.round().clamp(limits.min, limits.max)
+    return found.to(like.device, like.dtype)
 
 
 def expand_channels(numbers: Tensor, like: Tensor) -> Tensor:
@@ -82,170 +107,109 @@ class Mute:
     name
         The name in tables and on the command line.
     replace
-        `SiteTensor` -> a new tensor of the same shape, which the network may change in place.
+        `SiteTensor` -> new values of the same shape, which the network may change in place.
     summary
         A one-line description.
     kinds
         The kinds of input for which the mute is defined; empty for all.
     needs
-        Facts that must be provided: ``mean``, ``std``, ``optimal`` or ``partners``.
+        Facts that must be provided: ``mean``, ``std``, ``optimal``, ``mode`` or ``partners``.
     constant
         Whether the replacement is the same for every sample.
     absent
         Whether the network gets `None` instead of a tensor, so that `replace` is not called.
+    whole
+        Whether all tensors of a modality are replaced. Otherwise whole numbers and truth values
+        that belong to its first tensor, such as lengths, stay as they are.
     """
 
     name: str
-    replace: Callable[[SiteTensor], Tensor]
+    replace: Callable[[SiteTensor], Values]
     summary: str
     kinds: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
     constant: bool = False
     absent: bool = False
+    whole: bool = False
 
     def applies_to(self, modality: Modality) -> bool:
         """Return whether the mute is defined for a site, which is an input or an edge."""
         if self.absent:
             return not is_edge(modality.name)
+        if self.name == "mask" and modality.mask is None:
+            return False
         return not self.kinds or modality.kind in self.kinds
 
     @property
     def scope(self) -> str:
         """A description of the inputs for which the mute is defined."""
+        if self.name == "mask":
+            return "tokens with the id of a mask token: Modality(kind='tokens', mask=...)"
+        if NUMBERS <= self.kinds:
+            return "inputs that hold numbers"
         return "inputs" + (f" of kind {' or '.join(sorted(self.kinds))}" if self.kinds else "")
 
 
-@dataclass(frozen=True)
-class BatchInputs:
-    """The inputs of one batch, and the muted inputs made from them.
+@overload
+def mute(function: Callable[[SiteTensor], Values], /) -> Mute: ...
 
-    Under `shuffle` a sample gets the inputs of its partner. Batches are taken from a cyclic order
-    in which the partner of a sample is the next one, so the partner of the last sample of a batch
-    is the first sample of the next batch, here called the follower.
+
+@overload
+def mute(
+    *, name: str = "", kinds: Iterable[str] = (), needs: Iterable[str] = (), constant: bool = False
+) -> Callable[[Callable[[SiteTensor], Values]], Mute]: ...
+
+
+def mute(
+    function: Callable[[SiteTensor], Values] | None = None,
+    /,
+    *,
+    name: str = "",
+    kinds: Iterable[str] = (),
+    needs: Iterable[str] = (),
+    constant: bool = False,
+) -> Mute | Callable[[Callable[[SiteTensor], Values]], Mute]:
+    """Make a mute of a function, to replace inputs in a way of one's own.
 
     Parameters
     ----------
-    clean
-        For each modality its tensor, samples first, in the order of the network's inputs.
-    indices
-        Indices of the samples in the data set, int64 (samples,).
-    modalities
-        The facts of the inputs and of points of edges, with the moments that the mutes need.
-    mutes
-        The mutes by name.
-    follower
-        The inputs of the follower, without an axis of samples; needed only for `shuffle`.
-    seed
-        The seed of the run.
-    partners
-        The index in the batch of the partner of each sample except the last one, whose partner is
-        the follower, int64 (samples - 1,); `None` if each sample's partner is the next one.
+    function
+        Takes a `SiteTensor`, and returns values that replace its `values`.
+    name
+        The name in tables; by default that of the function.
+    kinds
+        The kinds of input for which it is defined; by default all.
+    needs
+        What must be filled in: ``mean``, ``std``, ``mode`` or ``partners``, the values of another
+        sample.
+    constant
+        Whether the replacement is the same for every sample, so that it is computed once.
+
+    Raises
+    ------
+    InfluenceError
+        If the name, a kind or a need is not valid.
 
     Examples
     --------
-    >>> from influence.mutes.registry import MUTES
-    >>> clean = {"x": torch.ones(2, 1), "y": torch.ones(2, 1)}
-    >>> facts = {name: Modality(name) for name in clean}
-    >>> inputs = BatchInputs(clean, np.arange(2), facts, MUTES)
-    >>> inputs.muted("x", "zero").tolist()
-    [[0.0], [0.0]]
+    >>> @mute
+    ... def darker(site):
+    ...     return site.values / 2
+    >>> darker.replace(SiteTensor(torch.ones(1, 2), Modality("rgb"), np.array([0]))).tolist()
+    [[0.5, 0.5]]
+    >>> darker.name
+    'darker'
     """
 
-    clean: Mapping[str, Tensor]
-    indices: NDArray[np.int64]
-    modalities: Mapping[str, Modality]
-    mutes: Mapping[str, Mute]
-    follower: Mapping[str, Tensor] | None = None
-    seed: int = 0
-    partners: NDArray[np.int64] | None = None
+    def make(own: Callable[[SiteTensor], Values]) -> Mute:
+        called = name or own.__name__
+        if not called or any(mark in called for mark in "+/,:"):
+            raise InfluenceError(f"a mute needs a name without '+', '/', ',' and ':', got {called!r}")
+        for what, given, known in (("kind", kinds, KINDS), ("need of a mute", needs, FACTS)):
+            for item in given:
+                if item not in known:
+                    raise unknown(what, item, known)
+        summary = (inspect.getdoc(own) or "a mute of your own").partition("\n")[0]
+        return Mute(called, own, summary, frozenset(kinds), frozenset(needs), constant)
 
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def muted(self, site: str, mute: str) -> Tensor:
-        """Return the tensor with which a mute replaces an input."""
-        follower = None if self.follower is None else self.follower[site].unsqueeze(0)
-        return self.replaced(site, mute, self.clean[site], follower)
-
-    def replaced(self, point: str, mute: str, values: Tensor, follower: Tensor | None) -> Tensor:
-        """Return the tensor with which a mute replaces a tensor of the network.
-
-        Parameters
-        ----------
-        point
-            The name of the tensor: an input, or a point of an edge.
-        mute
-            The name of the mute.
-        values
-            The clean tensor, samples first.
-        follower
-            The clean tensor of the follower, shape (1, ...); needed only for `shuffle`.
-
-        Raises
-        ------
-        InfluenceError
-            If the first axis of the tensor is not that of the samples, or if the tensor holds
-            integers and the mute needs a mean.
-        """
-        if values.ndim == 0 or len(values) != len(self):
-            raise InfluenceError(
-                f"{point}: expected a tensor with the {len(self)} samples first, got the shape "
-                f"{tuple(values.shape)}. Name a module before or after it, whose output has them "
-                "first"
-            )
-        if self.mutes[mute].needs & {"mean", "std"} and not values.is_floating_point():
-            raise InfluenceError(
-                f"{point}: holds {values.dtype}, for which a mean is not valid. Take the mute "
-                "zero or shuffle"
-            )
-        partners = None if follower is None else self.of_partners(values, follower.to(values))
-        facts = self.modalities.get(point) or Modality(point)
-        site = SiteTensor(values, facts, self.indices, partners, self.seed)
-        return self.mutes[mute].replace(site)
-
-    def of_partners(self, values: Tensor, follower: Tensor, axis: int = 0) -> Tensor:
-        """Return the values of the partner of each sample; samples are along `axis`."""
-        if self.partners is None:
-            rest = values.narrow(axis, 1, len(self) - 1)
-        else:
-            rest = values.index_select(axis, torch.from_numpy(self.partners).to(values.device))
-        return torch.cat([rest, follower], dim=axis)
-
-    def shown(self, setup: frozenset[str], mute: str) -> dict[str, Tensor | None]:
-        """Return the network's inputs, with those in `setup` muted.
-
-        All tensors are copies, which the network may change in place.
-        """
-
-        def muted(name: str) -> Tensor | None:
-            return None if self.mutes[mute].absent else self.muted(name, mute)
-
-        return {
-            name: muted(name) if name in setup else values.clone()
-            for name, values in self.clean.items()
-        }
-
-    def next_sample(self) -> BatchInputs:
-        """Return the follower as a batch of one sample."""
-        assert self.follower is not None, "the engine fills it in where a mute needs it"
-        clean = {
-            name: self.follower[name].to(values).unsqueeze(0) for name, values in self.clean.items()
-        }
-        return replace(self, clean=clean, indices=self.indices[:1], follower=None, partners=None)
-
-    def head(self, count: int) -> BatchInputs:
-        """Return the first `count` samples; the samples are repeated if there are fewer."""
-        take = np.arange(count) % min(count, len(self))
-        follower, partners = self.follower, None
-        if self.partners is not None and count <= len(self):
-            partners = self.partners[: count - 1]
-        if follower is not None and count < len(self):
-            last = count if self.partners is None else int(self.partners[count - 1])
-            follower = {name: x[last] for name, x in self.clean.items()}
-        return replace(
-            self,
-            clean={n: x[torch.from_numpy(take).to(x.device)] for n, x in self.clean.items()},
-            indices=self.indices[take],
-            follower=follower,
-            partners=partners,
-        )
+    return make if function is None else make(function)

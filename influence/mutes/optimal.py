@@ -103,16 +103,15 @@ def learn_optimal(
     3.0
     """
     opened, execution = open_data(data), execution or LEARNING()
-    chosen = select_sites(sites, [m.name for m in network.inputs])
+    chosen = select_sites(sites, network.sources)
     if steps < 0:
         raise InfluenceError(f"expected 0 steps or more, got steps={steps}")
     count = sample_count(opened, limit)
-    held, batches = _draw_batches(count, steps, execution.batch_size, seed)
+    held, batches = _draw_batches(count, steps, execution.batch_size or LEARNING().batch_size, seed)
     outputs = find_outputs(network, opened)
     mutes = [MUTES["mean"], MUTES["noise"]]  # which need both moments
-    measured = measure_moments(
-        opened, sorted(lacking_moments(network, opened, mutes, chosen)), count
-    )
+    lacking = lacking_moments(network, opened, mutes, chosen)
+    measured = measure_moments([network], opened, lacking, count)
     known, _ = with_moments(network, opened, mutes, chosen, measured)
     device = choose_device(execution.device)
     descent = Descent(network, opened, outputs, held, device, execution.workers)

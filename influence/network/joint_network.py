@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import chain
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
-from pydantic import AfterValidator, Field, FiniteFloat
-from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
+from influence.network.layout import Layout, pick_outputs
+from influence.network.modality import KINDS, RESIZES, ROLES, Modality, Output, Text
 from influence.runtime.records import Record, read_record
 
 __all__ = ["FACTS", "KINDS", "Call", "JointNetwork", "Modality", "Output", "read_facts"]
@@ -20,131 +20,7 @@ __all__ = ["FACTS", "KINDS", "Call", "JointNetwork", "Modality", "Output", "read
 FACTS = "influence.json"
 """The file inside a checkpoint that holds the facts of its network."""
 
-KINDS = (
-    *("depth", "probabilities", "logits", "image", "vector", "other"),
-    *("tokens", "categories", "points", "mask", "multilabel", "boxes", "text"),
-)
-"""What an input or output holds: mutes and default metrics depend on it."""
-ROLES = ("source", "context")
-RESIZES = ("", "nearest", "bilinear")
 Call = Literal["positional", "keyword", "mapping", "tuple", "channels"]
-
-
-def _check_printable(text: str) -> str:
-    # A control character could forge lines in a table or on a terminal.
-    if not text.replace("\n", "").isprintable():
-        raise PydanticCustomError("printable", "Input should be a printable text")
-    return text
-
-
-# The constraints hold for what is read from a file; in the code they are plain types.
-_Text = Annotated[str, AfterValidator(_check_printable)]
-_Numbers = tuple[FiniteFloat, ...]
-_Shape = tuple[Annotated[int, Field(gt=0)] | None, ...]
-
-
-@dataclass(frozen=True)
-class Modality:
-    """An input of a network.
-
-    Parameters
-    ----------
-    name
-        The modality's name, the same as in the evaluation file.
-    kind
-        One of `KINDS`. Mutes and default metrics depend on it.
-    shape
-        Shape of one sample, without the batch axis; `None` for an axis of any length.
-    unit
-        Physical unit, such as ``m``.
-    mean, std
-        Mean and standard deviation of each channel over the training set, for the mean and noise
-        mutes.
-    optimal
-        The constant, one number a channel, that hurts the network least on the training set; see
-        `influence.mutes.optimal.learn_optimal`.
-    missing
-        The mute, such as ``zero``, with which the network was trained on samples that lack this
-        input; empty if it never lacked. The network knows this mute, so its features under it
-        count as features of data.
-    role
-        ``source``: muted and reported; ``context``: passed to the network as it is, such as camera
-        intrinsics, lengths or a prompt. A context may be one value for a whole batch, and need not
-        be a tensor.
-    tensors
-        The names of its tensors in the data, which are muted together; by default `name` alone.
-    path
-        Where its tensor lies in nested inputs: ``img.rgb`` for ``inputs["img"]["rgb"]``.
-    slice
-        ``(axis, start, stop)``: the part of a tensor that it is, such as ``(1, 6, None)`` for
-        places 6 to the end of axis 1. `tensors` or `path` names the tensor.
-    moves_with
-        Names of further tensors that belong to it, such as its lengths. They are exchanged with it
-        under a shuffle, and emptied with it.
-    pad, keep, mask
-        For tokens: the id of padding; ids that no mute replaces, such as that of an image token;
-        and the id of the mask token.
-    """
-
-    name: _Text
-    kind: _Text = "other"
-    shape: _Shape | None = None
-    unit: _Text = ""
-    mean: _Numbers | None = None
-    std: _Numbers | None = None
-    optimal: _Numbers | None = None
-    missing: _Text = ""
-    role: _Text = "source"
-    tensors: tuple[_Text, ...] = ()
-    path: _Text = ""
-    slice: tuple[int, int, int | None] | None = None
-    moves_with: tuple[_Text, ...] = ()
-    pad: int = 0
-    keep: tuple[int, ...] = ()
-    mask: int | None = None
-
-    def fits(self, shape: Sequence[object]) -> bool:
-        """Return whether samples of a shape fit the declared one; a length that is no int may."""
-        return self.shape is None or (
-            len(self.shape) == len(shape)
-            and all(
-                declared in (None, length) or not isinstance(length, int)
-                for declared, length in zip(self.shape, shape, strict=True)
-            )
-        )
-
-
-@dataclass(frozen=True)
-class Output:
-    """A prediction of a network.
-
-    Parameters
-    ----------
-    name
-        The output's name, the same as that of its target in the evaluation file.
-    kind
-        One of `KINDS`. Default metrics depend on it.
-    classes
-        The names of the classes, in the order of their labels.
-    pick
-        Where the prediction is in what the network returns: a key, an attribute or an index, joined
-        by dots, such as ``logits`` or ``heads.0``. By default the output's name, or its place.
-    resize
-        ``nearest`` or ``bilinear``: resize the prediction to the height and width of the truth.
-    ignore
-        The label or value in the ground truth that means 'no ground truth'.
-    range
-        Least and greatest valid value, such as ``(0, 255)``; predictions are clamped to it before
-        they are scored, and ``psnr`` takes its peak from it.
-    """
-
-    name: _Text
-    kind: _Text = "other"
-    classes: tuple[str, ...] = ()
-    pick: str | int | None = None
-    resize: _Text = ""
-    ignore: float | None = None
-    range: tuple[float, float] | None = None
 
 
 class JointNetwork:
@@ -203,6 +79,7 @@ class JointNetwork:
         self.call = call
         self.sha256 = ""
         self._check_facts()
+        self.layout = Layout(self.inputs)
 
     def _check_facts(self) -> None:
         for what, items in (("input", self.inputs), ("output", self.outputs)):
@@ -214,6 +91,22 @@ class JointNetwork:
                 raise self._error(f"{what} names must not contain '+', ':' or '/': {bad}")
             if bad := [item.kind for item in items if item.kind not in KINDS]:
                 raise self._error(f"unknown {what} kind {bad[0]!r}; known: {', '.join(KINDS)}")
+        for output in self.outputs:
+            if len(set(output.classes)) < len(output.classes):
+                raise self._error(
+                    f"output {output.name!r} names a class twice: {', '.join(output.classes)}"
+                )
+            if output.resize not in RESIZES:
+                raise self._error(
+                    f"output {output.name!r}: unknown resize {output.resize!r}; known: "
+                    f"{', '.join(filter(None, RESIZES))}"
+                )
+        for modality in self.inputs:
+            if modality.role not in ROLES:
+                raise self._error(
+                    f"input {modality.name!r}: unknown role {modality.role!r}; known: "
+                    f"{', '.join(ROLES)}"
+                )
         if self.call not in (calls := get_args(Call)):
             raise self._error(f"unknown call {self.call!r}; known: {', '.join(calls)}")
 
@@ -240,19 +133,45 @@ class JointNetwork:
             self.module.eval()
         return self
 
-    def __call__(self, inputs: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
+    @property
+    def sources(self) -> tuple[Modality, ...]:
+        """The inputs that can be muted: all but those of role ``context``."""
+        return tuple(m for m in self.inputs if m.role == "source")
+
+    def split(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Take the network's leaves from the inputs of a batch.
+
+        Parameters
+        ----------
+        inputs
+            The inputs by name, as a data set holds them. A value inside nested inputs has the names
+            on the way to it, joined by dots.
+
+        Returns
+        -------
+        dict
+            One value for each leaf: a tensor of a modality, or the part of it that is a modality.
+
+        Raises
+        ------
+        InfluenceError
+            If an input is missing, or a slice does not fit its tensor.
+        """
+        return self.layout.split(inputs)
+
+    def __call__(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Run the module on a batch.
 
         Parameters
         ----------
         inputs
-            One tensor a modality, samples first; `None` for an input that is absent, but not for
-            all of them.
+            The network's leaves, samples first: for most networks one tensor a modality; see
+            `split`. `None` for an input that is absent, but not for all of them.
 
         Returns
         -------
         dict
-            One tensor an output, samples first.
+            For each output a tensor, or a list with one entry a sample.
 
         Raises
         ------
@@ -260,51 +179,48 @@ class JointNetwork:
             If all inputs are absent, or if the module returns something else than the declared
             outputs.
         """
-        ordered = {m.name: inputs[m.name] for m in self.inputs}
-        present = [values for values in ordered.values() if values is not None]
+        ordered = {leaf: inputs[leaf] for leaf in self.layout.leaves}
+        present = [leaf for leaf, values in ordered.items() if values is not None]
         if not present or (self.call == "channels" and len(present) < len(ordered)):
             absent = [name for name, values in ordered.items() if values is None]
             needed = "each part of its channels" if present else "one input or more"
             raise self._error(f"expected a tensor for {needed}, got None for {', '.join(absent)}")
         args, kwargs = self.arguments(ordered)
-        return self._name_outputs(self.module(*args, **kwargs), batch=present[0].shape[0])
+        return self._name_outputs(self.module(*args, **kwargs), self.layout.count(ordered))
 
-    def arguments(self, inputs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the positional and the keyword arguments of the module for ordered inputs."""
+    def arguments(self, leaves: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the positional and the keyword arguments of the module for its leaves."""
+        if self.call == "channels":
+            return (torch.cat(list(leaves.values()), dim=1),), {}
+        inputs = self.layout.join(leaves)
         if self.call == "keyword":
             return (), inputs
         if self.call == "mapping":
             return (inputs,), {}
         values = tuple(inputs.values())
-        if self.call == "channels":
-            return (torch.cat(values, dim=1),), {}
         return (values,) if self.call == "tuple" else values, {}
 
-    def _name_outputs(self, returned: Any, *, batch: int) -> dict[str, Tensor]:
-        names = [o.name for o in self.outputs]
-        if isinstance(returned, Tensor):
-            returned = (returned,)
-        if isinstance(returned, Mapping):
-            if missing := [n for n in names if n not in returned]:
-                raise InfluenceError(
-                    f"network {self.name!r} returned outputs {sorted(map(str, returned))}, "
-                    f"expected {names}: {missing} missing. Name the outputs as the network does"
-                )
-            named = {n: returned[n] for n in names}
-        elif isinstance(returned, Sequence) and len(returned) == len(names):
-            named = dict(zip(names, returned, strict=True))
-        else:
-            count = len(returned) if isinstance(returned, Sequence) else type(returned).__name__
-            raise InfluenceError(
-                f"network {self.name!r} returned {count} outputs, expected {len(names)}: {names}"
-            )
+    def _name_outputs(self, returned: Any, batch: int) -> dict[str, Any]:
+        try:
+            named = pick_outputs(returned, self.outputs)
+        except InfluenceError as error:
+            raise self._error(str(error)) from error
         for name, value in named.items():
-            if not isinstance(value, Tensor):
-                raise self._error(f"output {name!r} is a {type(value).__name__}, expected a tensor")
-            if value.ndim == 0 or value.shape[0] != batch:
-                shape = tuple(value.shape)
+            if isinstance(value, Tensor):
+                shape: Any = tuple(value.shape)
+                count = len(value) if value.ndim else None
+            elif isinstance(value, (list, tuple)):
+                shape, count = f"of {len(value)} entries", len(value)
+            else:
                 raise self._error(
-                    f"output {name!r} has shape {shape}, expected {batch} samples first"
+                    f"output {name!r} is a {type(value).__name__}, expected a tensor, or a list "
+                    "with one entry a sample. Say which part of it is the output: Output(pick=...)"
+                )
+            if count != batch:
+                squeezed = batch == 1 and isinstance(value, Tensor)
+                hint = " A batch of one has lost its axis of samples: squeeze()?" if squeezed else ""
+                raise self._error(
+                    f"output {name!r} has shape {shape}, expected {batch} samples first.{hint}"
                 )
         return named
 
@@ -322,12 +238,12 @@ class JointNetwork:
 class _Facts(Record, extra="ignore"):
     """The content of `influence.json`. Later versions may add fields."""
 
-    name: _Text = "network"
+    name: Text = "network"
     inputs: tuple[Modality, ...]
     outputs: tuple[Output, ...]
     seed: int | None = None
-    trained_on: _Text = ""
-    notes: _Text = ""
+    trained_on: Text = ""
+    notes: Text = ""
     call: Call = "positional"
 
 

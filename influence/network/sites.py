@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from influence.errors import InfluenceError, unknown
-from influence.network.joint_network import JointNetwork
+from influence.network.joint_network import JointNetwork, Modality
 
 __all__ = [
     "PREFIX",
@@ -80,8 +80,10 @@ def site_of(point: str) -> str:
     return point.rpartition("@")[0] or point
 
 
-def select_sites(wanted: Sequence[str] | None, modalities: Sequence[str]) -> list[str]:
-    """Return the sites to mute: all modalities, or the wanted sites.
+def select_sites(
+    wanted: Sequence[str] | None, sources: Sequence[str | Modality]
+) -> list[str]:
+    """Return the sites to mute: all sources of a network, or the wanted sites.
 
     Modalities come in the network's order, then the edges.
 
@@ -95,8 +97,9 @@ def select_sites(wanted: Sequence[str] | None, modalities: Sequence[str]) -> lis
     >>> select_sites(["edge:fuse", "semantic"], ["depth", "semantic"])
     ['semantic', 'edge:fuse']
     """
+    modalities = [source if isinstance(source, str) else source.name for source in sources]
     if not wanted:
-        return list(modalities)
+        return modalities
     edges = list(dict.fromkeys(filter(is_edge, wanted)))
     for site in wanted:
         if site not in edges and site not in modalities:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from influence.data.derangement import random_order
@@ -11,6 +11,7 @@ from influence.metrics.metric import Metric
 from influence.metrics.slices import Slicing
 from influence.metrics.stateful import StatefulMetric
 from influence.mutes.mute import Mute
+from influence.mutes.registry import MUTES
 from influence.network.joint_network import JointNetwork, Modality
 from influence.network.programs.program import Program
 from influence.network.sites import check_modules, edges_of
@@ -59,7 +60,8 @@ class Plan:
                 kinds = {site: known[site].kind for site in self.sites}
                 raise InfluenceError(
                     f"mute {mute.name!r} is defined for {mute.scope}; network {network.name!r} has "
-                    f"{kinds}"
+                    f"{kinds}. Defined for these: {', '.join(_defined(known, self.sites))}. What an "
+                    "input holds is declared: Modality(kind='tokens')"
                 )
             found += [Condition(mute.name, setup) for setup in usable]
         return found
@@ -95,3 +97,9 @@ class Plan:
     def shuffle(self) -> str | None:
         """The name of the first mute that takes inputs of other samples; None if there is none."""
         return next((mute.name for mute in self.mutes if "partners" in mute.needs), None)
+
+
+def _defined(known: Mapping[str, Modality], sites: Iterable[str]) -> list[str]:
+    """List the mutes that are defined for some of the sites and need no further facts."""
+    modalities = [known[site] for site in sites]
+    return [name for name, m in MUTES.items() if any(map(m.applies_to, modalities))]

@@ -40,7 +40,7 @@ class Execution:
     device
         A name such as ``cpu`` or ``cuda:1``; ``auto`` is CUDA if it is available.
     batch_size
-        The number of samples that are run together.
+        The number of samples that are run together; by default 16, and more of small samples.
     workers
         The number of processes that read data ahead; with 0 this process reads them itself.
     amp
@@ -60,7 +60,7 @@ class Execution:
     """
 
     device: str = "auto"
-    batch_size: int = 16
+    batch_size: int | None = None
     workers: int = 0
     amp: str = "off"
     share: bool = True
@@ -68,7 +68,7 @@ class Execution:
     channels_last: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1 or self.workers < 0:
+        if (self.batch_size is not None and self.batch_size < 1) or self.workers < 0:
             raise InfluenceError(
                 "expected a batch size of 1 or more and 0 or more workers, got "
                 f"{self.batch_size} and {self.workers}"

@@ -184,7 +184,7 @@ def _positions(data: EvaluationSet, ids: Sequence[str], count: int) -> list[int]
 
 def _plan(network: JointNetwork, data: EvaluationSet, effect: Effect, seed: int) -> Plan:
     target = effect.target
-    (site,) = select_sites([effect.source], [m.name for m in network.inputs])
+    (site,) = select_sites([effect.source], network.sources)
     metrics, _ = match_metrics(network, data, {target: ["mae"]})
     (plain,) = metrics[target]
     if not data.targets[target].shape:
@@ -211,7 +211,7 @@ def _run(
 ) -> tuple[list[Batch], Array]:
     """Return the samples, and pixels and which have truth, (conditions, 2, samples, pixels)."""
     execution = Execution(device=device, batch_size=1, share=False)
-    derangement = order_samples([network], data, [plan], count)
+    derangement = order_samples(data, [plan], count)
     alone = [np.array([position]) for position in positions]
     schedule = Schedule(choose_batches(data, alone, range(len(alone)), derangement, execution))
     runners = make_runners([network], data, [plan], execution, count=count)

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from influence.engine.sharing.graph import find_dependence, joint_graph
 from influence.engine.sharing.shared_forward import share
-from influence.mutes.mute import BatchInputs
+from influence.mutes.batch_inputs import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.plan.setups import Condition
 
@@ -121,7 +121,7 @@ def _least(
     network: JointNetwork, inputs: BatchInputs, conditions: Sequence[Condition]
 ) -> tuple[int, int]:
     graph = joint_graph(network, inputs.clean)
-    dependence = find_dependence(graph.graph, list(inputs.clean))
+    dependence = find_dependence(graph.graph, list(network.layout.owners.values()))
     constant = {name for name, mute in inputs.mutes.items() if mute.constant}
     flops: dict[fx.Node, int] = {}
 

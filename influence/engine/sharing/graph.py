@@ -14,6 +14,7 @@ from influence.errors import InfluenceError
 from influence.network.joint_network import JointNetwork
 from influence.network.programs.export import trace_program
 from influence.network.programs.program import Program
+from influence.runtime.values import is_batched
 
 __all__ = [
     "Dependence",
@@ -43,13 +44,13 @@ def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.Gra
     network
         In evaluation mode.
     examples
-        For each modality a tensor of two or more samples, on the network's device.
+        For each leaf a tensor of two or more samples, on the network's device.
 
     Returns
     -------
     fx.GraphModule
-        Takes one tensor for each modality and returns a tuple with one tensor for each output, both
-        in the order of the network's facts. Weights are shared with the network. Its
+        Takes one tensor for each leaf and returns a tuple with one tensor for each output, both in
+        the order of the network's facts. Weights are shared with the network. Its
         ``meta["check"]`` raises an error for inputs of shapes for which the graph is not valid.
 
     Raises
@@ -69,7 +70,12 @@ def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.Gra
     """
     if isinstance(network.module, Program):
         return _of_program(network, network.module)
-    ordered = tuple(examples[m.name] for m in network.inputs)
+    leaves = network.layout.leaves
+    samples = network.layout.count(examples)
+    for leaf in leaves:
+        if not (isinstance(examples[leaf], Tensor) and is_batched(examples[leaf], samples)):
+            raise InfluenceError(f"its input {leaf!r} is no tensor with samples first")
+    ordered = tuple(examples[leaf] for leaf in leaves)
     ordered_shapes = [x.shape for x in ordered]
     with torch.no_grad():
         traced = trace_program(_Positional(network), ordered, fixed=network.fixed_size)
@@ -102,7 +108,7 @@ class _Positional(nn.Module):
         super().__init__()
         self.module = network.module
         self.call = network.__call__
-        self.names = [m.name for m in network.inputs]
+        self.names = network.layout.leaves
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         return tuple(self.call(dict(zip(self.names, inputs, strict=True))).values())
@@ -113,7 +119,7 @@ def _of_program(network: JointNetwork, program: Program) -> fx.GraphModule:
     order = [i if None in names else names.index(o.name) for i, o in enumerate(network.outputs)]
     joined = network.call == "channels"
     source = program.graph_module
-    graph = _rebuilt(source, source.graph, len(network.inputs), order, joined=joined)
+    graph = _rebuilt(source, source.graph, len(network.layout.leaves), order, joined=joined)
     graph.meta["check"] = partial(_check_program, program, joined)
     return graph
 
@@ -194,7 +200,7 @@ def find_dependence(
     graph
         A graph as returned by `joint_graph`.
     modalities
-        The names of its placeholders, in order.
+        For each placeholder, in order, the name of the input to which it belongs.
     edges
         Whether marked edges count as sites, as modalities do.
     """

@@ -13,7 +13,7 @@ from torch import Tensor, fx
 
 from influence.engine.sharing.stages import CLEAN, Stage, Stages, Value, build_stages
 from influence.engine.sharing.tapped_graph import tap_graph
-from influence.mutes.mute import BatchInputs
+from influence.mutes.batch_inputs import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.sites import edges_of
 from influence.plan.setups import Condition
@@ -143,9 +143,12 @@ class _BatchValues:
         """Return a value that a stage has computed, or the tensor of an input."""
         if value in self.computed:
             return self.computed[value]
-        for site, mute in value.muted:
-            return self.inputs.muted(site, mute)
-        return self.inputs.clean[self.stages.inputs[value.node]]
+        leaf = self.stages.inputs[value.node]
+        for _, mute in value.muted:
+            found: Tensor = self.inputs.muted(leaf, mute)
+            return found
+        clean: Tensor = self.inputs.clean[leaf]
+        return clean
 
 
 def share(

@@ -71,7 +71,7 @@ class Stages:
     conditions
         One stage for each condition, in order, each run once per batch.
     inputs
-        For each placeholder its modality.
+        For each placeholder its leaf of the network's inputs.
     axes
         The values that are clean values of the partner sample, with the index of their axis of
         samples. They are made from the clean values of the batch and those of `following`.
@@ -117,6 +117,9 @@ class _Values:
         self.dependence, self.observed = tapped.dependence, tapped.observed
         self.constant = {name for name, mute in mutes.items() if mute.constant}
         self.shuffling = {name for name, mute in mutes.items() if "partners" in mute.needs}
+        # Some tensors of such a site, like lengths, stay as they are under a constant mute.
+        self.leaves, owners = list(tapped.owners), list(tapped.owners.values())
+        self.several = {site for site in owners if owners.count(site) > 1}
 
     def under(self, node: fx.Node, condition: Condition) -> Value:
         """Return the value of a node under a condition."""
@@ -145,7 +148,8 @@ class _Values:
             return False
         if not self.dependence.inputs[node]:
             return node not in self.dependence.sized
-        return self._covered(value, self.constant) and self.axes(node) is not None
+        alone = self.several.isdisjoint(self.dependence.inputs[node])
+        return alone and self._covered(value, self.constant) and self.axes(node) is not None
 
     def axis(self, value: Value) -> int | None:
         """Return the axis of samples of a clean value of the partner; `None` for other values."""
@@ -213,10 +217,8 @@ class _Builder:
             stages.append(self._stage(sweep, gives, outputs[number], tuple(spare)))
         moved = [v for v in self.points if any(m in self.values.shuffling for _, m in v.muted)]
         following = list(dict.fromkeys(map(self.values.origin, [*self.axes, *moved])))
-        inputs = {
-            node: next(iter(self.values.dependence.inputs[node]))
-            for node in self.graph.graph.find_nodes(op="placeholder")
-        }
+        placeholders = self.graph.graph.find_nodes(op="placeholder")
+        inputs = dict(zip(placeholders, self.values.leaves, strict=True))
         return Stages(
             self._alone(list(self.fixed)),
             self._alone(following),

@@ -18,7 +18,7 @@ from influence.engine.sharing.graph import (
     overload,
 )
 from influence.errors import InfluenceError, unknown
-from influence.mutes.mute import BatchInputs
+from influence.mutes.batch_inputs import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.programs.program import Program
 from influence.network.sites import PREFIX, check_fired, point_name, pool_channels
@@ -46,6 +46,8 @@ class TappedGraph:
         Takes one tensor for each modality; returns one for each output, then one for each place.
     dependence, observed
         The dependences of its nodes, and its shapes and shared memory on one and on two samples.
+    owners
+        For each placeholder, in order, its leaf and the input to which the leaf belongs.
     places
         The names of the places: the points inside the network at which features are compared.
     """
@@ -53,6 +55,7 @@ class TappedGraph:
     graph: fx.GraphModule
     dependence: Dependence
     observed: Observation
+    owners: Mapping[str, str]
     places: tuple[str, ...] = ()
 
     def run(
@@ -77,7 +80,7 @@ class TappedGraph:
         tuple
             The outputs and the features at the places, by name; and the tensor at each point.
         """
-        ordered = [inputs[m.name] for m in network.inputs]
+        ordered = [inputs[leaf] for leaf in network.layout.leaves]
         if isinstance(network.module, Program):
             self.graph.meta["check"](ordered)
         tapping = _Tapping(self.graph, replaced)
@@ -126,8 +129,9 @@ def tap_graph(
         If the network cannot be traced, has no such modules, or changes tensors in place that
         other operators read.
     """
-    names = [m.name for m in network.inputs]
-    graph = joint_graph(network, {name: inputs.clean[name] for name in names})
+    owners = network.layout.owners
+    names = list(owners.values())
+    graph = joint_graph(network, inputs.clean)
     mark_edges(graph, edges)
     dependence = find_dependence(graph.graph, names)
     one, two = ([x.clone() for x in inputs.head(n).clean.values()] for n in (1, 2))
@@ -143,7 +147,8 @@ def tap_graph(
             "measured there. Name another module"
         )
     add_places(graph, places)
-    return TappedGraph(graph, find_dependence(graph.graph, names), observed, tuple(places))
+    dependence = find_dependence(graph.graph, names)
+    return TappedGraph(graph, dependence, observed, owners, tuple(places))
 
 
 MOST_PLACES = 8
@@ -286,7 +291,7 @@ def meetings(network: JointNetwork, inputs: BatchInputs) -> Iterator[str]:
     The parameters are those of `tap_graph`.
     """
     graph = joint_graph(network, inputs.clean).graph
-    dependence = find_dependence(graph, list(inputs.clean))
+    dependence = find_dependence(graph, list(network.layout.owners.values()))
     for node, modalities in meeting_points(graph, dependence):
         yield f"{' and '.join(modalities)} meet in {_where(node)}"
     for path, modalities, met in candidate_edges(graph, dependence):

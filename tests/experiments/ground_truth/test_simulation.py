@@ -20,8 +20,8 @@ from experiments.ground_truth.simulation import (
 )
 from experiments.ground_truth.world import ANSWER, LAYOUTS
 from experiments.ground_truth.worlds import WORLDS
-from influence.data.dataset import MemorySet
 from influence.data.derangement import pair_up, random_order
+from influence.data.memory import MemorySet
 from influence.measurement.pipeline import measure
 from influence.metrics.registry import METRICS
 from influence.plan.setups import Condition

@@ -16,7 +16,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from influence.cli import main
-from influence.data.evaluation_file import write_evaluation_file
+from influence.data.evaluation_writer import write_evaluation_file
 from influence.display.notation import display_of
 from influence.metrics.sets import SETS
 from influence.results.tables import INFLUENCE_COLUMNS, INTERACTIONS_COLUMNS

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from influence.data.dataset import Field, MemorySet
+from influence.data.dataset import Field
 from influence.data.loader import load_batches
+from influence.data.memory import MemorySet
 from influence.errors import InfluenceError
 
 

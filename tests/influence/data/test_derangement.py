@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from influence.data.dataset import EvaluationSet, MemorySet
+from influence.data.dataset import EvaluationSet
 from influence.data.derangement import (
     Derangement,
     derange,
@@ -25,7 +25,9 @@ from influence.data.derangement import (
     pool_inputs,
     random_order,
 )
-from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
+from influence.data.evaluation_file import EvaluationFile
+from influence.data.evaluation_writer import write_evaluation_file
+from influence.data.memory import MemorySet
 from influence.engine.collectors import RowCollector
 from influence.engine.evaluation import evaluate
 from influence.errors import InfluenceError
@@ -207,9 +209,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def by_hand(net: JointNetwork, data: EvaluationFile, follows: NDArray[np.int64]) -> Any:
     """Squared errors of each sample with x, and with y, of its partner."""
-    samples = [data[i] for i in range(len(data))]
-    x, y = (torch.stack([s.inputs[n] for s in samples]) for n in "xy")
-    z = torch.stack([s.targets["z"] for s in samples])
+    whole = data.read(np.arange(len(data)))
+    x, y, z = whole.inputs["x"], whole.inputs["y"], whole.targets["z"]
+    assert isinstance(x, Tensor) and isinstance(y, Tensor) and isinstance(z, Tensor)
     with torch.no_grad():
         shown = {"x": net({"x": x[follows], "y": y}), "y": net({"x": x, "y": y[follows]})}
     return {site: (out["z"] - z).double().square()[:, 0].numpy() for site, out in shown.items()}
@@ -267,11 +269,11 @@ class Unreadable(EvaluationFile):
 
     left = 31 + 10
 
-    def __getitem__(self, index: int) -> Any:
-        self.left -= 1
+    def read(self, indices: NDArray[np.int64]) -> Batch:
+        self.left -= len(indices)
         if self.left < 0:
             raise KeyboardInterrupt
-        return super().__getitem__(index)
+        return super().read(indices)
 
 
 @pytest.mark.parametrize("mute", ["shuffle:groups", "shuffle:neighbours"])

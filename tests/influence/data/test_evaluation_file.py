@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 import pytest
 
-from influence.data.evaluation_file import EvaluationFile, write_evaluation_file
+from influence.data.evaluation_file import EvaluationFile
+from influence.data.evaluation_writer import write_evaluation_file
 from influence.errors import InfluenceError
 from tests.toy import CLASSES, toy_arrays, write_toy_file
 

@@ -10,8 +10,9 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
-from influence.data.dataset import MemorySet, Sample
+from influence.data.dataset import Batch
 from influence.data.derangement import Derangement, random_order
 from influence.data.evaluation_file import EvaluationFile
 from influence.data.loader import (
@@ -21,6 +22,7 @@ from influence.data.loader import (
     load_batches,
     with_followers,
 )
+from influence.data.memory import MemorySet
 from influence.data.source import BatchStream
 from influence.errors import InfluenceError
 from influence.runtime.execution import Session
@@ -39,13 +41,13 @@ def test_follower_is_the_next_sample_of_the_cycle(
     data, order = numbered(11), random_order(11, seed=1)
     circle = Derangement((order,))
     reads: Counter[int] = Counter()
-    plain = MemorySet.__getitem__
+    plain = MemorySet.read
 
-    def counted(self: MemorySet, index: int) -> Sample:
-        reads[index] += 1
-        return plain(self, index)
+    def counted(self: MemorySet, indices: NDArray[np.int64]) -> Batch:
+        reads.update(indices.tolist())
+        return plain(self, indices)
 
-    monkeypatch.setattr(MemorySet, "__getitem__", counted)
+    monkeypatch.setattr(MemorySet, "read", counted)
     batches = [order[i : i + size] for i in range(0, 11, size)]
     seen, partners = [], []
     for batch, follower in with_followers(load_batches(data, batches), data, circle):
@@ -63,13 +65,13 @@ def test_cycles_longer_than_a_batch_are_closed_without_another_read(
     cycles = (np.arange(7), np.array([8, 7]), np.array([9, 11, 10]), np.arange(12, 17))
     data, found = numbered(17), Derangement(cycles)
     reads: list[int] = []
-    plain = MemorySet.__getitem__
+    plain = MemorySet.read
 
-    def counted(self: MemorySet, index: int) -> Sample:
-        reads.append(index)
-        return plain(self, index)
+    def counted(self: MemorySet, indices: NDArray[np.int64]) -> Batch:
+        reads.extend(indices.tolist())
+        return plain(self, indices)
 
-    monkeypatch.setattr(MemorySet, "__getitem__", counted)
+    monkeypatch.setattr(MemorySet, "read", counted)
     shown: dict[int, float] = {}
     batches = found.cut(3)
     assert [len(batch) for batch in batches] == [3, 3, 1, 2, 3, 3, 2]

@@ -13,8 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from influence.data.dataset import Field, MemorySet
+from influence.data.dataset import Field
 from influence.data.evaluation_file import EvaluationFile
+from influence.data.memory import MemorySet
 from influence.data.source import BatchStream, find_groups, open_data
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from influence.data.dataset import Batch, MemorySet
+from influence.data.dataset import Batch
+from influence.data.memory import MemorySet
 from influence.engine.reduction import Reduction, RowChecks, explain_failure
 from influence.errors import InfluenceError
 from influence.metrics.metric import Metric, Prediction, Statistic

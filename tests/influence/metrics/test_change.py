@@ -12,7 +12,7 @@ from scipy import special, stats
 from torch import Tensor, nn
 
 from influence.data.dataset import Field
-from influence.data.evaluation_file import write_evaluation_file
+from influence.data.evaluation_writer import write_evaluation_file
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.metrics.change import CHANGE_METRICS

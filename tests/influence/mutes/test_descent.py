@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from influence.data.dataset import Field, MemorySet
+from influence.data.dataset import Field
+from influence.data.memory import MemorySet
 from influence.errors import InfluenceError
 from influence.metrics.metric import Prediction
 from influence.metrics.registry import METRICS

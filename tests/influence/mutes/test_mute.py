@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from influence.errors import InfluenceError
-from influence.mutes.mute import BatchInputs, SiteTensor
+from influence.mutes.batch_inputs import BatchInputs
+from influence.mutes.mute import SiteTensor
 from influence.mutes.registry import MUTES
 from influence.network.joint_network import Modality
 

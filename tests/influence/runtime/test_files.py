@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from influence.data.evaluation_file import write_evaluation_file
+from influence.data.evaluation_writer import write_evaluation_file
 from influence.errors import InfluenceError
 from influence.runtime.files import replace_folder_on_success, replace_on_success
 

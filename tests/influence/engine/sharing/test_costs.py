@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from influence.engine.sharing.costs import count_costs
-from influence.mutes.mute import BatchInputs
+from influence.mutes.batch_inputs import BatchInputs
 from influence.mutes.registry import MUTES
 from influence.network.joint_network import JointNetwork, Modality
 from influence.plan.setups import FULL, NO_MUTE, Condition, choose_setups

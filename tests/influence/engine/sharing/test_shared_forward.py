@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from influence.engine.sharing.shared_forward import SharedForward, share
 from influence.errors import InfluenceError
-from influence.mutes.mute import BatchInputs
+from influence.mutes.batch_inputs import BatchInputs
 from influence.network.checkpoints import export_checkpoint, load_checkpoint
 from influence.network.joint_network import JointNetwork
 from influence.plan.setups import Condition

@@ -18,7 +18,7 @@ from influence.engine.sharing.tapped_graph import (
     results_of,
 )
 from influence.errors import InfluenceError
-from influence.mutes.mute import BatchInputs
+from influence.mutes.batch_inputs import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.sites import pool_channels
 

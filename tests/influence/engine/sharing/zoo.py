@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from influence.mutes.mute import BatchInputs
+from influence.mutes.batch_inputs import BatchInputs
 from influence.mutes.registry import parse_mute
 from influence.network.joint_network import Call, JointNetwork, Modality
 from influence.plan.plan import Plan

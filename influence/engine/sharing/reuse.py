@@ -1,0 +1,271 @@
+"""Reuse: a module is run as it is, and each operator is computed once for the same arguments.
+
+A graph need not be known for that. While the module runs under one condition after the other, every
+call of a torch operator is looked up by the operator and its arguments. What depends only on inputs
+that are muted alike was computed before, and is returned instead of being computed again. What
+depends only on weights and on inputs that a constant replaces is kept from batch to batch. Results
+are therefore those of separate passes, to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, count
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
+from torch.utils.flop_counter import flop_registry
+
+from influence.plan.setups import Condition
+
+__all__ = ["Conflict", "Reuse"]
+
+Tags = frozenset[tuple[str, str]]
+"""The inputs on which a value depends, each with the mute that replaces it; clean ones with ""."""
+
+MEMORY = 2**29
+"""The most bytes of results that are kept."""
+
+ELEMENTWISE = 10
+"""The cost in FLOPs of an element of the result of an operator whose FLOPs are not counted."""
+
+OVERHEAD = {"cpu": 2e5, "cuda": 2e7}
+"""The cost of looking up an operator, in FLOPs that the device computes in that time."""
+
+
+class Conflict(Exception):
+    """An operator would read a tensor that was changed in place since, under another condition."""
+
+
+@dataclass(slots=True)
+class _Mark:
+    """What is known of a tensor: a name that no other value has, and what the value depends on."""
+
+    name: int
+    tags: Tags = frozenset()
+    lasting: bool = False
+    source: _Entry | None = None
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A result of an operator that is kept, and what it cost."""
+
+    result: Any
+    cost: float
+
+
+class Reuse(TorchDispatchMode):
+    """Looks up every operator that a module calls, and computes it if its result is not kept.
+
+    Parameters
+    ----------
+    weights
+        The tensors of the module, which do not change.
+    conditions
+        The conditions in the order in which they are run in each batch.
+    constant
+        The mutes whose replacement is the same tensor in every batch of one size.
+    device
+        The type of device, such as ``cpu``, by which the cost of looking up is estimated.
+    """
+
+    def __init__(
+        self,
+        weights: Iterator[Tensor],
+        conditions: Sequence[Condition],
+        constant: Sequence[str],
+        device: str,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._names = count()
+        self._weights = {id(w): _Mark(next(self._names), lasting=True) for w in weights}
+        self.conditions, self._constant = conditions, frozenset(constant)
+        self._kept: dict[Any, _Entry] = {}
+        self._lasting: dict[Any, _Entry] = {}
+        self._bytes = 0
+        self._now = 0
+        self._last: dict[Tags, int] = {}
+        # How often the memory of a tensor was changed: really, and as this condition has seen it.
+        self._changed: dict[int, int] = {}
+        self._seen: dict[int, int] = {}
+        self.saved = self.spent = 0.0
+        self._overhead, self.calls = OVERHEAD.get(device, OVERHEAD["cuda"]), 0
+
+    @property
+    def pays(self) -> bool:
+        """Whether more was saved so far than looking up has cost."""
+        return self.saved > self.calls * self._overhead
+
+    def begin_batch(self) -> None:
+        """Forget the results of the batch before."""
+        self._kept.clear()
+        self._bytes = sum(_bytes(entry.result) for entry in self._lasting.values())
+
+    def begin(self, number: int, shown: Mapping[str, Tensor], mutes: Mapping[str, str]) -> None:
+        """Prepare for a condition.
+
+        Parameters
+        ----------
+        number
+            Its index among the conditions.
+        shown
+            For each leaf its tensor. A tensor that was shown before is known again.
+        mutes
+            For each leaf the site and, as in `Tags`, its mute.
+        """
+        self._now, self._seen = number, {}
+        for leaf, tensor in shown.items():
+            if not hasattr(tensor, "_reuse_mark"):
+                site, _, mute = mutes[leaf].partition("\n")
+                lasting = mute in self._constant
+                mark = _Mark(next(self._names), frozenset({(site, mute)}), lasting)
+                tensor._reuse_mark = mark  # type: ignore[attr-defined]
+
+    def _mark_of(self, tensor: Tensor) -> _Mark:
+        mark: _Mark | None = self._weights.get(id(tensor)) or getattr(tensor, "_reuse_mark", None)
+        if mark is None:  # a tensor that the module keeps outside its weights, or has just made
+            mark = _Mark(next(self._names))
+            tensor._reuse_mark = mark  # type: ignore[attr-defined]
+        return mark
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        self.calls += 1
+        tensors = [x for x in tree_iter((args, kwargs)) if isinstance(x, Tensor)]
+        marks = [self._mark_of(x) for x in tensors]
+        tags = frozenset(chain.from_iterable(mark.tags for mark in marks))
+        lasting = all(mark.lasting for mark in marks)
+        random = torch.Tag.nondeterministic_seeded in func.tags
+        key = None if random else self._key(func, args, kwargs)
+        if key is not None and (found := self._kept.get(key) or self._lasting.get(key)):
+            self.saved += found.cost
+            for tensor in _changed_by(func, args, kwargs):
+                self._change(self._seen, tensor)
+            return found.result
+        changed = list(_changed_by(func, args, kwargs))
+        for tensor in tensors:
+            self._check(tensor)
+        for tensor in changed:
+            self._set_aside(tensor, tags)
+        result = func(*args, **kwargs)
+        return self._record(func, key, (tensors, changed), tags, lasting and not random, result)
+
+    def _record(
+        self,
+        func: Any,
+        key: Any,
+        used: tuple[list[Tensor], list[Tensor]],
+        tags: Tags,
+        lasting: bool,
+        result: Any,
+    ) -> Any:
+        tensors, changed = used
+        made = [x for x in tree_iter(result) if isinstance(x, Tensor)]
+        cost = _cost(func, tensors, made)
+        self.spent += cost
+        entry = _Entry(result, cost)
+        owned = {_memory(x) for x in tensors}
+        for tensor in changed:
+            self._change(self._changed, tensor)
+            self._change(self._seen, tensor)
+        for tensor in made:
+            if _memory(tensor) not in owned:
+                self._changed.pop(_memory(tensor), None)
+                self._seen.pop(_memory(tensor), None)
+            tensor._reuse_mark = _Mark(next(self._names), tags, lasting, entry)  # type: ignore[attr-defined]
+        later = self._last_use(tags) > self._now
+        if key is not None and (lasting or later) and self._bytes < MEMORY:
+            self._bytes += sum(_bytes(x) for x in made if _memory(x) not in owned)
+            (self._lasting if lasting else self._kept)[key] = entry
+        return result
+
+    def _set_aside(self, tensor: Tensor, tags: Tags) -> None:
+        """Keep a copy of a tensor that is about to be changed by what depends on further inputs.
+
+        A later condition may need the tensor as it was.
+        """
+        mark = self._mark_of(tensor)
+        entry = mark.source
+        if entry is None or mark.tags == tags or self._last_use(mark.tags) <= self._now:
+            return
+        if entry.result is tensor:
+            copy = tensor.clone()
+            copy._reuse_mark = _Mark(mark.name, mark.tags, mark.lasting, entry)  # type: ignore[attr-defined]
+            entry.result = copy
+            for known in (self._changed, self._seen):
+                known.pop(_memory(copy), None)
+
+    def _last_use(self, tags: Tags) -> int:
+        """Return the number of the last condition under which a value with these tags occurs."""
+        if tags not in self._last:
+            self._last[tags] = max(
+                (
+                    number
+                    for number, (mute, setup) in enumerate(self.conditions)
+                    if all((mute if site in setup else "") == own for site, own in tags)
+                ),
+                default=-1,
+            )
+        return self._last[tags]
+
+    def _key(self, func: Any, args: Any, kwargs: Any) -> Any:
+        try:
+            key = (func, self._name(args), self._name(kwargs))
+            hash(key)
+        except TypeError:  # an argument that has no fixed value, such as a generator
+            return None
+        return key
+
+    def _name(self, value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return self._mark_of(value).name, self._seen.get(_memory(value), 0)
+        if isinstance(value, (list, tuple)):
+            return tuple(map(self._name, value))
+        if isinstance(value, dict):
+            return tuple((name, self._name(item)) for name, item in value.items())
+        return type(value), value
+
+    def _check(self, tensor: Tensor) -> None:
+        memory = _memory(tensor)
+        if self._changed.get(memory, 0) != self._seen.get(memory, 0):
+            raise Conflict
+
+    def _change(self, counts: dict[int, int], tensor: Tensor) -> None:
+        counts[_memory(tensor)] = counts.get(_memory(tensor), 0) + 1
+
+
+def _memory(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _bytes(result: Any) -> int:
+    return sum(x.nbytes for x in tree_iter(result) if isinstance(x, Tensor))
+
+
+def _changed_by(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[Tensor]:
+    """Yield the arguments that an operator changes in place."""
+    if not func._schema.is_mutable:
+        return
+    for place, argument in enumerate(func._schema.arguments):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            value = args[place] if place < len(args) else kwargs.get(argument.name)
+            yield from (x for x in tree_iter(value) if isinstance(x, Tensor))
+
+
+def _cost(func: Any, tensors: Sequence[Tensor], made: Sequence[Tensor]) -> float:
+    """Estimate the FLOPs of an operator that was computed."""
+    elements = ELEMENTWISE * sum(x.numel() for x in made)
+    packet: Callable[..., Any] = func._overloadpacket
+    if packet not in flop_registry or not made or len(tensors) < 2:
+        return float(elements)
+    # The products of a convolution or matrix product: for each result, one weight of its channel.
+    weight = tensors[1]
+    inner = weight.numel() / max(weight.shape[0], 1) if weight.ndim > 2 else tensors[0].shape[-1]
+    return float(2 * made[0].numel() * inner)
