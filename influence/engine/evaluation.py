@@ -167,7 +167,7 @@ def examine(
         if isinstance(data, BatchStream):
             return data.peek()
         assert count is not None, "a set has a length"
-        size = min(count, batch_size_of(data, execution), MOST)
+        size = min(count, batch_size_of(data, execution, count), MOST)
         indices = np.arange(size) if data.given is None else data.given[0]
         indices = indices[indices < count]
         return replace(data.read(indices), **name_samples(data, indices))

@@ -46,6 +46,9 @@ __all__ = [
 LEAST, MOST = 16, 4096
 """The numbers of samples in a batch, unless one is asked for."""
 
+BATCHES = 7
+"""The number of batches, at least, of which values that all samples share are computed in one."""
+
 ELEMENTS = 2**18
 """The number of elements of the inputs of a batch of small samples."""
 
@@ -135,7 +138,7 @@ def make_schedule(
     count = sample_count(data, limit)
     kept = _given(data, count) if keep else None
     derangement = order_samples(data, plans, count, session=session, keep=keep)
-    positions = kept or cut(count, batch_size_of(data, execution), derangement)
+    positions = kept or cut(count, batch_size_of(data, execution, count), derangement)
     finished = session.shards.finished() if session.shards else []
     left = sorted(set(range(len(positions))).difference(finished))
     # Only the first process asks, because another one may finish a batch in the meantime.
@@ -160,10 +163,12 @@ def _given(data: EvaluationSet, count: int) -> list[NDArray[np.int64]] | None:
     return [batch for batch in cut if len(batch)]
 
 
-def batch_size_of(data: EvaluationSet, execution: Execution) -> int:
+def batch_size_of(data: EvaluationSet, execution: Execution, count: int) -> int:
     """Return the number of samples that are run together: as asked for, else by their size.
 
-    Small samples are run in large batches, since each batch has a cost of its own.
+    Small samples are run in large batches, since each batch has a cost of its own; but a few dozen
+    samples in several batches, since values that are the same for all samples are computed once for
+    a batch.
     """
     if execution.batch_size is not None:
         return execution.batch_size
@@ -171,7 +176,8 @@ def batch_size_of(data: EvaluationSet, execution: Execution) -> int:
     if any(field.ragged for field in fields):
         return LEAST
     elements = sum(math.prod(field.shape) for field in fields)
-    return min(max(ELEMENTS // max(elements, 1), LEAST), MOST)
+    size = min(max(ELEMENTS // max(elements, 1), LEAST), MOST)
+    return size if count <= LEAST else min(size, max(count // BATCHES, 4))
 
 
 def _of_stream(

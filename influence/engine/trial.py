@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
-from influence.engine.forward import PlainForward
+from influence.engine.forward import ROUNDING, PlainForward
+from influence.engine.sharing.reuse import CountFlops
 from influence.engine.sharing.shared_forward import SharedForward, share
 from influence.errors import InfluenceError
 from influence.mutes.batch_inputs import BatchInputs
@@ -49,9 +49,6 @@ MOST = 16
 
 NOISE = 128
 """The tolerance of shared outputs, in units in the last place of the largest plain value."""
-
-ROUNDING = 1e-4
-"""The tolerance, as a part of the largest value, of what a sample's company may change."""
 
 
 @dataclass(frozen=True)
@@ -179,12 +176,12 @@ def _counted(
     run: Callable[[], dict[str, Any]], samples: int
 ) -> tuple[dict[str, Any], float | None]:
     try:
-        with FlopCounterMode(display=False) as counter:
+        with CountFlops() as counter:
             found = run()
-        return found, counter.get_total_flops() / samples
+        return found, counter.total / samples
     except InfluenceError:
         raise
-    except Exception:  # torch cannot count where modules make weights, as weight_norm does
+    except Exception:  # it may call what torch does not let a mode see
         return run(), None
 
 

@@ -223,7 +223,7 @@ def measure(
     count = None
     if not isinstance(dataset, BatchStream):
         count = sample_count(dataset, limit)
-        execution = replace(execution, batch_size=batch_size_of(dataset, execution))
+        execution = replace(execution, batch_size=batch_size_of(dataset, execution, count))
     groups = find_groups(dataset, count, stream=stream) if parse_levels(levels).by_group else []
     tasks = make_tasks(networks, dataset, request, count=count, training=training is not None)
     training_set = open_training(training, [t.plan for t in tasks]) if training else None

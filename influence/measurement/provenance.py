@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -90,12 +91,6 @@ def run_info(
 
 def machine_info(device: str, processes: int) -> dict[str, Any]:
     """Collect the hardware and package versions of a run, as they are stored in ``run.json``."""
-    versions = {"python": platform.python_version()}
-    for package in ("cross-influence", "torch", "numpy", "pandas", "scipy"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
     cuda = device.startswith("cuda")
     return {
         "hardware": {
@@ -104,8 +99,19 @@ def machine_info(device: str, processes: int) -> dict[str, Any]:
             "threads": torch.get_num_threads(),
             "processes": processes,
         },
-        "versions": versions,
+        "versions": dict(_versions()),
     }
+
+
+@cache
+def _versions() -> Mapping[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in ("cross-influence", "torch", "numpy", "pandas", "scipy"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions
 
 
 def _names(metrics: Mapping[str, Sequence[Metric | StatefulMetric]]) -> dict[str, list[str]]:

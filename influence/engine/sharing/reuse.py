@@ -22,7 +22,7 @@ from torch.utils.flop_counter import flop_registry
 
 from influence.plan.setups import Condition
 
-__all__ = ["Conflict", "Reuse"]
+__all__ = ["Conflict", "CountFlops", "Reuse"]
 
 Tags = frozenset[tuple[str, str]]
 """The inputs on which a value depends, each with the mute that replaces it; clean ones with ""."""
@@ -35,6 +35,36 @@ ELEMENTWISE = 10
 
 OVERHEAD = {"cpu": 2e5, "cuda": 2e7}
 """The cost of looking up an operator, in FLOPs that the device computes in that time."""
+
+
+class _Mode(TorchDispatchMode):
+    """Sees every operator that torch calls inside the context."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Else torch imports its compiler, which takes seconds, at the first operator.
+        return False
+
+
+class CountFlops(_Mode):
+    """Counts the FLOPs of matrix products, convolutions and attention inside the context.
+
+    >>> with CountFlops() as counter:
+    ...     _ = torch.ones(2, 3) @ torch.ones(3, 4)
+    >>> counter.total
+    48.0
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.total = 0.0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self.total += _flops(func, args, kwargs or {}, result) or 0.0
+        return result
 
 
 class Conflict(Exception):
@@ -59,7 +89,7 @@ class _Entry:
     cost: float
 
 
-class Reuse(TorchDispatchMode):
+class Reuse(_Mode):
     """Looks up every operator that a module calls, and computes it if its result is not kept.
 
     Parameters
@@ -91,6 +121,7 @@ class Reuse(TorchDispatchMode):
         self._now = 0
         self._last: dict[Tags, int] = {}
         # How often the memory of a tensor was changed: really, and as this condition has seen it.
+        self._constants: set[int] = set()
         self._changed: dict[int, int] = {}
         self._seen: dict[int, int] = {}
         self.saved = self.spent = 0.0
@@ -104,7 +135,12 @@ class Reuse(TorchDispatchMode):
     def begin_batch(self) -> None:
         """Forget the results of the batch before."""
         self._kept.clear()
-        self._bytes = sum(_bytes(entry.result) for entry in self._lasting.values())
+        held = [x for e in self._lasting.values() for x in tree_iter(e.result)]
+        tensors = [x for x in held if isinstance(x, Tensor)]
+        self._bytes = sum(x.nbytes for x in tensors)
+        # Memory that was freed may be that of another tensor next time.
+        alive = {_memory(x) for x in tensors} | self._constants
+        self._changed = {m: times for m, times in self._changed.items() if m in alive}
 
     def begin(self, number: int, shown: Mapping[str, Tensor], mutes: Mapping[str, str]) -> None:
         """Prepare for a condition.
@@ -123,6 +159,9 @@ class Reuse(TorchDispatchMode):
             if not hasattr(tensor, "_reuse_mark"):
                 site, _, mute = mutes[leaf].partition("\n")
                 lasting = mute in self._constant
+                self._changed.pop(_memory(tensor), None)
+                if lasting:
+                    self._constants.add(_memory(tensor))
                 mark = _Mark(next(self._names), frozenset({(site, mute)}), lasting)
                 tensor._reuse_mark = mark  # type: ignore[attr-defined]
 
@@ -155,27 +194,33 @@ class Reuse(TorchDispatchMode):
         for tensor in changed:
             self._set_aside(tensor, tags)
         result = func(*args, **kwargs)
-        return self._record(func, key, (tensors, changed), tags, lasting and not random, result)
+        flops = _flops(func, args, kwargs, result)
+        used = tensors, changed
+        return self._record(key, used, tags, lasting and not random, result, flops)
 
     def _record(
         self,
-        func: Any,
         key: Any,
         used: tuple[list[Tensor], list[Tensor]],
         tags: Tags,
         lasting: bool,
         result: Any,
+        flops: float | None,
     ) -> Any:
         tensors, changed = used
         made = [x for x in tree_iter(result) if isinstance(x, Tensor)]
-        cost = _cost(func, tensors, made)
+        cost = flops or float(ELEMENTWISE * sum(x.numel() for x in made))
         self.spent += cost
         entry = _Entry(result, cost)
         owned = {_memory(x) for x in tensors}
-        for tensor in changed:
+        for tensor in changed:  # it keeps its name, under which it is now known as changed
             self._change(self._changed, tensor)
             self._change(self._seen, tensor)
+            mark = self._mark_of(tensor)
+            mark.tags, mark.lasting = tags, lasting
         for tensor in made:
+            if any(tensor is other for other in changed):
+                continue
             if _memory(tensor) not in owned:
                 self._changed.pop(_memory(tensor), None)
                 self._seen.pop(_memory(tensor), None)
@@ -259,13 +304,10 @@ def _changed_by(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
             yield from (x for x in tree_iter(value) if isinstance(x, Tensor))
 
 
-def _cost(func: Any, tensors: Sequence[Tensor], made: Sequence[Tensor]) -> float:
-    """Estimate the FLOPs of an operator that was computed."""
-    elements = ELEMENTWISE * sum(x.numel() for x in made)
-    packet: Callable[..., Any] = func._overloadpacket
-    if packet not in flop_registry or not made or len(tensors) < 2:
-        return float(elements)
-    # The products of a convolution or matrix product: for each result, one weight of its channel.
-    weight = tensors[1]
-    inner = weight.numel() / max(weight.shape[0], 1) if weight.ndim > 2 else tensors[0].shape[-1]
-    return float(2 * made[0].numel() * inner)
+def _flops(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> float | None:
+    """Return the FLOPs of a call as torch counts them; `None` if it does not."""
+    count: Callable[..., Any] | None = flop_registry.get(func._overloadpacket)
+    try:
+        return None if count is None else float(count(*args, **kwargs, out_val=result))
+    except Exception:  # a call of a form that torch does not count
+        return None
