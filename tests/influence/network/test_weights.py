@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from influence.errors import InfluenceError
 from influence.network.joint_network import JointNetwork
+from influence.network.state_dicts import find_entries, read_pickle, read_safetensors
 from influence.network.weights import find_network, load_weights
 
 FACTORY = """
@@ -47,6 +48,12 @@ def saved(content: Any) -> bytes:
     return buffer.getvalue()
 
 
+def load(module: nn.Module, data: bytes, *, pickled: bool = True, key: str | None = None) -> str:
+    """Load a file of weights into a module."""
+    found = find_entries(read_pickle(data)) if pickled else {"": read_safetensors(data)}
+    return load_weights(module, found, key)
+
+
 def weights(prefix: str = "") -> dict[str, Tensor]:
     return {f"{prefix}weight": torch.arange(6.0).view(2, 3), f"{prefix}bias": torch.ones(2)}
 
@@ -62,21 +69,21 @@ def weights(prefix: str = "") -> dict[str, Tensor]:
 )
 def test_state_dicts_are_found(content: Any) -> None:
     module = layer()
-    load_weights(module, saved(content), pickled=True)
+    load(module, saved(content), pickled=True)
     assert torch.equal(module.weight, weights()["weight"])
     assert torch.equal(module.bias, torch.ones(2))
 
 
 def test_safetensors_are_read() -> None:
     module = layer()
-    load_weights(module, safetensors.torch.save(weights("module.")), pickled=False)
+    load(module, safetensors.torch.save(weights("module.")), pickled=False)
     assert torch.equal(module.weight, weights()["weight"])
 
 
 def test_half_precision_weights_are_widened() -> None:
     module = layer()
     halves = {name: value.half() for name, value in weights().items()}
-    load_weights(module, safetensors.torch.save(halves), pickled=False)
+    load(module, safetensors.torch.save(halves), pickled=False)
     assert module.weight.dtype == torch.float32
     assert torch.equal(module.weight, weights()["weight"])
 
@@ -86,7 +93,7 @@ def test_keys_that_do_not_match_are_listed() -> None:
     before = module.weight.clone()
     content = {"weight": torch.ones(2, 3), "head.bias": torch.ones(1)}
     with pytest.raises(InfluenceError) as raised:
-        load_weights(module, saved(content), pickled=True)
+        load(module, saved(content), pickled=True)
     message = str(raised.value)
     assert "1 missing: bias" in message
     assert "1 unexpected: head.bias" in message
@@ -97,7 +104,7 @@ def test_keys_that_do_not_match_are_listed() -> None:
 def test_long_lists_of_keys_are_cut() -> None:
     content = {f"layer{i}": torch.ones(1) for i in range(9)} | weights()
     with pytest.raises(InfluenceError, match=r"9 unexpected: layer0, .*layer4, \.\.\."):
-        load_weights(layer(), saved(content), pickled=True)
+        load(layer(), saved(content), pickled=True)
 
 
 class MakesFolder:
@@ -114,7 +121,7 @@ def test_a_pickle_with_code_is_refused(tmp_path: Path, new_format: bool) -> None
     content = {"weight": MakesFolder(tmp_path / "made")}
     torch.save(content, buffer, _use_new_zipfile_serialization=new_format)
     with pytest.raises(InfluenceError, match="holds code"):
-        load_weights(layer(), buffer.getvalue(), pickled=True)
+        load(layer(), buffer.getvalue(), pickled=True)
     assert not (tmp_path / "made").exists()
     torch.load(io.BytesIO(buffer.getvalue()), weights_only=False)  # it would have been made
     assert (tmp_path / "made").exists()
@@ -122,7 +129,7 @@ def test_a_pickle_with_code_is_refused(tmp_path: Path, new_format: bool) -> None
 
 def test_the_code_in_a_pickle_is_named() -> None:
     with pytest.raises(InfluenceError, match=r"torch\.nn\.modules\.linear\.Linear"):
-        load_weights(layer(), saved(layer()), pickled=True)
+        load(layer(), saved(layer()), pickled=True)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +146,7 @@ def test_the_code_in_a_pickle_is_named() -> None:
 )
 def test_other_files_are_refused(data: bytes, pickled: bool, message: str) -> None:
     with pytest.raises(InfluenceError, match=message):
-        load_weights(layer(), data, pickled=pickled)
+        load(layer(), data, pickled=pickled)
 
 
 def test_a_torchscript_archive_is_refused(tmp_path: Path) -> None:
@@ -147,7 +154,7 @@ def test_a_torchscript_archive_is_refused(tmp_path: Path) -> None:
     with pytest.warns(DeprecationWarning, match="torch.jit"):
         torch.jit.save(torch.jit.script(layer()), path)
     with pytest.raises(InfluenceError, match="TorchScript"):
-        load_weights(layer(), path.read_bytes(), pickled=True)
+        load(layer(), path.read_bytes(), pickled=True)
 
 
 @pytest.fixture
