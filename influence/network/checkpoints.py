@@ -332,7 +332,7 @@ def export_checkpoint(
     """Write a network and its facts to a self-contained `.pt2` file.
 
     The batch size is left free, and so is every other axis that the network does not fix, such as
-    the height and width of a convolutional network. Where the facts give the whole shape of every
+    the height and width of a convolutional network; channels and classes are as in the example. Where the facts give the whole shape of every
     input, only the batch size is left free; this is much quicker for networks that align maps of
     many resolutions. The network is exported in evaluation mode and left in the mode it was in.
     The file holds no sample inputs, no pickles and no paths of this machine, and two exports of one
@@ -410,7 +410,12 @@ def _as_written(net: JointNetwork) -> Iterator[JointNetwork]:
 
 
 def _export(net: JointNetwork, examples: dict[str, Tensor]) -> bytes:
-    traced = trace_program(net.module, *net.arguments(examples), fixed=net.fixed_size)
+    args, kwargs = net.arguments(examples)
+    maps = [examples[m.name] for m in net.inputs if _has_channels(m, examples[m.name])]
+    joined = list(args) if net.call == "channels" else []
+    traced = trace_program(
+        net.module, args, kwargs, fixed=net.fixed_size, keep_channels=[*maps, *joined]
+    )
     facts = net.facts()
     if net.call != "channels":
         for item, shape in zip(facts["inputs"], input_shapes(traced), strict=True):
@@ -420,6 +425,12 @@ def _export(net: JointNetwork, examples: dict[str, Tensor]) -> bytes:
     except TypeError as error:
         raise InfluenceError(f"its facts have to be plain texts and numbers: {error}") from error
     return pack_program(traced, {FACTS: text})
+
+
+def _has_channels(modality: Modality, example: Tensor) -> bool:
+    """Return whether axis 1 holds channels or classes, whose number is no matter of size."""
+    maps = {"image": 4, "depth": 4, "probabilities": 2, "logits": 2}
+    return example.ndim >= maps.get(modality.kind, 99)
 
 
 def _check_export(data: bytes, examples: dict[str, Tensor], expected: Mapping[str, Tensor]) -> None:
