@@ -1,4 +1,4 @@
-"""Callables: functions and programs that are no modules, in a module; and modules out of wrappers."""
+"""Callables: functions and programs as modules, and modules taken out of their wrappers."""
 
 from __future__ import annotations
 

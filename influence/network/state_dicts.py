@@ -8,6 +8,7 @@ import json
 import re
 import sys
 import warnings
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,7 +53,7 @@ _DATA = {
 
 
 class _LeftOut:
-    """Stands for an object whose class is not loaded: it takes anything, and does and holds nothing.
+    """Stands for an object whose class is not loaded; it takes anything, and holds nothing.
 
     torch's reader of pickles looks classes up by name in a table. Here the table gives a subclass
     of this one for every name, so that no code of the file or of its packages runs.
@@ -98,11 +99,16 @@ def read_pickle(data: bytes) -> Any:
             break
         except Exception as error:  # torch raises many kinds on foreign files
             named = re.search(r"GLOBAL (\S+)", str(error))
-            if not named or named[1] in stand_ins or not _is_data(named[1]):
-                names = [*stand_ins, *([named[1]] if named else [])]
-                raise _pickle_error(names, str(error), refused=bool(named)) from error
-            module, _, name = named[1].rpartition(".")
-            stand_ins[named[1]] = type(name, (_LeftOut,), {"__module__": module})
+            if not named:
+                raise _broken(str(error)) from error
+            # torch shortens the names of Python's own types and functions.
+            name = named[1] if "." in named[1] else f"builtins.{named[1]}"
+            if name in stand_ins or not _is_data(name):
+                raise InfluenceError(
+                    f"it is a pickle that holds code ({', '.join([*stand_ins, name])}), which was "
+                    f"not executed. {_REMEDY}"
+                ) from error
+            stand_ins[name] = _stand_in(name)
     if isinstance(content, _LeftOut):
         raise InfluenceError(
             f"it is a whole object of the class {_class_of(content)}, pickled; a pickle holds code "
@@ -122,22 +128,23 @@ def _marked_as_known(classes: Iterable[type]) -> Iterator[None]:
         torch.serialization.add_safe_globals(before)
 
 
+def _stand_in(name: str) -> type[_LeftOut]:
+    module, _, own = name.rpartition(".")
+    return type(own, (_LeftOut,), {"__module__": module})
+
+
 def _is_data(name: str) -> bool:
-    package = name.partition(".")[0]
-    return name in _DATA or package not in {*sys.stdlib_module_names, "__builtin__", "copy_reg"}
+    # Pickles name modules of Python's library as Python 2 called them.
+    library = {*sys.stdlib_module_names, *IMPORT_MAPPING, *(module for module, _ in NAME_MAPPING)}
+    return name in _DATA or name.partition(".")[0] not in library
 
 
 def _class_of(stand_in: _LeftOut) -> str:
     return f"{type(stand_in).__module__}.{type(stand_in).__name__}"
 
 
-def _pickle_error(names: list[str], reason: str, *, refused: bool) -> InfluenceError:
-    """Return the error for a file that torch does not load as plain weights."""
-    if refused:
-        return InfluenceError(
-            f"it is a pickle that holds code ({', '.join(names)}), which was not executed. "
-            + _REMEDY
-        )
+def _broken(reason: str) -> InfluenceError:
+    """Return the error for a file that torch does not load, though it names no code."""
     if "TorchScript" in reason:
         return InfluenceError(f"it is a TorchScript archive, expected weights. {_REMEDY}")
     return InfluenceError(f"it is not a state dict that torch.save wrote, or cut off. {_REMEDY}")

@@ -72,16 +72,16 @@ def trace_program(
             return trace(module, args, doubled)
         except Exception as error:  # torch raises many kinds
             errors.append(error)
-    error = errors[len(axes) - 1]
-    if _is_for_one_number(error):
+    first = errors[len(axes) - 1]
+    if _is_for_one_number(first):
         raise InfluenceError(
             "it works for one number of samples only. Where it fixes that number, as "
             f"x.view(8, -1) and len(x) do, write x.flatten(1) or use x.shape[0], {_REMEDY}"
-        ) from error
-    reason = str(error).strip().partition("\n")[0]
+        ) from first
+    reason = str(first).strip().partition("\n")[0]
     raise InfluenceError(
         f"torch cannot export it: {reason} Change the network, {_REMEDY}"
-    ) from error
+    ) from first
 
 
 def _is_for_one_number(error: Exception) -> bool:
@@ -125,6 +125,7 @@ class _Trace:
             return torch.export.export(
                 module, args, kwargs, dynamic_shapes=shapes, strict=self.strict
             )
+
 
 @contextmanager
 def _silence() -> Iterator[None]:

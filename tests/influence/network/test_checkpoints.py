@@ -398,7 +398,9 @@ def test_a_folder_with_shards_and_no_index_is_ambiguous(tmp_path: Path) -> None:
         load_checkpoint(tmp_path, multi_scale())
 
 
-@pytest.mark.parametrize("name", ["../outside.safetensors", "/tmp/x.safetensors", "a\\b.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["../outside.safetensors", "/tmp/x.safetensors", "a\\b.safetensors"]
+)
 def test_an_index_that_leaves_its_folder_is_refused(tmp_path: Path, name: str) -> None:
     safetensors.torch.save_file({"weight": torch.ones(1)}, tmp_path / "outside.safetensors")
     folder = tmp_path / "hostile"
@@ -427,7 +429,7 @@ def test_torchscript_is_loaded_only_if_trusted(tmp_path: Path) -> None:
     facts = JointNetwork(Small(), ("x", "y"), ("z",))
     with pytest.raises(InfluenceError, match=r"it is TorchScript.*not loaded.*trust=True"):
         load_checkpoint(path, facts)
-    with pytest.raises(InfluenceError, match="does not name its inputs.*network='module:factory'"):
+    with pytest.raises(InfluenceError, match=r"does not name its inputs.*network='module:factory'"):
         load_checkpoint(path, trust=True)
     found = load_checkpoint(path, facts, trust=True)
     assert torch.equal(found(small_inputs(3))["z"], trained(*small_inputs(3).values()))
@@ -440,7 +442,7 @@ def test_the_first_entry_that_fits_is_taken_and_said(tmp_path: Path) -> None:
     averaged = {key: value + 1 for key, value in trained.items()}
     torch.save({"ema": averaged, "model": trained}, path)
     net = JointNetwork(Small(), ("x", "y"), ("z",))
-    with pytest.warns(UserWarning, match="entry 'model'; 'ema' would fit.*weights_key='ema'"):
+    with pytest.warns(UserWarning, match=r"entry 'model'; 'ema' would fit.*weights_key='ema'"):
         found = load_checkpoint(path, net)
     assert "weights_key='ema'" in found.notes
     for key, expected in trained.items():
@@ -448,7 +450,7 @@ def test_the_first_entry_that_fits_is_taken_and_said(tmp_path: Path) -> None:
     chosen = load_checkpoint(path, net, weights_key="ema")
     for key, expected in averaged.items():
         assert torch.equal(chosen.module.state_dict()[key], expected)
-    with pytest.raises(InfluenceError, match="unknown entry of the checkpoint 'emma'.*'ema'"):
+    with pytest.raises(InfluenceError, match=r"unknown entry of the checkpoint 'emma'.*'ema'"):
         load_checkpoint(path, net, weights_key="emma")
 
 
@@ -463,7 +465,7 @@ def test_a_program_without_facts_takes_those_of_a_network(tmp_path: Path) -> Non
 
 
 def compiled(module: nn.Module) -> nn.Module:
-    module.compile(backend="eager")  # type: ignore[no-untyped-call]
+    module.compile(backend="eager")
     return module
 
 
@@ -484,7 +486,9 @@ def test_the_module_inside_a_wrapper_is_exported(how: str, tmp_path: Path) -> No
     export_checkpoint(net, tmp_path / "net.pt2", small_inputs(2))
     assert torch.equal(load_checkpoint(tmp_path / "net.pt2")(small_inputs(3))["z"], expected)
     assert net.module is module
-    assert (getattr(module, "_compiled_call_impl", None) is not None) == (how == "compiled in place")
+    assert (getattr(module, "_compiled_call_impl", None) is not None) == (
+        how == "compiled in place"
+    )
 
 
 class Measures(nn.Module):
