@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim, ExportedProgram, ShapesCollection
+from torch.export import Dim, ExportedProgram
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -57,6 +57,10 @@ def trace_program(
     >>> input_shapes(traced)
     [[None, None]]
     """
+    if not hasattr(Dim, "AUTO"):
+        raise InfluenceError(
+            f"torch {torch.__version__} cannot leave sizes free, which takes torch 2.6 or later"
+        )
     examples = (args, dict(kwargs or {}))
     kept = [any(x is other for other in keep_channels) for x in tree_leaves(examples)]
     args, doubled = tree_map(lambda x: torch.cat([x, x]) if len(x) == 1 else x, examples)
@@ -109,7 +113,7 @@ class _Trace:
     def __call__(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Tensor]
     ) -> ExportedProgram:
-        shapes: Any = ShapesCollection()  # type: ignore[no-untyped-call]
+        shapes: Any = torch.export.ShapesCollection()  # type: ignore[no-untyped-call]
         for example, kept in zip(tree_leaves((args, kwargs)), self.kept, strict=True):
             free = {
                 i: Dim.STATIC if kept and i == 1 else self.other_axes

@@ -105,7 +105,7 @@ def test_another_type_is_named_with_what_to_write(tmp_path: Path) -> None:
     given = inputs(2)
     with pytest.raises(InfluenceError, match=r"'ids' .* takes int64, got float32.*astype\('int64"):
         net(given | {"ids": given["ids"].float()})
-    with pytest.raises(InfluenceError, match="'values' .* takes float32, got int64"):
+    with pytest.raises(InfluenceError, match=r"'values' .* takes float32, got int64"):
         net(given | {"values": given["values"].long()})
 
 
@@ -145,7 +145,7 @@ def test_no_file_outside_of_the_folder_is_read(tmp_path: Path, how: str) -> None
         "link": "link",
         "the folder": "",
     }
-    with pytest.raises(InfluenceError, match="not in its folder. It was not read; do not trust"):
+    with pytest.raises(InfluenceError, match=r"not in its folder\. It was not read; do not trust"):
         load_checkpoint(written(folder, weights=stored(names[how])))
 
 
