@@ -332,9 +332,10 @@ def export_checkpoint(
     """Write a network and its facts to a self-contained `.pt2` file.
 
     The batch size is left free, and so is every other axis that the network does not fix, such as
-    the height and width of a convolutional network; channels and classes are as in the example. Where the facts give the whole shape of every
-    input, only the batch size is left free; this is much quicker for networks that align maps of
-    many resolutions. The network is exported in evaluation mode and left in the mode it was in.
+    the height and width of a convolutional network; channels and classes are as in the example.
+    Where the facts give the whole shape of every input, only the batch size is left free; this is
+    much quicker for networks that align maps of many resolutions. The network is exported in
+    evaluation mode and left in the mode it was in.
     The file holds no sample inputs, no pickles and no paths of this machine, and two exports of one
     network are the same to the byte.
 
