@@ -9,6 +9,7 @@ import re
 import sys
 import warnings
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,14 +61,23 @@ class _LeftOut:
     """
 
     def __new__(cls, *args: object, **kwargs: object) -> Any:
-        # torch adds items only to plain dictionaries.
-        return {} if cls.__name__.lower().endswith("dict") else super().__new__(cls)
+        return super().__new__(cls)
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         pass
 
     def __setstate__(self, state: object) -> None:
         pass
+
+    def __setitem__(self, key: object, value: object) -> None:
+        pass
+
+
+class _LeftOutMapping(_LeftOut):
+    """Stands for a dictionary of another class: a plain one, the only kind that torch fills."""
+
+    def __new__(cls, *args: object, **kwargs: object) -> Any:
+        return OrderedDict()
 
 
 def read_pickle(data: bytes) -> Any:
@@ -98,6 +108,10 @@ def read_pickle(data: bytes) -> Any:
                 content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
             break
         except Exception as error:  # torch raises many kinds on foreign files
+            filled = re.search(r"SETITEMS? for .*<class '(\S+)'>", str(error))
+            if filled and stand_ins.get(filled[1], _LeftOutMapping).__base__ is _LeftOut:
+                stand_ins[filled[1]] = _stand_in(filled[1], _LeftOutMapping)
+                continue
             named = re.search(r"GLOBAL (\S+)", str(error))
             if not named:
                 raise _broken(str(error)) from error
@@ -108,7 +122,7 @@ def read_pickle(data: bytes) -> Any:
                     f"it is a pickle that holds code ({', '.join([*stand_ins, name])}), which was "
                     f"not executed. {_REMEDY}"
                 ) from error
-            stand_ins[name] = _stand_in(name)
+            stand_ins[name] = _stand_in(name, _LeftOut)
     if isinstance(content, _LeftOut):
         raise InfluenceError(
             f"it is a whole object of the class {_class_of(content)}, pickled; a pickle holds code "
@@ -128,9 +142,9 @@ def _marked_as_known(classes: Iterable[type]) -> Iterator[None]:
         torch.serialization.add_safe_globals(before)
 
 
-def _stand_in(name: str) -> type[_LeftOut]:
+def _stand_in(name: str, kind: type[_LeftOut]) -> type[_LeftOut]:
     module, _, own = name.rpartition(".")
-    return type(own, (_LeftOut,), {"__module__": module})
+    return type(own, (kind,), {"__module__": module})
 
 
 def _is_data(name: str) -> bool:

@@ -40,8 +40,12 @@ class Options:
         raise AssertionError("no method of the file's classes is called")
 
 
-class AttributeDict(dict[str, Any]):
-    pass
+class Bunch(dict[str, Any]):
+    """A dictionary with attributes, as several libraries have it."""
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(values)
+        self.__dict__ = self
 
 
 LEFT_BESIDE = {
@@ -54,7 +58,7 @@ LEFT_BESIDE = {
     "defaults": defaultdict(list, {"a": [1]}),
     "counts": Counter("aab"),
     "own class": Options(),
-    "own dictionary": AttributeDict(a=1),
+    "own dictionary": Bunch(a=1),
     "types": [int, dict, set()],
 }
 
@@ -100,6 +104,11 @@ def test_functions_of_other_packages_are_not_called(tmp_path: Path) -> None:
     content = read_pickle(saved({"model": WEIGHTS, "args": call}))
     assert list(find_entries(content)) == ["model"]
     assert not made.exists()
+
+
+def test_weights_in_a_dictionary_of_another_class_are_found() -> None:
+    content = read_pickle(saved({"model": Bunch(**WEIGHTS), "args": Bunch(lr=1)}))
+    assert torch.equal(find_entries(content)["model"]["weight"], WEIGHTS["weight"])
 
 
 def test_a_pickled_module_is_refused_with_the_way_out() -> None:
