@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: measure publish-rooms pages test check lint types figures bench ground-truth clean
+.PHONY: measure publish-rooms pages test check lint types figures bench ground-truth compat clean
 
 # The main job: five joint networks on the embedded scenes, into build/rooms/, with pictures.
 measure: $(VENV)/installed
@@ -52,6 +52,28 @@ bench: $(VENV)/installed-dev
 # Networks and data whose influence is known, into reports/ground_truth/: about ten minutes.
 ground-truth: $(VENV)/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.ground_truth
+
+# The oldest to the newest torch, each in its own environment: the rooms have to have the same
+# influences as with the newest within 1e-6, and the engine's tests have to pass. PyPI's builds for
+# Linux bring CUDA along, gigabytes a version; an index with builds for the CPU alone can be named
+# by PIP_INDEX_URL or PIP_EXTRA_INDEX_URL. One version: make compat TORCH=2.6
+TORCH ?= 2.4 2.6 2.8 2.11 2.13
+COMPAT = build/compat
+
+compat: $(VENV)/installed
+	test -f $(COMPAT)/newest/run.json || $(BIN)/influence measure $(COMPAT_RUN) --out $(COMPAT)/newest
+	for version in $(TORCH); do \
+	    env=$(COMPAT)/torch-$$version; run=$(COMPAT)/rooms-$$version; \
+	    test -x $$env/bin/python || $(PYTHON) -m venv $$env || exit 1; \
+	    $$env/bin/python -m pip install --quiet "torch==$$version.*" --editable . \
+	        pytest hypothesis captum torchmetrics || exit 1; \
+	    $$env/bin/influence measure $(COMPAT_RUN) --out $$run || exit 1; \
+	    $$env/bin/python -m tests.compat $$run $(COMPAT)/newest || exit 1; \
+	    OMP_NUM_THREADS=1 $$env/bin/python -m pytest -W ignore tests/influence/engine || exit 1; \
+	done
+
+COMPAT_RUN = --ckpt experiments/rooms/checkpoints/*.pt2 --data experiments/rooms/test.h5 \
+    --mute zero,mean,shuffle --draws 50
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

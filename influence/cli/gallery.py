@@ -30,7 +30,6 @@ def gallery(
     more_checkpoints: tuple[str, ...],
     ckpt: tuple[str, ...],
     data: str,
-    network: str | None,
     **chosen: Any,
 ) -> None:
     """Save pictures of the samples that each source helped and hurt most in a run.
@@ -39,7 +38,7 @@ def gallery(
     and with the source muted, and the pictures are written to RUN/gallery, which `influence report`
     shows. Further plain arguments are checkpoints too, so that `--ckpt *.pt2` works.
     """
-    networks = options.load_networks([*ckpt, *more_checkpoints], network)
+    networks = options.load_networks([*ckpt, *more_checkpoints], chosen)
 
     from influence.display.gallery import write_gallery
     from influence.samples.rerun import gather_gallery

@@ -13,7 +13,7 @@ __all__ = ["maps"]
 
 
 @click.command()
-@click.option("--ckpt", required=True, metavar="FILE", help="The checkpoint.")
+@click.option("--ckpt", metavar="FILE", help="The checkpoint.")
 @options.data
 @options.network
 @click.option("--source", required=True, metavar="NAME", help="The site that is muted.")
@@ -33,9 +33,8 @@ __all__ = ["maps"]
     "--figure", type=click.Path(path_type=Path), help="Draw the maps: a .png, .pdf or .svg file."
 )
 def maps(
-    ckpt: str,
+    ckpt: str | None,
     data: str,
-    network: str | None,
     source: str,
     target: str,
     mute: str,
@@ -55,6 +54,7 @@ def maps(
     """
     if bool(ids) == bool(run):
         raise click.UsageError("Give either --id or --run.")
+    read = {name: asked.pop(name) for name in ("network", "weights_key", "trust")}
     given = {name: value for name, value in asked.items() if value is not None}
     for name in ("seed", "limit") if run else ("top", "metric"):
         if name in given:
@@ -66,14 +66,14 @@ def maps(
 
     from influence.display.plots.maps import draw_maps
     from influence.display.plots.style import check_suffix, save_figure
-    from influence.network.checkpoints import load_checkpoint
     from influence.results.sample_maps import write_maps
     from influence.samples.maps import Effect, map_samples
     from influence.samples.rerun import map_extremes
 
     if figure:
         check_suffix(figure)
-    net, dataset = load_checkpoint(ckpt, network), options.read_data(data)
+    (net,) = options.load_networks([ckpt] if ckpt else [], read)
+    dataset = options.read_data(data)
     effect = Effect(source, target, mute)
     if run:
         found = map_extremes(run, net, dataset, effect, device=device, **given)

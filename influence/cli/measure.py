@@ -95,7 +95,6 @@ def measure(
     more_checkpoints: tuple[str, ...],
     ckpt: tuple[str, ...],
     data: str,
-    network: str | None,
     out: Path,
     mute: str,
     metrics: list[tuple[str, str]],
@@ -127,10 +126,11 @@ def measure(
     from influence.runtime.processes import join_processes
     from influence.statistics.bootstrap import Resampling
 
+    networks = options.load_networks(paths, asked)
     execution, resampling = options.take(Execution, asked), options.take(Resampling, asked)
     with join_processes(execution.device) as processes:
         run = measure_networks(
-            options.load_networks(paths, network),
+            networks,
             options.read_data(data),
             metrics=by_output or None,
             mutes=options.split(mute) or None,

@@ -13,7 +13,7 @@ __all__ = ["optimal"]
 
 
 @click.command()
-@click.argument("checkpoint", metavar="CKPT")
+@click.argument("checkpoint", required=False, metavar="[CKPT]")
 @options.data
 @click.option("--out", type=click.Path(path_type=Path), help="The new checkpoint, a .pt2 file.")
 @options.network
@@ -25,23 +25,25 @@ __all__ = ["optimal"]
 @options.workers
 @options.seed
 @options.limit
-def optimal(
-    checkpoint: str, data: str, out: Path | None, network: str | None, **asked: Any
-) -> None:
+def optimal(checkpoint: str | None, data: str, out: Path | None, **asked: Any) -> None:
     """Learn the constants that hurt a network least in the place of its inputs.
 
     They are what the mute 'optimal' replaces inputs by, and are learned on training data (--data).
     With --out, CKPT is written again with the constants in its facts; its graph and weights stay
     the same. Without --out they are only printed.
     """
+    if out and not checkpoint:
+        raise click.UsageError("--out writes CKPT again; name that file.")
+
     from influence.mutes.optimal import learn_optimal
-    from influence.network.checkpoints import check_refill, load_checkpoint, refill_checkpoint
+    from influence.network.checkpoints import check_refill, refill_checkpoint
     from influence.runtime.execution import Execution
 
-    if out:
+    if out and checkpoint:
         check_refill(checkpoint, out)
+    (net,) = options.load_networks([checkpoint] if checkpoint else [], asked)
     found = learn_optimal(
-        load_checkpoint(checkpoint, network),
+        net,
         options.read_data(data),
         execution=options.take(Execution, asked),
         progress=True,
@@ -49,6 +51,6 @@ def optimal(
     )
     for name, constant in found.items():
         click.echo(f"{name}: {', '.join(f'{number:.6g}' for number in constant)}")
-    if out:
+    if out and checkpoint:
         refill_checkpoint(checkpoint, out, found)
         click.echo(f"wrote {out}", err=True)

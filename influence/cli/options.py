@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
@@ -36,9 +37,6 @@ checkpoint = click.option(
 data = click.option(
     "--data", required=True, metavar="FILE", help="An evaluation file, or module:factory."
 )
-network = click.option(
-    "--network", metavar="MODULE:FACTORY", help="Builds the network of a weights file."
-)
 device = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."
 )
@@ -47,6 +45,19 @@ workers = click.option("--workers", default=0, show_default=True, type=click.Int
 seed = click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
                     help="Seed of all random numbers.")  # fmt: skip
 limit = click.option("--limit", type=click.IntRange(min=1), help="Use only the first samples.")
+
+
+def network(command: C) -> C:
+    """Declare ``--network``, ``--weights-key`` and ``--trust``: how checkpoints are read."""
+    for option in (
+        click.option("--trust", is_flag=True, help="Load TorchScript, which is code."),
+        click.option("--weights-key", metavar="ENTRY",
+                     help="The entry of a checkpoint that holds the weights, such as ema."),
+        click.option("--network", metavar="MODULE:FACTORY",
+                     help="Builds the network of a weights file, or one that needs no file."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 def batch_size(default: int | None, shown: str = "") -> Callable[[C], C]:
@@ -162,13 +173,29 @@ def read_data(text: str) -> Data:
     return make(text) if is_factory(text) else text
 
 
-def load_networks(paths: Sequence[str], network: str | None) -> list[JointNetwork]:
-    """Load the checkpoints that were named with or without ``--ckpt``."""
-    from influence.network.checkpoints import load_checkpoint
+def load_networks(paths: Sequence[str], asked: dict[str, Any]) -> list[JointNetwork]:
+    """Load the checkpoints that were named with or without ``--ckpt``, or the network itself.
 
-    if not paths:
-        raise click.UsageError("Missing option '--ckpt'.")
-    return [load_checkpoint(path, network) for path in paths]
+    Parameters
+    ----------
+    paths
+        The checkpoints; without any, `network` has to be a trained network.
+    asked
+        The command's options; those that `network` declares are taken out.
+    """
+    from influence.network.checkpoints import load_checkpoint
+    from influence.network.weights import find_network
+
+    network, reading = asked.pop("network"), {k: asked.pop(k) for k in ("weights_key", "trust")}
+    if not paths and not network:
+        raise click.UsageError("Missing option '--ckpt', or '--network' with a trained network.")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = [load_checkpoint(path, network, **reading) for path in paths]
+    for warning in caught:
+        command = click.get_current_context().command
+        click.echo(f"influence: {translate(str(warning.message), command)}", err=True)
+    return found or [find_network(network)]
 
 
 def print_computed(

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from influence.cli import options
 from influence.cli.measure import measure
 from influence.cli.options import translate
 from influence.errors import InfluenceError, unknown
+from influence.runtime.factories import is_factory
 
 if TYPE_CHECKING:
     from influence.network.joint_network import JointNetwork
 
 __all__ = ["show"]
+
+_HDF5 = b"\x89HDF"  # how evaluation files begin
 
 FREE = 128
 """Length that is assumed for an axis to which a checkpoint gives none."""
@@ -71,10 +75,7 @@ def _data_lines(path: str) -> list[str]:
     return [*lines, f"  sha256 {data.sha256}"]
 
 
-def _checkpoint_lines(path: str, data: str | None) -> list[str]:
-    from influence.network.checkpoints import load_checkpoint
-
-    net = load_checkpoint(path)
+def _network_lines(net: JointNetwork, data: str | None) -> list[str]:
     count = sum(p.numel() for p in net.module.parameters())
     count = count or sum(b.numel() for b in net.module.buffers())
     facts = net.facts()
@@ -84,7 +85,8 @@ def _checkpoint_lines(path: str, data: str | None) -> list[str]:
             known = {k: v for k, v in item.items() if k != "name" and v not in (None, "", (), [])}
             lines.append(f"  {part}/{item['name']}: {json.dumps(known)}")
     lines += [f"  {k}: {facts[k]}" for k in ("trained_on", "notes") if facts[k]]
-    return [*lines, *_computation_lines(net, _sample_shapes(net, data)), f"  sha256 {net.sha256}"]
+    return [*lines, *_computation_lines(net, _sample_shapes(net, data)),
+            *([f"  sha256 {net.sha256}"] if net.sha256 else [])]  # fmt: skip
 
 
 def _sample_shapes(net: JointNetwork, data: str | None) -> dict[str, tuple[int, ...]]:
@@ -140,17 +142,25 @@ def _computation_lines(net: JointNetwork, shapes: Mapping[str, tuple[int, ...]])
     ]
 
 
+def _is_hdf5(path: str) -> bool:
+    if not Path(path).is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(_HDF5)) == _HDF5
+
+
 def _product(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
 @click.command()
-@click.argument("what", metavar="metrics|mutes|FILE")
+@click.argument("what", metavar="metrics|mutes|FILE|MODULE:FACTORY")
+@options.network
 @click.option(
     "--data", metavar="FILE", help="An evaluation file, for the shapes of a checkpoint's inputs."
 )
-def show(what: str, data: str | None) -> None:
-    """List metrics or mutes, or describe a checkpoint or an evaluation file.
+def show(what: str, data: str | None, **asked: Any) -> None:
+    """List metrics or mutes, or describe a checkpoint, a network or an evaluation file.
 
     Of a checkpoint it also shows what a measurement computes, where its inputs meet, and which
     edges inside the network can be muted.
@@ -159,10 +169,14 @@ def show(what: str, data: str | None) -> None:
         lines = _metric_lines()
     elif what == "mutes":
         lines = _mute_lines()
-    elif what.endswith(".pt2"):
-        lines = _checkpoint_lines(what, data)
-    elif Path(what).exists():
+    elif is_factory(what):
+        (net,) = options.load_networks([], asked | {"network": what})
+        lines = _network_lines(net, data)
+    elif _is_hdf5(what):
         lines = _data_lines(what)
+    elif Path(what).exists() or what.endswith(".pt2"):
+        (net,) = options.load_networks([what], asked)
+        lines = _network_lines(net, data)
     else:
         raise unknown("file or topic", what, ["metrics", "mutes"])
     click.echo("\n".join(lines))

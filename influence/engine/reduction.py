@@ -286,7 +286,7 @@ def explain_failure(
         Whether a mute passes None in place of inputs.
     """
     shapes = {n: tuple(x.shape) for n, x in inputs.items()}
-    if isinstance(error, torch.OutOfMemoryError):
+    if isinstance(error, torch.cuda.OutOfMemoryError):
         remedy = "Take a smaller batch_size"
     elif absent:
         remedy = "The mute 'absent' shows None in place of an input: does the network accept it?"

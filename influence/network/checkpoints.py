@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError, unknown
-from influence.network.joint_network import FACTS, JointNetwork, read_facts
+from influence.network.callables import CallableModule, set_evaluation_mode, unwrapped
+from influence.network.contents import Content, content_of
+from influence.network.joint_network import FACTS, JointNetwork, Modality, read_facts
+from influence.network.onnx_models import OnnxModel, read_onnx
 from influence.network.programs.archive import with_text
 from influence.network.programs.export import input_shapes, pack_program, trace_program
 from influence.network.programs.program import read_program
+from influence.network.state_dicts import (
+    Weights,
+    find_entries,
+    read_folder,
+    read_pickle,
+    read_safetensors,
+)
 from influence.network.weights import find_network, load_weights
-from influence.runtime.files import replace_on_success
+from influence.runtime.files import replace_on_success, sha256_of
 
 __all__ = [
     "check_refill",
@@ -30,34 +44,48 @@ __all__ = [
 ]
 
 
-_SUFFIXES = (".pt2", ".safetensors", ".pt", ".pth")
-
-
 def load_checkpoint(
-    path: str | os.PathLike[str], network: str | JointNetwork | None = None
+    path: str | os.PathLike[str],
+    network: str | JointNetwork | None = None,
+    *,
+    weights_key: str | None = None,
+    trust: bool = False,
 ) -> JointNetwork:
-    """Read a network from a file, without executing anything that the file holds.
+    """Read a network from a file or folder, without executing anything that it holds.
 
-    A `.pt2` file is read as data: its graph may call only operators on a list, with numbers, texts
-    and tensors as arguments (see `influence.network.programs`). A pickle of weights is always read
-    with `weights_only=True`. So no code from the file runs, and no other file is read or written.
-    But a hostile graph may compute nonsense, run for ever, or use up the memory; and `network`
-    names code of your own, which is imported and run.
+    What a file holds is told by its content, not by its suffix. A program is read as data: its
+    graph may call only operators on a list, with numbers, texts and tensors as arguments (see
+    `influence.network.programs`). A pickle of weights is always read with `weights_only=True`; of
+    a folder only safetensors are read, and ONNX is a graph of listed operators as well. So no code
+    from the file runs. But a hostile graph may compute nonsense, run for ever, or use up the
+    memory; and `network` names code of your own, which is imported and run. TorchScript is code,
+    and is loaded only if you trust it.
 
     Parameters
     ----------
     path
-        A `.pt2` file of `export_checkpoint`; or weights, a `.safetensors`, `.pt` or `.pth` file.
+        A program of `export_checkpoint` or `torch.export.save`; weights of `torch.save`, as
+        training code wraps them (see `load_weights`), or safetensors; a folder of safetensors; an
+        ONNX model; or TorchScript.
     network
         The network that weights are for: a `JointNetwork`, which is copied, or the name
         `module:factory` of one or of a function that returns one, looked up with the working
-        directory first on the path. Not used for a `.pt2` file.
+        directory first on the path. For a program without facts, ONNX and TorchScript it gives the
+        facts alone, such as the names of inputs and outputs. Not used for a file with facts.
+    weights_key
+        The entry of a checkpoint that holds the weights, such as ``ema`` or ``model.state_dict``,
+        or the beginning of the keys that are the network's, such as ``state_dict.model``. By
+        default the first entry that fits, in the order of `influence.network.state_dicts.WRAPPERS`,
+        with a warning if others would fit too.
+    trust
+        Whether code in the file may run.
 
     Returns
     -------
     JointNetwork
-        On the CPU, in evaluation mode, with the SHA-256 of the file. The name of a network from
-        weights is the file's name without its suffix, since one factory serves many files.
+        On the CPU, in evaluation mode, with the SHA-256 of the file. The name of a network from a
+        file without facts is the file's name without its suffix, since one factory serves many
+        files.
 
     Raises
     ------
@@ -75,57 +103,190 @@ def load_checkpoint(
     """
     path = Path(path)
     try:
-        data = path.read_bytes()
+        data = b"" if path.is_dir() else path.read_bytes()
     except OSError as error:
         raise InfluenceError(
             f"could not read the checkpoint {path}: {error.strerror}. Check the name"
         ) from error
     try:
-        net = _load(path, data, network)
+        net = _load(_Source(path, data, network, weights_key, trust))
     except InfluenceError as error:
         # What a file says must not steer the terminal that shows it.
         message = "".join(c if c.isprintable() else "?" for c in str(error))
         raise InfluenceError(f"checkpoint {path}: {message}") from error
-    net.module.eval()
-    net.sha256 = hashlib.sha256(data).hexdigest()
+    set_evaluation_mode(net.module)
     return net
 
 
-def _load(path: Path, data: bytes, network: str | JointNetwork | None) -> JointNetwork:
-    if not data:
-        raise InfluenceError("the file is empty. Copy it again")
-    if path.suffix not in _SUFFIXES:
-        raise InfluenceError(
-            f"expected a name that ends in {', '.join(_SUFFIXES)}, got {path.suffix!r}"
-        )
-    if path.suffix == ".pt2":
-        return read_network(data)
-    if network is None:
+@dataclass(frozen=True)
+class _Source:
+    """A checkpoint and how it is to be read: the parameters of `load_checkpoint`."""
+
+    path: Path
+    data: bytes
+    network: str | JointNetwork | None
+    weights_key: str | None
+    trust: bool
+
+    def facts_of(self, what: str, found: nn.Module) -> JointNetwork:
+        """Return a module with the facts of `network`."""
+        if self.network is None:
+            raise InfluenceError(
+                f"{what} does not name its inputs and outputs. Give network='module:factory', an "
+                "influence.JointNetwork that names them"
+            )
+        net = find_network(self.network)
+        net.module, net.name = found, self.path.stem
+        return net
+
+
+def _load(source: _Source) -> JointNetwork:
+    if source.path.is_dir():
+        weights, digest = read_folder(source.path)
+        net = _with_weights(source, {"": weights})
+        net.name = source.path.resolve().name
+    else:
+        net = _LOADERS[content_of(source.data)](source)
+        digest = _digest_of(source.data, net)
+    net.sha256 = digest
+    return net
+
+
+def _digest_of(data: bytes, net: JointNetwork) -> str:
+    digest = hashlib.sha256(data)
+    function = net.module.function if isinstance(net.module, CallableModule) else None
+    for path in function.files if isinstance(function, OnnxModel) else ():
+        digest.update(bytes.fromhex(sha256_of(path)))
+    return digest.hexdigest()
+
+
+def _load_program(source: _Source) -> JointNetwork:
+    return read_network(source.data, source.network, name=source.path.stem)
+
+
+def _load_pickle(source: _Source) -> JointNetwork:
+    _check_network(source)
+    return _with_weights(source, find_entries(read_pickle(source.data)))
+
+
+def _load_safetensors(source: _Source) -> JointNetwork:
+    _check_network(source)
+    return _with_weights(source, {"": read_safetensors(source.data)})
+
+
+def _check_network(source: _Source) -> None:
+    if source.network is None:
         raise InfluenceError(
             "a file of weights needs the network that they are for. Give network='module:factory', "
             "or export a .pt2 file with influence.export_checkpoint"
         )
-    net = find_network(network)
-    load_weights(net.module, data, pickled=path.suffix != ".safetensors")
-    net.name = path.stem
+
+
+def _with_weights(source: _Source, entries: Mapping[str, Weights]) -> JointNetwork:
+    _check_network(source)
+    net = find_network(source.network or "")
+    if note := load_weights(net.module, entries, source.weights_key):
+        warnings.warn(f"checkpoint {source.path}: {note}", stacklevel=5)
+        net.notes = "\n".join(filter(None, [net.notes, note]))
+    net.name = source.path.stem
     return net
 
 
-def read_network(data: bytes) -> JointNetwork:
+def _load_script(source: _Source) -> JointNetwork:
+    if not source.trust:
+        raise InfluenceError(
+            "it is TorchScript, which is code: it may read and write files when it runs. It was "
+            "not loaded. If you know who made it, give trust=True; else save plain weights: "
+            "torch.save(module.state_dict(), path)"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            load: Callable[..., nn.Module] = torch.jit.load
+            module = load(io.BytesIO(source.data), map_location="cpu")
+    except RuntimeError as error:
+        raise InfluenceError(
+            f"TorchScript cannot be loaded: {str(error).strip().partition(chr(10))[0]}"
+        ) from error
+    return source.facts_of("TorchScript", module)
+
+
+def _load_onnx(source: _Source) -> JointNetwork:
+    model = read_onnx(source.path, source.data)
+    module = CallableModule(model, arrays=True)
+    for port in model.inputs:
+        if not port.shape or port.shape[0] is not None:
+            raise InfluenceError(
+                f"its input {port.name!r} was exported for a fixed number of samples, the shape "
+                f"{port.shape}. Export it with dynamic_axes={{{port.name!r}: {{0: 'batch'}}}}"
+            )
+    if source.network is not None:
+        net = source.facts_of("", module)
+        _match_ports(net, model)
+        return net
+    # A site's name is joined to others by '+', and ':' and '/' have a meaning of their own.
+    names = [[re.sub("[+:/]", "_", port.name) for port in ports]
+             for ports in (model.inputs, model.outputs)]  # fmt: skip
+    inputs = [
+        Modality(name, shape=port.shape[1:])
+        for name, port in zip(names[0], model.inputs, strict=True)
+    ]
+    return JointNetwork(module, inputs, names[1], name=source.path.stem)
+
+
+def _match_ports(net: JointNetwork, model: OnnxModel) -> None:
+    """Put a model's inputs and outputs into the order of the facts, by name or else by place."""
+    for what, items in (("inputs", net.inputs), ("outputs", net.outputs)):
+        ports = {port.name: port for port in getattr(model, what)}
+        names = [item.name for item in items]
+        if set(names) <= ports.keys() and (what == "outputs" or len(names) == len(ports)):
+            setattr(model, what, tuple(ports[name] for name in names))
+        elif len(names) != len(ports):
+            raise InfluenceError(
+                f"the network names the {what} {', '.join(names)}, but the ONNX model has "
+                f"{', '.join(ports)}. Name them as the model does"
+            )
+    net.call = "positional"
+
+
+_LOADERS: dict[Content, Callable[[_Source], JointNetwork]] = {
+    "program": _load_program,
+    "script": _load_script,
+    "pickle": _load_pickle,
+    "safetensors": _load_safetensors,
+    "onnx": _load_onnx,
+}
+
+
+def read_network(
+    data: bytes, network: str | JointNetwork | None = None, *, name: str = "network"
+) -> JointNetwork:
     """Read a network from the bytes of a `.pt2` file: its program, and its facts.
+
+    Parameters
+    ----------
+    data
+        The whole file.
+    network, name
+        The facts of a file that has none, as of `load_checkpoint`, and its name.
 
     Raises
     ------
     InfluenceError
-        If the bytes are not a `.pt2` file with facts, or its program and facts do not fit.
+        If the bytes are not a `.pt2` file, or its program and facts do not fit.
     """
     program = read_program(data)
-    if FACTS not in program.texts:
+    if FACTS in program.texts:
+        net = read_facts(program.texts[FACTS], program)
+    elif network is None:
         raise InfluenceError(
-            f"it has no {FACTS}, so the names of its inputs and outputs are unknown. Export the "
-            "network again with influence.export_checkpoint"
+            f"it has no {FACTS}, so the names of its inputs and outputs are unknown. Give "
+            "network='module:factory' that names them, or export the network again with "
+            "influence.export_checkpoint"
         )
-    net = read_facts(program.texts[FACTS], program)
+    else:
+        net = find_network(network)
+        net.module, net.name = program, name
     interface = program.interface
     names: list[str] = [modality.name for modality in net.inputs]
     if net.call == "channels":
@@ -171,9 +332,10 @@ def export_checkpoint(
     """Write a network and its facts to a self-contained `.pt2` file.
 
     The batch size is left free, and so is every other axis that the network does not fix, such as
-    the height and width of a convolutional network. Where the facts give the whole shape of every
-    input, only the batch size is left free; this is much quicker for networks that align maps of
-    many resolutions. The network is exported in evaluation mode and left in the mode it was in.
+    the height and width of a convolutional network; channels and classes are as in the example.
+    Where the facts give the whole shape of every input, only the batch size is left free; this is
+    much quicker for networks that align maps of many resolutions. The network is exported in
+    evaluation mode and left in the mode it was in.
     The file holds no sample inputs, no pickles and no paths of this machine, and two exports of one
     network are the same to the byte.
 
@@ -215,9 +377,9 @@ def export_checkpoint(
         )
     examples = {m.name: example_inputs[m.name] for m in net.inputs}
     try:
-        with _evaluation_mode(net.module), torch.no_grad():
-            data = _export(net, examples)
-            _check_export(data, examples, net(examples))
+        with _as_written(net) as plain, torch.no_grad():
+            data = _export(plain, examples)
+            _check_export(data, examples, plain(examples))
     except InfluenceError as error:
         raise InfluenceError(f"network {net.name!r} was not exported: {error}") from error
     with replace_on_success(path) as aside:
@@ -225,18 +387,36 @@ def export_checkpoint(
 
 
 @contextmanager
-def _evaluation_mode(module: nn.Module) -> Iterator[None]:
+def _as_written(net: JointNetwork) -> Iterator[JointNetwork]:
+    """Yield a network in evaluation mode, without what compiles it or copies it to devices."""
+    module = unwrapped(net.module)
+    plain = copy.copy(net)
+    plain.module = module
     modes = {part: part.training for part in module.modules()}
-    module.eval()
+    compiled = {
+        part: call
+        for part in module.modules()
+        if (call := part.__dict__.get("_compiled_call_impl")) is not None
+    }
+    set_evaluation_mode(module)
+    for part in compiled:
+        part._compiled_call_impl = None
     try:
-        yield
+        yield plain
     finally:
         for part, training in modes.items():
             part.training = training
+        for part, call in compiled.items():
+            part._compiled_call_impl = call
 
 
 def _export(net: JointNetwork, examples: dict[str, Tensor]) -> bytes:
-    traced = trace_program(net.module, *net.arguments(examples), fixed=net.fixed_size)
+    args, kwargs = net.arguments(examples)
+    maps = [examples[m.name] for m in net.inputs if _has_channels(m, examples[m.name])]
+    joined = list(args) if net.call == "channels" else []
+    traced = trace_program(
+        net.module, args, kwargs, fixed=net.fixed_size, keep_channels=[*maps, *joined]
+    )
     facts = net.facts()
     if net.call != "channels":
         for item, shape in zip(facts["inputs"], input_shapes(traced), strict=True):
@@ -246,6 +426,12 @@ def _export(net: JointNetwork, examples: dict[str, Tensor]) -> bytes:
     except TypeError as error:
         raise InfluenceError(f"its facts have to be plain texts and numbers: {error}") from error
     return pack_program(traced, {FACTS: text})
+
+
+def _has_channels(modality: Modality, example: Tensor) -> bool:
+    """Return whether axis 1 holds channels or classes, whose number is no matter of size."""
+    maps = {"image": 4, "depth": 4, "probabilities": 2, "logits": 2}
+    return example.ndim >= maps.get(modality.kind, 99)
 
 
 def _check_export(data: bytes, examples: dict[str, Tensor], expected: Mapping[str, Tensor]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
 from typing import Any, Literal, get_args
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
+from influence.network.callables import as_module, set_evaluation_mode
 from influence.network.layout import Layout, pick_outputs
 from influence.network.modality import KINDS, RESIZES, ROLES, Modality, Output, Text
 from influence.runtime.records import Record, read_record
@@ -29,7 +30,8 @@ class JointNetwork:
     Parameters
     ----------
     module
-        The trained network.
+        The trained network: an `nn.Module` (compiled, scripted, quantised ones too), a program of
+        `torch.export.export`, or any function of its inputs.
     inputs, outputs
         Names, or `Modality` and `Output` records that say more, in the order in which the module
         takes and returns them.
@@ -40,12 +42,15 @@ class JointNetwork:
         How the module takes its inputs: ``positional`` tensors, ``keyword`` arguments, one
         ``mapping``, one ``tuple``, or one tensor with the modalities side by side in its
         ``channels``.
+    arrays
+        Whether the network is a function of NumPy arrays, as in NumPy, scikit-learn and JAX, and
+        not of tensors.
 
     Raises
     ------
     InfluenceError
-        If names are missing, repeated or contain ``+``, ``:`` or ``/``, or if a kind or the call
-        is unknown.
+        If names are missing, repeated or contain ``+``, ``:`` or ``/``, if a kind or the call is
+        unknown, or if `module` cannot be called.
 
     Examples
     --------
@@ -59,7 +64,7 @@ class JointNetwork:
 
     def __init__(
         self,
-        module: nn.Module,
+        module: nn.Module | torch.export.ExportedProgram | Callable[..., Any],
         inputs: Sequence[str | Modality],
         outputs: Sequence[str | Output],
         *,
@@ -68,8 +73,9 @@ class JointNetwork:
         trained_on: str = "",
         notes: str = "",
         call: Call = "positional",
+        arrays: bool = False,
     ) -> None:
-        self.module = module
+        self.module: nn.Module = as_module(module, arrays=arrays)
         self.inputs = tuple(Modality(i) if isinstance(i, str) else i for i in inputs)
         self.outputs = tuple(Output(o) if isinstance(o, str) else o for o in outputs)
         self.name = name
@@ -120,17 +126,18 @@ class JointNetwork:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type to which inputs are cast: that of the first float32 or float64 weight."""
+        """The type to which inputs are cast: that of the first weight that is no integer.
+
+        It is float32 for networks without weights, such as functions.
+        """
         weights = chain(self.module.parameters(), self.module.buffers())
-        dtypes = (torch.float32, torch.float64)
+        dtypes = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
         return next((w.dtype for w in weights if w.dtype in dtypes), torch.float32)
 
     def to(self, device: torch.device | str) -> JointNetwork:
         """Move the module to a device and set it to evaluation mode; return self."""
         self.module.to(device)
-        # An exported program has no modes: its `eval` raises NotImplementedError.
-        if not isinstance(self.module, torch.fx.GraphModule):
-            self.module.eval()
+        set_evaluation_mode(self.module)
         return self
 
     @property

@@ -124,5 +124,8 @@ def write_hdf5(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 hash of a file in hexadecimal digits."""
+    digest = hashlib.sha256()
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -37,13 +37,22 @@ DTYPES = {
 _SAMPLES = "data/sample_inputs/model.pt"
 _EXPECTED = re.compile(
     r"models/model\.json"
-    r"|data/weights/(model_weights_config\.json|weight_\d+)"
-    r"|data/constants/(model_constants_config\.json|tensor_\d+)"
+    r"|data/weights/(model_weights_config\.json|weight_\d+|model\.pt)"
+    r"|data/constants/(model_constants_config\.json|tensor_\d+|model\.pt)"
     r"|data/sample_inputs/model\.pt"
     r"|extra/.+"
     r"|archive_format|archive_version|byteorder|version|\.format_version|\.storage_alignment"
     r"|\.data/(version|serialization_id)"
 )
+_EARLIER = {
+    "serialized_exported_program.json": "models/model.json",
+    "serialized_state_dict.pt": "data/weights/model.pt",
+    "serialized_constants.pt": "data/constants/model.pt",
+    "serialized_example_inputs.pt": "data/sample_inputs/model.pt",
+    "version": "version",
+}
+"""How torch before 2.8 calls the members, in an archive without a root folder."""
+
 _FOREIGN = {
     "data/aotinductor/": "compiled machine code",
     "data/executorch/": "compiled code",
@@ -82,9 +91,9 @@ def read_members(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
-            _check_names([info.filename for info in infos])
+            names = _inner_names([info.filename for info in infos])
             _check_sizes(infos, len(data))
-            members = {info.filename.partition("/")[2]: archive.read(info) for info in infos}
+            members = {name: archive.read(info) for name, info in zip(names, infos, strict=True)}
     except InfluenceError:
         raise
     except Exception as error:  # zipfile raises many kinds on malformed archives
@@ -122,23 +131,25 @@ def with_text(data: bytes, name: str, text: str) -> bytes:
         If the bytes are not such an archive, or if it has no such extra file.
     """
     member = f"extra/{name}"
-    if member not in read_members(data):
+    if member not in (members := read_members(data)):
         raise InfluenceError(f"it has no {name}. {_REMEDY}")
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(buffer, "w") as new:
-        for info in old.infolist():
-            changed = info.filename.partition("/")[2] == member
+        for info, inner in zip(old.infolist(), members, strict=True):
+            changed = inner == member
             content = text.encode() if changed else old.read(info)
             new.writestr(zipfile.ZipInfo(info.filename, info.date_time), content)
     return buffer.getvalue()
 
 
-def _check_names(names: list[str]) -> None:
-    inner = [name.partition("/")[2] for name in names]
-    if "archive_format" not in inner:
-        kinds = {"constants.pkl": "TorchScript code", "data.pkl": "weights or a pickled module"}
-        kind = next((kind for name, kind in kinds.items() if name in inner), "something else")
-        raise InfluenceError(f"it is an archive of {kind}, expected an exported program. {_REMEDY}")
+def _inner_names(names: list[str]) -> list[str]:
+    """Return the names of members without the root folder, after a check of each."""
+    if "serialized_exported_program.json" in names:
+        inner = [_EARLIER.get(name, name.replace("extra_files/", "extra/", 1)) for name in names]
+        names = [f"root/{name}" for name in inner]
+    else:
+        inner = [name.partition("/")[2] for name in names]
+        _check_root(inner)
     if len(set(inner)) < len(names) or len({name.partition("/")[0] for name in names}) > 1:
         raise InfluenceError(f"its archive repeats a member or has several roots. {_REMEDY}")
     for name in inner:
@@ -148,6 +159,14 @@ def _check_names(names: list[str]) -> None:
                 f"its member {name!r} is {kind}; expected one graph, plain weights and texts only. "
                 + _REMEDY
             )
+    return inner
+
+
+def _check_root(inner: list[str]) -> None:
+    if "archive_format" not in inner:
+        kinds = {"constants.pkl": "TorchScript code", "data.pkl": "weights or a pickled module"}
+        kind = next((kind for name, kind in kinds.items() if name in inner), "something else")
+        raise InfluenceError(f"it is an archive of {kind}, expected an exported program. {_REMEDY}")
 
 
 def _check_sizes(infos: list[zipfile.ZipInfo], file_size: int) -> None:
@@ -161,8 +180,11 @@ def _unsafe_pickle(pickled: bytes) -> str:
     """List the functions and classes, beyond those of plain tensors, that a pickle would load."""
     if not pickled:
         return ""
+    find = getattr(torch.serialization, "get_unsafe_globals_in_checkpoint", None)
+    if find is None:  # before torch 2.6; the pickle is never loaded anyway
+        return ""
     try:
-        names = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(pickled))
+        names = find(io.BytesIO(pickled))
     except Exception as error:  # no file of torch.save
         return f"unreadable: {error}"
     return ", ".join(sorted(names))
@@ -192,15 +214,41 @@ def read_json(members: Mapping[str, bytes], name: str) -> Any:
 def read_tensors(members: Mapping[str, bytes], folder: str) -> dict[str, Tensor]:
     """Return the tensors in the archive's folder ``weights`` or ``constants``, by name.
 
+    torch before 2.9 kept them as one pickle, which is read with `weights_only=True`.
+
     Raises
     ------
     InfluenceError
-        If a tensor is pickled, or claims more values than its member has.
+        If a tensor is pickled by itself, or claims more values than its member has, or if a pickle
+        holds anything but tensors.
     """
+    if (pickled := members.get(f"data/{folder}/model.pt")) is not None:
+        return _unpickle_tensors(pickled, folder)
     config = read_json(members, f"data/{folder}/model_{folder}_config.json")["config"]
     return {
         name: _read_tensor(members, f"data/{folder}/{entry['path_name']}", name, entry)
         for name, entry in config.items()
+    }
+
+
+def _unpickle_tensors(pickled: bytes, folder: str) -> dict[str, Tensor]:
+    try:
+        found = torch.load(io.BytesIO(pickled), map_location="cpu", weights_only=True)
+        plain = all(type(value) in (Tensor, nn.Parameter) for value in found.values())
+    except Exception as error:  # torch raises many kinds
+        code = re.search(r"GLOBAL (\S+)", str(error))
+        raise InfluenceError(
+            f"its {folder} are a pickle that "
+            + (f"holds code ({code[1]}), which was not executed" if code else "is broken")
+            + f". {_REMEDY}"
+        ) from error
+    if not plain:
+        raise InfluenceError(f"its {folder} are something else than plain tensors. {_REMEDY}")
+    return {
+        name: nn.Parameter(value.detach(), requires_grad=False)
+        if isinstance(value, nn.Parameter)
+        else value
+        for name, value in found.items()
     }
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim, ExportedProgram, ShapesCollection
+from torch.export import Dim, ExportedProgram
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -28,6 +29,7 @@ def trace_program(
     kwargs: Mapping[str, Tensor] | None = None,
     *,
     fixed: bool = False,
+    keep_channels: Sequence[Tensor] = (),
 ) -> ExportedProgram:
     """Trace a module with a free number of samples, and with other axes free where torch can.
 
@@ -41,6 +43,8 @@ def trace_program(
     fixed
         Fix every axis but the samples. Where a network aligns maps of many resolutions, torch
         can reason about free sizes for hours.
+    keep_channels
+        Those of the arguments whose axis 1 is fixed: their channels.
 
     Raises
     ------
@@ -53,38 +57,78 @@ def trace_program(
     >>> input_shapes(traced)
     [[None, None]]
     """
-    args, doubled = tree_map(
-        lambda x: torch.cat([x, x]) if len(x) == 1 else x, (args, dict(kwargs or {}))
-    )
-    try:
-        try:
-            traced = _trace(module, args, doubled, Dim.STATIC if fixed else Dim.AUTO)
-        except Exception:  # some networks can be traced with fixed axes only
-            traced = _trace(module, args, doubled, Dim.STATIC)
-    except Exception as error:  # torch raises many kinds
-        if "specialized it to be a constant" in str(error):
-            raise InfluenceError(
-                "it works for one number of samples only. Where it fixes that number, as "
-                f"x.view(8, -1) does, write x.flatten(1) or use x.shape[0], {_REMEDY}"
-            ) from error
-        reason = str(error).strip().partition("\n")[0]
+    if not hasattr(Dim, "AUTO"):
         raise InfluenceError(
-            f"torch cannot export it: {reason} Change the network, {_REMEDY}"
-        ) from error
-    return traced
+            f"torch {torch.__version__} cannot leave sizes free, which takes torch 2.6 or later"
+        )
+    examples = (args, dict(kwargs or {}))
+    kept = [any(x is other for other in keep_channels) for x in tree_leaves(examples)]
+    args, doubled = tree_map(lambda x: torch.cat([x, x]) if len(x) == 1 else x, examples)
+    # Some networks can be traced with fixed axes only. `len(x)` fixes the number of samples, unless
+    # torch reads the code itself (strict).
+    axes = [Dim.STATIC] if fixed else [Dim.AUTO, Dim.STATIC]
+    attempts = [*(_Trace(each, kept) for each in axes), _Trace(axes[0], kept, strict=True)]
+    errors: list[Exception] = []
+    for trace in attempts:
+        if trace.strict and not _is_for_one_number(errors[-1]):
+            break
+        try:
+            return trace(module, args, doubled)
+        except Exception as error:  # torch raises many kinds
+            errors.append(error)
+    first = errors[len(axes) - 1]
+    if _is_for_one_number(first):
+        raise InfluenceError(
+            "it works for one number of samples only. Where it fixes that number, as "
+            f"x.view(8, -1) and len(x) do, write x.flatten(1) or use x.shape[0], {_REMEDY}"
+        ) from first
+    reason = str(first).strip().partition("\n")[0]
+    raise InfluenceError(
+        f"torch cannot export it: {reason} Change the network, {_REMEDY}"
+    ) from first
 
 
-def _trace(
-    module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Tensor], other_axes: Any
-) -> ExportedProgram:
-    shapes: Any = ShapesCollection()  # type: ignore[no-untyped-call]
-    for example in tree_leaves((args, kwargs)):
-        free = {i: other_axes for i, length in enumerate(example.shape) if length > 1}
-        shapes[example] = {**free, 0: Dim.DYNAMIC}
-    with warnings.catch_warnings(), _silence():
-        # Recurrent layers gather their weights in every call; torch restores them by itself.
-        warnings.filterwarnings("ignore", r"The tensor attributes? [\s\S]* assigned during export")
-        return torch.export.export(module, args, kwargs, dynamic_shapes=shapes)
+def _is_for_one_number(error: Exception) -> bool:
+    return "specialized it to be a constant" in str(error)
+
+
+@dataclass(frozen=True)
+class _Trace:
+    """Exports a module with the number of samples free.
+
+    Parameters
+    ----------
+    other_axes
+        What becomes of the other axes.
+    kept
+        For each tensor of the arguments, whether its axis 1 is fixed.
+    strict
+        Whether torch reads the code of the module, and does not only run it.
+    """
+
+    other_axes: Any
+    kept: Sequence[bool]
+    strict: bool = False
+
+    def __call__(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Tensor]
+    ) -> ExportedProgram:
+        shapes: Any = torch.export.ShapesCollection()  # type: ignore[no-untyped-call]
+        for example, kept in zip(tree_leaves((args, kwargs)), self.kept, strict=True):
+            free = {
+                i: Dim.STATIC if kept and i == 1 else self.other_axes
+                for i, length in enumerate(example.shape)
+                if length > 1
+            }
+            shapes[example] = {**free, 0: Dim.DYNAMIC}
+        with warnings.catch_warnings(), _silence():
+            # Recurrent layers gather their weights in every call; torch restores them by itself.
+            warnings.filterwarnings(
+                "ignore", r"The tensor attributes? [\s\S]* assigned during export"
+            )
+            return torch.export.export(
+                module, args, kwargs, dynamic_shapes=shapes, strict=self.strict
+            )
 
 
 @contextmanager

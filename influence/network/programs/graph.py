@@ -116,9 +116,12 @@ class GraphReader:
         )
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
+        required = _required(target)
         for item in inputs:
             value = self._argument(item["arg"])
-            if item["kind"] != _KEYWORD:
+            # torch before 2.7 did not say which arguments are keywords: those with a default.
+            kind = item.get("kind", _KEYWORD if known and item["name"] not in required else None)
+            if kind != _KEYWORD:
                 args.append(value)
             elif item["name"] in known and not keyword.iskeyword(item["name"]):
                 kwargs[item["name"]] = value
@@ -173,6 +176,17 @@ class GraphReader:
         name = f"graph_{len(list(self.root.children())) + 1}"
         self.root.add_module(name, fx.GraphModule(inner.root, inner.graph))
         return self.graph.get_attr(name)
+
+
+def _required(target: Callable[..., Any]) -> set[str]:
+    """Return the arguments of an operator that have no default and need not be named."""
+    if not isinstance(target, torch._ops.OpOverload):
+        return set()
+    return {
+        argument.name
+        for argument in target._schema.arguments
+        if not argument.has_default_value() and not argument.kwarg_only
+    }
 
 
 def _number(value: Any) -> float:

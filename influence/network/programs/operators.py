@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch._higher_order_ops.wrap  # registers the operators that wrap parts of a graph
 
 from influence.errors import InfluenceError
 
@@ -101,16 +102,19 @@ _TENSOR_OPERATORS = frozenset(
 
 # Arithmetic on sizes.
 _OPERATOR = "add and_ eq floordiv ge gt le lt mod mul ne neg or_ pos pow sub truediv"
+_MATH = "ceil floor sqrt trunc"
 _SYM = "sym_float sym_int sym_ite sym_max sym_min sym_not sym_sqrt"
 _OTHER_OPERATORS: dict[str, Callable[..., Any]] = {
     **{f"_operator.{name}": getattr(operator, name) for name in _OPERATOR.split()},
-    **{f"torch.{name}": getattr(torch, name) for name in _SYM.split()},
-    "math.trunc": math.trunc,
+    # Those that this version of torch has.
+    **{f"torch.{name}": getattr(torch, name) for name in _SYM.split() if hasattr(torch, name)},
+    **{f"math.{name}": getattr(math, name) for name in _MATH.split()},
     # `torch.no_grad()` and `torch.autocast()` inside a forward pass.
-    "torch.ops.higher_order.wrap_with_autocast": torch.ops.higher_order.wrap_with_autocast,
-    "torch.ops.higher_order.wrap_with_set_grad_enabled": (
-        torch.ops.higher_order.wrap_with_set_grad_enabled
-    ),
+    **{
+        f"torch.ops.higher_order.{name}": getattr(torch.ops.higher_order, name)
+        for name in ("wrap_with_autocast", "wrap_with_set_grad_enabled")
+        if hasattr(torch.ops.higher_order, name)
+    },
 }
 
 

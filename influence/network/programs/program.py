@@ -108,7 +108,7 @@ class Program(nn.Module):
         self.interface.check(shapes)
         try:
             outputs: tuple[Tensor, ...] = self.graph_module(*inputs)
-        except torch.OutOfMemoryError:
+        except torch.cuda.OutOfMemoryError:
             raise
         except Exception as error:  # operators raise many kinds
             raise InfluenceError(

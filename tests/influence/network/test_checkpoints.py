@@ -306,9 +306,9 @@ def scripted() -> bytes:
 
 BAD_FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty": (lambda: b"", "is empty"),
-    "picture": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(200), "not a .pt2 file, or cut off"),
-    "pickle": (lambda: _saved_weights(), "weights or a pickled module, expected an exported"),
-    "torchscript": (scripted, "TorchScript code"),
+    "picture": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(200), "no checkpoint of a known kind"),
+    "pickle": (lambda: _saved_weights(), "a file of weights needs the network"),
+    "torchscript": (scripted, "TorchScript, which is code.*trust=True"),
     "no facts": (lambda: honest_file(facts=False), "has no influence.json"),
     "fixed batch": (
         lambda: honest_file(free_batch=False),
@@ -346,14 +346,180 @@ def test_a_bad_file_is_named_with_its_fault(name: str, tmp_path: Path) -> None:
     assert str(raised.value).isprintable()
 
 
-def test_a_missing_file_a_folder_and_a_foreign_suffix_are_named(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_without_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(InfluenceError, match="No such file"):
         load_checkpoint(tmp_path / "missing.pt2")
-    with pytest.raises(InfluenceError, match=r"directory|Permission"):
-        load_checkpoint(tmp_path)
-    (tmp_path / "net.onnx").write_bytes(b"anything")
-    with pytest.raises(InfluenceError, match=r"\.safetensors.*got '\.onnx'"):
-        load_checkpoint(tmp_path / "net.onnx")
+    with pytest.raises(InfluenceError, match=r"a folder without \.safetensors"):
+        load_checkpoint(tmp_path, multi_scale())
+
+
+@pytest.mark.parametrize("name", ["a.ckpt", "a.bin", "a.tar", "a.safetensors", "weights"])
+def test_content_counts_and_not_the_suffix(tmp_path: Path, name: str) -> None:
+    trained = Small()
+    torch.save(trained.state_dict(), tmp_path / name)
+    found = load_checkpoint(tmp_path / name, JointNetwork(Small(), ("x", "y"), ("z",)))
+    assert found.name == Path(name).stem
+    assert torch.equal(found(small_inputs(3))["z"], trained(*small_inputs(3).values()))
+
+
+def test_a_folder_is_one_checkpoint_also_in_shards(tmp_path: Path) -> None:
+    trained, net = multi_scale(), multi_scale()
+    with torch.no_grad():
+        for parameter in net.module.parameters():
+            parameter.zero_()
+    weights = trained.module.state_dict()
+    one, shards = tmp_path / "one", tmp_path / "shards"
+    for folder in (one, shards):
+        folder.mkdir()
+        (folder / "config.json").write_text('{"auto_map": {"AutoModel": "evil.py"}}')
+    safetensors.torch.save_file(weights, one / "model.safetensors")
+    names = {key: f"model-{i % 2 + 1}-of-2.safetensors" for i, key in enumerate(weights)}
+    for name in set(names.values()):
+        part = {key: value for key, value in weights.items() if names[key] == name}
+        safetensors.torch.save_file(part, shards / name)
+    (shards / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+    inputs, expected = images(2, 8, 12), trained.to("cpu")(images(2, 8, 12))
+    for folder in (one, shards):
+        found = load_checkpoint(folder, net)
+        assert found.name == folder.name
+        assert torch.equal(found(inputs)["depth"], expected["depth"])
+    # One file in a folder is the same checkpoint as the file by itself.
+    alone = load_checkpoint(one / "model.safetensors", net)
+    assert alone.sha256 == load_checkpoint(one, net).sha256
+    parts = [(shards / f"model-{i}-of-2.safetensors").read_bytes() for i in (1, 2)]
+    digest = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts))
+    assert load_checkpoint(shards, net).sha256 == digest.hexdigest()
+
+
+def test_a_folder_with_shards_and_no_index_is_ambiguous(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        safetensors.torch.save_file({name: torch.ones(1)}, tmp_path / f"{name}.safetensors")
+    with pytest.raises(InfluenceError, match=r"a\.safetensors, b\.safetensors belong together"):
+        load_checkpoint(tmp_path, multi_scale())
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside.safetensors", "/tmp/x.safetensors", "a\\b.safetensors"]
+)
+def test_an_index_that_leaves_its_folder_is_refused(tmp_path: Path, name: str) -> None:
+    safetensors.torch.save_file({"weight": torch.ones(1)}, tmp_path / "outside.safetensors")
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    index = json.dumps({"weight_map": {"weight": name}})
+    (folder / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(InfluenceError, match="do not trust this folder"):
+        load_checkpoint(folder, multi_scale())
+
+
+def test_code_that_a_configuration_names_is_not_imported(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(
+        '{"auto_map": {"AutoModel": "evil--Model"}, "trust_remote_code": true}'
+    )
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'made')!r}, 'w')")
+    safetensors.torch.save_file(Small().state_dict(), tmp_path / "model.safetensors")
+    load_checkpoint(tmp_path, JointNetwork(Small(), ("x", "y"), ("z",)))
+    assert not (tmp_path / "made").exists()
+
+
+def test_torchscript_is_loaded_only_if_trusted(tmp_path: Path) -> None:
+    path = tmp_path / "net.ts"
+    trained = Small()
+    with pytest.warns(DeprecationWarning, match="torch.jit"):
+        torch.jit.save(torch.jit.script(trained), path)
+    facts = JointNetwork(Small(), ("x", "y"), ("z",))
+    with pytest.raises(InfluenceError, match=r"it is TorchScript.*not loaded.*trust=True"):
+        load_checkpoint(path, facts)
+    with pytest.raises(InfluenceError, match=r"does not name its inputs.*network='module:factory'"):
+        load_checkpoint(path, trust=True)
+    found = load_checkpoint(path, facts, trust=True)
+    assert torch.equal(found(small_inputs(3))["z"], trained(*small_inputs(3).values()))
+    assert (found.name, isinstance(found.module, torch.jit.ScriptModule)) == ("net", True)
+
+
+def test_the_first_entry_that_fits_is_taken_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "run.pth"
+    trained = Small().state_dict()
+    averaged = {key: value + 1 for key, value in trained.items()}
+    torch.save({"ema": averaged, "model": trained}, path)
+    net = JointNetwork(Small(), ("x", "y"), ("z",))
+    with pytest.warns(UserWarning, match=r"entry 'model'; 'ema' would fit.*weights_key='ema'"):
+        found = load_checkpoint(path, net)
+    assert "weights_key='ema'" in found.notes
+    for key, expected in trained.items():
+        assert torch.equal(found.module.state_dict()[key], expected)
+    chosen = load_checkpoint(path, net, weights_key="ema")
+    for key, expected in averaged.items():
+        assert torch.equal(chosen.module.state_dict()[key], expected)
+    with pytest.raises(InfluenceError, match=r"unknown entry of the checkpoint 'emma'.*'ema'"):
+        load_checkpoint(path, net, weights_key="emma")
+
+
+def test_a_program_without_facts_takes_those_of_a_network(tmp_path: Path) -> None:
+    path = tmp_path / "plain.pt2"
+    path.write_bytes(honest_file(facts=False))
+    facts = JointNetwork(nn.Identity(), (Modality("x", "vector"), "y"), ("z",), seed=4)
+    found = load_checkpoint(path, facts)
+    assert (found.name, found.seed, found.inputs[0].kind) == ("plain", 4, "vector")
+    expected = torch.export.load(path).module()(*small_inputs(3).values())
+    assert torch.equal(found(small_inputs(3))["z"], expected)
+
+
+def compiled(module: nn.Module) -> nn.Module:
+    module.compile(backend="eager")
+    return module
+
+
+WRAPPED: dict[str, Callable[[nn.Module], Any]] = {
+    "compiled": lambda module: torch.compile(module, backend="eager"),
+    "compiled in place": compiled,
+    "parallel": nn.DataParallel,
+    "both": lambda module: torch.compile(nn.DataParallel(module), backend="eager"),
+}
+
+
+@pytest.mark.parametrize("how", WRAPPED)
+def test_the_module_inside_a_wrapper_is_exported(how: str, tmp_path: Path) -> None:
+    trained = Small()
+    expected = trained(*small_inputs(3).values())
+    module = WRAPPED[how](trained)
+    net = JointNetwork(module, ("x", "y"), ("z",))
+    export_checkpoint(net, tmp_path / "net.pt2", small_inputs(2))
+    assert torch.equal(load_checkpoint(tmp_path / "net.pt2")(small_inputs(3))["z"], expected)
+    assert net.module is module
+    assert (getattr(module, "_compiled_call_impl", None) is not None) == (
+        how == "compiled in place"
+    )
+
+
+class Measures(nn.Module):
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return (x + y).reshape(len(x), -1)
+
+
+def test_a_network_that_asks_for_the_length_is_exported(tmp_path: Path) -> None:
+    net = JointNetwork(Measures(), ("x", "y"), ("z",))
+    examples = {name: torch.rand(2, 3, 4) for name in ("x", "y")}
+    export_checkpoint(net, tmp_path / "net.pt2", examples)
+    inputs = {name: torch.rand(5, 3, 4) for name in ("x", "y")}
+    found = load_checkpoint(tmp_path / "net.pt2")(inputs)["z"]
+    assert torch.equal(found, (inputs["x"] + inputs["y"]).flatten(1))
+
+
+class Chunks(nn.Module):
+    """The channels of both inputs side by side, in two halves: torch could leave them free."""
+
+    def forward(self, left: Tensor, right: Tensor) -> tuple[Tensor, ...]:
+        return torch.cat([left, right], 1).chunk(2, dim=1)
+
+
+@pytest.mark.parametrize(("kind", "channels"), [("image", 4), ("depth", 4), ("other", None)])
+def test_channels_stay_as_in_the_example(kind: str, channels: int | None, tmp_path: Path) -> None:
+    inputs = [Modality(name, kind) for name in ("left", "right")]
+    net = JointNetwork(Chunks(), inputs, ("p", "q"))
+    examples = {name: torch.rand(2, 4, 6, 8) for name in ("left", "right")}
+    export_checkpoint(net, tmp_path / "net.pt2", examples)
+    shapes = [modality.shape for modality in load_checkpoint(tmp_path / "net.pt2").inputs]
+    assert shapes == 2 * [(channels, None, None)]
 
 
 def test_weights_without_a_network_say_what_to_do(tmp_path: Path) -> None:

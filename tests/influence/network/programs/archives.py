@@ -77,3 +77,42 @@ def tampered(change: Callable[[Any], None], member: str = MODEL) -> bytes:
     content = json.loads(members[member])
     change(content)
     return pack(members | {member: json.dumps(content).encode()})
+
+
+def of_torch_2_8(data: bytes) -> bytes:
+    """Return an archive as torch 2.8 wrote it: tensors pickled together."""
+    members, program = members_of(data), torch.export.load(io.BytesIO(data))
+    kept = {n: c for n, c in members.items() if not n.startswith(("data/weights/", "data/const"))}
+    return pack(
+        kept
+        | {
+            "data/weights/model.pt": _pickled(program.state_dict),
+            "data/constants/model.pt": _pickled(program.constants),
+        }
+    )
+
+
+def of_torch_2_6(data: bytes) -> bytes:
+    """Return an archive as torch 2.6 wrote it: other names, and no kinds of arguments."""
+    members, program = members_of(data), torch.export.load(io.BytesIO(data))
+    content = json.loads(members[MODEL])
+    for node in content["graph_module"]["graph"]["nodes"]:
+        for item in node["inputs"]:
+            del item["kind"]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("serialized_exported_program.json", json.dumps(content))
+        archive.writestr("serialized_state_dict.pt", _pickled(program.state_dict))
+        archive.writestr("serialized_constants.pt", _pickled(program.constants))
+        archive.writestr("serialized_example_inputs.pt", _pickled(((), {})))
+        archive.writestr("version", "8.2")
+        for name, text in members.items():
+            if name.startswith("extra/"):
+                archive.writestr(f"extra_files/{name.removeprefix('extra/')}", text)
+    return buffer.getvalue()
+
+
+def _pickled(content: Any) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()

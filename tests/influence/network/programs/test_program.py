@@ -7,7 +7,8 @@ import copy
 import io
 import json
 import random
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from influence.errors import InfluenceError
+from influence.network.programs.archive import with_text
 from influence.network.programs.export import pack_program, trace_program
 from influence.network.programs.program import Interface, read_program
 from tests.influence.network.programs.archives import (
@@ -22,6 +24,8 @@ from tests.influence.network.programs.archives import (
     Small,
     honest_file,
     members_of,
+    of_torch_2_6,
+    of_torch_2_8,
     pack,
     small_inputs,
     tampered,
@@ -248,3 +252,75 @@ def test_weights_are_rebuilt_as_they_were() -> None:
     for parameter in module.parameters():
         assert torch.equal(saved[tuple(parameter.shape)], parameter)
     assert json.loads(json.dumps(list(saved))) == [[2, 3], [2]]
+
+
+class Attends(nn.Module):
+    """Tokens and a sequence: embedding, attention under a mask, sizes that are computed with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.query = nn.Embedding(20, 8), nn.Linear(8, 8)
+        self.steps, self.head = nn.Conv1d(3, 8, 3, padding=1), nn.Linear(8, 4)
+        mask = torch.tril(torch.ones(16, 16, dtype=torch.bool))
+        self.mask: Tensor
+        self.register_buffer("mask", mask, persistent=False)
+        self.scale = torch.tensor([2.0])
+
+    def forward(self, ids: Tensor, x: Tensor) -> Tensor:
+        words, length = self.words(ids).unsqueeze(1), ids.shape[1]
+        mask = self.mask[:length, :length]
+        seen = nn.functional.scaled_dot_product_attention(
+            self.query(words), words, words, attn_mask=mask
+        )
+        with torch.no_grad():
+            pooled = seen.squeeze(1).mean(1)
+        flat = x.reshape(x.shape[0], 3 * (x.shape[2] // 1)).sum(1, keepdim=True) * self.scale
+        head: Tensor = self.head(pooled) + self.head(self.steps(x).amax(2)) + flat
+        return head
+
+
+@pytest.mark.parametrize("layout", [of_torch_2_6, of_torch_2_8])
+def test_programs_of_earlier_versions_of_torch_are_read(layout: Callable[[bytes], bytes]) -> None:
+    samples, length = torch.export.Dim("samples"), torch.export.Dim("length", max=12)
+    module = Attends().eval()
+    exported = torch.export.export(
+        module,
+        (torch.zeros(3, 7, dtype=torch.long), torch.rand(3, 3, 9)),
+        dynamic_shapes=({0: samples, 1: length}, {0: samples, 2: torch.export.Dim("steps")}),
+    )
+    buffer = io.BytesIO()
+    torch.export.save(exported, buffer, extra_files={"note.txt": "kept"})
+    data = layout(buffer.getvalue())
+    program = read_program(data)
+    ids, x = torch.randint(0, 20, (5, 4)), torch.rand(5, 3, 6)
+    with torch.no_grad():
+        (found,) = program(ids, x)
+        assert torch.equal(found, module(ids, x))
+    assert program.texts["note.txt"] == b"kept"
+    assert not any(parameter.requires_grad for parameter in program.parameters())
+    assert sum(p.numel() for p in program.parameters()) == sum(
+        p.numel() for p in module.parameters()
+    )
+    # Facts are written into them as into others.
+    changed = read_program(with_text(data, "note.txt", "new"))
+    assert changed.texts["note.txt"] == b"new"
+
+
+@pytest.mark.parametrize("layout", [of_torch_2_6, of_torch_2_8])
+def test_pickled_tensors_of_earlier_versions_hold_tensors_only(
+    layout: Callable[[bytes], bytes],
+) -> None:
+    other = io.BytesIO()
+    torch.save({"layer.weight": [1.0]}, other)
+    members = {
+        "data/weights/model.pt": other.getvalue(),
+        "serialized_state_dict.pt": other.getvalue(),
+    }
+    buffer = io.BytesIO()
+    written = io.BytesIO(layout(honest_file()))
+    with zipfile.ZipFile(written) as old, zipfile.ZipFile(buffer, "w") as new:
+        for info in old.infolist():
+            inner = info.filename.partition("/")[2] or info.filename
+            new.writestr(info, members.get(inner, old.read(info)))
+    with pytest.raises(InfluenceError, match="its weights are something else than plain tensors"):
+        read_program(buffer.getvalue())
