@@ -66,7 +66,7 @@ def test_units_are_drawn_and_flipped_as_a_whole() -> None:
 def test_sums_are_those_of_dense_weights(
     block: int, grouped: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bootstrap, "BLOCK", block)
+    monkeypatch.setattr(bootstrap, "HELD", block)
     stream = np.random.default_rng(0)
     groups = np.r_[0:9, stream.integers(0, 9, 24)] if grouped else np.arange(33)
     full, left, right = stream.normal(size=(3, 33, 4))
