@@ -336,20 +336,17 @@ def samples_frame(rows: Rows, subject: Subject) -> pd.DataFrame:
     count = len(rows.ids)
     frame = heads.take(np.repeat(np.arange(len(cells)), count)).reset_index(drop=True)
     ids = pd.array(list(rows.ids), dtype="str").take(np.tile(np.arange(count), len(cells)))
-    values = {name: np.concatenate(column) for name, column in _per_sample(cells, rows).items()}
+    values = np.concatenate([_alone(cell, rows) for cell in cells], axis=1)
     groups = np.tile(rows.groups, len(cells))
-    return frame.assign(id=ids, group=groups, **values)[list(SAMPLES_COLUMNS)]
+    frame = frame.assign(id=ids, group=groups, **dict(zip(VALUES, values, strict=True)))
+    return frame[list(SAMPLES_COLUMNS)]
 
 
-def _per_sample(cells: Sequence[Cell], rows: Rows) -> dict[str, list[Array]]:
-    """Compute the columns `VALUES` of each cell for each sample alone, (samples,)."""
-    found: dict[str, list[Array]] = {name: [] for name in VALUES}
-    for cell in cells:
-        key = cell.key
-        full, muted = (cell.values(rows.values[side])[..., 0] for side in (full_key(key), key))
-        for name, column in zip(VALUES, (full, muted, cell.metric.oriented(full - muted)), strict=True):
-            found[name].append(column)
-    return found
+def _alone(cell: Cell, rows: Rows) -> Array:
+    """Compute the columns `VALUES` of a cell for each sample alone, (3, samples)."""
+    sides = (full_key(cell.key), cell.key)
+    full, muted = (cell.values(rows.values[side])[..., 0] for side in sides)
+    return np.stack([full, muted, cell.metric.oriented(full - muted)])
 
 
 def muting_one(conditions: Iterable[Condition]) -> list[Condition]:

@@ -111,7 +111,7 @@ class Run:
 def _write_samples(path: Path, samples: pd.DataFrame) -> None:
     """Write the samples as a packed CSV, with nine digits for each number."""
     texts = {
-        name: np.array(_texts(samples[name].to_numpy()), dtype=object)
+        str(name): np.array(_texts(samples[name].to_numpy()), dtype=object)
         for name in samples.select_dtypes("float64")
     }
     # The same bytes in every run: gzip stores neither the time nor the temporary name, which

@@ -100,7 +100,7 @@ class RunningSums:
         for key, values in rows.items():
             if key not in self._sums:
                 self._sums[key] = np.zeros((BLOCKS, values.shape[1]))
-            self._sums[key][blocks] += within @ values
+            self._sums[key][blocks] += np.asarray(within @ values)
 
     def merge(self, other: RunningSums) -> None:
         """Add the sums of other samples, such as those computed by another process."""
