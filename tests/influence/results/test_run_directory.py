@@ -190,7 +190,7 @@ def test_samples_are_written_as_pandas_writes_them(run: Run, tmp_path: Path) -> 
     odd = [np.nan, np.inf, -np.inf, -0.0, 1 / 3, 1e-300, 123456789012.5, 5e-324]
     samples = pd.concat([run.samples] * 2, ignore_index=True).head(len(odd))
     samples = samples.assign(
-        full=odd, muted=odd[::-1], network='a, "b"\nc', id=["NA", *"éb;'cd,\r"]
+        full=odd, muted=odd[::-1], network='a, "b"\nc', id=["NA", "", *"é;',\r", "0"]
     )
     replace(run, samples=samples).write(tmp_path / "run")
     expected = samples.to_csv(index=False, lineterminator="\n", float_format="%.9g").encode()
