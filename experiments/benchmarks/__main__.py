@@ -30,11 +30,14 @@ Tables = dict[str, Sequence[Mapping[str, Any]]]
 """Records by the name of the table that they go into."""
 
 
-def run_case(name: str, rounds: int, samples: int | None, **options: Any) -> Tables:
+def run_case(
+    name: str, rounds: int, samples: int | None, batch_size: int | None, **options: Any
+) -> Tables:
     """Check one case, count its FLOPs and time it; return its records by table."""
     case = CASES[name]
     network = NETWORKS[case.network]()
-    with prepared(network, samples=samples or case.samples, **options) as subject:
+    options |= {"samples": samples or case.samples, "batch_size": batch_size or case.batch_size}
+    with prepared(network, **options) as subject:
         return {
             "checks": check_agreement(case, subject),
             "flops": count_flops(case, subject),
@@ -48,13 +51,13 @@ def run_case(name: str, rounds: int, samples: int | None, **options: Any) -> Tab
               help="Only this one; may be given several times.")  # fmt: skip
 @click.option("--rounds", default=5, show_default=True, help="Medians are taken over these.")
 @click.option("--samples", type=int, help="Another number of samples than the case's.")
-@click.option("--batch-size", default=16, show_default=True)
+@click.option("--batch-size", type=int, help="Another one than the case's.")
 @click.option("--threads", default=2, show_default=True, help="Of torch.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--reports", default=REPORTS, type=click.Path(path_type=Path, file_okay=False))
 def benchmarks(
-    cases: Sequence[str], rounds: int, samples: int | None, batch_size: int, threads: int,
-    device: str, reports: Path,
+    cases: Sequence[str], rounds: int, samples: int | None, batch_size: int | None,
+    threads: int, device: str, reports: Path,
 ) -> None:  # fmt: skip
     """Time `influence.measure` beside what one would otherwise run."""
     torch.set_num_threads(threads)
@@ -66,7 +69,7 @@ def benchmarks(
         elif name == memory.CASE:
             found = {name: memory.measure_peaks(min(rounds, MEMORY_ROUNDS), report=click.echo)}
         else:
-            found = run_case(name, rounds, samples, batch_size=batch_size, device=device)
+            found = run_case(name, rounds, samples, batch_size, device=device)
         for table, records in (found | {"machine": [describe_machine(name, device)]}).items():
             replace_case(reports / f"{table}.csv", name, records)
     for path in write_report(reports, shown_output(reports.parent)):

@@ -50,7 +50,9 @@ class Case:
         For every rival the largest ratio of our seconds to its that is good enough; None where it
         is there for comparison only.
     samples
-        So many that one plain pass takes some seconds on two cores.
+        So many that one plain pass takes some seconds on two cores; of tables, a tenth of one.
+    batch_size
+        The number of samples that are run together.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Case:
     limits: Mapping[str, float | None] = field(default_factory=dict)
     mutes: tuple[str, ...] = ("zero",)
     samples: int = 160
+    batch_size: int = 16
 
 
 def _read_cases(path: Path) -> dict[str, Case]:

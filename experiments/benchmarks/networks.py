@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from experiments.benchmarks.subject import example_maps
+from experiments.benchmarks.subject import VOCABULARY, example_maps
 from influence.network.joint_network import JointNetwork, Modality, Output
 from models.jrn import JRN, VARIANTS, JRNConfig
 
-__all__ = ["NETWORKS", "CrossAttention", "Fusion", "ResNet", "cross_attention", "jrn",
-           "late_fusion", "three_inputs"]  # fmt: skip
+__all__ = ["NETWORKS", "CrossAttention", "Fusion", "ResNet", "cross_attention", "image_and_text",
+           "jrn", "late_fusion", "tables", "three_inputs", "two_texts"]  # fmt: skip
 
 CLASSES = 10
 
@@ -67,13 +67,13 @@ class ResNet(nn.Sequential):
 class Fusion(nn.Module):
     """Late fusion: an encoder a modality, their features side by side, a small head.
 
-    Gives class logits (B, 10) and a value (B, 1).
+    Gives class logits (B, 10) and a value (B, 1). Each encoder gives (B, features).
     """
 
-    def __init__(self, channels: tuple[int, ...], width: int = 64, hidden: int = 256) -> None:
+    def __init__(self, encoders: Sequence[nn.Module], features: int, hidden: int = 256) -> None:
         super().__init__()
-        self.encoders = nn.ModuleList(ResNet(c, width) for c in channels)
-        self.trunk = nn.Linear(8 * width * len(channels), hidden)
+        self.encoders = nn.ModuleList(encoders)
+        self.trunk = nn.Linear(features * len(self.encoders), hidden)
         self.label = nn.Linear(hidden, CLASSES)
         self.value = nn.Linear(hidden, 1)
 
@@ -138,17 +138,32 @@ class Tokens(nn.Module):
         return x
 
 
+class Words(nn.Module):
+    """Embedded ids with a position, and layers of self-attention: ids (B, N) -> (B, N, D)."""
+
+    def __init__(self, length: int, width: int, layers: int) -> None:
+        super().__init__()
+        self.words = nn.Embedding(VOCABULARY, width)
+        self.position = nn.Parameter(0.02 * torch.randn(1, length, width))
+        self.layers = nn.ModuleList(Layer(width, width // 32) for _ in range(layers))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x: Tensor = self.words(ids) + self.position
+        for layer in self.layers:
+            x = layer(x, x)
+        return x
+
+
 class CrossAttention(nn.Module):
     """Two towers of self-attention; then each attends to the other; pooled tokens meet in a head.
 
-    Gives class logits (B, 10) and a value (B, 1).
+    Gives class logits (B, 10) and a value (B, 1). Each tower gives (B, N, width).
     """
 
-    def __init__(self, channels: tuple[int, int], size: int, *, width: int = 192,
-                 layers: int = 3, patch: int = 8) -> None:  # fmt: skip
+    def __init__(self, towers: Sequence[nn.Module], width: int) -> None:
         super().__init__()
-        self.towers = nn.ModuleList(Tokens(c, size, patch, width, layers) for c in channels)
-        self.cross = nn.ModuleList(Layer(width, width // 32) for _ in channels)
+        self.towers = nn.ModuleList(towers)
+        self.cross = nn.ModuleList(Layer(width, width // 32) for _ in self.towers)
         self.norm = nn.LayerNorm(2 * width)
         self.label = nn.Linear(2 * width, CLASSES)
         self.value = nn.Linear(2 * width, 1)
@@ -200,7 +215,11 @@ def late_fusion(size: int = 96, width: int = 64) -> JointNetwork:
         Modality(name, "probabilities", shape, mean=mean, std=(0.2,) * 3, optimal=(0.5, 0.3, 0.2))
         for name in ("surfaces", "materials")
     ]
-    return _classifier(Fusion((3, 3), width), inputs, "late-fusion")
+    return _classifier(_resnets((3, 3), width), inputs, "late-fusion")
+
+
+def _resnets(channels: Sequence[int], width: int) -> Fusion:
+    return Fusion([ResNet(c, width) for c in channels], 8 * width)
 
 
 def three_inputs(size: int = 96, width: int = 64) -> JointNetwork:
@@ -211,7 +230,7 @@ def three_inputs(size: int = 96, width: int = 64) -> JointNetwork:
         Modality("depth", "depth", (1, size, size), "m", mean=(2.5,)),
         Modality("thermal", "image", (1, size, size), mean=(0.5,)),
     ]
-    return _classifier(Fusion((3, 1, 1), width), inputs, "three-inputs")
+    return _classifier(_resnets((3, 1, 1), width), inputs, "three-inputs")
 
 
 def cross_attention(size: int = 96, width: int = 192, layers: int = 3) -> JointNetwork:
@@ -221,8 +240,37 @@ def cross_attention(size: int = 96, width: int = 192, layers: int = 3) -> JointN
         Modality("image", "image", (3, size, size), mean=(0.5,) * 3),
         Modality("sound", "image", (1, size, size), mean=(0.5,)),
     ]
-    module = CrossAttention((3, 1), size, width=width, layers=layers)
-    return _classifier(module, inputs, "cross-attention")
+    towers = [Tokens(channels, size, 8, width, layers) for channels in (3, 1)]
+    return _classifier(CrossAttention(towers, width), inputs, "cross-attention")
+
+
+def tables(columns: int = 20, hidden: int = 64) -> JointNetwork:
+    """Build a perceptron of two tables, which takes next to nothing for each of many samples."""
+    torch.manual_seed(0)
+    inputs = [Modality(name, "vector", (columns,)) for name in ("blood", "questions")]
+    module = Fusion([nn.Identity(), nn.Identity()], columns, hidden)
+    return _classifier(module, inputs, "tables")
+
+
+def two_texts(length: int = 64, width: int = 64, layers: int = 1) -> JointNetwork:
+    """Build a small transformer of two short texts."""
+    torch.manual_seed(0)
+    inputs = [Modality(name, "tokens", (length,), pad=0) for name in ("premise", "hypothesis")]
+    towers = [Words(length, width, layers) for _ in inputs]
+    return _classifier(CrossAttention(towers, width), inputs, "two-texts")
+
+
+def image_and_text(
+    size: int = 96, length: int = 32, width: int = 256, layers: int = 4
+) -> JointNetwork:
+    """Build a transformer of an image in patches and a text, at a width of small public ones."""
+    torch.manual_seed(0)
+    inputs = [
+        Modality("pixel_values", "image", (3, size, size), mean=(0.5,) * 3),
+        Modality("input_ids", "tokens", (length,), pad=0),
+    ]
+    towers = [Tokens(3, size, 8, width, layers), Words(length, width, layers)]
+    return _classifier(CrossAttention(towers, width), inputs, "image-and-text")
 
 
 def jrn(config: JRNConfig, name: str, height: int = 120, width: int = 160) -> JointNetwork:
@@ -248,6 +296,9 @@ NETWORKS: dict[str, Callable[[], JointNetwork]] = {
     "late-fusion": late_fusion,
     "three-inputs": three_inputs,
     "cross-attention": cross_attention,
+    "tables": tables,
+    "two-texts": two_texts,
+    "image-and-text": image_and_text,
     "jrn-sum60": lambda: jrn(VARIANTS["sum60"], "jrn-sum60"),
     "jrn-cat60": lambda: jrn(VARIANTS["cat60"], "jrn-cat60"),
 }

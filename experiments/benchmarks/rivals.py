@@ -67,7 +67,7 @@ def setup_loop(
     Parameters
     ----------
     setups, mutes
-        As in `influence.measure`; the mutes zero, mean and uniform.
+        As in `influence.measure`; the mutes zero, mean, uniform, and empty for tokens.
     """
     names = [modality.name for modality in network.inputs]
     found: Values = {}
@@ -106,6 +106,8 @@ def _evaluate(
 def _replace(x: Tensor, modality: Modality, mute: str) -> Tensor:
     if mute == "zero":
         return torch.zeros_like(x)
+    if mute == "empty":
+        return torch.full_like(x, modality.pad)
     if mute == "uniform":
         return torch.full_like(x, 1 / x.shape[1] if modality.kind == "probabilities" else 0.0)
     assert mute == "mean"
@@ -144,7 +146,8 @@ def captum_differences(
         found = DataLoaderAttribution(FeatureAblation(reduction.forward)).attribute(
             _Lists(data, network, device),
             input_roles=(0,) * len(inputs) + (2,) * len(network.outputs),
-            baselines=(0.0,) * len(inputs),
+            # A number that is no integer would turn ids into such numbers.
+            baselines=tuple(m.pad if m.kind == "tokens" else 0.0 for m in network.inputs),
             feature_mask=masks,
             reduce=reduction.reduce,
             to_metric=reduction.to_metric,
@@ -272,7 +275,7 @@ def _of_rival(
     differences = captum_differences(subject.network, feed, subject.device)
     expected = {
         (muted, output, metric): ours["none", full, output, metric]
-        - ours["zero", "+".join(n for n in names if n != muted), output, metric]
+        - ours[case.mutes[0], "+".join(n for n in names if n != muted), output, metric]
         for muted, output, metric in differences
     }
     return differences, expected

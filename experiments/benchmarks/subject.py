@@ -34,6 +34,7 @@ from influence.results.run_directory import Run
 
 __all__ = [
     "SOURCES",
+    "VOCABULARY",
     "CountingFeed",
     "CountingSet",
     "MemoryBatch",
@@ -48,14 +49,23 @@ __all__ = [
 ]
 
 FARTHEST = 5.0  # metres
+VOCABULARY = 1000  # ids of tokens, of which the first is padding
+UNMAPPED = ("vector", "tokens")
+"""The kinds of inputs that are no maps."""
 
 
 def draw_maps(modality: Modality, samples: int, stream: torch.Generator) -> Tensor:
     """Draw smooth maps with some noise, (samples, *shape), in the range of the modality's kind.
 
-    Depth lies in 0 to 5 m, probabilities sum to one over the channels, anything else is in 0 to 1.
+    Depth lies in 0 to 5 m, probabilities sum to one over the channels, other maps are in 0 to 1.
+    What is no map is drawn as it comes: numbers from a normal distribution, ids of tokens evenly.
     """
     assert modality.shape is not None, "the networks of the benchmark give their shapes"
+    if modality.kind in UNMAPPED:
+        shape = (samples, *(int(length or 1) for length in modality.shape))
+        if modality.kind == "tokens":
+            return torch.randint(1, VOCABULARY, shape, generator=stream)
+        return torch.randn(shape, generator=stream)
     channels, height, width = (int(length or 1) for length in modality.shape)
     coarse = torch.randn(samples, channels, 4, 4, generator=stream)
     smooth = functional.interpolate(coarse, size=(height, width), mode="bilinear")
@@ -103,6 +113,9 @@ def write_data(
     stored: dict[str, NDArray[Any]] = {}
     attributes: dict[str, dict[str, Any]] = {}
     for modality in network.inputs:
+        if modality.kind in UNMAPPED:
+            stored[modality.name] = draw_maps(modality, samples, stream).numpy()
+            continue
         step = STEPS[modality.kind]
         kind = np.uint16 if modality.kind == "depth" else np.uint8
         stored[modality.name] = quantise(draw_maps(modality, samples, stream).numpy(), step, kind)
@@ -120,12 +133,20 @@ def write_data(
 def _predict(
     network: JointNetwork, stored: Mapping[str, NDArray[Any]], batch_size: int
 ) -> dict[str, Tensor]:
-    scales = {m.name: Field((), True, scale=STEPS[m.kind]) for m in network.inputs}
+    scales = {
+        m.name: Field((), True, scale=STEPS[m.kind])
+        for m in network.inputs
+        if m.kind not in UNMAPPED
+    }
     found: list[dict[str, Tensor]] = []
     with torch.inference_mode():
         for start in range(0, len(next(iter(stored.values()))), batch_size):
             part = slice(start, start + batch_size)
-            found.append(network({n: scales[n].decode(x[part]) for n, x in stored.items()}))
+            inputs = {
+                n: scales[n].decode(x[part]) if n in scales else torch.from_numpy(x[part])
+                for n, x in stored.items()
+            }
+            found.append(network(inputs))
     return {name: torch.cat([batch[name] for batch in found]) for name in found[0]}
 
 
@@ -218,9 +239,9 @@ class Subject:
 
     @property
     def resolution(self) -> str:
-        """Width and height of the inputs."""
-        height, width = next(iter(self.memory[0][0].values())).shape[-2:]
-        return f"{width}x{height}"
+        """Width and height of the inputs, or their length."""
+        lengths = next(iter(self.memory[0][0].values())).shape[1:]
+        return "x".join(str(length) for length in reversed(lengths[-2:]))
 
     def feed(self, source: Source) -> CountingFeed:
         """Return the batches for a rival."""

@@ -22,7 +22,13 @@ from influence.metrics.metric import Metric
 from influence.metrics.stateful import StatefulMetric
 from influence.network.sites import is_edge
 from influence.plan.setups import Condition, setup_name
-from influence.results.tables import INFLUENCE_COLUMNS, PERFORMANCE_COLUMNS, SAMPLES_COLUMNS
+from influence.results.tables import (
+    INFLUENCE_COLUMNS,
+    PERFORMANCE_COLUMNS,
+    SAMPLES_COLUMNS,
+    empty_table,
+    typed,
+)
 from influence.statistics.bootstrap import Resampling, holm
 from influence.statistics.rows import RowKey, Rows, Sums, full_key
 
@@ -43,6 +49,10 @@ Array = NDArray[np.float64]
 Quantities = Mapping[str, Any]
 """Quantities of a cell by column name: an array has one value for each level of the cell; any other
 value is the same at all levels."""
+
+
+VALUES = ("full", "muted", "omega")
+"""The columns of both sides of an omega, and of omega itself."""
 
 
 @dataclass(frozen=True)
@@ -310,19 +320,33 @@ def samples_frame(rows: Rows, subject: Subject) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        With the columns `SAMPLES_COLUMNS`; metrics that keep their own state have no row, because
-        they have no value for a single sample.
+        With the columns `SAMPLES_COLUMNS`, each of its type; metrics that keep their own state have
+        no row, because they have no value for a single sample.
     """
-    columns, frames = list(SAMPLES_COLUMNS), []
-    for condition in muting_one(rows.conditions()):
-        for output, metric in subject.scored():
-            key = RowKey(condition, output, metric.statistic.name)
-            full, muted = (metric.formula(rows.values[side]) for side in (full_key(key), key))
-            omega = metric.oriented(full - muted)
-            names = Cell(key, metric, ["all"]).names(subject) | {"id": list(rows.ids)}
-            values = {"group": rows.groups, "full": full, "muted": muted, "omega": omega}
-            frames.append(pd.DataFrame(names | values, columns=columns))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+    cells = [
+        Cell(RowKey(condition, output, metric.statistic.name), metric, ["all"])
+        for condition in muting_one(rows.conditions())
+        for output, metric in subject.scored()
+    ]
+    if not cells:
+        return empty_table("samples")
+    # Texts are made once, and repeated by reference.
+    names = [name for name in SAMPLES_COLUMNS if name not in ("id", "group", *VALUES)]
+    heads = typed(pd.DataFrame([cell.names(subject) for cell in cells], columns=names))
+    count = len(rows.ids)
+    frame = heads.take(np.repeat(np.arange(len(cells)), count)).reset_index(drop=True)
+    ids = pd.array(list(rows.ids), dtype="str").take(np.tile(np.arange(count), len(cells)))
+    values = np.concatenate([_alone(cell, rows) for cell in cells], axis=1)
+    groups = np.tile(rows.groups, len(cells))
+    frame = frame.assign(id=ids, group=groups, **dict(zip(VALUES, values, strict=True)))
+    return frame[list(SAMPLES_COLUMNS)]
+
+
+def _alone(cell: Cell, rows: Rows) -> Array:
+    """Compute the columns `VALUES` of a cell for each sample alone, (3, samples)."""
+    sides = (full_key(cell.key), cell.key)
+    full, muted = (cell.values(rows.values[side])[..., 0] for side in sides)
+    return np.stack([full, muted, cell.metric.oriented(full - muted)])
 
 
 def muting_one(conditions: Iterable[Condition]) -> list[Condition]:

@@ -15,18 +15,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import zip_longest
-from typing import Any
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 from torch import Tensor
 from torch.nn import functional as F
 
-from influence.data.dataset import EvaluationSet
+from influence.data.dataset import EvaluationSet, group_numbers
 from influence.errors import InfluenceError
 
 __all__ = [
@@ -69,20 +68,43 @@ class Derangement:
 
     cycles: tuple[Indices, ...]
 
+    @classmethod
+    def of_runs(cls, order: Indices, lengths: Indices) -> Derangement:
+        """Make the cycles of samples in order: the first `lengths[0]`, the next `lengths[1]`, ...
+
+        >>> [cycle.tolist() for cycle in Derangement.of_runs(np.arange(5), np.array([2, 3])).cycles]
+        [[0, 1], [2, 3, 4]]
+        """
+        ends = np.cumsum(lengths)
+        starts = ends - lengths
+        return cls(tuple(order[i:j] for i, j in zip(starts.tolist(), ends.tolist(), strict=True)))
+
+    @cached_property
+    def order(self) -> Indices:
+        """All samples, cycle after cycle."""
+        return np.concatenate(self.cycles)
+
+    @cached_property
+    def lengths(self) -> Indices:
+        """The number of samples on each cycle."""
+        return np.fromiter(map(len, self.cycles), np.int64, len(self.cycles))
+
     @cached_property
     def follows(self) -> Indices:
         """For each sample its partner: the sample whose input it gets."""
-        found = np.empty(sum(map(len, self.cycles)), dtype=np.int64)
-        for cycle in self.cycles:
-            found[cycle] = np.roll(cycle, -1)
+        ends = np.cumsum(self.lengths)
+        after = np.arange(1, len(self.order) + 1)
+        after[ends - 1] = ends - self.lengths  # the last sample of a cycle gets the first one's
+        found = np.empty_like(self.order)
+        found[self.order] = self.order[after]
         return found
 
     @cached_property
     def starts(self) -> Indices:
         """For each sample the first sample on its cycle."""
-        found = np.empty_like(self.follows)
-        for cycle in self.cycles:
-            found[cycle] = cycle[0]
+        firsts = self.order[np.cumsum(self.lengths) - self.lengths]
+        found = np.empty_like(self.order)
+        found[self.order] = np.repeat(firsts, self.lengths)
         return found
 
     def units(self, groups: Indices) -> Indices:
@@ -114,26 +136,33 @@ class Derangement:
         A batch holds whole cycles, or a part of one cycle that is longer than a batch. So it holds
         the partners of all its samples, except that of the last sample in the second case.
         """
+        ends = np.concatenate([[0], np.cumsum(self.lengths)])
         batches: list[Indices] = []
-        whole: list[Indices] = []
-        for cycle in self.cycles:
-            if sum(map(len, whole)) + len(cycle) > size and whole:
-                batches.append(np.concatenate(whole))
-                whole = []
-            if len(cycle) > size:
-                batches += [cycle[i : i + size] for i in range(0, len(cycle), size)]
+        start = 0
+        while start < len(self.order):
+            # Up to the last cycle that ends within a batch.
+            whole = int(ends[np.searchsorted(ends, start + size, side="right") - 1])
+            if whole > start:
+                batches.append(self.order[start:whole])
+                start = whole
             else:
-                whole.append(cycle)
-        return [*batches, np.concatenate(whole)] if whole else batches
+                end = int(ends[np.searchsorted(ends, start, side="right")])
+                batches += [self.order[i : min(i + size, end)] for i in range(start, end, size)]
+                start = end
+        return batches
 
     def partners(self, batch: Indices) -> Indices | None:
         """Return the positions in a batch of the partners of all its samples but the last.
 
         `None` if the partner of each is the next one in the batch.
         """
-        position = {int(sample): i for i, sample in enumerate(batch)}
-        found = np.array([position[int(s)] for s in self.follows[batch[:-1]]], dtype=np.int64)
-        return None if (found == np.arange(1, len(batch))).all() else found
+        wanted = self.follows[batch[:-1]]
+        if np.array_equal(wanted, batch[1:]):
+            return None
+        order = np.argsort(batch)
+        found = order[np.searchsorted(batch, wanted, sorter=order)]
+        assert np.array_equal(batch[found], wanted), "a batch holds the partners of its samples"
+        return found
 
 
 def random_order(count: int, seed: int) -> Indices:
@@ -176,10 +205,14 @@ def pair_up(order: Indices, groups: Indices | None = None) -> Derangement:
     >>> [cycle.tolist() for cycle in found.cycles]
     [[0, 3], [1, 4, 2]]
     """
-    members: dict[int, list[int]] = {}
-    for sample in order.tolist():
-        members.setdefault(sample if groups is None else int(groups[sample]), []).append(sample)
-    return _exchange(sorted(members.values(), key=len))
+    if groups is None:
+        return _exchange(order, np.ones_like(order))
+    numbers, _ = pd.factorize(groups[order])  # as they first appear
+    lengths = np.bincount(numbers)
+    by_size = np.argsort(lengths, kind="stable")
+    rank = np.empty_like(by_size)
+    rank[by_size] = np.arange(len(by_size))
+    return _exchange(order[np.argsort(rank[numbers], kind="stable")], lengths[by_size])
 
 
 def pair_within(batches: Sequence[Indices], count: int, seed: int) -> Derangement | None:
@@ -214,19 +247,32 @@ def pair_within(batches: Sequence[Indices], count: int, seed: int) -> Derangemen
     return Derangement(tuple(cycle for own in cycles for cycle in own))
 
 
-def _exchange(sets: Sequence[Sequence[int]]) -> Derangement:
-    """Let sets of samples exchange their inputs two by two, and the last three if one remains."""
-    cycles: list[list[int]] = []
-    for i in range(0, max(len(sets) - 1, 1), 2):
-        together = sets[i:] if i + 3 >= len(sets) else sets[i : i + 2]
-        first = len(cycles)
-        for column in zip_longest(*together):
-            cycle = [sample for sample in column if sample is not None]
-            if len(cycle) > 1 or len(cycles) == first:
-                cycles.append(cycle)
-            else:
-                cycles[-1] += cycle
-    return Derangement(tuple(np.array(cycle, dtype=np.int64) for cycle in cycles))
+def _exchange(members: Indices, lengths: Indices) -> Derangement:
+    """Let sets of samples exchange their inputs two by two, and the last three if one remains.
+
+    The first of each set form a cycle, the second ones another, and so on. Samples of the largest
+    set that are left over join the last cycle.
+
+    Parameters
+    ----------
+    members
+        The samples, set after set.
+    lengths
+        The number of samples in each set.
+    """
+    count = len(lengths)
+    owner = np.repeat(np.arange(count), lengths)
+    column = np.arange(len(members)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    together = np.minimum(np.arange(count) // 2, max(count // 2 - 1, 0))
+    # The second largest of the sets that exchange has a partner for each of its samples.
+    table = np.zeros((int(together[-1]) + 1, 3), dtype=np.int64)
+    table[together, np.arange(count) - 2 * together] = lengths
+    last = np.maximum(np.sort(table, axis=1)[:, 1] - 1, 0)
+    pair = together[owner]
+    order = np.lexsort((owner, column, pair))
+    cycle = np.stack([pair, np.minimum(column, last[pair])])[:, order]
+    starts = np.flatnonzero(np.any(np.diff(cycle, axis=1, prepend=-1), axis=0))
+    return Derangement.of_runs(members[order], np.diff(starts, append=len(members)))
 
 
 def derange(
@@ -253,7 +299,7 @@ def derange(
     """
     order = random_order(count, seed)
     if mute == "shuffle:groups":
-        return Derangement(_group_cycles(data, order))
+        return _group_cycles(data, order)
     groups = None if data.groups is None else np.unique(data.groups[:count], return_inverse=True)[1]
     if mute != "shuffle:neighbours":
         return pair_up(order, groups)
@@ -268,26 +314,25 @@ def derange(
     return near_groups(vectors, groups, order)
 
 
-def _group_cycles(data: EvaluationSet, order: Indices) -> tuple[Indices, ...]:
+def _group_cycles(data: EvaluationSet, order: Indices) -> Derangement:
     """Return one cycle a group, through its samples in the given order."""
     if data.groups is None:
         raise InfluenceError(
             f"mute 'shuffle:groups' replaces an input by that of another sample of the same group, "
             f"and {data.source} has no groups. Write it with groups=..., or take the mute 'shuffle'"
         )
-    labels = data.groups[: len(order)].tolist()
-    members: dict[Any, list[int]] = {label: [] for label in labels}
-    for sample in order.tolist():
-        members[labels[sample]].append(sample)
-    for label, samples in members.items():
-        if len(samples) < 2:
-            name = label.decode() if isinstance(label, bytes) else label
-            raise InfluenceError(
-                f"mute 'shuffle:groups' needs two samples or more in each group: of {data.source}, "
-                f"sample {data.ids[samples[0]]!r} is alone in group {name!r}. Leave it out, or "
-                "take the mute 'shuffle'"
-            )
-    return tuple(np.array(samples, dtype=np.int64) for samples in members.values())
+    numbers = group_numbers(data.groups[: len(order)], len(order))
+    members, lengths = order[np.argsort(numbers[order], kind="stable")], np.bincount(numbers)
+    for number in np.flatnonzero(lengths < 2)[:1]:
+        sample = int(np.flatnonzero(numbers == number)[0])
+        label = data.groups[sample : sample + 1].tolist()[0]
+        name = label.decode() if isinstance(label, bytes) else label
+        raise InfluenceError(
+            f"mute 'shuffle:groups' needs two samples or more in each group: of {data.source}, "
+            f"sample {data.ids[sample]!r} is alone in group {name!r}. Leave it out, or take the "
+            "mute 'shuffle'"
+        )
+    return Derangement.of_runs(members, lengths)
 
 
 def near_groups(vectors: NDArray[np.float32], groups: Indices, order: Indices) -> Derangement:
@@ -319,7 +364,7 @@ def near_groups(vectors: NDArray[np.float32], groups: Indices, order: Indices) -
         second = i % 2 == 1 or i == len(members) - 1  # or the third of the last three
         partners = sets[-1] if second else []
         sets.append(_nearest_first(vectors, members[group].tolist(), partners))
-    return _exchange(sets)
+    return _exchange(np.concatenate(sets), np.array([len(samples) for samples in sets]))
 
 
 def _nearest_first(

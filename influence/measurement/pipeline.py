@@ -164,8 +164,8 @@ def measure(
     stream
         Keep running sums instead of the rows of every sample, so that memory does not grow with
         the data, which may be any iterable of batches ``(inputs, targets)`` or ``(inputs, targets,
-        {"ids": ..., "groups": ...})``. Intervals are those of a Poisson bootstrap; `Run.rows` and
-        `Run.samples` are empty.
+        {"ids": ..., "groups": ...})``. Intervals draw blocks of samples
+        (`influence.statistics.running_sums`); `Run.rows` and `Run.samples` are empty.
     limit
         The largest number of samples to use, from the start of the data; by default all.
     expect

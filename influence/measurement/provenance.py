@@ -16,7 +16,7 @@ from influence.metrics.metric import Metric
 from influence.metrics.slices import parse_levels
 from influence.metrics.stateful import StatefulMetric
 from influence.runtime.execution import Execution
-from influence.statistics.bootstrap import Resampling
+from influence.statistics.bootstrap import BLOCKS, Resampling
 
 __all__ = ["machine_info", "run_info"]
 
@@ -46,6 +46,9 @@ def run_info(
         Whether running sums are kept instead of rows.
     """
     plan = tasks[0].plan
+    drawn = "samples or groups"
+    if stream or count is None or count > BLOCKS:
+        drawn = f"{drawn}, in at most {BLOCKS} random blocks"
     return {
         # A run that differs in any of these must not be written over this one.
         "measured": {
@@ -82,9 +85,8 @@ def run_info(
         },
         "definitions": {
             "omega": "A(full) - A(muted), positive = the source helps the target",
-            "interval": f"paired {'Poisson ' * stream}bootstrap over samples or groups, expanded "
-            "percentiles",
-            "p_value": "sign flips of samples or groups, two-sided; Holm over one network, mute",
+            "interval": f"paired bootstrap over {drawn}, expanded percentiles",
+            "p_value": f"sign flips of {drawn}, two-sided; Holm over one network, mute",
         },
     }
 

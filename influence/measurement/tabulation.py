@@ -53,7 +53,12 @@ def tabulate(
         _tabulate_one(own, subject, resampling, groups, interactions=interactions)
         for own, subject in zip(evaluations, subjects, strict=True)
     ]
-    return {name: _stack(name, [frame for own in parts for frame in own[name]]) for name in COLUMNS}
+    found = {name: [frame for own in parts for frame in own[name]] for name in COLUMNS}
+    # Samples have their types: to convert their columns again would take as long as to make them.
+    return {
+        name: _join(name, frames) if name == "samples" else typed(_join(name, frames))
+        for name, frames in found.items()
+    }
 
 
 def _tabulate_one(
@@ -72,7 +77,7 @@ def _tabulate_one(
             frame = interactions_frame(sums, subject, resampling, level=level)
             frames["interactions"].append(frame)
     # Groups belong to the family of tests at finer levels.
-    frames["influence"] = [adjust_p_values(_stack("influence", frames["influence"]))]
+    frames["influence"] = [adjust_p_values(typed(_join("influence", frames["influence"])))]
     if isinstance(found.kept, Rows):
         frames["samples"].append(samples_frame(found.kept, subject))
     frames["distance"].append(distance_frame(found.features, subject))
@@ -92,8 +97,9 @@ def _levels(
     yield "all", Sums.of_values(found.stateful, found.n)
 
 
-def _stack(name: str, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    if not frames:
-        return empty_table(name)
-    # Networks without rows in this table are left out, unless no network has any.
-    return typed(pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True))
+def _join(name: str, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Join the frames of one table; networks without rows are left out, unless none has any."""
+    chosen = [frame for frame in frames if len(frame)] or list(frames[:1])
+    if len(chosen) < 2:
+        return chosen[0] if chosen else empty_table(name)
+    return pd.concat(chosen, ignore_index=True)

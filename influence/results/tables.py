@@ -72,6 +72,8 @@ def typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _typed(cells: pd.Series) -> pd.Series:
     dtype = dtype_of(str(cells.name))
+    if dtype == "int64" == cells.dtype:
+        return cells
     try:
         if dtype == "str":
             cells = cells.fillna("")

@@ -5,6 +5,13 @@ rows. Samples that are not independent are drawn as whole units: groups, and sam
 their inputs under a shuffle. Both sides of an omega use the same draw. The percentiles are chosen
 such that the mean of normal data gets its t interval (Hesterberg, The American Statistician 2015,
 the expanded percentile interval); plain percentiles are too narrow for few samples.
+
+The cost of a draw grows with the number of units. More than `BLOCKS` units are therefore put into
+that many random blocks of equal size, and blocks are drawn in their place. Blocks of independent
+units are independent, and the sum of squares between blocks is, on average over the ways to form
+them, that between units. Its relative error, sqrt(2 / 4096) = 2.2%, is below that of 2,000 draws,
+sqrt(2 / 2000) = 3.2%. The sign-flip test stays exact: the flips of whole blocks are a subgroup of
+those of units.
 """
 
 from __future__ import annotations
@@ -19,16 +26,24 @@ from numpy.typing import NDArray
 from scipy import sparse, stats
 
 from influence.errors import InfluenceError
-from influence.statistics.rows import Rows, Sides, Sums, full_key
+from influence.statistics.rows import RowKey, Rows, Sides, Sums, full_key
 
-__all__ = ["Resampling", "holm", "rows_of_group"]
+__all__ = ["BLOCKS", "Resampling", "holm", "rows_of_group"]
 
 Array = NDArray[np.float64]
 
+ByKey = dict[RowKey, Array]
+
 K = TypeVar("K")
 
-BLOCK = 2**21
-"""The number of weights held in memory at a time."""
+BLOCKS = 4096
+"""The most units that are drawn one by one; more of them are drawn in this number of blocks."""
+
+HELD = 2**21
+"""The number of weights of units that are held in memory at a time."""
+
+CACHED = 2**17
+"""The number of weights of blocks that are held at a time: as many as a processor's cache holds."""
 
 FEWEST = 100
 """With fewer sign flips than this, their variance is not estimated."""
@@ -81,32 +96,43 @@ class Resampling:
     def sums(self, rows: Rows) -> Sums:
         """Sum the rows over all samples, over every bootstrap draw and over every sign flip.
 
-        Weights are drawn in blocks. Beside the rows and their sums, memory is needed for one block
-        of weights and for the rows of one statistic.
+        More than `BLOCKS` units are drawn in blocks. The weights of some draws are made at a time,
+        so that memory does not grow with the number of draws times that of units.
         """
-        units = rows.drawn_together
-        count = int(units.max()) + 1
-        by_group = {key: _add_up(values, units) for key, values in rows.values.items()}
-        drawn = {key: np.empty((self.draws, v.shape[1])) for key, v in by_group.items()}
-        evenly = np.full(count, 1 / count)
-        for block, stream in self._blocks(b"bootstrap", count):
-            # The number of times that each unit occurs in each draw.
-            size = block.stop - block.start
-            weights = stream.multinomial(count, evenly, size=size).astype(np.float64)
-            for key, values in by_group.items():
-                drawn[key][block] = weights @ values
-        muted = {
-            key: (by_group[full_key(key)], values)
-            for key, values in by_group.items()
+        units, count = self._drawn_as(rows.drawn_together)
+        by_unit = {key: _add_up(values, units) for key, values in rows.values.items()}
+        drawn, exchanged = self.resample(by_unit, blocks=count > BLOCKS)
+        totals = {key: values.sum(0) for key, values in rows.values.items()}
+        return Sums(totals, drawn, exchanged, n=len(rows.ids), groups=count)
+
+    def resample(self, by_unit: Mapping[RowKey, Array], *, blocks: bool) -> tuple[ByKey, ByKey]:
+        """Sum the rows of units over every bootstrap draw and over every sign flip.
+
+        Parameters
+        ----------
+        by_unit
+            The sum of the rows of each unit, (units, k) for each key.
+        blocks
+            Whether they are blocks of units, whose draws are made in a faster way.
+
+        Returns
+        -------
+        tuple
+            `Sums.drawn` and `Sums.exchanged`.
+        """
+        drawn = {key: np.empty((self.draws, v.shape[1])) for key, v in by_unit.items()}
+        count = len(next(iter(by_unit.values()), ()))
+        draw = _draw_blocks if blocks else _draw_units
+        for part, stream in self._parts(b"bootstrap", count, blocks=blocks):
+            weights = draw(stream, part.stop - part.start, count)
+            for key, values in by_unit.items():
+                drawn[key][part] = weights @ values
+        changes = {
+            key: values - by_unit[full_key(key)]
+            for key, values in by_unit.items()
             if len(key.condition.setup) == 1  # only omegas are tested
         }
-        return Sums(
-            totals={key: values.sum(0) for key, values in rows.values.items()},
-            drawn=drawn,
-            exchanged=self.exchange(muted, np.arange(count)),
-            n=len(rows.ids),
-            groups=count,
-        )
+        return drawn, self._flip(changes, blocks=blocks)
 
     def exchange(self, pairs: Mapping[K, Sides], groups: NDArray[np.int64]) -> dict[K, Array]:
         """Sum second minus first side over the samples that each sign flip swaps.
@@ -125,25 +151,44 @@ class Resampling:
         dict
             The sums, (draws, k) for each key.
         """
-        count = int(groups.max()) + 1
-        sides = {key: [_add_up(rows, groups) for rows in pair] for key, pair in pairs.items()}
-        found = {key: np.empty((self.draws, rows.shape[1])) for key, (rows, _) in sides.items()}
-        for block, stream in self._blocks(b"flips", count):
-            # 1 where the two sides of a group are swapped.
-            size = (block.stop - block.start, count)
-            flips = stream.integers(0, 2, size=size).astype(np.float64)
-            for key, (first, second) in sides.items():
-                found[key][block] = flips @ (second - first)
+        units, count = self._drawn_as(groups)
+        changes = {
+            key: _add_up(second, units) - _add_up(first, units)
+            for key, (first, second) in pairs.items()
+        }
+        return self._flip(changes, blocks=count > BLOCKS)
+
+    def _flip(self, changes: Mapping[K, Array], *, blocks: bool) -> dict[K, Array]:
+        """Sum changes of units, (units, k) for each key, over those that each sign flip swaps."""
+        found = {key: np.empty((self.draws, v.shape[1])) for key, v in changes.items()}
+        count = len(next(iter(changes.values()), ()))
+        for part, stream in self._parts(b"flips", count, blocks=blocks):
+            # 1 where the two sides of a unit are swapped. Bits are drawn faster than numbers.
+            size, kind = (part.stop - part.start, count), np.bool_ if blocks else np.int64
+            flips = stream.integers(0, 2, size=size, dtype=kind).astype(np.float64)
+            for key, change in changes.items():
+                found[key][part] = flips @ change
         return found
 
     def stream(self, purpose: bytes) -> np.random.Generator:
         """Return a generator of random numbers that is determined by the seed and the purpose."""
         return np.random.Generator(np.random.Philox([self.seed, crc32(purpose)]))
 
-    def _blocks(self, purpose: bytes, count: int) -> Iterator[tuple[slice, np.random.Generator]]:
+    def _drawn_as(self, units: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+        """Return the unit or block with which each sample is drawn, and the number of units."""
+        count = int(units.max()) + 1
+        if count <= BLOCKS:
+            return units, count
+        blocks = self.stream(b"blocks").permutation(count) % BLOCKS
+        return blocks[units], count
+
+    def _parts(
+        self, purpose: bytes, count: int, *, blocks: bool
+    ) -> Iterator[tuple[slice, np.random.Generator]]:
         """Yield slices of the draws, of `count` numbers each, with the generator to use."""
-        stream, step = self.stream(purpose), max(1, BLOCK // count)
-        for start in range(0, self.draws, step):
+        stream = self.stream(purpose)
+        step = max(1, (CACHED if blocks else HELD) // max(count, 1))
+        for start in range(0, self.draws if count else 0, step):
             yield slice(start, min(start + step, self.draws)), stream
 
     def interval(self, drawn: Array, groups: int) -> tuple[Array, Array]:
@@ -189,6 +234,18 @@ def _tail(observed: Array, flipped: Array, groups: int) -> Array:
     z_square = np.where(usable, observed, 0.0) ** 2 / np.where(usable, variance, 1.0)
     bound = 2 * np.exp(-np.minimum(z_square, groups) / 2)
     return np.where(usable & known.all(0), bound, 1.0)
+
+
+def _draw_units(stream: np.random.Generator, draws: int, count: int) -> Array:
+    """Draw `count` units with replacement; return how often each occurs, (draws, count)."""
+    return stream.multinomial(count, np.full(count, 1 / count), size=draws).astype(np.float64)
+
+
+def _draw_blocks(stream: np.random.Generator, draws: int, count: int) -> Array:
+    """Draw as `_draw_units` does, several times as fast, and with other results."""
+    chosen = stream.integers(0, count, size=(draws, count)) + count * np.arange(draws)[:, None]
+    found = np.bincount(chosen.ravel(), minlength=draws * count)
+    return found.reshape(draws, count).astype(np.float64)
 
 
 def _add_up(values: Array, groups: NDArray[np.int64]) -> Array:

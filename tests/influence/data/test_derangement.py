@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,46 @@ def test_groups_exchange_with_groups_of_about_their_size(groups: list[int], seed
     more = sum(max(sizes[list(own)]) - sorted(sizes[list(own)])[-2] for own in members
                if len(own) > 1)  # fmt: skip
     assert count == 1 or inside <= more
+
+
+def exchanged(order: Sequence[int], groups: Sequence[int]) -> list[list[int]]:
+    """Let groups exchange inputs two by two, sample by sample, as `pair_up` says it."""
+    sets: dict[int, list[int]] = {}
+    for sample in order:
+        sets.setdefault(groups[sample], []).append(sample)
+    left, cycles = sorted(sets.values(), key=len), []
+    while left:
+        together = left[: 3 if len(left) == 3 else 2]
+        left = left[len(together) :]
+        columns = [[x for x in column if x is not None] for column in zip_longest(*together)]
+        whole = [column for column in columns if len(column) > 1] or [columns.pop(0)]
+        whole[-1] += [x for column in columns if len(column) == 1 for x in column]
+        cycles += whole
+    return cycles
+
+
+@given(groups=st.lists(st.integers(0, 12), min_size=2, max_size=40), seed=st.integers(0, 10**6))
+def test_groups_exchange_sample_by_sample(groups: list[int], seed: int) -> None:
+    order = random_order(len(groups), seed)
+    found = pair_up(order, np.array(groups))
+    assert [cycle.tolist() for cycle in found.cycles] == exchanged(order.tolist(), groups)
+
+
+@given(lengths=st.lists(st.integers(2, 9), min_size=1, max_size=12), size=st.integers(1, 12))
+def test_batches_take_cycle_after_cycle_while_they_fit(lengths: list[int], size: int) -> None:
+    order = np.random.default_rng(0).permutation(sum(lengths))
+    found = Derangement.of_runs(order, np.array(lengths))
+    batches: list[list[int]] = [[]]
+    for cycle in found.cycles:
+        if len(batches[-1]) + len(cycle) > size:
+            batches.append([])
+        batches[-1] += cycle.tolist()
+        if len(cycle) > size:  # by itself, in parts
+            long = batches.pop()
+            batches += [long[i : i + size] for i in range(0, len(long), size)] + [[]]
+        for here, after in zip(cycle, np.roll(cycle, -1), strict=True):
+            assert (found.follows[here], found.starts[here]) == (after, cycle[0])
+    assert [batch.tolist() for batch in found.cut(size)] == [batch for batch in batches if batch]
 
 
 def test_units_are_tied_by_cycles_and_groups_alike() -> None:

@@ -478,7 +478,7 @@ def test_notes_and_facts_of_a_streamed_run() -> None:
     assert run.rows == {}
     measured = run.info["measured"]
     assert (measured["stream"], measured["data"]["n"]) == (True, None)
-    assert "Poisson" in run.info["definitions"]["interval"]
+    assert "in at most 4096 random blocks" in run.info["definitions"]["interval"]
 
 
 def test_place_for_the_results_is_tried_before_anything_is_run(tmp_path: Path) -> None:

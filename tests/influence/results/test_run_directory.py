@@ -186,6 +186,17 @@ def test_another_process_writes_the_same_bytes(
     assert contents(tmp_path / "one") == contents(tmp_path / "other")
 
 
+def test_samples_are_written_as_pandas_writes_them(run: Run, tmp_path: Path) -> None:
+    odd = [np.nan, np.inf, -np.inf, -0.0, 1 / 3, 1e-300, 123456789012.5, 5e-324]
+    samples = pd.concat([run.samples] * 2, ignore_index=True).head(len(odd))
+    samples = samples.assign(
+        full=odd, muted=odd[::-1], network='a, "b"\nc', id=["NA", "", *"é;',\r", "0"]
+    )
+    replace(run, samples=samples).write(tmp_path / "run")
+    expected = samples.to_csv(index=False, lineterminator="\n", float_format="%.9g").encode()
+    assert gzip.decompress((tmp_path / "run" / "samples.csv.gz").read_bytes()) == expected
+
+
 def test_another_run_is_refused_and_stays(run: Run, toy_file: Path, tmp_path: Path) -> None:
     run.write(tmp_path)
     first = contents(tmp_path)
