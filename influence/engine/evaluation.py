@@ -120,7 +120,13 @@ def evaluate(
         for runner, trial in zip(runners, trials, strict=True)
     ]
     return [
-        Evaluation(own.kept, tuple(runner.notes), trial, runner.stateful_values(), own.features)
+        Evaluation(
+            own.kept,
+            (*runner.notes, *runner.reduction.observed),
+            trial,
+            runner.stateful_values(),
+            own.features,
+        )
         for own, runner, trial in zip(collector.close(keys), runners, trials, strict=True)
     ]
 
