@@ -1,7 +1,7 @@
 """Metrics of labels that exclude none other: for each label a score, and a truth of 0 or 1.
 
-Scores and truth have the shape (samples, labels) or (samples, labels, ...); a truth below 0, or NaN,
-is none. A label is predicted where its probability is above 0.5, or its logit above 0.
+Scores and truth have the shape (samples, labels) or (samples, labels, ...); a truth below 0, or
+NaN, is none. A label is predicted where its probability is above 0.5, or its logit above 0.
 
 - `label_accuracy`: the share of places where a label is rightly present or absent.
 - `label_f1`: 2 TP / (2 TP + FP + FN), the harmonic mean of precision and recall, not defined for a
@@ -76,7 +76,7 @@ def _label_counts(prediction: Prediction) -> Tensor:
 
 
 def _likelihood(prediction: Prediction) -> Tensor:
-    """Sum the binary cross entropy, in nats, and count places, of each label: (samples, 2 labels)."""
+    """Sum the binary cross entropy in nats, and count places: (samples, 2 * labels)."""
     truth, valid = _checked(prediction)
     values = prediction.values.double().reshape(truth.shape)
     if prediction.holds_probabilities:

@@ -23,6 +23,7 @@ __all__ = [
     "expand_sets",
     "find_metrics",
     "find_stateful",
+    "holds_labels",
     "match_metrics",
     "of_kind",
     "of_rows",
@@ -175,8 +176,19 @@ def expand_sets(
 
 
 def _part(output: Output, truth: Field | None) -> Part:
-    integer = output.kind != "depth" and truth is not None and truth.integer
+    integer = truth is not None and holds_labels(output, truth)
     return "labels" if integer or output.kind in ("probabilities", "logits") else "values"
+
+
+def holds_labels(output: Output, truth: Field) -> bool:
+    """Return whether the ground truth of an output consists of labels.
+
+    These are integers, except for outputs of kind depth or image: integers there are values.
+
+    >>> holds_labels(Output("y", "image"), Field((3, 4, 4), integer=True))
+    False
+    """
+    return truth.holds_labels and output.kind not in ("depth", "image")
 
 
 def default_metrics(output: Output, target: Field | None) -> list[Metric]:
@@ -215,7 +227,7 @@ def default_metrics(output: Output, target: Field | None) -> list[Metric]:
         names = "abs_rel sqr_rel log10 rms rms_log delta_1 delta_2 delta_3"
     elif output.kind == "multilabel":
         names = "label_accuracy label_f1 binary_cross_entropy"
-    elif classes or target.integer:
+    elif classes or holds_labels(output, target):
         names = "mean_iou pixel_accuracy" if target.shape else "accuracy cross_entropy"
     else:
         names = "mse mae"

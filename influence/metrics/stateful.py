@@ -38,8 +38,8 @@ class StatefulMetric:
     The accumulator is cloned for each condition. A clone's ``update`` gets the prediction and the
     target of one batch after the other. They are passed as they are if every element has ground
     truth; otherwise only the elements that have it are passed, in the shapes (elements, classes) or
-    (elements,) and (elements,). Outputs that are no tensors are passed as lists, one entry a sample,
-    and so are their targets.
+    (elements,) and (elements,). Outputs that are no tensors, and their targets, are passed as
+    lists, one entry a sample.
 
     Parameters
     ----------

@@ -7,10 +7,10 @@ the root of their scale-invariant error D (Eqn 1), with the mean log ratio subtr
 sample. Depth metrics leave out pixels whose true depth is not positive, and clamp predictions to
 0.001 or more.
 
-`mse`, `mae` and `rms`, its root, take every valid number, of either sign. Of an output of kind depth
-`rms` is `depth_rms`, as in the tables of those publications. `psnr` is 10 log10(peak^2 / mse), of
-the error pooled over all pictures; `psnr_mean` is the mean of the ratios of single pictures, as
-tables of image restoration print it.
+`mse`, `mae` and `rms`, the root of `mse`, take every valid number, of either sign. Of an output of
+kind depth `rms` is `depth_rms`, as in the tables of those publications. `psnr` is
+10 log10(peak^2 / mse), of the error pooled over all pictures; `psnr_mean` is the mean of the ratios
+of single pictures, as tables of image restoration print it.
 """
 
 from __future__ import annotations
