@@ -214,9 +214,7 @@ DISPLAYS: Mapping[str, Display] = {
     ),
     "label_accuracy": _percent("label accuracy", "share of labels that are right, mean over them"),
     "label_f1": _percent("label F1", "2 TP / (2 TP + FP + FN), mean over the labels"),
-    "binary_cross_entropy": Display(
-        "binary cross entropy", "mean of −t ln p − (1 − t) ln(1 − p)"
-    ),
+    "binary_cross_entropy": Display("binary cross entropy", "mean of −t ln p − (1 − t) ln(1 − p)"),
     "rms_log": Display("rms(log)", "root of the mean of (ln d − ln d*)²"),
     "delta_1": Display("δ < 1.25", "share of pixels with max(d/d*, d*/d) < 1.25"),
     "delta_2": Display("δ < 1.25²", "share of pixels with max(d/d*, d*/d) < 1.25²"),

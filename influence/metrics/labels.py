@@ -29,7 +29,9 @@ def _checked_target(prediction: Prediction) -> Tensor:
             f"output {name!r}: the network gives shape {tuple(prediction.values.shape[1:])} a "
             f"sample and the ground truth has {tuple(target.shape[1:])}; expected (classes, ...) "
             f"and (...). Resize one to the other, as with Output({name!r}, resize='bilinear'), or "
-            "score the output with other metrics"
+            "score the output with other metrics. If the ground truth has 0 or 1 for each class, "
+            "give the number of the class instead, or declare the kind 'multilabel' if several of "
+            "them can be true"
         )
     if target.is_floating_point():
         raise InfluenceError(
@@ -51,7 +53,20 @@ def _checked_target(prediction: Prediction) -> Tensor:
             f"{classes - 1}{one}. If it means 'no ground truth', declare it by "
             f"Output({name!r}, ignore={above}) or by the dataset's attribute 'ignore'{values_too}"
         )
+    if prediction.values.shape == target.shape and target.ndim == 3 and target.shape[1] > 1:
+        _refuse_one_hot(prediction)
     return prediction.of_truth("labels", lambda: target.clamp(min=-1))
+
+
+def _refuse_one_hot(prediction: Prediction) -> None:
+    """Raise InfluenceError if labels (samples, classes, places) hold a single 1 at each place."""
+    target = prediction.target
+    if prediction.of_truth("one hot", lambda: bool((target.clamp(min=0).sum(1) == 1).all())):
+        raise InfluenceError(
+            f"targets/{prediction.output.name}: shape {tuple(target.shape[1:])} holds a single 1 "
+            "along its first axis everywhere, as labels of one channel never do. Give the number "
+            "of the class instead, (...) beside (classes, ...) of the network"
+        )
 
 
 def _class_counts(prediction: Prediction) -> Tensor:

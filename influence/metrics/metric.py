@@ -104,11 +104,11 @@ class Prediction:
     def is_binary(self) -> bool:
         """Whether one channel of class scores stands for two classes: 0, and 1 where it is high.
 
-        It has the shape of the labels, perhaps with a channel axis of length one.
+        It is a channel axis of length one, or none where maps have the shape of the labels.
         """
         values, target = self.values, self.target
-        same = values.shape == target.shape and values.ndim > 0
-        return values.ndim < 2 or same or values.shape[1] == 1
+        map_of_labels = values.shape == target.shape and not target.is_floating_point()
+        return values.ndim < 2 or values.shape[1] == 1 or (map_of_labels and values.ndim == 3)
 
     def class_scores(self) -> Tensor:
         """Return the score of each class, (samples, classes, ...).

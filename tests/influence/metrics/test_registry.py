@@ -177,7 +177,9 @@ def test_where_one_metric_is_looked_up_a_set_is_refused() -> None:
 
 @pytest.mark.parametrize("kind", ["boxes", "text"])
 def test_boxes_and_text_have_no_default_metrics(kind: str) -> None:
-    with pytest.raises(InfluenceError, match=rf"kind '{kind}', which has no default metrics\. Give"):
+    with pytest.raises(
+        InfluenceError, match=rf"kind '{kind}', which has no default metrics\. Give"
+    ):
         default_metrics(Output("found", kind), Field((), False))
 
 
