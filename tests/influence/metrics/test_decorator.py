@@ -169,7 +169,7 @@ def test_what_is_no_tensor_is_scored_one_sample_at_a_time() -> None:
     def same(prediction: str, target: str) -> float:
         return prediction == target
 
-    update = LOWER(same).statistic.update
+    update: object = LOWER(same).statistic.update
     assert isinstance(update, ItemFunction)
     rows = update.of_items(items(["a cat", "dog", ""], ["a cat", "cat", ""]))
     assert rows.tolist() == [[1.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
@@ -178,9 +178,7 @@ def test_what_is_no_tensor_is_scored_one_sample_at_a_time() -> None:
 
 @pytest.mark.parametrize("function", [lambda p, t: p + t, lambda p, t: None])
 def test_what_a_function_does_to_a_sample_is_told(function: Callable[..., object]) -> None:
-    update = LOWER(function).statistic.update
+    update: object = LOWER(function).statistic.update
     assert isinstance(update, ItemFunction)
-    with pytest.raises(
-        InfluenceError, match=r"'found'.* type str and a target of type int, of one"
-    ):
+    with pytest.raises(InfluenceError, match=r"'found'.* type str and a target of type int"):
         update.of_items(items(["a"], [1]))

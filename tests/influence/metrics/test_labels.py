@@ -255,3 +255,20 @@ def test_a_class_that_is_ruled_out_is_never_predicted() -> None:
     for name in ("accuracy", "cross_entropy"):
         without = score(METRICS[name], values[:, :4], labels)
         assert score(METRICS[name], values, labels) == pytest.approx(without, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("shape", "fault"),
+    [
+        ((6, 3), "kind 'multilabel' if several of them can be true"),
+        ((6, 3, 5, 5), "kind 'multilabel' if several of them can be true"),
+        ((6, 3, 5), "holds a single 1 along its first axis everywhere"),
+    ],
+)
+def test_one_hot_truth_is_not_taken_for_one_channel(shape: tuple[int, ...], fault: str) -> None:
+    stream = np.random.default_rng(0)
+    labels = stream.integers(0, 3, (6, *shape[2:]))
+    truth = np.moveaxis(np.eye(3, dtype=int)[labels], -1, 1)
+    assert truth.shape == shape
+    with pytest.raises(InfluenceError, match=fault):
+        score(METRICS["accuracy"], stream.normal(size=shape), truth, kind="logits")

@@ -22,7 +22,9 @@ from influence.network.joint_network import Output
         (torch.tensor([0, 255]), None, [0, 255]),
     ],
 )
-def test_what_is_ignored_is_marked(target: Tensor, ignore: float | None, expected: list) -> None:
+def test_what_is_ignored_is_marked(
+    target: Tensor, ignore: float | None, expected: list[float]
+) -> None:
     found = mark_missing(target, Output("y", ignore=ignore))
     assert found.dtype == target.dtype
     np.testing.assert_array_equal(found.numpy(), expected)

@@ -148,7 +148,8 @@ def test_two_of_one_class_need_names() -> None:
 
 def test_what_is_no_tensor_is_passed_in_lists() -> None:
     seen = Seen()
-    boxes, truth = [{"boxes": torch.zeros(2, 4)}, {}], [{"boxes": torch.ones(1, 4)}, {}]
+    boxes: list[Any] = [{"boxes": torch.zeros(2, 4)}, {}]
+    truth: list[Any] = [{"boxes": torch.ones(1, 4)}, {}]
     make_stateful(seen).update(Items(boxes, truth, Output("found", "boxes")))
     assert seen.shown == [(boxes, truth)]
 
