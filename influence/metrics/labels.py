@@ -28,10 +28,7 @@ def _checked_target(prediction: Prediction) -> Tensor:
         raise InfluenceError(
             f"output {name!r}: the network gives shape {tuple(prediction.values.shape[1:])} a "
             f"sample and the ground truth has {tuple(target.shape[1:])}; expected (classes, ...) "
-            f"and (...). Resize one to the other, as with Output({name!r}, resize='bilinear'), or "
-            "score the output with other metrics. If the ground truth has 0 or 1 for each class, "
-            "give the number of the class instead, or declare the kind 'multilabel' if several of "
-            "them can be true"
+            f"and (...). {_remedy(values, target, name)}"
         )
     if target.is_floating_point():
         raise InfluenceError(
@@ -67,6 +64,17 @@ def _refuse_one_hot(prediction: Prediction) -> None:
             "along its first axis everywhere, as labels of one channel never do. Give the number "
             "of the class instead, (...) beside (classes, ...) of the network"
         )
+
+
+def _remedy(values: Tensor, target: Tensor, name: str) -> str:
+    """Say what to do about scores and labels whose shapes do not fit."""
+    if values.shape == target.shape:
+        return (
+            "If the ground truth has 0 or 1 for each class, give the number of the class instead, "
+            f"or declare Output({name!r}, 'multilabel') if several of them can be true"
+        )
+    resizing = f", as with Output({name!r}, resize='bilinear')" if values.ndim == 4 else ""
+    return f"Resize one to the other{resizing}, or score the output with other metrics"
 
 
 def _class_counts(prediction: Prediction) -> Tensor:

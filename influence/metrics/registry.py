@@ -91,7 +91,7 @@ def _look_up(wanted: Iterable[Wanted]) -> list[Metric | StatefulMetric]:
     if len({m.name for m in found}) < len(found):
         raise InfluenceError(f"expected metrics that differ, got {[m.name for m in found]}")
     for metric in found:
-        if METRICS.get(metric.name, metric) is not metric:
+        if metric is not DEPTH_RMS and METRICS.get(metric.name, metric) is not metric:
             raise InfluenceError(
                 f"a metric of your own is called {metric.name!r}, and so is one that comes with "
                 "the library. Give it another name"

@@ -43,8 +43,8 @@ def _checked(prediction: Prediction, *, positive: bool = False) -> tuple[Tensor,
     if values[0].squeeze().shape != target[0].squeeze().shape:
         raise InfluenceError(
             f"output {name!r}: the network gives shape {tuple(values.shape[1:])} a sample and the "
-            f"ground truth has {tuple(target.shape[1:])}. Resize one to the other, as with "
-            f"Output({name!r}, resize='bilinear')"
+            f"ground truth has {tuple(target.shape[1:])}. Resize one to the other"
+            + (f", as with Output({name!r}, resize='bilinear')" if values.ndim > 2 else "")
         )
     limits = prediction.range
     truth, valid = prediction.of_truth(

@@ -208,3 +208,9 @@ def test_a_lacking_range_is_told_before_the_network_runs(toy_file: Path, name: s
     assert match_metrics(ranged((0, 9)), EvaluationFile(toy_file), wanted)[0]["depth"]
     with pytest.raises(InfluenceError, match="low < high, got"):
         match_metrics(ranged((9, 0)), EvaluationFile(toy_file), wanted)
+
+
+def test_rms_of_depth_is_found_again() -> None:
+    # As expected scores of a plan are measured first.
+    depth = of_kind(METRICS["rms"], "depth")
+    assert find_metrics([depth]) == [depth]

@@ -151,7 +151,7 @@ def test_what_is_no_tensor_is_passed_in_lists() -> None:
     boxes: list[Any] = [{"boxes": torch.zeros(2, 4)}, {}]
     truth: list[Any] = [{"boxes": torch.ones(1, 4)}, {}]
     make_stateful(seen).update(Items(boxes, truth, Output("found", "boxes")))
-    assert seen.shown == [(boxes, truth)]
+    assert list(seen.shown[0]) == [boxes, truth]
 
 
 class Several(Seen):
