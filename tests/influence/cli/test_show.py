@@ -31,7 +31,10 @@ def test_registries_are_listed_one_a_line(what: str, names: dict[str, object]) -
 
 def test_metrics_that_need_no_truth_say_so() -> None:
     facts = {line.split()[0] for line in shown("metrics").splitlines() if "no ground truth" in line}
-    assert facts == {"kl_divergence", "changed_labels", "changed_foreground", "relative_change", "absolute_change"}
+    assert facts == {
+        "kl_divergence", "changed_labels", "changed_foreground", "relative_change",
+        "absolute_change",
+    }  # fmt: skip
 
 
 def test_sets_are_listed_after_the_metrics_with_the_printed_names() -> None:
