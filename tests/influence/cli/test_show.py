@@ -109,3 +109,9 @@ def test_missing_file(name: str) -> None:
     result = CliRunner().invoke(main, ["show", name])
     assert result.exit_code == 1
     assert name in result.stderr
+
+
+def test_what_a_metric_needs_and_means_is_said() -> None:
+    lines = shown("metrics").splitlines()
+    assert [x.split()[0] for x in lines if x.endswith("needs a range")] == ["psnr", "psnr_mean"]
+    assert [x.split()[0] for x in lines if x.endswith("of kind depth: depth_rms")] == ["rms"]
