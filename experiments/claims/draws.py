@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence.display.notation import display_of
-from influence.metrics.registry import METRICS
+from influence.metrics.metric import Metric
+from influence.metrics.registry import METRICS, of_kind
 from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import RowKey, Rows, match_samples
@@ -60,15 +61,18 @@ class Score(NamedTuple):
     mute: str = NO_MUTE
 
     @property
+    def _measured(self) -> Metric:
+        return of_kind(METRICS[self.metric], self.target)  # the target depth is of kind depth
+
+    @property
     def key(self) -> RowKey:
         """The rows that it is computed from."""
         setup = FULL if self.mute == NO_MUTE else frozenset({CROSS[self.target]})
-        statistic = METRICS[self.metric].statistic.name
-        return RowKey(Condition(self.mute, setup), self.target, statistic)
+        return RowKey(Condition(self.mute, setup), self.target, self._measured.statistic.name)
 
     def value(self, sums: Array) -> Array:
         """Return the oriented performance, as large as it is shown, of sums (..., k)."""
-        metric = METRICS[self.metric]
+        metric = self._measured
         return np.asarray(display_of(self.metric).gain * metric.oriented(metric.formula(sums)))
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from influence.analysis.omega import Subject, influence_frame
 from influence.errors import InfluenceError, unknown
 from influence.metrics.metric import Metric
-from influence.metrics.registry import METRICS, Wanted, find_metrics, find_stateful
+from influence.metrics.registry import METRICS, Wanted, find_metrics, find_stateful, of_rows
 from influence.plan.setups import Condition
 from influence.results.run_directory import Run
 from influence.runtime.records import Record, read_record
@@ -160,7 +160,13 @@ def _subject(key: str, network: NetworkRecord, run: Run, known: Mapping[str, Met
         seed=seed,
         dataset=str(table["dataset"].iloc[0]),
         modalities=tuple(network.sites),
-        metrics={output: _pick(names, known, name) for output, names in network.metrics.items()},
+        metrics={
+            output: [
+                of_rows(metric, _statistics(run.rows[key], output))
+                for metric in _pick(names, known, name)
+            ]
+            for output, names in network.metrics.items()
+        },
         classes={
             str(output): [level.removeprefix("class:") for level in levels.unique()]
             for output, levels in classes
@@ -170,6 +176,10 @@ def _subject(key: str, network: NetworkRecord, run: Run, known: Mapping[str, Met
         },
         checkpoint_sha256=str(table["checkpoint_sha256"].iloc[0]),
     )
+
+
+def _statistics(rows: Rows, output: str) -> set[str]:
+    return {key.statistic for key in rows.values if key.output == output}
 
 
 def _pick(names: Sequence[str], known: Mapping[str, Metric], network: str) -> list[Metric]:

@@ -27,13 +27,15 @@ FREE = 128
 
 
 def _metric_lines() -> list[str]:
-    from influence.metrics.registry import METRICS
+    from influence.metrics.registry import METRICS, of_kind
     from influence.metrics.sets import SETS
 
     lines = [
         f"{m.name:28s} {'higher' if m.higher_is_better else 'lower':6s} is better"
         + (f"  [{m.unit.format(unit='unit of the truth')}]" if m.unit else "")
         + ("" if m.needs_truth else "  needs no ground truth")
+        + ("  needs a range" if m.needs_range else "")
+        + ("" if of_kind(m, "depth") is m else "  of kind depth: depth_rms")
         for m in METRICS.values()
     ]
     for name, known in SETS.items():

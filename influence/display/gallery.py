@@ -26,6 +26,7 @@ from influence.display.images import (
     NO_TRUTH,
     VALUE_COLOURS,
     class_colours,
+    colour_bytes,
     gain_limit,
     gains_png,
     labels_png,
@@ -76,7 +77,7 @@ class _Class(Record):
 
 
 class _Target(Record):
-    kind: Literal["labels", "values"] = "labels"
+    kind: Literal["labels", "values", "pictures"] = "labels"
     unit: str = ""
     gain_limit: float = 1.0
     colours: list[Colour] = Field(default_factory=list)
@@ -118,7 +119,7 @@ class Gallery:
         Frame with the columns `GALLERY_COLUMNS`: one row per sample and direction, direction by
         direction, the most helped first, then the most hurt. `full`, `muted` and `omega` are those
         of ``samples.csv.gz``; `low` and `high` are the values of the first and the last colour, in
-        the unit of the target, and missing for labels.
+        the unit of the target, and missing for labels and for outputs that are pictures.
     legend
         What the colours mean, as ``legend.json`` holds it.
     images
@@ -139,7 +140,7 @@ class Exhibit:
     extremes
         Rows of `influence.results.selection.extreme_samples`.
     maps
-        The maps of these samples, in the same order, with rows and columns of pixels.
+        The maps of these samples, in the same order, which are drawable.
     """
 
     extremes: pd.DataFrame
@@ -194,7 +195,7 @@ class _Scale:
     classes: tuple[str, ...]
     labels: tuple[int, ...]
     unit: str
-    of_labels: bool
+    kind: Literal["labels", "values", "pictures"]
 
     @property
     def count(self) -> int:
@@ -202,16 +203,16 @@ class _Scale:
 
 
 def _scale(maps: Sequence[SampleMaps]) -> _Scale:
-    of_labels = maps[0].of_labels
+    of_labels, of_pictures = maps[0].of_labels, maps[0].of_pictures
     layers = [layer for some in maps for layer in (some.truth, some.full, some.muted)]
     found = set().union(*(np.unique(layer).tolist() for layer in layers)) if of_labels else set()
     return _Scale(
         gain_limit(maps),
-        {} if of_labels else _ranges(maps),
+        {} if of_labels or of_pictures else _ranges(maps),
         next((some.classes for some in maps if some.classes), ()),
         tuple(sorted(int(label) for label in found if label >= 0)),
         maps[0].unit,
-        of_labels,
+        "labels" if of_labels else "pictures" if of_pictures else "values",
     )
 
 
@@ -228,19 +229,23 @@ def _ranges(maps: Sequence[SampleMaps]) -> dict[str, tuple[float, float]]:
 
 def _draw_samples(maps: SampleMaps, scale: _Scale) -> Iterator[dict[str, Any]]:
     """Yield the cells that a sample adds to its row; images as their bytes."""
-    whole = {"truth": maps.truth, "prediction": maps.full, "prediction_muted": maps.muted}
+    columns = {"truth": "truth", "prediction": "full", "prediction_muted": "muted"}
+    whole = {column: maps.shown(name) for column, name in columns.items()}
+    gains = maps.shown("gain")
     for i in range(len(maps.ids)):
         layers = {name: layer[i] for name, layer in whole.items()}
         cells: dict[str, Any] = {"picture": "", "pictured": "", "low": np.nan, "high": np.nan}
         if maps.pictures is not None:
             cells |= {"picture": picture_png(maps.pictures[i]), "pictured": maps.pictured}
-        if scale.of_labels:
+        if scale.kind == "pictures":
+            cells |= {name: picture_png(colour_bytes(layer)) for name, layer in layers.items()}
+        elif scale.kind == "labels":
             cells |= {name: labels_png(layer, scale.count) for name, layer in layers.items()}
         else:
             low, high = scale.ranges[maps.ids[i]]
             cells |= {name: values_png(layer, low, high) for name, layer in layers.items()}
             cells |= {"low": low, "high": high}
-        yield cells | {"gain": gains_png(maps.gain[i], scale.gain_limit)}
+        yield cells | {"gain": gains_png(gains[i], scale.gain_limit)}
 
 
 def _legend(exhibits: Sequence[Exhibit], scales: Mapping[str, _Scale]) -> dict[str, Any]:
@@ -265,9 +270,14 @@ def _legend(exhibits: Sequence[Exhibit], scales: Mapping[str, _Scale]) -> dict[s
 
 
 def _explain(scale: _Scale) -> dict[str, Any]:
-    kind = "labels" if scale.of_labels else "values"
-    meaning: dict[str, Any] = {"kind": kind, "unit": scale.unit, "gain_limit": scale.gain_limit}
-    if not scale.of_labels:
+    meaning: dict[str, Any] = {
+        "kind": scale.kind,
+        "unit": scale.unit,
+        "gain_limit": scale.gain_limit,
+    }
+    if scale.kind == "pictures":
+        return meaning
+    if scale.kind == "values":
         return meaning | {"colours": list(VALUE_COLOURS)}
     names = dict(enumerate(scale.classes))
     colours = class_colours(scale.count)

@@ -29,6 +29,7 @@ __all__ = [
     "NO_TRUTH",
     "VALUE_COLOURS",
     "class_colours",
+    "colour_bytes",
     "gain_limit",
     "gains_png",
     "labels_png",
@@ -75,7 +76,7 @@ def gain_limit(maps: Iterable[SampleMaps]) -> float:
     found = list(maps)
     if all(some.of_labels for some in found):
         return 1.0
-    sizes = np.concatenate([np.abs(some.gain).ravel() for some in found])
+    sizes = np.concatenate([np.abs(some.shown("gain")).ravel() for some in found])
     return float(f"{np.nanpercentile(sizes, MOST):.3g}") or 1.0  # the same on any machine
 
 
@@ -146,7 +147,7 @@ def picture_png(picture: NDArray[Any]) -> bytes:
     >>> Image.open(io.BytesIO(picture_png(np.zeros((4, 6, 3), np.uint8)))).size
     (6, 4)
     """
-    if picture.dtype.kind == "i":
+    if picture.dtype.kind == "i" and picture.ndim == 2:
         return labels_png(picture, int(picture.max(initial=0)) + 1)
     if picture.ndim == 3:
         image = Image.fromarray(_bytes(picture)).reduce(_stride(picture))
@@ -155,6 +156,20 @@ def picture_png(picture: NDArray[Any]) -> bytes:
     known = picture[np.isfinite(picture)]
     low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
     return values_png(picture, float(low), float(high))
+
+
+def colour_bytes(shares: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return colours (..., 3) from 0 to 1 as bytes, grey where a channel is not known.
+
+    >>> colour_bytes(np.array([[0.0, 0.5, 1.0], [0.0, np.nan, 1.0]])).tolist()
+    [[0, 128, 255], [176, 176, 176]]
+    """
+    known = np.isfinite(shares).all(axis=-1, keepdims=True)
+    grey = np.array([round(255 * part) for part in to_rgb(NO_TRUTH)])
+    found: NDArray[np.uint8] = np.where(
+        known, np.rint(255 * np.where(known, shares, 0.0)), grey
+    ).astype(np.uint8)
+    return found
 
 
 def _bytes(picture: NDArray[Any]) -> NDArray[np.uint8]:

@@ -207,12 +207,23 @@ DISPLAYS: Mapping[str, Display] = {
     "sqr_rel_normalised": Display("rel(sqr), normalised", "mean of (d − d*)² / d*²", gain=100.0),
     "log10": Display("log10", "mean of |log10 d − log10 d*|"),
     "rms": Display("rms", "root of the mean of (d − d*)²"),
+    "depth_rms": Display("rms, depth", "root of the mean of (d − d*)² where d* > 0"),
+    "psnr": Display("PSNR", "10 log10(peak² / mean squared error), of all pictures", digits=2),
+    "psnr_mean": Display(
+        "PSNR, mean", "10 log10(peak² / mean squared error), mean over pictures", digits=2
+    ),
+    "label_accuracy": _percent("label accuracy", "share of labels that are right, mean over them"),
+    "label_f1": _percent("label F1", "2 TP / (2 TP + FP + FN), mean over the labels"),
+    "binary_cross_entropy": Display("binary cross entropy", "mean of −t ln p − (1 − t) ln(1 − p)"),
     "rms_log": Display("rms(log)", "root of the mean of (ln d − ln d*)²"),
     "delta_1": Display("δ < 1.25", "share of pixels with max(d/d*, d*/d) < 1.25"),
     "delta_2": Display("δ < 1.25²", "share of pixels with max(d/d*, d*/d) < 1.25²"),
     "delta_3": Display("δ < 1.25³", "share of pixels with max(d/d*, d*/d) < 1.25³"),
     "kl_divergence": Display("KL", "mean divergence of the muted from the full probabilities"),
     "changed_labels": _percent("changed labels", "share of labels that differ, muted from full"),
+    "changed_foreground": _percent(
+        "changed foreground", "share of labels that differ where one is not the background"
+    ),
     "relative_change": Display("relative change", "mean of |d muted − d full| / d full"),
     "absolute_change": Display("absolute change", "mean of |muted − full|"),
     "si_log": Display("si(log)", "root of the mean of the variance of ln d − ln d* in a sample"),

@@ -132,7 +132,7 @@ def evaluate(
     return [
         Evaluation(
             own.kept,
-            tuple(runner.notes),
+            (*runner.notes, *runner.reduction.observed),
             trial,
             runner.path,
             runner.stateful_values(),

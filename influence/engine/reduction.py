@@ -18,10 +18,13 @@ from torch import Tensor
 
 from influence.data.dataset import Batch, DataFacts, Field
 from influence.errors import InfluenceError
-from influence.metrics.metric import Prediction, Statistic
+from influence.metrics.decorator import ItemFunction
+from influence.metrics.kinds import faults, find_scores
+from influence.metrics.metric import Items, Prediction, Reads, Scores, Statistic
+from influence.metrics.preparation import as_values, mark_missing, resize
 from influence.metrics.slices import Cut, cut_truth
 from influence.metrics.stateful import StatefulMetric
-from influence.network.joint_network import JointNetwork
+from influence.network.joint_network import JointNetwork, Output
 from influence.plan.plan import Plan
 from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.statistics.rows import FEATURES, MARK, RowKey, StatefulValues
@@ -47,13 +50,17 @@ class Reduction:
         The metrics of each output, and the slices for which they are computed.
     device
         The device on which statistics are computed.
+    observed
+        Messages for the user about outputs, added while these are scored.
     """
 
     network: JointNetwork
     data: DataFacts
     plan: Plan
     device: torch.device
+    observed: list[str] = dataclass_field(default_factory=list)
     _clones: dict[RowKey, StatefulMetric] = dataclass_field(default_factory=dict)
+    _scores: dict[str, Scores] = dataclass_field(default_factory=dict)
 
     @property
     def truth_names(self) -> list[str]:
@@ -70,6 +77,14 @@ class Reduction:
     def statistics(self, output: str) -> list[Statistic]:
         """List the statistics, each once, from which metrics of an output are computed."""
         return list({m.statistic.name: m.statistic for m in self.plan.metrics[output]}.values())
+
+    def reads(self, output: str) -> set[Reads]:
+        """Return what the metrics of an output take it for."""
+        return {statistic.reads for statistic in self.statistics(output)}
+
+    def output(self, name: str) -> Output:
+        """Return the declaration of an output."""
+        return next(output for output in self.network.outputs if output.name == name)
 
     def row_keys(self, conditions: Sequence[Condition]) -> list[RowKey]:
         """List the keys of all rows, for each condition, output, level and statistic."""
@@ -122,14 +137,13 @@ class Reduction:
         features: Tensors = {}
         for condition, outputs in self._explained(batch, passes):
             for name in self.plan.metrics:
-                values = outputs[name]
-                known = values.isfinite().reshape(len(batch.indices), -1).all(dim=1, keepdim=True)
-                finite[RowKey(condition, name, "finite")] = known.double()
-                rows.update(reduced.reduce(condition, name, values))
-            for name, values in outputs.items():
+                rows.update(reduced.reduce(condition, name, outputs[name]))
+                known = self._faults(name, outputs[name], len(batch.indices))
+                finite[RowKey(condition, name, "finite")] = known
+            for name in outputs:
                 if name.startswith(MARK):
-                    features[RowKey(condition, name, FEATURES)] = values.double()
-            del outputs, values  # before the next condition asks for memory
+                    features[RowKey(condition, name, FEATURES)] = outputs[name].double()
+            del outputs  # before the next condition asks for memory
         table, (found, flags, kept) = _to_host([rows, finite, features])
         checks = RowChecks(self.network.name, self.data.source, batch.ids)
         checks.check_outputs(flags)
@@ -157,13 +171,90 @@ class Reduction:
 
     def of_batch(self, batch: Batch) -> BatchReduction:
         """Make the reduction of a batch, with its ground truth on the device."""
-        truth = {n: batch.targets[n].to(self.device, non_blocking=True) for n in self.truth_names}
+        found = {n: self._to_device(batch.targets[n]) for n in self.truth_names}
         nothing = torch.empty(len(batch.indices), 0, device=self.device)
-        targets = {name: truth.get(name, nothing) for name in self.plan.metrics}
-        cuts = cut_truth(self.plan.slices, truth) if self.plan.slices else {}
-        return BatchReduction(self, targets, {name: {} for name in targets}, cuts)
+        outputs = {output.name: output for output in self.network.outputs}
+        stored = {
+            n: mark_missing(x, outputs[n]) if isinstance(x, Tensor) and n in outputs else x
+            for n, x in found.items()
+        }
+        numbers = {n: self._numbers(n, found[n]) for n in self.plan.metrics if n in found}
+        return BatchReduction(
+            self,
+            self._truths({n: stored.get(n, nothing) for n in self.plan.metrics}, stored),
+            self._truths({n: x for n, x in numbers.items() if x is not None}, stored),
+        )
 
-    def update(self, condition: Condition, prediction: Prediction) -> None:
+    def _to_device(self, target: Tensor | Sequence[Any]) -> Tensor | Sequence[Any]:
+        if isinstance(target, Tensor):
+            return target.to(self.device, non_blocking=True)
+        return target
+
+    def _numbers(self, name: str, target: Tensor | Sequence[Any]) -> Tensor | None:
+        """Return integers that a metric takes for values as such; `None` if there are none."""
+        reads = self.reads(name)
+        if "values" not in reads or not isinstance(target, Tensor) or target.is_floating_point():
+            return None
+        output, field = self.output(name), self.data.targets[name]
+        numbers = as_values(target, output, field)
+        if reads & {"labels", "multilabel"} and bool((numbers < 0).any()):
+            raise InfluenceError(
+                f"{self.data.source}: targets/{name} holds integers below 0, which mean 'no ground "
+                "truth' to metrics of labels and are values to metrics of errors, and both were "
+                f"asked for. Declare Output({name!r}, ignore=-1) if they are none, or measure "
+                "with one or the other"
+            )
+        return numbers
+
+    def _truths(
+        self,
+        targets: Mapping[str, Tensor | Sequence[Any]],
+        sources: Mapping[str, Tensor | Sequence[Any]],
+    ) -> dict[str, Truth]:
+        slices = {name: own for name, own in self.plan.slices.items() if name in targets}
+        cuts = cut_truth(slices, _tensors(targets), _tensors(sources)) if slices else {}
+        return {name: Truth(target, cuts.get(name, ())) for name, target in targets.items()}
+
+    def _faults(self, name: str, values: Tensor | Sequence[Any], count: int) -> Tensor:
+        if not isinstance(values, Tensor):
+            return torch.ones(count, 1, dtype=torch.float64, device=self.device)
+        return faults(values, logits=self._scores.get(name) == "logits")
+
+    def find_scores(self, condition: Condition, prediction: Prediction) -> Scores | None:
+        """Find out whether class scores are probabilities or logits; `None` if none are read.
+
+        The first values with nothing muted decide. What was assumed has to hold for all others.
+
+        Raises
+        ------
+        InfluenceError
+            If the values are not what the output declares, or not what was assumed.
+        """
+        output, reads = prediction.output, self.reads(prediction.output.name)
+        declared = output.kind in ("probabilities", "logits")
+        if not (declared or reads & {"labels", "multilabel"}):
+            return None
+        known = self._scores.get(output.name)
+        if condition.setup != FULL or (known and declared) or known == "logits":
+            return known
+        found, note = find_scores(
+            prediction.values,
+            output,
+            "multilabel" if "multilabel" in reads else "labels",
+            alone=prediction.is_binary,
+        )
+        if known and found != known:
+            raise InfluenceError(
+                f"output {output.name!r}: its first values lay between 0 and 1 and were taken for "
+                "probabilities, and later ones do not. Declare its kind: "
+                f"Output({output.name!r}, 'logits')"
+            )
+        if note and not known:
+            self.observed.append(note)
+        self._scores[output.name] = found
+        return found
+
+    def update(self, condition: Condition, prediction: Prediction | Items) -> None:
         """Update the metrics that keep their own state with a prediction."""
         for metric in self.plan.stateful.get(prediction.output.name, ()):
             key = RowKey(condition, prediction.output.name, metric.name)
@@ -177,47 +268,126 @@ class Reduction:
 
 
 @dataclass(frozen=True)
+class Truth:
+    """The ground truth of an output for a batch, its slices, and what was computed from it."""
+
+    target: Tensor | Sequence[Any]
+    cuts: Sequence[Cut]
+    cache: dict[str, Any] = dataclass_field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class BatchReduction:
     """Reduces the predictions of one batch to rows.
 
     Quantities that depend only on the ground truth are computed once for all conditions.
+
+    Parameters
+    ----------
+    reduction
+        Where this belongs.
+    stored
+        The ground truth of each output as the data hold it.
+    numbers
+        That of outputs with integers which a metric takes for values, as floating-point numbers.
+    full
+        The predictions with nothing muted, where a metric compares with them.
     """
 
     reduction: Reduction
-    targets: Mapping[str, Tensor]
-    known: Mapping[str, dict[str, Any]]
-    cuts: Mapping[str, Sequence[Cut]]
+    stored: Mapping[str, Truth]
+    numbers: Mapping[str, Truth]
     full: dict[str, Prediction] = dataclass_field(default_factory=dict)
 
     def reduce(
-        self, condition: Condition, name: str, values: Tensor
+        self, condition: Condition, name: str, values: Tensor | Sequence[Any]
     ) -> Iterator[tuple[RowKey, Tensor]]:
         """Yield the rows (samples, k) of an output under a condition; the full one comes first."""
+        try:
+            target = self.stored[name].target
+            if isinstance(values, Tensor) and isinstance(target, Tensor):
+                yield from self._reduce_tensor(condition, name, values, target)
+            else:
+                yield from self._reduce_items(condition, name, values, target)
+        except InfluenceError as error:
+            raise InfluenceError(f"{self.reduction.data.source}: {error}") from None
+
+    def _reduce_tensor(
+        self, condition: Condition, name: str, values: Tensor, target: Tensor
+    ) -> Iterator[tuple[RowKey, Tensor]]:
         reduction = self.reduction
         statistics = reduction.statistics(name)
+        output = reduction.output(name)
+        scored = values if values.dtype == torch.float64 else values.float()
         prediction = Prediction(
-            values if values.dtype == torch.float64 else values.float(),
-            self.targets[name],
-            next(output for output in reduction.network.outputs if output.name == name),
+            resize(scored, target, output),
+            target,
+            output,
             reduction.data.targets.get(name, NO_TRUTH),
-            self.known[name],
+            self.stored[name].cache,
             reference=self.full.get(name),
         )
+        prediction = replace(prediction, scores=reduction.find_scores(condition, prediction))
         if condition.setup == FULL and any(s.against == "full" for s in statistics):
             self.full[name] = prediction
-        try:
+        for statistic in statistics:
+            whole, _ = self._read(statistic, name, prediction)
+            yield RowKey(condition, name, statistic.name), statistic.update(whole)
+        for i, cut in enumerate(self.stored[name].cuts):
             for statistic in statistics:
-                yield RowKey(condition, name, statistic.name), statistic.update(prediction)
-            for cut in self.cuts.get(name, ()):
+                whole, cuts = self._read(statistic, name, prediction)
                 part = replace(
-                    prediction, target=cut.target, pixels=cut.pixels, truth_cache=cut.truth_cache
+                    whole,
+                    target=cuts[i].target,
+                    pixels=cuts[i].pixels,
+                    truth_cache=cuts[i].truth_cache,
                 )  # values stay, and what was computed from them alone
-                for statistic in statistics:
-                    yield RowKey(condition, name, statistic.name, cut.level), statistic.update(part)
-            if reduction.plan.stateful:
-                reduction.update(condition, prediction)
-        except InfluenceError as error:
-            raise InfluenceError(f"{reduction.data.source}: {error}") from None
+                yield RowKey(condition, name, statistic.name, cut.level), statistic.update(part)
+        if reduction.plan.stateful:
+            reduction.update(condition, prediction)
+
+    def _read(
+        self, statistic: Statistic, name: str, prediction: Prediction
+    ) -> tuple[Prediction, Sequence[Cut]]:
+        """Return a prediction with the ground truth that a statistic reads, and its slices."""
+        numbers = self.numbers.get(name) if statistic.reads == "values" else None
+        if numbers is None:
+            return prediction, self.stored[name].cuts
+        assert isinstance(numbers.target, Tensor), "numbers are made of tensors"
+        own = replace(prediction, target=numbers.target, truth_cache=numbers.cache)
+        return own, numbers.cuts
+
+    def _reduce_items(
+        self,
+        condition: Condition,
+        name: str,
+        values: Tensor | Sequence[Any],
+        target: Tensor | Sequence[Any],
+    ) -> Iterator[tuple[RowKey, Tensor]]:
+        reduction = self.reduction
+        if len(values) != len(target):
+            raise InfluenceError(
+                f"output {name!r}: the network returned {len(values)} entries for {len(target)} "
+                "samples, expected one entry a sample"
+            )
+        items = Items(list(values), list(target), reduction.output(name))
+        for statistic in reduction.statistics(name):
+            scorer: object = statistic.update
+            if not isinstance(scorer, ItemFunction):
+                kind = type(items.values[0]).__name__ if len(items) else "list"
+                raise InfluenceError(
+                    f"output {name!r} or its ground truth is no tensor (an entry is a {kind}), and "
+                    f"the statistic {statistic.name!r} needs tensors. Take a function under "
+                    "@influence.metric(higher_is_better=...), which gets one sample at a time, or "
+                    "an object with update, compute and reset, as of torchmetrics"
+                )
+            rows = scorer.of_items(items)
+            yield RowKey(condition, name, statistic.name), rows.to(reduction.device)
+        reduction.update(condition, items)
+
+
+def _tensors(targets: Mapping[str, Tensor | Sequence[Any]]) -> dict[str, Tensor]:
+    return {name: target for name, target in targets.items() if isinstance(target, Tensor)}
 
 
 @dataclass(frozen=True)
@@ -237,8 +407,15 @@ class RowChecks:
     ids: Sequence[str]
 
     def check_outputs(self, finite: Mapping[RowKey, Array]) -> None:
-        """Raise InfluenceError if `finite` (samples, 1) is zero, which marks NaN or infinity."""
+        """Raise InfluenceError if `finite` (samples, 1) is not 1; see `metrics.kinds.faults`."""
         for key, flags in finite.items():
+            for i in np.flatnonzero(flags[:, 0] < 0)[:1]:
+                raise InfluenceError(
+                    f"network {self.network!r} returned minus infinity in output {key.output!r} "
+                    f"for sample {self.ids[int(i)]!r} of {self.source} under {key.condition}. It "
+                    "may stand for a class that is ruled out, in logits of which some are finite: "
+                    "declare the output's kind 'logits', and leave a class for each element"
+                )
             for i in np.flatnonzero(flags[:, 0] == 0)[:1]:
                 raise InfluenceError(
                     f"network {self.network!r} returned NaN or infinity in output {key.output!r} "
@@ -250,6 +427,13 @@ class RowChecks:
         """Raise InfluenceError if a statistic is NaN or infinite."""
         for key, values in rows.items():
             for i in np.flatnonzero(~np.isfinite(values).all(axis=1))[:1]:
+                if key.statistic in ("likelihood", "kl_divergence"):
+                    raise InfluenceError(
+                        f"{self.source}: {key.statistic!r} of output {key.output!r} is infinite "
+                        f"for sample {self.ids[int(i)]!r} under {key.condition}: the network rules "
+                        "out, by a logit of minus infinity, a class that is true or was predicted. "
+                        "Leave the metric out, or declare such labels as 'ignore'"
+                    )
                 raise InfluenceError(
                     f"{self.source}: the statistic {key.statistic!r} of output {key.output!r} is "
                     f"NaN or infinite for sample {self.ids[int(i)]!r} under {key.condition}. A "

@@ -4,50 +4,75 @@ A prediction is compared with the full one, in which nothing is muted, of the sa
 full value is zero, lower is better, and omega = muted - full is never negative: it measures how
 much the output depends on the source, not whether that helps. All pixels count, with or without
 ground truth.
+
+`changed_foreground` is the share of changed labels among the pixels that either prediction labels
+as another class than the background: where little is foreground, changed labels are few of all
+pixels and may still be all objects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from influence.errors import InfluenceError
-from influence.metrics.metric import Metric, Prediction, Statistic, ratio
+from influence.metrics.metric import Metric, Prediction, Reads, Statistic, ratio
 
 __all__ = ["CHANGE_METRICS"]
+
+BACKGROUND = "background"
+"""The name of the class of everything that is no object; without such a name it is class 0."""
 
 
 def _divergence(prediction: Prediction) -> Tensor:
     """Sum over pixels the divergence of the muted from the full distribution, KL(full || muted)."""
     full, muted = (_log_probabilities(p) for p in (_full(prediction), prediction))
     found = torch.nn.functional.kl_div(muted, full, reduction="none", log_target=True)
-    return _count_and_sum(prediction, found.sum(1))
+    # A class that the full prediction rules out, by a logit of minus infinity, adds nothing.
+    return _count_and_sum(prediction, torch.where(full == -torch.inf, 0.0, found).sum(1))
 
 
 def _log_probabilities(prediction: Prediction) -> Tensor:
-    values = _class_scores(prediction).double()
-    if prediction.output.kind == "probabilities":
-        values = values.clamp(min=1e-12).log()
-    return values.log_softmax(dim=1)
+    _check_scores(prediction)
+    logs = prediction.log_probabilities()
+    return logs.log_softmax(dim=1) if prediction.holds_probabilities else logs
 
 
 def _changed_labels(prediction: Prediction) -> Tensor:
     """Count the pixels where the predicted class changes."""
-    _class_scores(prediction)
+    _check_scores(prediction)
     return _count_and_sum(prediction, (prediction.labels() != _full(prediction).labels()).double())
 
 
-def _class_scores(prediction: Prediction) -> Tensor:
-    values, name = prediction.values, prediction.output.name
-    if values.ndim < 2 or values.shape[1] < 2:
+def _changed_foreground(prediction: Prediction) -> Tensor:
+    """Count the pixels of the foreground where the predicted class changes.
+
+    The foreground is where one of both predictions is another class than the background.
+    """
+    _check_scores(prediction)
+    full, muted = _full(prediction).labels(), prediction.labels()
+    names = prediction.output.classes or prediction.field.classes
+    background = [name.casefold() for name in names].index(BACKGROUND) if _has(names) else 0
+    foreground = (full != background) | (muted != background)
+    return _count_and_sum(prediction, (full != muted).double(), foreground)
+
+
+def _has(names: Sequence[str]) -> bool:
+    return BACKGROUND in [name.casefold() for name in names]
+
+
+def _check_scores(prediction: Prediction) -> None:
+    output, unlabelled = prediction.output, prediction.target.is_floating_point()
+    # One channel is a score of two classes only if something says that there are classes.
+    if prediction.is_binary and unlabelled and output.kind not in ("probabilities", "logits"):
         raise InfluenceError(
-            f"output {name!r}: the network gives shape {tuple(values.shape[1:])} a sample, "
-            "expected (classes, ...) with two classes or more. Take relative_change or "
-            "absolute_change for values"
+            f"output {output.name!r}: the network gives shape "
+            f"{tuple(prediction.values.shape[1:])} a sample, expected (classes, ...) with two "
+            "classes or more, or an output of kind 'probabilities' or 'logits'. Take "
+            "relative_change or absolute_change for values"
         )
-    return values
 
 
 def _relative_change(prediction: Prediction) -> Tensor:
@@ -88,14 +113,17 @@ def _broadcast(pixels: Tensor, change: Tensor, name: str) -> Tensor:
     return pixels.reshape(len(pixels), *(1,) * (change.ndim - pixels.ndim), *pixels.shape[1:])
 
 
-def _change_metric(name: str, update: Callable[[Prediction], Tensor], unit: str = "") -> Metric:
-    statistic = Statistic(name, update, valid=lambda rows: rows[..., 0], against="full")
+def _change_metric(
+    name: str, update: Callable[[Prediction], Tensor], unit: str = "", *, reads: Reads = "any"
+) -> Metric:
+    statistic = Statistic(name, update, lambda rows: rows[..., 0], against="full", reads=reads)
     return Metric(name, statistic, lambda s: ratio(s[..., 1], s[..., 0]), False, unit)
 
 
 CHANGE_METRICS = (
-    _change_metric("kl_divergence", _divergence, "nat"),
-    _change_metric("changed_labels", _changed_labels),
+    _change_metric("kl_divergence", _divergence, "nat", reads="labels"),
+    _change_metric("changed_labels", _changed_labels, reads="labels"),
+    _change_metric("changed_foreground", _changed_foreground, reads="labels"),
     _change_metric("relative_change", _relative_change),
     _change_metric("absolute_change", _absolute_change, "{unit}"),
 )

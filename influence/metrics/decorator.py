@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from influence.errors import InfluenceError
-from influence.metrics.metric import Metric, Prediction, Statistic, ratio
+from influence.metrics.metric import Items, Metric, Prediction, Statistic, ratio
 
-__all__ = ["metric"]
+__all__ = ["ItemFunction", "metric"]
 
-SampleFunction = Callable[[Tensor, Tensor], Tensor]
+SampleFunction = Callable[[Any, Any], Any]
 
 
 def metric(
@@ -35,6 +36,10 @@ def metric(
       channels, height, width); a pixel counts if all its channels have ground truth;
     - (samples,), one for each sample; then the function itself has to leave out what has no ground
       truth. In the other shapes, values without ground truth are ignored, NaN too.
+
+    For an output that is no tensor, such as boxes or text, the function gets one sample at a time:
+    what the network returned for it, and its ground truth. It returns one number, and the metric is
+    the mean over samples.
 
     Parameters
     ----------
@@ -83,6 +88,13 @@ def metric(
     return decorate
 
 
+@runtime_checkable
+class ItemFunction(Protocol):
+    """The update of a statistic that also scores outputs which are no tensors."""
+
+    def of_items(self, items: Items) -> Tensor: ...
+
+
 @dataclass(frozen=True)
 class _Mean:
     """Counts the elements with ground truth and sums what a function returns there."""
@@ -99,6 +111,23 @@ class _Mean:
         scores = torch.where(valid, found.double(), 0.0).reshape(len(valid), -1)
         counts = valid.reshape(len(valid), -1).sum(1).double()
         return torch.stack([counts, scores.sum(1)], dim=1)
+
+    def of_items(self, items: Items) -> Tensor:
+        """Score samples one by one; the rows are 1 and the score, (samples, 2)."""
+        rows = []
+        for value, target in zip(items.values, items.targets, strict=True):
+            try:
+                found = float(self.function(value, target))
+            except InfluenceError:
+                raise
+            except Exception as error:  # a user's function may raise anything
+                raise InfluenceError(
+                    f"metric {self.name!r} of output {items.output.name!r}: for a prediction of "
+                    f"type {type(value).__name__} and a target of type {type(target).__name__}, "
+                    f"of one sample, expected one number, got {type(error).__name__}: {error}"
+                ) from error
+            rows.append([1.0, found])
+        return torch.tensor(rows, dtype=torch.float64).reshape(len(items), 2)
 
     def _score(self, prediction: Prediction) -> Tensor:
         values, target = prediction.aligned(), prediction.target

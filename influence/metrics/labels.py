@@ -2,7 +2,8 @@
 
 IoU, pixel and class accuracy follow the evaluation of fully convolutional networks (Long,
 Shelhamer and Darrell, CVPR 2015): pixels are counted over the whole data set, and classes that
-occur neither in the truth nor in the prediction are left out of the mean.
+occur neither in the truth nor in the prediction are left out of the mean. One channel of scores
+stands for two classes; see `Prediction.class_scores`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from influence.errors import InfluenceError
-from influence.metrics.metric import Array, Metric, Prediction, Statistic, ratio
+from influence.metrics.metric import Array, Metric, Prediction, Statistic, nanmean, ratio
 
 __all__ = ["LABEL_METRICS"]
 
@@ -22,12 +23,12 @@ OTHER = "other"
 
 def _checked_target(prediction: Prediction) -> Tensor:
     """Check shape and range of the labels; return them with -1 where there is no ground truth."""
-    values, target, name = prediction.values, prediction.target, prediction.output.name
-    if values.ndim < 2 or values.shape[:1] + values.shape[2:] != target.shape:
+    values, target, name = prediction.class_scores(), prediction.target, prediction.output.name
+    if values.shape[:1] + values.shape[2:] != target.shape:
         raise InfluenceError(
-            f"output {name!r}: the network gives shape {tuple(values.shape[1:])} a sample and the "
-            f"ground truth has {tuple(target.shape[1:])}; expected (classes, ...) and (...). "
-            "Resize one to the other, or score the output with other metrics"
+            f"output {name!r}: the network gives shape {tuple(prediction.values.shape[1:])} a "
+            f"sample and the ground truth has {tuple(target.shape[1:])}; expected (classes, ...) "
+            f"and (...). {_remedy(values, target, name)}"
         )
     if target.is_floating_point():
         raise InfluenceError(
@@ -42,17 +43,44 @@ def _checked_target(prediction: Prediction) -> Tensor:
         )
     above = prediction.of_truth("greatest label", lambda: int(target.max()))
     if above >= classes:
+        one = " by one channel" if prediction.is_binary else ""
+        values_too = f", or score values: metrics={{{name!r}: ['mae']}}" if one else ""
         raise InfluenceError(
             f"targets/{name}: label {above} is out of range, the network predicts classes 0 to "
-            f"{classes - 1}. If it means 'no ground truth', set the dataset's attribute 'ignore'"
+            f"{classes - 1}{one}. If it means 'no ground truth', declare it by "
+            f"Output({name!r}, ignore={above}) or by the dataset's attribute 'ignore'{values_too}"
         )
+    if prediction.values.shape == target.shape and target.ndim == 3 and target.shape[1] > 1:
+        _refuse_one_hot(prediction)
     return prediction.of_truth("labels", lambda: target.clamp(min=-1))
+
+
+def _refuse_one_hot(prediction: Prediction) -> None:
+    """Raise InfluenceError if labels (samples, classes, places) hold a single 1 at each place."""
+    target = prediction.target
+    if prediction.of_truth("one hot", lambda: bool((target.clamp(min=0).sum(1) == 1).all())):
+        raise InfluenceError(
+            f"targets/{prediction.output.name}: shape {tuple(target.shape[1:])} holds a single 1 "
+            "along its first axis everywhere, as labels of one channel never do. Give the number "
+            "of the class instead, (...) beside (classes, ...) of the network"
+        )
+
+
+def _remedy(values: Tensor, target: Tensor, name: str) -> str:
+    """Say what to do about scores and labels whose shapes do not fit."""
+    if values.shape == target.shape:
+        return (
+            "If the ground truth has 0 or 1 for each class, give the number of the class instead, "
+            f"or declare Output({name!r}, 'multilabel') if several of them can be true"
+        )
+    resizing = f", as with Output({name!r}, resize='bilinear')" if values.ndim == 4 else ""
+    return f"Resize one to the other{resizing}, or score the output with other metrics"
 
 
 def _class_counts(prediction: Prediction) -> Tensor:
     """Count, per sample and class: correct, true and predicted pixels, (samples, 3 * classes)."""
     target = _checked_target(prediction)
-    samples, classes = prediction.values.shape[:2]
+    samples, classes = prediction.class_scores().shape[:2]
     truth = target.reshape(samples, -1)
     # Pixels without ground truth are counted in one more class, which is then dropped.
     labelled, occurring = prediction.of_truth(
@@ -77,11 +105,6 @@ def _split(sums: Array) -> tuple[Array, Array, Array]:
     return correct, truth, guess
 
 
-def _nanmean(values: Array) -> Array:
-    defined = ~np.isnan(values)
-    return ratio(np.where(defined, values, 0.0).sum(-1), defined.sum(-1).astype(np.float64))
-
-
 def _iou(sums: Array) -> Array:
     correct, truth, guess = _split(sums)
     return ratio(correct, truth + guess - correct)
@@ -98,7 +121,10 @@ def _overall(sums: Array) -> Array:
 
 
 CLASS_COUNTS = Statistic(
-    "class_counts", _class_counts, valid=lambda rows: np.split(rows, 3, axis=-1)[1].sum(-1)
+    "class_counts",
+    _class_counts,
+    valid=lambda rows: np.split(rows, 3, axis=-1)[1].sum(-1),
+    reads="labels",
 )
 
 
@@ -129,19 +155,14 @@ def _index_of_other(prediction: Prediction) -> int:
 
 def _likelihood(prediction: Prediction) -> Tensor:
     """Sum the negative log likelihood of the truth, in nats, and count pixels: (samples, 2)."""
-    target = _checked_target(prediction)
-    values = prediction.values.double()
-    if prediction.output.kind == "probabilities":
-        logs = values.clamp(min=1e-12).log()
-    else:
-        logs = values.log_softmax(dim=1)
+    target, logs = _checked_target(prediction), prediction.log_probabilities()
     labelled = target >= 0
     picked = logs.gather(1, target.clamp(min=0).unsqueeze(1)).squeeze(1)
     loss = torch.where(labelled, -picked, torch.zeros_like(picked)).reshape(len(target), -1)
     return torch.stack([loss.sum(1), labelled.reshape(len(target), -1).sum(1).double()], dim=1)
 
 
-MEAN_IOU = Metric("mean_iou", CLASS_COUNTS, lambda s: _nanmean(_iou(s)), True, "", per_class=_iou)
+MEAN_IOU = Metric("mean_iou", CLASS_COUNTS, lambda s: nanmean(_iou(s)), True, "", per_class=_iou)
 
 LABEL_METRICS = (
     MEAN_IOU,
@@ -149,17 +170,22 @@ LABEL_METRICS = (
     Metric(
         "pixel_accuracy_without_other",
         # A sample in which all is 'other' has ground truth, though the metric is undefined for it.
-        Statistic("places_without_other", _without_other, valid=lambda rows: rows[..., 2]),
+        Statistic(
+            "places_without_other",
+            _without_other,
+            valid=lambda rows: rows[..., 2],
+            reads="labels",
+        ),
         lambda s: ratio(s[..., 0], s[..., 1]),
         True,
     ),
     Metric(
-        "class_accuracy", CLASS_COUNTS, lambda s: _nanmean(_recall(s)), True, "", per_class=_recall
+        "class_accuracy", CLASS_COUNTS, lambda s: nanmean(_recall(s)), True, "", per_class=_recall
     ),
     Metric("accuracy", CLASS_COUNTS, _overall, True),
     Metric(
         "cross_entropy",
-        Statistic("likelihood", _likelihood, valid=lambda rows: rows[..., 1]),
+        Statistic("likelihood", _likelihood, valid=lambda rows: rows[..., 1], reads="labels"),
         lambda s: ratio(s[..., 0], s[..., 1]),
         False,
         "nat",

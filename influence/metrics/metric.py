@@ -7,22 +7,32 @@ sums of the counts of each sample, and no further run of the network.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from influence.data.dataset import Field
 from influence.network.joint_network import Output
 
-__all__ = ["Metric", "Prediction", "Statistic"]
+__all__ = ["Items", "Metric", "Prediction", "Reads", "Scores", "Statistic"]
 
 Array = NDArray[np.float64]
 T = TypeVar("T")
+
+Scores = Literal["probabilities", "logits"]
+"""What class scores are."""
+
+Reads = Literal["labels", "multilabel", "values", "any"]
+"""What a statistic takes an output for."""
+
+SMALLEST_PROBABILITY = 1e-12
+"""Probabilities are clamped to at least this before their logarithm is taken."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,9 @@ class Prediction:
     pixels
         The pixels of the slice to score, bool, (samples, height, width); `None` for all. The
         target has no ground truth at other pixels.
+    scores
+        What class scores are, as found by `influence.metrics.kinds.find_scores`; `None` for what
+        the kind of the output says.
     """
 
     values: Tensor
@@ -58,6 +71,17 @@ class Prediction:
     value_cache: dict[str, Any] = dataclass_field(default_factory=dict)
     reference: Prediction | None = None
     pixels: Tensor | None = None
+    scores: Scores | None = None
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """Least and greatest valid value: as the output declares it, else its ground truth."""
+        return self.output.range or self.field.range
+
+    @property
+    def holds_probabilities(self) -> bool:
+        """Whether class scores are probabilities; otherwise they are logits."""
+        return (self.scores or self.output.kind) == "probabilities"
 
     def of_truth(self, name: str, compute: Callable[[], T]) -> T:
         """Return what `compute` makes of the ground truth, computed once for a batch.
@@ -76,17 +100,52 @@ class Prediction:
         found: T = self.value_cache[name]
         return found
 
-    def labels(self) -> Tensor:
-        """Return the predicted class of each element: the first of those with the greatest value.
+    @property
+    def is_binary(self) -> bool:
+        """Whether one channel of class scores stands for two classes: 0, and 1 where it is high.
 
-        Classes are axis 1 of the values, so the shape is (samples, ...).
+        It is a channel axis of length one, or none where maps have the shape of the labels.
+        """
+        values, target = self.values, self.target
+        map_of_labels = values.shape == target.shape and not target.is_floating_point()
+        return values.ndim < 2 or values.shape[1] == 1 or (map_of_labels and values.ndim == 3)
+
+    def class_scores(self) -> Tensor:
+        """Return the score of each class, (samples, classes, ...).
+
+        One channel p of probabilities stands for the classes (1 - p, p), and one logit z for the
+        logits (0, z), whose softmax is the sigmoid of z.
+        """
+        if not self.is_binary:
+            return self.values
+        return self.of_values("class scores", self._two_classes)
+
+    def _two_classes(self) -> Tensor:
+        values = self.values.double()
+        if values.ndim > 1 and values.shape[1] == 1 and values.shape != self.target.shape:
+            values = values.squeeze(1)
+        other = 1 - values if self.holds_probabilities else torch.zeros_like(values)
+        return torch.stack([other, values], dim=1)
+
+    def log_probabilities(self) -> Tensor:
+        """Return the natural logarithm of the probability of each class, float64."""
+        scores = self.class_scores().double()
+        if self.holds_probabilities:
+            return scores.clamp(min=SMALLEST_PROBABILITY).log()
+        return scores.log_softmax(dim=1)
+
+    def labels(self) -> Tensor:
+        """Return the predicted class of each element: the first of those with the greatest score.
+
+        The shape is (samples, ...). With one channel it is 1 where a probability is above 0.5, or a
+        logit above 0.
         """
         # On the CPU several times as fast as argmax, with the same index.
-        return self.of_values("labels", lambda: self.values.max(dim=1).indices)
+        return self.of_values("labels", lambda: self.class_scores().max(dim=1).indices)
 
     def valid(self) -> Tensor:
         """Return whether each element has ground truth: bool, in the shape of the target."""
-        return self.of_truth("valid", lambda: _valid(self.target, self.field))
+        return self.of_truth("valid", lambda: _valid(self.target, self.range))
 
     def aligned(self) -> Tensor:
         """Return the values in the shape of the target, where only axes of length one differ.
@@ -95,20 +154,40 @@ class Prediction:
         one is declared.
         """
         values, target = self.values, self.target
-        if target.is_floating_point() and self.field.range is not None:
-            values = values.clamp(*self.field.range)
+        if target.is_floating_point() and self.range is not None:
+            values = values.clamp(*self.range)
         same = [n for n in values.shape[1:] if n > 1] == [n for n in target.shape[1:] if n > 1]
         return values.reshape(target.shape) if same else values
 
 
-def _valid(target: Tensor, field: Field) -> Tensor:
+def _valid(target: Tensor, limits: tuple[float, float] | None) -> Tensor:
     if not target.is_floating_point():
         return target >= 0
     valid = target.isfinite()
-    if field.range is not None:
-        low, high = field.range
+    if limits is not None:
+        low, high = limits
         valid &= (target.double() >= low) & (target.double() <= high)
     return valid
+
+
+@dataclass(frozen=True)
+class Items:
+    """An output that is no tensor, such as boxes or text, for a batch, with its ground truth.
+
+    Parameters
+    ----------
+    values, targets
+        One entry a sample.
+    output
+        The declaration of the output.
+    """
+
+    values: Sequence[Any]
+    targets: Sequence[Any]
+    output: Output
+
+    def __len__(self) -> int:
+        return len(self.values)
 
 
 @dataclass(frozen=True)
@@ -131,12 +210,19 @@ class Statistic:
     against
         What the prediction is compared with: ``"truth"``, or ``"full"`` for the prediction with
         nothing muted, available as `Prediction.reference`.
+    reads
+        What it takes the output and the ground truth for: ``"labels"``, class scores and integers
+        from 0, where those below 0 mean 'no ground truth'; ``"multilabel"``, scores of labels that
+        exclude none other; ``"values"``, numbers, where integers below 0 are values too, and
+        ground truth comes as floating-point numbers, NaN where there is none; ``"any"``, both as
+        they are.
     """
 
     name: str
     update: Callable[[Prediction], Tensor]
     valid: Callable[[Array], Array]
     against: Literal["truth", "full"] = "truth"
+    reads: Reads = "any"
 
 
 @dataclass(frozen=True)
@@ -161,6 +247,8 @@ class Metric:
         Unit of the value; ``{unit}`` stands for the unit of the ground truth.
     per_class
         Sums (..., k) -> values (..., classes), for metrics that have a value for each class.
+    needs_range
+        Whether the output or its ground truth has to declare a range.
 
     Examples
     --------
@@ -190,6 +278,7 @@ class Metric:
     higher_is_better: bool
     unit: str = ""
     per_class: Callable[[Array], Array] | None = None
+    needs_range: bool = False
 
     @property
     def needs_truth(self) -> bool:
@@ -209,3 +298,13 @@ def ratio(numerator: Array, denominator: Array) -> Array:
     """
     safe = np.where(denominator == 0, 1.0, denominator)
     return np.where(denominator == 0, np.nan, numerator / safe)
+
+
+def nanmean(values: Array) -> Array:
+    """Return the mean over the last axis of the values that are defined; NaN if none is.
+
+    >>> nanmean(np.array([[1.0, 3.0, np.nan]])).tolist()
+    [2.0]
+    """
+    defined = ~np.isnan(values)
+    return ratio(np.where(defined, values, 0.0).sum(-1), defined.sum(-1).astype(np.float64))

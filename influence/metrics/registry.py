@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from influence.data.dataset import DataFacts, Field
 from influence.errors import InfluenceError, unknown
 from influence.metrics.change import CHANGE_METRICS
 from influence.metrics.labels import LABEL_METRICS
 from influence.metrics.metric import Metric
+from influence.metrics.multilabel import MULTILABEL_METRICS
 from influence.metrics.sets import SETS, Part, spell_out
 from influence.metrics.stateful import Accumulator, StatefulMetric, make_stateful
-from influence.metrics.values import DEPTH_METRICS, ERROR_METRICS
+from influence.metrics.values import DEPTH_METRICS, DEPTH_RMS, ERROR_METRICS, without_range
 from influence.network.joint_network import JointNetwork, Output
 from influence.runtime.factories import is_factory, make
 
@@ -22,7 +23,10 @@ __all__ = [
     "expand_sets",
     "find_metrics",
     "find_stateful",
+    "holds_labels",
     "match_metrics",
+    "of_kind",
+    "of_rows",
 ]
 
 Wanted = str | Metric | StatefulMetric | Accumulator
@@ -31,7 +35,13 @@ Wanted = str | Metric | StatefulMetric | Accumulator
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
-    for metric in (*DEPTH_METRICS, *LABEL_METRICS, *ERROR_METRICS, *CHANGE_METRICS)
+    for metric in (
+        *DEPTH_METRICS,
+        *LABEL_METRICS,
+        *MULTILABEL_METRICS,
+        *ERROR_METRICS,
+        *CHANGE_METRICS,
+    )
 }
 """The library's metrics by name."""
 
@@ -81,7 +91,7 @@ def _look_up(wanted: Iterable[Wanted]) -> list[Metric | StatefulMetric]:
     if len({m.name for m in found}) < len(found):
         raise InfluenceError(f"expected metrics that differ, got {[m.name for m in found]}")
     for metric in found:
-        if METRICS.get(metric.name, metric) is not metric:
+        if metric is not DEPTH_RMS and METRICS.get(metric.name, metric) is not metric:
             raise InfluenceError(
                 f"a metric of your own is called {metric.name!r}, and so is one that comes with "
                 "the library. Give it another name"
@@ -109,13 +119,37 @@ def _look_up_one(wanted: object) -> Metric | StatefulMetric:
     return metric
 
 
+def of_kind(metric: Metric, kind: str) -> Metric:
+    """Return what a metric means for an output of a kind: `rms` of depth is `depth_rms`.
+
+    Depth is scored as in the publications, which call it rms: where the truth is positive.
+
+    >>> of_kind(METRICS["rms"], "depth").statistic.name
+    'depth_errors'
+    """
+    return DEPTH_RMS if kind == "depth" and metric is METRICS["rms"] else metric
+
+
+def of_rows(metric: Metric, statistics: Collection[str]) -> Metric:
+    """Return what a metric means for an output of which rows of these statistics are stored.
+
+    An `rms` was measured of depth, or by version 0.1, if it has no rows of its own.
+
+    >>> of_rows(METRICS["rms"], ["depth_errors", "errors"]).statistic.name
+    'depth_errors'
+    """
+    stored = metric.statistic.name in statistics
+    return metric if stored else of_kind(metric, "depth")
+
+
 def expand_sets(
     network: JointNetwork, data: DataFacts, wanted: Mapping[str, Sequence[Wanted]] | None
 ) -> dict[str, list[Wanted]] | None:
     """Replace the names of sets, such as ``hybridnet``, by the metrics that fit each output.
 
     These are the set's metrics of labels for class scores and for outputs whose ground truth is
-    integer, and its metrics of values for any other. Parameters are those of `match_metrics`.
+    integer, and its metrics of values for any other. As the latter are of depth maps, `rms` is
+    `depth_rms` for outputs that are not declared as depth. Parameters are those of `match_metrics`.
 
     Raises
     ------
@@ -125,41 +159,75 @@ def expand_sets(
     outputs = {o.name: o for o in network.outputs}
     found: dict[str, list[Wanted]] = {}
     for name, metrics in (wanted or {}).items():
-        part = _part(outputs.get(name, Output(name)), data.targets.get(name))
+        output = outputs.get(name, Output(name))
+        part = _part(output, data.targets.get(name))
         for metric in metrics:
             if isinstance(metric, str) and metric in SETS and not SETS[metric].names(part):
                 raise InfluenceError(
                     f"output {name!r} holds {part}, and the set {metric!r} has no metric for them. "
                     "Name another set or metric: influence show metrics"
                 )
-        found[name] = spell_out(metrics, part)
+        of_set = {"rms": "depth_rms"} if output.kind != "depth" and "rms" not in metrics else {}
+        found[name] = [
+            of_set.get(metric, metric) if isinstance(metric, str) else metric
+            for metric in spell_out(metrics, part)
+        ]
     return found or None
 
 
 def _part(output: Output, truth: Field | None) -> Part:
-    integer = output.kind != "depth" and truth is not None and truth.integer
+    integer = truth is not None and holds_labels(output, truth)
     return "labels" if integer or output.kind in ("probabilities", "logits") else "values"
+
+
+def holds_labels(output: Output, truth: Field) -> bool:
+    """Return whether the ground truth of an output consists of labels.
+
+    These are integers, except for outputs of kind depth or image: integers there are values.
+
+    >>> holds_labels(Output("y", "image"), Field((3, 4, 4), integer=True))
+    False
+    """
+    return truth.holds_labels and output.kind not in ("depth", "image")
 
 
 def default_metrics(output: Output, target: Field | None) -> list[Metric]:
     """Choose the metrics of an output from its kind and its ground truth.
 
     Depth gets the measures of Table I of arXiv 1702.08009; label maps mean IoU and pixel accuracy;
-    labels of whole samples accuracy and cross entropy; anything else squared and absolute error.
-    An output without ground truth (`target` is `None`) gets change metrics.
+    labels of whole samples accuracy and cross entropy; labels that exclude none other accuracy, F1
+    and binary cross entropy; anything else squared and absolute error. An output without ground
+    truth (`target` is `None`) gets change metrics.
 
+    Raises
+    ------
+    InfluenceError
+        If the output holds boxes or text, for which there is no metric in the library.
+
+    Examples
+    --------
     >>> [m.name for m in default_metrics(Output("s", "logits"), Field((4, 4), integer=True))]
     ['mean_iou', 'pixel_accuracy']
     >>> [m.name for m in default_metrics(Output("s", "logits"), None)]
     ['kl_divergence', 'changed_labels']
     """
     classes = output.kind in ("probabilities", "logits")
+    if output.kind in ("boxes", "text"):
+        raise InfluenceError(
+            f"output {output.name!r} is of kind {output.kind!r}, which has no default metrics. "
+            f"Give some: metrics={{{output.name!r}: [...]}}, such as a torchmetrics object "
+            f"({'MeanAveragePrecision()' if output.kind == 'boxes' else 'CharErrorRate()'}) or a "
+            "function under @influence.metric(higher_is_better=...), which gets one sample at a "
+            "time; or score the other outputs only, metrics={output: [name, ...]}"
+        )
     if target is None:
-        of_kind = "kl_divergence changed_labels" if classes else "absolute_change"
-        names = "relative_change" if output.kind == "depth" else of_kind
+        general = "kl_divergence changed_labels" if classes else "absolute_change"
+        names = "relative_change" if output.kind == "depth" else general
     elif output.kind == "depth":
         names = "abs_rel sqr_rel log10 rms rms_log delta_1 delta_2 delta_3"
-    elif classes or target.integer:
+    elif output.kind == "multilabel":
+        names = "label_accuracy label_f1 binary_cross_entropy"
+    elif classes or holds_labels(output, target):
         names = "mean_iou pixel_accuracy" if target.shape else "accuracy cross_entropy"
     else:
         names = "mse mae"
@@ -188,7 +256,7 @@ def match_metrics(
     ------
     InfluenceError
         If the network's inputs, outputs or classes differ from those of the data, or a metric needs
-        ground truth that the data do not hold.
+        ground truth that the data do not hold, or a range that nothing declares.
     """
     _check_inputs(network, data)
     outputs = {o.name: o for o in network.outputs}
@@ -202,7 +270,9 @@ def match_metrics(
         found: Sequence[Metric | StatefulMetric] = (
             _look_up(wanted[name]) if wanted else default_metrics(outputs[name], truth)
         )
-        metrics[name] = tuple(m for m in found if isinstance(m, Metric))
+        kind = outputs[name].kind
+        metrics[name] = tuple(of_kind(m, kind) for m in found if isinstance(m, Metric))
+        _check_range(outputs[name], truth, metrics[name])
         if keeping := tuple(m for m in found if isinstance(m, StatefulMetric)):
             stateful[name] = keeping
         if truth is not None:
@@ -216,6 +286,17 @@ def match_metrics(
                 f"Without ground truth: {free}"
             )
     return metrics, stateful
+
+
+def _check_range(output: Output, truth: Field | None, metrics: Sequence[Metric]) -> None:
+    limits = output.range or (truth.range if truth else None)
+    if limits is not None and not limits[0] < limits[1]:
+        raise InfluenceError(
+            f"output {output.name!r}: expected a range (low, high) with low < high, got {limits}"
+        )
+    for metric in metrics:
+        if metric.needs_range and limits is None:
+            raise InfluenceError(without_range(output.name, metric.name))
 
 
 def _check_inputs(network: JointNetwork, data: DataFacts) -> None:

@@ -95,13 +95,16 @@ def match_slices(
         If no output can be divided, or the depth has a unit for which there are no default edges.
     """
     found: dict[str, list[Slicing]] = {name: [] for name in outputs}
+    declared = {o.name: o.range for o in network.outputs}
     for division in divisions:
         sources = _sources(division, network, data)
         for name in outputs:
             size = _map_size(data.targets[name]) if name in data.targets else None
             own_first = sorted(sources, key=lambda source: source != name)
             fitting = [s for s in own_first if _map_size(data.targets[s]) == size is not None]
-            found[name] += [Slicing(s, division, data.targets[s].range) for s in fitting[:1]]
+            found[name] += [
+                Slicing(s, division, declared.get(s) or data.targets[s].range) for s in fitting[:1]
+            ]
         if not any(s.division == division for slicings in found.values() for s in slicings):
             what = "depth maps" if isinstance(division, DepthBins) else "label maps"
             shapes = {name: field.shape for name, field in data.targets.items()}
@@ -157,7 +160,9 @@ class Cut:
 
 
 def cut_truth(
-    slicings: Mapping[str, Sequence[Slicing]], truth: Mapping[str, Tensor]
+    slicings: Mapping[str, Sequence[Slicing]],
+    truth: Mapping[str, Tensor],
+    sources: Mapping[str, Tensor] | None = None,
 ) -> dict[str, list[Cut]]:
     """Cut the ground truth of each output in one batch into its slices.
 
@@ -166,7 +171,9 @@ def cut_truth(
     slicings
         As from `match_slices`.
     truth
-        Name -> ground truth of the batch, of the outputs and of the slicings' sources.
+        Name -> ground truth of the batch, of the outputs.
+    sources
+        Name -> ground truth by which the outputs are divided; by default that of the outputs.
 
     Raises
     ------
@@ -174,7 +181,8 @@ def cut_truth(
         If an output and the ground truth that divides it have maps of different size.
     """
     distinct = dict.fromkeys(s for of_output in slicings.values() for s in of_output)
-    masks = {slicing: slicing.masks(truth[slicing.source]) for slicing in distinct}
+    dividing = truth if sources is None else sources
+    masks = {slicing: slicing.masks(dividing[slicing.source]) for slicing in distinct}
     return {
         name: [
             Cut(level, _within(truth[name], pixels, name, s.source), pixels)

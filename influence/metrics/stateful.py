@@ -7,7 +7,7 @@ resampled: a stateful metric has a value, but neither an interval nor a p-value.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from influence.errors import InfluenceError
-from influence.metrics.metric import Prediction
+from influence.metrics.metric import Items, Prediction
 
 __all__ = ["Accumulator", "StatefulMetric", "make_stateful"]
 
@@ -38,7 +38,8 @@ class StatefulMetric:
     The accumulator is cloned for each condition. A clone's ``update`` gets the prediction and the
     target of one batch after the other. They are passed as they are if every element has ground
     truth; otherwise only the elements that have it are passed, in the shapes (elements, classes) or
-    (elements,) and (elements,).
+    (elements,) and (elements,). Outputs that are no tensors, and their targets, are passed as
+    lists, one entry a sample.
 
     Parameters
     ----------
@@ -51,12 +52,16 @@ class StatefulMetric:
         Whether a higher value is a better one.
     unit
         Unit of the value; ``{unit}`` stands for the unit of the ground truth.
+    key
+        Where the value is in what ``compute`` returns, if that is a mapping, such as ``map`` of
+        torchmetrics' ``MeanAveragePrecision``.
     """
 
     name: str
     accumulator: Accumulator
     higher_is_better: bool
     unit: str = ""
+    key: str = ""
 
     def fresh(self, device: torch.device) -> StatefulMetric:
         """Return a clone with its state reset, on a device."""
@@ -66,7 +71,7 @@ class StatefulMetric:
         clone.reset()
         return replace(self, accumulator=clone)
 
-    def update(self, prediction: Prediction) -> None:
+    def update(self, prediction: Prediction | Items) -> None:
         """Add a batch to the state.
 
         Raises
@@ -74,6 +79,13 @@ class StatefulMetric:
         InfluenceError
             If the accumulator fails on the batch.
         """
+        if isinstance(prediction, Items):
+            items = prediction
+            self._call(
+                lambda: self.accumulator.update(list(items.values), list(items.targets)),
+                f"a prediction and a target of {len(items)} samples each, in lists",
+            )
+            return
         values, target = self._with_truth(prediction)
         if not len(target):
             return
@@ -107,6 +119,15 @@ class StatefulMetric:
             If the accumulator fails, or its value is not one number.
         """
         found = self._call(self.accumulator.compute, "all batches")
+        if isinstance(found, Mapping) and self.key in found:
+            found = found[self.key]
+        elif isinstance(found, Mapping):
+            raise InfluenceError(
+                f"metric {self.name!r}: expected one number, got several by name: "
+                f"{', '.join(map(str, found))}. Choose one by its key: "
+                f"influence.metrics.stateful.StatefulMetric({self.name!r}, metric, "
+                f"higher_is_better=..., key={str(next(iter(found), ''))!r})"
+            )
         shown = " ".join(str(found).split())[:100]
         try:
             return float(found)

@@ -4,23 +4,32 @@ Depth metrics are those of Eigen, Puhrsch and Fergus (NIPS 2014), pooled over al
 the data set. `sqr_rel` divides by the true depth, as the numbers in the tables of arXiv 1702.08009
 do; `sqr_rel_normalised` divides by its square, as the formula in the text there does. `si_log` is
 the root of their scale-invariant error D (Eqn 1), with the mean log ratio subtracted in each
-sample.
+sample. Depth metrics leave out pixels whose true depth is not positive, and clamp predictions to
+0.001 or more.
+
+`mse`, `mae` and `rms`, the root of `mse`, take every valid number, of either sign. Of an output of
+kind depth `rms` is `depth_rms`, as in the tables of those publications. `psnr` is
+10 log10(peak^2 / mse), of the error pooled over all pictures; `psnr_mean` is the mean of the ratios
+of single pictures, as tables of image restoration print it.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from influence.data.dataset import Field
 from influence.errors import InfluenceError
 from influence.metrics.metric import Array, Metric, Prediction, Statistic, ratio
 
-__all__ = ["DEPTH_METRICS", "ERROR_METRICS"]
+__all__ = ["DEPTH_METRICS", "DEPTH_RMS", "ERROR_METRICS", "without_range"]
 
 SMALLEST_DEPTH = 1e-3
 """Depths are clamped to at least this before they are scored, in the unit of the file."""
+
+Range = tuple[float, float] | None
 
 
 def _checked(prediction: Prediction, *, positive: bool = False) -> tuple[Tensor, Tensor, Tensor]:
@@ -35,28 +44,30 @@ def _checked(prediction: Prediction, *, positive: bool = False) -> tuple[Tensor,
         raise InfluenceError(
             f"output {name!r}: the network gives shape {tuple(values.shape[1:])} a sample and the "
             f"ground truth has {tuple(target.shape[1:])}. Resize one to the other"
+            + (f", as with Output({name!r}, resize='bilinear')" if values.ndim > 2 else "")
         )
+    limits = prediction.range
     truth, valid = prediction.of_truth(
-        f"values, {positive=}", lambda: _checked_truth(target, prediction.field, positive=positive)
+        f"values, {positive=}", lambda: _checked_truth(target, limits, positive=positive)
     )
     guess = prediction.of_values(
-        f"values, {positive=}", lambda: _checked_guess(values, prediction.field, positive=positive)
+        f"values, {positive=}", lambda: _checked_guess(values, limits, positive=positive)
     )
     return torch.where(valid, guess, truth), truth, valid
 
 
-def _checked_guess(values: Tensor, field: Field, *, positive: bool) -> Tensor:
-    if field.range is not None:
-        values = values.clamp(*field.range)
+def _checked_guess(values: Tensor, limits: Range, *, positive: bool) -> Tensor:
+    if limits is not None:
+        values = values.clamp(*limits)
     guess = values.double().reshape(len(values), -1)
     return guess.clamp(min=SMALLEST_DEPTH) if positive else guess
 
 
-def _checked_truth(target: Tensor, field: Field, *, positive: bool) -> tuple[Tensor, Tensor]:
+def _checked_truth(target: Tensor, limits: Range, *, positive: bool) -> tuple[Tensor, Tensor]:
     truth = target.double().reshape(len(target), -1)
-    valid = truth.isfinite() if target.is_floating_point() else truth >= 0
-    if field.range is not None:
-        low, high = field.range
+    valid = truth.isfinite()
+    if limits is not None:
+        low, high = limits
         valid &= (truth >= low) & (truth <= high)
     if positive:
         valid &= truth > 0
@@ -94,7 +105,9 @@ COLUMNS = (
     "pixels", "abs_rel", "sqr_rel", "sqr_rel_normalised", "log10", "square", "log_square",
     "log_square_centred", "delta_1", "delta_2", "delta_3",
 )  # fmt: skip
-DEPTH_ERRORS = Statistic("depth_errors", _depth_errors, valid=lambda rows: rows[..., 0])
+DEPTH_ERRORS = Statistic(
+    "depth_errors", _depth_errors, valid=lambda rows: rows[..., 0], reads="values"
+)
 
 
 def _depth_metric(
@@ -114,7 +127,7 @@ DEPTH_METRICS = (
     _depth_metric("sqr_rel", "sqr_rel", unit="{unit}"),
     _depth_metric("sqr_rel_normalised", "sqr_rel_normalised"),
     _depth_metric("log10", "log10"),
-    _depth_metric("rms", "square", root=True, unit="{unit}"),
+    _depth_metric("depth_rms", "square", root=True, unit="{unit}"),
     _depth_metric("rms_log", "log_square", root=True),
     _depth_metric("delta_1", "delta_1", higher_is_better=True),
     _depth_metric("delta_2", "delta_2", higher_is_better=True),
@@ -130,19 +143,52 @@ def _errors(prediction: Prediction) -> Tensor:
     return torch.stack([valid.sum(1).double(), error.square().sum(1), error.abs().sum(1)], dim=1)
 
 
+def _square_errors(prediction: Prediction) -> Tensor:
+    """Sum over valid pixels: ones, squared error."""
+    return _errors(prediction)[:, :2]
+
+
 def _peak_errors(prediction: Prediction) -> Tensor:
     """Sum over valid pixels: ones, squared error, squared peak (the width of the range)."""
-    if prediction.field.range is None:
-        raise InfluenceError(
-            f"targets/{prediction.output.name}: psnr needs the dataset's attribute 'range' = (low, "
-            "high), such as (0, 255)"
-        )
-    low, high = prediction.field.range
-    sums = _errors(prediction)
-    return torch.stack([sums[:, 0], sums[:, 1], sums[:, 0] * (high - low) ** 2], dim=1)
+    sums, peak = _errors(prediction), _squared_peak(prediction)
+    return torch.stack([sums[:, 0], sums[:, 1], sums[:, 0] * peak], dim=1)
 
 
-ERRORS = Statistic("errors", _errors, valid=lambda rows: rows[..., 0])
+def _picture_peaks(prediction: Prediction) -> Tensor:
+    """Count 1, take the peak signal-to-noise ratio of each sample, and count perfect samples.
+
+    The columns are ones, the ratio in dB (0 for a perfect sample, of which it is infinite), whether
+    the sample is perfect, and the valid pixels.
+    """
+    sums, peak = _errors(prediction), _squared_peak(prediction)
+    pixels, square = sums[:, 0], sums[:, 1]
+    scored, perfect = pixels > 0, (pixels > 0) & (square == 0)
+    mean = torch.where(square > 0, square, 1.0) / pixels.clamp(min=1)
+    ratios = torch.where(scored & ~perfect, 10 * (peak / mean).log10(), 0.0)
+    return torch.stack([scored.double(), ratios, perfect.double(), pixels], dim=1)
+
+
+def _squared_peak(prediction: Prediction) -> float:
+    if prediction.range is None:
+        raise InfluenceError(without_range(prediction.output.name, "psnr"))
+    low, high = prediction.range
+    return (high - low) ** 2
+
+
+def without_range(output: str, metric: str) -> str:
+    """Say that a metric needs a range, and where to declare it."""
+    return (
+        f"output {output!r}: {metric} needs the least and the greatest valid value. Declare it by "
+        f"Output({output!r}, range=(low, high)), such as (0, 255), or by the attribute 'range' of "
+        f"targets/{output} in the evaluation file"
+    )
+
+
+ERRORS = Statistic("errors", _errors, valid=lambda rows: rows[..., 0], reads="values")
+
+
+def _rms(sums: Array) -> Array:
+    return np.sqrt(ratio(sums[..., 1], sums[..., 0]))
 
 
 def _psnr(sums: Array) -> Array:
@@ -151,14 +197,38 @@ def _psnr(sums: Array) -> Array:
         return 10 * np.log10(sums[..., 2] / sums[..., 1])
 
 
+def _psnr_mean(sums: Array) -> Array:
+    return np.where(sums[..., 2] > 0, np.inf, ratio(sums[..., 1], sums[..., 0]))
+
+
 ERROR_METRICS = (
     Metric("mse", ERRORS, lambda s: ratio(s[..., 1], s[..., 0]), False, "{unit}^2"),
     Metric("mae", ERRORS, lambda s: ratio(s[..., 2], s[..., 0]), False, "{unit}"),
     Metric(
+        "rms",
+        # Rows of its own, by which a stored `rms` is told from that of a depth output.
+        Statistic("square_errors", _square_errors, valid=lambda rows: rows[..., 0], reads="values"),
+        _rms,
+        False,
+        "{unit}",
+    ),
+    Metric(
         "psnr",
-        Statistic("peak_errors", _peak_errors, valid=lambda rows: rows[..., 0]),
+        Statistic("peak_errors", _peak_errors, valid=lambda rows: rows[..., 0], reads="values"),
         _psnr,
         True,
         "dB",
+        needs_range=True,
+    ),
+    Metric(
+        "psnr_mean",
+        Statistic("picture_peaks", _picture_peaks, valid=lambda rows: rows[..., 3], reads="values"),
+        _psnr_mean,
+        True,
+        "dB",
+        needs_range=True,
     ),
 )
+
+DEPTH_RMS = replace(next(m for m in DEPTH_METRICS if m.name == "depth_rms"), name="rms")
+"""What `rms` means for an output of kind depth."""

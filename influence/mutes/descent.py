@@ -33,7 +33,7 @@ RATE = 0.1
 SMALLEST = 1e-6
 """The smallest probability in a constant, before its probabilities are normalised."""
 
-COLUMNS = {"cross_entropy": (0, 1), "rms": (5, 0), "mse": (1, 0)}
+COLUMNS = {"cross_entropy": (0, 1), "depth_rms": (5, 0), "mse": (1, 0)}
 """For each metric the columns of its statistic with the sum of the loss and the pixel count."""
 
 Replacement = tuple[str, Tensor] | None
@@ -44,13 +44,13 @@ def choose_loss(output: Output, target: Field) -> str:
     """Choose the metric from whose statistic the loss of an output is computed.
 
     The loss is a mean over pixels: cross entropy for labels, squared error for values. For depth it
-    is that of `rms`, which leaves out pixels whose true depth is not positive.
+    is that of `depth_rms`, which leaves out pixels whose true depth is not positive.
 
     >>> choose_loss(Output("y", "logits"), Field((), integer=True))
     'cross_entropy'
     """
     if output.kind == "depth":
-        return "rms"
+        return "depth_rms"
     return "cross_entropy" if target.holds_labels else "mse"
 
 

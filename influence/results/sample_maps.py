@@ -39,6 +39,8 @@ class SampleMaps:
         The name of the input or image that the pictures show.
     given
         The input with the same name as the target, in the form of the truth; `None` without one.
+    range
+        The least and the greatest valid value, if they are declared.
     facts
         Additional attributes for the file, with which the same maps can be computed again.
 
@@ -63,12 +65,45 @@ class SampleMaps:
     pictures: NDArray[Any] | None = None
     pictured: str = ""
     given: NDArray[Any] | None = None
+    range: tuple[float, float] | None = None
     facts: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
     def of_labels(self) -> bool:
         """Whether the output consists of labels; otherwise it consists of values."""
         return self.truth.dtype.kind == "i"
+
+    @property
+    def of_pictures(self) -> bool:
+        """Whether the output consists of colour pictures, (n, 3, height, width)."""
+        return not self.of_labels and self.truth.ndim == 4 and self.truth.shape[1] == 3
+
+    @property
+    def drawable(self) -> bool:
+        """Whether samples have rows and columns of pixels, with one channel or three colours."""
+        shape = self.truth.shape[1:]
+        return len(shape) == 2 or self.of_pictures or (len(shape) == 3 and shape[0] == 1)
+
+    def shown(self, name: str) -> NDArray[Any]:
+        """Return an array as it is drawn, such as `truth` or `gain`.
+
+        It is (n, height, width), or for colour pictures (n, height, width, 3) with values from 0 to
+        1, NaN where there are none. The gain of a pixel is the mean over its channels.
+
+        Examples
+        --------
+        >>> half = np.full((1, 3, 1, 1), 127.5)
+        >>> maps = SampleMaps("net", "x", "y", "zero", ("1",), half, half, half, range=(0, 255))
+        >>> maps.shown("full").tolist(), maps.shown("gain").tolist()
+        ([[[[0.5, 0.5, 0.5]]]], [[[0.0]]])
+        """
+        found: NDArray[Any] = getattr(self, name)
+        if found.ndim == 3:
+            return found
+        if name == "gain" or found.shape[1] == 1:
+            return found.mean(axis=1) if name == "gain" else found[:, 0]
+        low, high = self.range or _guess_range(self.truth)
+        return np.clip((np.moveaxis(found, 1, -1) - low) / (high - low), 0.0, 1.0)
 
     @property
     def gain(self) -> NDArray[np.float64]:
@@ -90,6 +125,15 @@ class SampleMaps:
         """The mean gain of each sample, (n,): omega of pixel accuracy or mean absolute error."""
         omega: NDArray[np.float64] = np.nanmean(self.gain.reshape(len(self.ids), -1), axis=1)
         return omega
+
+
+def _guess_range(pictures: NDArray[Any]) -> tuple[float, float]:
+    """Guess the range of pictures: 0 to 1, 0 to 255, or else from their least to their greatest."""
+    known = pictures[np.isfinite(pictures)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    if low >= 0 and high <= 255:
+        return (0.0, 1.0) if high <= 1 else (0.0, 255.0)
+    return low, high if high > low else low + 1.0
 
 
 def write_maps(path: str | os.PathLike[str], maps: SampleMaps) -> None:

@@ -126,6 +126,10 @@ FILES = {name: f"{name}.csv" for name in COLUMNS} | {"samples": "samples.csv.gz"
 """For each table its file in a run directory."""
 
 
+ASKED = {"interactions": "interactions=True"}
+"""Tables that a run has only if they were asked for, and how they are."""
+
+
 def empty_table(name: str) -> pd.DataFrame:
     """Return a table without rows.
 
@@ -151,6 +155,11 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
         remedy += ", not streamed: a stream keeps no samples"
     try:
         # A network may be called 'NA', so only empty cells are missing values.
+        if name in ASKED and path.parent.is_dir() and not path.exists():
+            raise InfluenceError(
+                f"{path.parent} holds no {path.name}, which a run has only if it was asked for. "
+                f"Measure again with {ASKED[name]}"
+            )
         frame = pd.read_csv(
             path,
             keep_default_na=False,

@@ -6,7 +6,7 @@ partners, so that they show where in a sample its omega comes from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -23,8 +23,8 @@ from influence.engine.evaluation import try_out
 from influence.engine.preparation import make_runners
 from influence.engine.schedule import Schedule, choose_batches, order_samples
 from influence.errors import InfluenceError
-from influence.metrics.metric import Metric, Prediction, Statistic
-from influence.metrics.registry import METRICS, match_metrics
+from influence.metrics.metric import Metric, Prediction, Reads, Statistic
+from influence.metrics.registry import METRICS, holds_labels, match_metrics
 from influence.mutes.registry import choose_mutes
 from influence.network.joint_network import JointNetwork
 from influence.network.sites import select_sites
@@ -38,22 +38,33 @@ __all__ = ["Effect", "map_samples"]
 Array = NDArray[np.float64]
 
 
-def _predicted(prediction: Prediction) -> Tensor:
-    """Return the prediction of each pixel and whether it has truth, (batch, 2 * pixels)."""
-    if prediction.target.is_floating_point():
-        predicted = prediction.aligned()
-    else:
-        predicted = prediction.values.max(dim=1).indices
+def _labels(prediction: Prediction) -> Tensor:
+    """Return the predicted class of each pixel and whether it has truth, (batch, 2 * pixels)."""
+    return _beside_truth(prediction.labels(), prediction)
+
+
+def _numbers(prediction: Prediction) -> Tensor:
+    """Return the predicted value of each pixel and whether it has truth, (batch, 2 * pixels)."""
+    return _beside_truth(prediction.aligned(), prediction)
+
+
+def _beside_truth(predicted: Tensor, prediction: Prediction) -> Tensor:
     both = torch.stack([predicted.double(), prediction.valid().double()], dim=1)
     return both.reshape(len(predicted), -1)
 
 
-PIXELS = Metric(
-    "pixels",
-    Statistic("pixels", _predicted, lambda rows: np.split(rows, 2, axis=-1)[1].sum(-1)),
-    lambda sums: np.full(sums.shape[:-1], np.nan),
-    higher_is_better=True,
-)
+def _pixels(update: Callable[[Prediction], Tensor], reads: Reads) -> Metric:
+    return Metric(
+        "pixels",
+        Statistic(
+            "pixels", update, lambda rows: np.split(rows, 2, axis=-1)[1].sum(-1), reads=reads
+        ),
+        lambda sums: np.full(sums.shape[:-1], np.nan),
+        higher_is_better=True,
+    )
+
+
+PIXELS = {"labels": _pixels(_labels, "labels"), "values": _pixels(_numbers, "values")}
 """The pixels themselves, as a metric: labels, or values clamped to the range of the truth.
 
 Its rows hold two numbers for each pixel of a sample: it is for few samples.
@@ -138,11 +149,12 @@ def map_samples(
     plan.check(network, count)
     batches, predicted = _run(network, dataset, plan, positions, count=count, device=device)
     truth = torch.cat([batch.targets[target] for batch in batches]).numpy()
-    labels = truth.dtype.kind == "i"
+    (output,) = (output for output in network.outputs if output.name == target)
+    field = dataset.targets[target]
+    labels = holds_labels(output, field)
     (full, has_truth), (muted, _) = predicted.reshape(2, 2, *truth.shape)
     valid = has_truth > 0
     pictures, pictured = _pictures(network, effect.source, dataset, batches)
-    (classes,) = (output.classes for output in network.outputs if output.name == target)
     kind: type = np.int64 if labels else np.float64
     return SampleMaps(
         network=network.name,
@@ -153,11 +165,12 @@ def map_samples(
         truth=np.where(valid, truth.astype(kind), -1 if labels else np.nan),
         full=full.astype(kind),
         muted=muted.astype(kind),
-        classes=classes or dataset.targets[target].classes,
-        unit=dataset.targets[target].unit,
+        classes=output.classes or field.classes,
+        unit=field.unit,
         pictures=pictures,
         pictured=pictured,
         given=_given(network, dataset, target, batches, truth.shape),
+        range=output.range or field.range,
         facts={
             "seed": seed,
             "n": count,
@@ -192,12 +205,13 @@ def _plan(network: JointNetwork, data: EvaluationSet, effect: Effect, seed: int)
             f"{data.source}: expected a target with pixels, but targets/{target} has one value a "
             "sample. Choose another target, or see the omegas of whole samples in samples.csv.gz"
         )
-    field = data.targets[target]
-    if field.holds_labels:
+    (output,) = (output for output in network.outputs if output.name == target)
+    labels = holds_labels(output, data.targets[target])
+    if labels:
         plain = METRICS["pixel_accuracy"]
     (mute,), _ = choose_mutes([effect.mute], network, [site])
     # The plain metric comes first: its message is clear if shapes or labels do not fit.
-    return Plan((site,), (mute,), {target: (plain, PIXELS)}, seed)
+    return Plan((site,), (mute,), {target: (plain, PIXELS["labels" if labels else "values"])}, seed)
 
 
 def _run(
@@ -219,7 +233,7 @@ def _run(
     (runner,) = runners
     found = [(batch, runner.run(batch, follower)) for _, batch, follower in loaded]
     (output,) = plan.metrics
-    keys = [RowKey(c, output, PIXELS.statistic.name) for c in plan.conditions(network)]
+    keys = [RowKey(c, output, PIXELS["labels"].statistic.name) for c in plan.conditions(network)]
     rows = np.stack([np.concatenate([of_batch[key] for _, of_batch in found]) for key in keys])
     return [batch for batch, _ in found], np.stack(np.split(rows, 2, axis=-1), axis=1)
 

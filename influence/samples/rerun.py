@@ -5,6 +5,7 @@ They are shown as maps, or as the gallery of the run.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from influence.data.dataset import EvaluationSet
 from influence.data.source import Data, open_data
 from influence.display.gallery import Exhibit, Gallery, make_gallery
 from influence.errors import InfluenceError
+from influence.metrics.registry import holds_labels
 from influence.mutes.optimal import with_optimal
 from influence.network.joint_network import JointNetwork
 from influence.results.run_directory import Run, read_run
@@ -274,15 +276,18 @@ def _exhibits(
     mute = mute or (REALISTIC if REALISTIC in present else present[0])
     samples = named(named(rerun.samples, "mute", [mute]), "metric", metric)
     pairs = samples[["source", "target"]].drop_duplicates()
+    outputs = {output.name: output for output in rerun.network.outputs}
     for source, target in pairs.itertuples(index=False, name=None):
         where = f"{rerun.network.name}: {source} -> {target}"
-        shape = rerun.data.targets[target].shape
         if source == target and not own:
             continue
-        if len(shape) != 2:
+        shape = rerun.data.targets[target].shape
+        labels = holds_labels(outputs[target], rerun.data.targets[target])
+        channels = math.prod(shape[:-2])
+        if len(shape) not in (2, 3) or channels not in ((1,) if labels else (1, 3)):
             yield (
-                f"{where} is not shown: samples of {target} have the shape {shape}, "
-                "not rows and columns of pixels"
+                f"{where} is not shown: samples of {target} have the shape {shape}, not rows and "
+                "columns of pixels, of one channel or of three colours"
             )
             continue
         part = samples[(samples["source"] == source) & (samples["target"] == target)]

@@ -24,13 +24,14 @@ from influence.display.images import (
     NO_TRUTH,
     VALUE_COLOURS,
     class_colours,
+    colour_bytes,
     gain_limit,
 )
 from influence.display.plots.style import COLUMN_WIDTH, styled, write_legend
 from influence.errors import InfluenceError
 from influence.results.sample_maps import SampleMaps
 
-__all__ = ["draw_maps"]
+__all__ = ["check_drawable", "draw_maps"]
 
 WIDTH = 2 * COLUMN_WIDTH
 MARGIN, CAPTION, BAR = 0.4, 0.18, 0.08  # inches: beside, below each row, a colour bar
@@ -73,17 +74,13 @@ def draw_maps(maps: SampleMaps, *, names: Sequence[str] = ()) -> Figure:
     >>> [axes.get_xlabel() for axes in figure.axes[:4]]
     ['', '', '', 'mean +1.000']
     """
-    if maps.truth.ndim != 3:
-        raise InfluenceError(
-            f"expected an output with rows and columns of pixels to draw, got samples of shape "
-            f"{maps.truth.shape[1:]}. Write the maps to an HDF5 file instead"
-        )
-    layers = {name: layer for name in TITLES if (layer := getattr(maps, name)) is not None}
+    check_drawable(maps)
+    layers = {name: maps.shown(name) for name in TITLES if getattr(maps, name) is not None}
     titles = [TITLES[name] for name in layers] + [GAINS]
     if maps.pictures is not None:
         titles = [maps.pictured, *titles]
     rows, columns = len(maps.ids), len(titles)
-    height, width = maps.truth.shape[1:]
+    height, width = maps.truth.shape[-2:]
     panel = (WIDTH - MARGIN) / columns * height / width
     with styled():
         margins = OUTSIDE[maps.of_labels]
@@ -98,20 +95,32 @@ def draw_maps(maps: SampleMaps, *, names: Sequence[str] = ()) -> Figure:
         if maps.pictures is not None:
             _show(grid[:, 0], maps.pictures, *_look(maps.pictures))
         most = gain_limit([maps])
-        gains = _show_layer(grid[:, -1], maps.gain, GAIN, Normalize(-most, most))
+        gains = _show_layer(grid[:, -1], maps.shown("gain"), GAIN, Normalize(-most, most))
         first, shown = columns - 1 - len(layers), list(layers.values())
         if maps.of_labels:
             _draw_labels(figure, grid[:, first:-1], shown, maps)
         else:
-            values = _draw_values(figure, grid[:, first:-1], shown, maps)
             unit = f", {maps.unit}" if maps.unit else ""
-            for image, cell, label, extend in (
-                (values, cells[-1, first:-1], f"{maps.target}{unit}", "neither"),
-                (gains, cells[-1, -1], f"hurt | helped{unit}", "both"),
-            ):
+            bars = [(gains, cells[-1, -1], f"hurt | helped{unit}", "both")]
+            if maps.of_pictures:
+                _draw_pictures(figure, grid[:, first:-1], shown, maps)
+            else:
+                values = _draw_values(figure, grid[:, first:-1], shown, maps)
+                bars += [(values, cells[-1, first:-1], f"{maps.target}{unit}", "neither")]
+            for image, cell, label, extend in reversed(bars):
                 bar = figure.add_subplot(cell)
                 figure.colorbar(image, bar, orientation="horizontal", extend=extend, label=label)
     return figure
+
+
+def check_drawable(maps: SampleMaps) -> None:
+    """Raise InfluenceError if the output has no rows and columns of pixels."""
+    if not maps.drawable:
+        raise InfluenceError(
+            "expected an output with rows and columns of pixels to draw, of one channel or of "
+            f"three colours, got samples of shape {maps.truth.shape[1:]}. Write the maps to an "
+            "HDF5 file only, without a figure"
+        )
 
 
 def _caption(grid: Grid, titles: Iterable[str], names: Sequence[str], maps: SampleMaps) -> None:
@@ -135,7 +144,7 @@ def _amount(maps: SampleMaps, omega: float) -> str:
 
 def _look(pictures: NDArray[Any]) -> tuple[Colormap, Normalize]:
     """Return how pictures are drawn, in the same colours in all rows."""
-    if pictures.dtype.kind == "i":
+    if pictures.dtype.kind == "i" and pictures.ndim == 3:
         count = int(pictures.max()) + 1
         return ListedColormap(class_colours(count)), Normalize(-0.5, count - 0.5)
     return colormaps["cividis"], Normalize(np.nanmin(pictures), np.nanmax(pictures))
@@ -183,6 +192,16 @@ def _draw_values(
     if left_out := _no_truth(maps):
         write_legend(figure, left_out)
     return image
+
+
+def _draw_pictures(
+    figure: Figure, panels: Grid, layers: Sequence[NDArray[Any]], maps: SampleMaps
+) -> None:
+    for column, layer in zip(panels.T, layers, strict=True):
+        for axes, picture in zip(column, layer, strict=True):
+            axes.imshow(colour_bytes(picture), interpolation="none")
+    if left_out := _no_truth(maps):
+        write_legend(figure, left_out)
 
 
 def _patch(colour: Any) -> Patch:

@@ -12,7 +12,7 @@ from scipy import stats
 
 from influence.analysis.comparison import COMPARISON_COLUMNS, compare, data_notes, draw_pair
 from influence.errors import InfluenceError
-from influence.metrics.registry import METRICS
+from influence.metrics.registry import METRICS, of_kind
 from influence.results.run_directory import Run
 from influence.statistics.bootstrap import Resampling, holm
 from influence.statistics.rows import Rows
@@ -251,7 +251,7 @@ def simulated(metric: str, performance: int, hard: Array, numbers: np.random.Gen
 def test_intervals_cover_and_the_test_keeps_its_level(metric: str) -> None:
     """Simulate the null that matters: the same omega in networks of other performance."""
     numbers, resampling = np.random.default_rng(2), Resampling(draws=400)
-    formula = METRICS[metric].formula
+    formula = of_kind(METRICS[metric], "depth").formula
     covered, rejected = [], []
     for _ in range(400):
         hard = numbers.exponential(size=80)

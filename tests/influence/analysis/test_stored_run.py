@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 from influence.analysis.omega import influence_frame
 from influence.analysis.stored_run import find_subjects, read_measured
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
-from influence.network.joint_network import JointNetwork
+from influence.network.joint_network import JointNetwork, Output
 from influence.results.run_directory import Run, read_run
 from influence.statistics.bootstrap import Resampling
 from tests.toy import Toy, joint
@@ -96,3 +98,20 @@ def test_what_run_json_lacks_or_no_run_can_have_is_refused(directory: Path) -> N
     many = r"run\.json: measured: draws: input should be less than or equal to 1000000, got 10{12}"
     with pytest.raises(InfluenceError, match=many):
         read_measured(measured(run, draws=10**12))
+
+
+class Sum(nn.Module):
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + y
+
+
+@pytest.mark.parametrize(("kind", "rows"), [("depth", "depth_errors"), ("other", "square_errors")])
+def test_a_stored_rms_is_the_one_that_was_measured(tmp_path: Path, kind: str, rows: str) -> None:
+    x, y = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0)).exp()
+    net = JointNetwork(Sum(), ["x", "y"], [Output("total", kind)])
+    data = [({"x": x, "y": y}, {"total": x + 2 * y - 0.5})]
+    # An error of depth beside it does not change what is meant.
+    run = measure(net, data, metrics={"total": ["rms", "abs_rel"]}, mutes=["zero"], draws=9)
+    run.write(tmp_path)
+    (subject,) = find_subjects(read_run(tmp_path, rows=True)).values()
+    assert [m.statistic.name for _, m in subject.scored()] == [rows, "depth_errors"]

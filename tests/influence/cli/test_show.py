@@ -31,7 +31,10 @@ def test_registries_are_listed_one_a_line(what: str, names: dict[str, object]) -
 
 def test_metrics_that_need_no_truth_say_so() -> None:
     facts = {line.split()[0] for line in shown("metrics").splitlines() if "no ground truth" in line}
-    assert facts == {"kl_divergence", "changed_labels", "relative_change", "absolute_change"}
+    assert facts == {
+        "kl_divergence", "changed_labels", "changed_foreground", "relative_change",
+        "absolute_change",
+    }  # fmt: skip
 
 
 def test_sets_are_listed_after_the_metrics_with_the_printed_names() -> None:
@@ -106,3 +109,9 @@ def test_missing_file(name: str) -> None:
     result = CliRunner().invoke(main, ["show", name])
     assert result.exit_code == 1
     assert name in result.stderr
+
+
+def test_what_a_metric_needs_and_means_is_said() -> None:
+    lines = shown("metrics").splitlines()
+    assert [x.split()[0] for x in lines if x.endswith("needs a range")] == ["psnr", "psnr_mean"]
+    assert [x.split()[0] for x in lines if x.endswith("of kind depth: depth_rms")] == ["rms"]

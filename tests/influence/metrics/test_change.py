@@ -231,3 +231,49 @@ def test_default_follows_the_kind() -> None:
     ]  # fmt: skip
     half = frame[(frame["target"] == "d")]["omega"]  # x + x without one of them
     assert half.to_numpy() == pytest.approx(0.5)
+
+
+def foreground(full: list[int], muted: list[int], classes: tuple[str, ...] = ()) -> float:
+    """Score label maps of one sample, given as labels 0 to 2."""
+    scores = [torch.eye(3)[torch.tensor([labels])].movedim(-1, 1) for labels in (full, muted)]
+    target, output = torch.empty(1, 0), Output("y", "probabilities", classes)
+    reference = Prediction(scores[0], target, output, NOTHING)
+    prediction = Prediction(scores[1], target, output, NOTHING, reference=reference)
+    metric = METRICS["changed_foreground"]
+    return float(metric.formula(metric.statistic.update(prediction).numpy().sum(0)))
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        ((), 2 / 3),  # of places 2, 3 and 4, which one of both labels as 1 or 2
+        (("wall", "floor", "Background"), 1 / 3),  # of places 0, 1, 2, 3, without change but in 3
+    ],
+)
+def test_changed_foreground_counts_where_one_is_not_background(
+    classes: tuple[str, ...], expected: float
+) -> None:
+    full, muted = [0, 0, 1, 0, 2], [0, 0, 1, 1, 1]
+    if classes:
+        full, muted = [0, 2, 1, 2, 2], [0, 2, 1, 1, 2]
+    assert foreground(full, muted, classes) == pytest.approx(expected)
+
+
+def test_nothing_but_background_has_no_foreground() -> None:
+    assert np.isnan(foreground([0, 0, 0, 0, 0], [0, 0, 0, 0, 0]))
+
+
+def test_a_class_that_is_ruled_out_adds_nothing_to_the_divergence() -> None:
+    full, muted = drawn()
+    expected = value("kl_divergence", full, muted, kind="logits")
+    gone = np.full((2, 1, 3, 4), -np.inf)
+    full, muted = np.concatenate([full, gone], axis=1), np.concatenate([muted, gone], axis=1)
+    assert value("kl_divergence", full, muted, kind="logits") == pytest.approx(expected)
+
+
+def test_one_channel_of_a_declared_kind_is_two_classes() -> None:
+    p, q = np.array([[0.9], [0.2]]), np.array([[0.6], [0.7]])
+    pairs = [(np.hstack([1 - x, x])) for x in (p, q)]
+    for name in ("kl_divergence", "changed_labels"):
+        expected = value(name, *pairs, kind="probabilities")
+        assert value(name, p, q, kind="probabilities") == pytest.approx(expected)

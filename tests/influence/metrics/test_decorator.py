@@ -15,9 +15,10 @@ from torch import Tensor
 
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
-from influence.metrics.decorator import metric
-from influence.metrics.metric import Metric
+from influence.metrics.decorator import ItemFunction, metric
+from influence.metrics.metric import Items, Metric
 from influence.metrics.registry import find_metrics
+from influence.network.joint_network import Output
 from tests.own_metrics import own_mae, right, within
 from tests.toy import rows_of, score, toy
 
@@ -158,3 +159,26 @@ def test_by_module_and_name() -> None:
 def test_name_of_no_metric(text: str, message: str) -> None:
     with pytest.raises(InfluenceError, match=message):
         find_metrics([text])
+
+
+def items(values: list[object], targets: list[object]) -> Items:
+    return Items(values, targets, Output("found", "text"))
+
+
+def test_what_is_no_tensor_is_scored_one_sample_at_a_time() -> None:
+    def same(prediction: str, target: str) -> float:
+        return prediction == target
+
+    update: object = LOWER(same).statistic.update
+    assert isinstance(update, ItemFunction)
+    rows = update.of_items(items(["a cat", "dog", ""], ["a cat", "cat", ""]))
+    assert rows.tolist() == [[1.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+    assert LOWER(same).formula(rows.numpy().sum(0)) == 2 / 3
+
+
+@pytest.mark.parametrize("function", [lambda p, t: p + t, lambda p, t: None])
+def test_what_a_function_does_to_a_sample_is_told(function: Callable[..., object]) -> None:
+    update: object = LOWER(function).statistic.update
+    assert isinstance(update, ItemFunction)
+    with pytest.raises(InfluenceError, match=r"'found'.* type str and a target of type int"):
+        update.of_items(items(["a"], [1]))

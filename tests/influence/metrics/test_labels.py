@@ -10,7 +10,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
+from scipy import special
+from torchmetrics.classification import (
+    BinaryAccuracy,
+    MulticlassAccuracy,
+    MulticlassJaccardIndex,
+)
 
 from influence.errors import InfluenceError
 from influence.metrics.registry import METRICS
@@ -190,3 +195,80 @@ def test_bad_labels_are_refused(
 ) -> None:
     with pytest.raises(InfluenceError, match=message):
         score(MEAN_IOU, values, labels, **options)
+
+
+def one_channel(seed: int = 7) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of one channel and labels 0 or 1, some ignored."""
+    stream = np.random.default_rng(seed)
+    labels = stream.integers(0, 2, (7, 4, 5))
+    labels[stream.random(labels.shape) < 0.2] = -1
+    return stream.normal(size=(7, 4, 5)) + labels - 0.5, labels
+
+
+@pytest.mark.parametrize("channel", [True, False])
+@pytest.mark.parametrize("kind", ["logits", "probabilities"])
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("mean_iou", MulticlassJaccardIndex(2, ignore_index=-1)),
+        ("accuracy", BinaryAccuracy(ignore_index=-1)),
+        ("pixel_accuracy", BinaryAccuracy(ignore_index=-1)),
+    ],
+)
+def test_one_channel_is_a_score_of_two_classes(
+    name: str, reference: torch.nn.Module, kind: str, channel: bool
+) -> None:
+    logits, labels = one_channel()
+    guess = torch.from_numpy((logits > 0).astype(np.int64))
+    expected = reference(guess, torch.from_numpy(labels)).item()
+    values = logits if kind == "logits" else special.expit(logits)
+    values = values[:, None] if channel else values
+    assert score(METRICS[name], values, labels, kind=kind) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["logits", "probabilities"])
+def test_cross_entropy_of_one_channel_is_binary(kind: str) -> None:
+    logits, labels = one_channel()
+    p = special.expit(logits)
+    losses = -np.where(labels == 1, np.log(p), np.log(1 - p))[labels >= 0]
+    values = logits if kind == "logits" else p
+    found = score(METRICS["cross_entropy"], values[:, None], labels, kind=kind)
+    assert found == pytest.approx(losses.mean(), rel=1e-9)
+
+
+def test_one_score_a_sample_and_its_threshold() -> None:
+    values, labels = np.array([[0.5], [0.6], [0.2]]), np.array([0, 1, 1])
+    assert score(METRICS["accuracy"], values, labels, kind="probabilities") == 2 / 3
+    assert score(METRICS["accuracy"], values, labels, kind="logits") == 2 / 3
+    assert score(METRICS["accuracy"], values[:, 0], labels, kind="probabilities") == 2 / 3
+
+
+def test_more_labels_than_one_channel_has() -> None:
+    with pytest.raises(InfluenceError, match=r"0 to 1 by one channel.*metrics=\{'y': \['mae'\]\}"):
+        score(METRICS["accuracy"], np.zeros((2, 1)), np.array([0, 5]))
+
+
+def test_a_class_that_is_ruled_out_is_never_predicted() -> None:
+    values, labels = drawn(8)
+    labels[labels == 4] = 0
+    values[:, 4] = -np.inf
+    for name in ("accuracy", "cross_entropy"):
+        without = score(METRICS[name], values[:, :4], labels)
+        assert score(METRICS[name], values, labels) == pytest.approx(without, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("shape", "fault"),
+    [
+        ((6, 3), r"'multilabel'\) if several of them can be true"),
+        ((6, 3, 5, 5), r"'multilabel'\) if several of them can be true"),
+        ((6, 3, 5), "holds a single 1 along its first axis everywhere"),
+    ],
+)
+def test_one_hot_truth_is_not_taken_for_one_channel(shape: tuple[int, ...], fault: str) -> None:
+    stream = np.random.default_rng(0)
+    labels = stream.integers(0, 3, (6, *shape[2:]))
+    truth = np.moveaxis(np.eye(3, dtype=int)[labels], -1, 1)
+    assert truth.shape == shape
+    with pytest.raises(InfluenceError, match=fault):
+        score(METRICS["accuracy"], stream.normal(size=shape), truth, kind="logits")

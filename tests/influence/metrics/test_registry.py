@@ -13,7 +13,15 @@ from influence.data.dataset import Field
 from influence.data.evaluation_file import EvaluationFile
 from influence.display.notation import display_of
 from influence.errors import InfluenceError
-from influence.metrics.registry import METRICS, default_metrics, expand_sets, find_metrics
+from influence.metrics.registry import (
+    METRICS,
+    default_metrics,
+    expand_sets,
+    find_metrics,
+    match_metrics,
+    of_kind,
+    of_rows,
+)
 from influence.metrics.sets import SETS, spell_out
 from influence.network.joint_network import JointNetwork, Output
 from tests.toy import Toy, score
@@ -24,13 +32,19 @@ PUBLISHED = Path(__file__).parents[3] / "reports" / "published"
 HYBRIDNET = {"depth": list(SETS["hybridnet"].values), "semantic": list(SETS["hybridnet"].labels)}
 
 
-@pytest.mark.parametrize("name", [n for n, m in METRICS.items() if n != "psnr" and m.needs_truth])
+@pytest.mark.parametrize(
+    "name", [n for n, m in METRICS.items() if not m.needs_range and m.needs_truth]
+)
 def test_direction_points_to_the_perfect_prediction(name: str) -> None:
     metric = METRICS[name]
     if metric.statistic.name in ("class_counts", "likelihood", "places_without_other"):
         classes = ("other", "floor")
         perfect = score(metric, CERTAIN, LABELS, classes=classes)
         spoilt = score(metric, CERTAIN[[1, 0]], LABELS, classes=classes)
+    elif metric.statistic.reads == "multilabel":
+        truth = np.array([[0, 1, 1], [1, 0, 1]])
+        perfect = score(metric, 100.0 * truth - 50, truth, kind="multilabel")
+        spoilt = score(metric, 50.0 - 100 * truth[:, [1, 2, 0]], truth, kind="multilabel")
     else:
         perfect, spoilt = score(metric, DEPTH, DEPTH), score(metric, DEPTH * [0.3, 1, 3], DEPTH)
     assert perfect == pytest.approx(1.0 if metric.higher_is_better else 0.0, abs=1e-12)
@@ -56,6 +70,9 @@ def test_metrics_must_differ_and_be_there(names: list[str]) -> None:
         (Output("y", "probabilities"), Field((), True), "accuracy"),
         (Output("y"), Field((2, 2), True), "mean_iou"),
         (Output("y"), Field((2, 2), False), "mse"),
+        (Output("y", "image"), Field((3, 2, 2), True), "mse"),
+        (Output("y", "multilabel"), Field((4,), True), "label_accuracy"),
+        (Output("y", "multilabel"), Field((4,), False), "label_accuracy"),
     ],
 )
 def test_defaults_follow_the_kind_and_the_truth(output: Output, field: Field, first: str) -> None:
@@ -98,7 +115,9 @@ def test_arora_prints_the_accuracy_that_counts_other() -> None:
 def test_every_metric_of_a_set_is_known_and_shown_by_a_name_of_its_own() -> None:
     for known in SETS.values():
         assert known.names() == [*known.labels, *known.values]
-        assert {METRICS[n].statistic.name for n in known.values} <= {"depth_errors"}
+        of_depth = [of_kind(METRICS[n], "depth") for n in known.values]
+        assert {metric.statistic.name for metric in of_depth} <= {"depth_errors"}
+        assert [metric.name for metric in of_depth] == list(known.values)
         assert all(display_of(name).definition for name in known.names())
     assert not SETS.keys() & METRICS.keys()
 
@@ -134,7 +153,10 @@ def test_an_output_gets_the_part_of_its_kind_or_of_its_truth(
     net: JointNetwork, toy_file: Path, kinds: bool
 ) -> None:
     wanted = {"depth": ["hybridnet"], "semantic": ["hybridnet"]}
-    assert expand_sets(net if kinds else unnamed(), EvaluationFile(toy_file), wanted) == HYBRIDNET
+    # Of an output that is not declared as depth, rms would be another metric than the set's.
+    depth = [n if kinds or n != "rms" else "depth_rms" for n in HYBRIDNET["depth"]]
+    found = expand_sets(net if kinds else unnamed(), EvaluationFile(toy_file), wanted)
+    assert found == HYBRIDNET | {"depth": depth}
 
 
 def test_no_choice_stays_none(net: JointNetwork, toy_file: Path) -> None:
@@ -151,3 +173,44 @@ def test_where_one_metric_is_looked_up_a_set_is_refused() -> None:
         find_metrics(["arora"])
     with pytest.raises(InfluenceError, match="'hybirdnet': did you mean 'hybridnet'"):
         find_metrics(["hybirdnet"])
+
+
+@pytest.mark.parametrize("kind", ["boxes", "text"])
+def test_boxes_and_text_have_no_default_metrics(kind: str) -> None:
+    with pytest.raises(
+        InfluenceError, match=rf"kind '{kind}', which has no default metrics\. Give"
+    ):
+        default_metrics(Output("found", kind), Field((), False))
+
+
+def test_rms_of_depth_is_that_of_the_publications() -> None:
+    assert of_kind(METRICS["rms"], "depth").formula is METRICS["depth_rms"].formula
+    assert of_kind(METRICS["rms"], "other") is METRICS["rms"]
+    assert of_kind(METRICS["mse"], "depth") is METRICS["mse"]
+
+
+def test_a_stored_rms_is_the_one_whose_rows_are_there() -> None:
+    rms = METRICS["rms"]
+    assert of_rows(rms, {"square_errors", "depth_errors"}) is rms
+    assert of_rows(rms, {"errors", "depth_errors"}).statistic.name == "depth_errors"
+
+
+def ranged(output: tuple[float, float] | None = None) -> JointNetwork:
+    outputs = [Output("depth", range=output), Output("semantic", "probabilities")]
+    return JointNetwork(Toy(), ("depth", "semantic"), outputs)
+
+
+@pytest.mark.parametrize("name", ["psnr", "psnr_mean"])
+def test_a_lacking_range_is_told_before_the_network_runs(toy_file: Path, name: str) -> None:
+    wanted = {"depth": [name]}
+    with pytest.raises(InfluenceError, match=rf"'depth': {name} needs the least and the greatest"):
+        match_metrics(ranged(), EvaluationFile(toy_file), wanted)
+    assert match_metrics(ranged((0, 9)), EvaluationFile(toy_file), wanted)[0]["depth"]
+    with pytest.raises(InfluenceError, match="low < high, got"):
+        match_metrics(ranged((9, 0)), EvaluationFile(toy_file), wanted)
+
+
+def test_rms_of_depth_is_found_again() -> None:
+    # As expected scores of a plan are measured first.
+    depth = of_kind(METRICS["rms"], "depth")
+    assert find_metrics([depth]) == [depth]

@@ -13,7 +13,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix, MulticlassJac
 
 from influence.data.dataset import Field
 from influence.errors import InfluenceError
-from influence.metrics.metric import Prediction
+from influence.metrics.metric import Items, Prediction
 from influence.metrics.registry import find_metrics, find_stateful
 from influence.metrics.stateful import StatefulMetric, make_stateful
 from influence.network.joint_network import Output
@@ -144,3 +144,24 @@ def test_by_module_and_name() -> None:
 def test_two_of_one_class_need_names() -> None:
     with pytest.raises(InfluenceError, match="expected metrics that differ"):
         find_stateful([MeanAbsoluteError(), MeanAbsoluteError()])
+
+
+def test_what_is_no_tensor_is_passed_in_lists() -> None:
+    seen = Seen()
+    boxes: list[Any] = [{"boxes": torch.zeros(2, 4)}, {}]
+    truth: list[Any] = [{"boxes": torch.ones(1, 4)}, {}]
+    make_stateful(seen).update(Items(boxes, truth, Output("found", "boxes")))
+    assert list(seen.shown[0]) == [boxes, truth]
+
+
+class Several(Seen):
+    """Computes several values by name."""
+
+    def compute(self) -> Any:
+        return {"map": torch.tensor(0.25), "map_50": torch.tensor(0.5)}
+
+
+def test_one_of_several_values_is_chosen_by_its_key() -> None:
+    assert StatefulMetric("map_50", Several(), True, key="map_50").value() == 0.5
+    with pytest.raises(InfluenceError, match=r"by name: map, map_50\. Choose one .* key='map'\)"):
+        make_stateful(Several()).value()

@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from torchmetrics import MeanAbsoluteError, MeanSquaredError
 from torchmetrics.image import PeakSignalNoiseRatio
 
+from influence.data.dataset import Field
 from influence.errors import InfluenceError
+from influence.metrics.metric import Prediction
 from influence.metrics.registry import METRICS
 from influence.metrics.values import DEPTH_METRICS
+from influence.network.joint_network import Output
 from tests.toy import rows_of, score
 
 
@@ -46,7 +49,7 @@ def by_loops(values: np.ndarray, truth: np.ndarray) -> dict[str, float]:
         "sqr_rel": sum((y - t) ** 2 / t for y, t in pairs) / n,
         "sqr_rel_normalised": sum(((y - t) / t) ** 2 for y, t in pairs) / n,
         "log10": sum(abs(math.log10(y) - math.log10(t)) for y, t in pairs) / n,
-        "rms": math.sqrt(sum((y - t) ** 2 for y, t in pairs) / n),
+        "depth_rms": math.sqrt(sum((y - t) ** 2 for y, t in pairs) / n),
         "rms_log": math.sqrt(sum((math.log(y) - math.log(t)) ** 2 for y, t in pairs) / n),
         "delta_1": sum(w < 1.25 for w in worst) / n,
         "delta_2": sum(w < 1.25**2 for w in worst) / n,
@@ -128,12 +131,54 @@ def test_agrees_with_torchmetrics_on_valid_pixels(name: str, reference: torch.nn
 @pytest.mark.parametrize("invalid", [np.nan, np.inf, 0.0, -1.0])
 @pytest.mark.parametrize("guess", [0.0, 1e30])
 def test_pixels_without_true_depth_count_for_nothing(invalid: float, guess: float) -> None:
-    rows = rows_of(METRICS["rms"], [[guess, 2.0]], [[invalid, 3.0]])
-    np.testing.assert_array_equal(rows, rows_of(METRICS["rms"], [[2.0]], [[3.0]]))
+    rows = rows_of(METRICS["depth_rms"], [[guess, 2.0]], [[invalid, 3.0]])
+    np.testing.assert_array_equal(rows, rows_of(METRICS["depth_rms"], [[2.0]], [[3.0]]))
 
 
-def test_ignored_integers_count_for_nothing() -> None:
-    assert score(METRICS["mse"], [[5.0, 1.0]], [[-1, 3]]) == 4.0
+def test_integers_below_zero_are_values() -> None:
+    assert score(METRICS["mse"], [[5.0, 1.0]], [[-1, 3]]) == (36 + 4) / 2
+
+
+def test_root_mean_square_takes_values_of_either_sign() -> None:
+    values, truth = np.random.default_rng(2).normal(size=(2, 6, 3, 4))
+    expected = math.sqrt(((values - truth) ** 2).mean())
+    assert score(METRICS["rms"], values, truth) == pytest.approx(expected, rel=1e-12)
+    assert score(METRICS["depth_rms"], values, truth) != pytest.approx(expected, rel=0.1)
+
+
+def test_root_mean_square_of_one_value_a_sample() -> None:
+    assert score(METRICS["rms"], [[-1.0], [2.0]], [-4.0, -2.0]) == math.sqrt((9 + 16) / 2)
+
+
+def test_root_mean_square_of_positive_depth_is_that_of_depth() -> None:
+    values, truth = drawn(5)
+    truth = np.where(truth > 0, truth, np.nan)
+    assert score(METRICS["rms"], values, truth) == pytest.approx(
+        score(METRICS["depth_rms"], values, truth), rel=1e-12
+    )
+
+
+def test_mean_signal_to_noise_ratio_averages_over_pictures() -> None:
+    values, truth = np.random.default_rng(3).uniform(0, 1, (2, 5, 3, 4, 4))
+    values[0] = truth[0] + 0.01 * (values[0] - truth[0])  # one picture much better than the others
+    reference = PeakSignalNoiseRatio(data_range=1.0, reduction="elementwise_mean", dim=(1, 2, 3))
+    expected = reference(torch.from_numpy(values), torch.from_numpy(truth)).item()
+    assert score(METRICS["psnr_mean"], values, truth, range=(0.0, 1.0)) == pytest.approx(expected)
+    assert score(METRICS["psnr"], values, truth, range=(0.0, 1.0)) < expected - 3
+
+
+def test_a_perfect_picture_has_an_infinite_ratio_and_rows_that_are_finite() -> None:
+    rows = rows_of(METRICS["psnr_mean"], [[1.0], [0.0]], [[1.0], [0.5]], range=(0.0, 1.0))
+    assert np.isfinite(rows).all()
+    assert METRICS["psnr_mean"].formula(rows.sum(0)) == math.inf
+    assert METRICS["psnr_mean"].formula(rows[1]) == pytest.approx(10 * math.log10(4))
+
+
+def test_the_range_of_the_output_comes_before_that_of_the_file() -> None:
+    known = Output("y", range=(0.0, 10.0)), Field((1,), False, range=(0.0, 1.0))
+    prediction = Prediction(torch.tensor([[12.0]]), torch.tensor([[9.0]]), *known)
+    rows = METRICS["psnr"].statistic.update(prediction)
+    assert rows.tolist() == [[1.0, 1.0, 100.0]]
 
 
 def test_perfect_prediction_has_an_infinite_signal_to_noise_ratio() -> None:
@@ -142,7 +187,7 @@ def test_perfect_prediction_has_an_infinite_signal_to_noise_ratio() -> None:
 
 
 def test_signal_to_noise_ratio_needs_a_peak() -> None:
-    with pytest.raises(InfluenceError, match="targets/y: psnr needs the dataset's attribute"):
+    with pytest.raises(InfluenceError, match=r"Output\('y', range=\(low, high\)\)"):
         score(METRICS["psnr"], [[1.0]], [[1.0]])
 
 

@@ -347,7 +347,7 @@ def test_interactions_are_written_and_read_where_they_were_asked_for(
     with pytest.raises(InfluenceError, match="holds another run, with other interactions, setups"):
         run.write(tmp_path)
     (tmp_path / "interactions.csv").unlink()
-    with pytest.raises(InfluenceError, match=r"interactions\.csv: expected a table"):
+    with pytest.raises(InfluenceError, match=r"no interactions\.csv, .* with interactions=True"):
         read_run(tmp_path)
 
 

@@ -54,3 +54,32 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InfluenceError, match="could not write"):
         write_maps(tmp_path / "file" / "maps.h5", values())
+
+
+@pytest.mark.parametrize(
+    ("known", "least", "most"),
+    [((-1.0, 1.0), -1, 1), (None, 0, 1), (None, 0, 255), (None, -3, 9)],
+)
+def test_pictures_are_shown_from_0_to_1(
+    known: tuple[float, float] | None, least: float, most: float
+) -> None:
+    truth = np.linspace(least, most, 2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    maps = SampleMaps("net", "x", "y", "zero", ("1", "2"), truth, truth + 99, truth, range=known)
+    assert maps.of_pictures
+    assert maps.drawable
+    shown = maps.shown("truth")
+    assert shown.shape == (2, 4, 5, 3)
+    expected = (np.moveaxis(truth, 1, -1) - least) / (most - least)
+    np.testing.assert_allclose(shown, expected, atol=1e-12)
+    assert maps.shown("full").max() == 1.0
+    np.testing.assert_allclose(maps.shown("gain"), -99.0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "drawable"), [((4,), False), ((4, 5), True), ((1, 4, 5), True), ((2, 4, 5), False)]
+)
+def test_what_has_rows_and_columns_can_be_drawn(shape: tuple[int, ...], drawable: bool) -> None:
+    values = np.zeros((1, *shape))
+    maps = SampleMaps("net", "x", "y", "zero", ("1",), values, values, values)
+    assert maps.drawable is drawable
+    assert not maps.of_pictures

@@ -14,12 +14,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from influence.display.gallery import GALLERY_COLUMNS, Gallery, write_gallery
+from influence.display.gallery import GALLERY_COLUMNS, Gallery, read_gallery, write_gallery
 from influence.display.images import gains_png, labels_png
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.mutes.optimal import with_optimal
-from influence.network.joint_network import JointNetwork
+from influence.network.joint_network import JointNetwork, Output
 from influence.samples.maps import Effect, map_samples
 from influence.samples.rerun import gather_gallery, map_extremes
 from tests.toy import Toy, joint, toy, write_toy_file
@@ -229,3 +229,31 @@ def test_constants_that_a_run_learned_are_those_of_its_maps(data: Path, tmp_path
     np.testing.assert_array_equal(mapped.gain, again.gain)
     with pytest.raises(InfluenceError, match="the facts hold no optimal constant of depth"):
         map_samples(toy(), data, HOSTILE[:1], effect)
+
+
+class Mix(nn.Module):
+    """A picture from two pictures."""
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        return (left + 2 * right) / 3
+
+
+@pytest.mark.parametrize("integer", [False, True])
+def test_pictures_as_outputs_are_shown_in_their_colours(tmp_path: Path, integer: bool) -> None:
+    left, right = torch.rand(2, 6, 3, 4, 5, generator=torch.Generator().manual_seed(0)) * 255
+    net = JointNetwork(Mix(), ["left", "right"], [Output("out", "image", range=(0, 255))])
+    truth = right.round().to(torch.uint8) if integer else right
+    data = [({"left": left, "right": right}, {"out": truth})]
+    measure(net, data, mutes=["zero"], metrics={"out": ["psnr_mean"]}).write(tmp_path / "run")
+    gallery, notes = gather_gallery(tmp_path / "run", [net], data, top=1, device="cpu")
+    assert notes == ()
+    assert gallery.legend["targets"]["out"]["kind"] == "pictures"
+    write_gallery(tmp_path / "run", gallery)
+    assert read_gallery(tmp_path / "run")
+    rows = gallery.rows[gallery.rows["source"] == "left"]
+    assert len(rows)
+    for column, shown in (("truth", right), ("prediction", Mix()(left, right))):
+        for name, sample in zip(rows[column], rows["id"], strict=True):
+            image = Image.open(io.BytesIO(gallery.images[name])).convert("RGB")
+            expected = shown[int(sample)].movedim(0, -1).numpy()
+            np.testing.assert_allclose(np.asarray(image), expected, atol=1)

@@ -38,7 +38,10 @@ SUBJECT = Subject(
     seed=None,
     dataset="made up",
     modalities=("depth", "semantic"),
-    metrics={"depth": [METRICS["rms"], METRICS["abs_rel"]], "semantic": [METRICS["mean_iou"]]},
+    metrics={
+        "depth": [METRICS["depth_rms"], METRICS["abs_rel"]],
+        "semantic": [METRICS["mean_iou"]],
+    },
     classes={"semantic": ("floor", "wall", "thing")},
     units={"depth": "m"},
 )

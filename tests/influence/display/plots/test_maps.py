@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,30 @@ def test_the_input_stands_beside_the_truth_and_shares_its_colours() -> None:
     np.testing.assert_array_equal(images(figure, 5)[0][1].get_array(), labels[0])
     assert [axes.get_title() for axes in figure.axes[:3]][1] == "input"
     assert [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()] == ["one", "other"]
+
+
+def picture_maps(**options: Any) -> SampleMaps:
+    truth, full, muted = np.random.default_rng(0).uniform(0, 255, (3, 2, 3, 6, 8))
+    truth[:, 1, 0, :2] = np.nan
+    return SampleMaps("net", "rgb", "out", "zero", ("0001", "0002"), truth, full, muted,
+                      **({"range": (0.0, 255.0)} | options))  # fmt: skip
+
+
+def test_pictures_are_shown_in_their_colours() -> None:
+    maps = picture_maps()
+    figure = draw_maps(maps)
+    for i, row in enumerate(images(figure, 4)[:2]):
+        for image, layer in zip(row, (maps.truth, maps.full, maps.muted), strict=False):
+            shown, expected = np.asarray(image.get_array()), np.moveaxis(layer[i], 0, -1)
+            known = np.isfinite(expected).all(-1)
+            np.testing.assert_array_equal(shown[known], np.rint(expected[known]))
+            assert {to_hex(colour / 255) for colour in shown[~known]} <= {NO_TRUTH}
+        np.testing.assert_array_equal(np.asarray(row[3].get_array()), maps.gain[i].mean(0))
+    assert [axes.get_xlabel() for axes in figure.axes if axes.get_xlabel()][-1] == "hurt | helped"
+
+
+def test_one_channel_is_drawn_as_a_map_without() -> None:
+    maps = value_maps()
+    layers = {name: getattr(maps, name)[:, None] for name in ("truth", "full", "muted")}
+    row = images(draw_maps(replace(maps, **layers)), 4)[0]
+    np.testing.assert_array_equal(np.asarray(row[0].get_array()), maps.truth[0])
