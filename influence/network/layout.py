@@ -135,7 +135,9 @@ class Layout:
 
     def count(self, leaves: Mapping[str, Any]) -> int:
         """Return the number of samples in a batch of leaves."""
-        return next(len(values) for values in leaves.values() if is_batched(values))
+        values = next(values for values in leaves.values() if is_batched(values))
+        # In a trace, `len` would fix the number of samples.
+        return values.shape[0] if isinstance(values, Tensor) else len(values)
 
 
 def _claims(inputs: Sequence[Modality]) -> dict[str, str]:

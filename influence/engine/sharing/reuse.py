@@ -113,7 +113,8 @@ class Reuse(_Mode):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._names = count()
-        self._weights = {id(w): _Mark(next(self._names), lasting=True) for w in weights}
+        self._held = list(weights)  # so that no other tensor gets the identity of one of them
+        self._weights = {id(w): _Mark(next(self._names), lasting=True) for w in self._held}
         self.conditions, self._constant = conditions, frozenset(constant)
         self._kept: dict[Any, _Entry] = {}
         self._lasting: dict[Any, _Entry] = {}
@@ -163,14 +164,20 @@ class Reuse(_Mode):
                 if lasting:
                     self._constants.add(_memory(tensor))
                 mark = _Mark(next(self._names), frozenset({(site, mute)}), lasting)
-                tensor._reuse_mark = mark  # type: ignore[attr-defined]
+                self._introduce(tensor, mark)
 
     def _mark_of(self, tensor: Tensor) -> _Mark:
         mark: _Mark | None = self._weights.get(id(tensor)) or getattr(tensor, "_reuse_mark", None)
         if mark is None:  # a tensor that the module keeps outside its weights, or has just made
             mark = _Mark(next(self._names))
-            tensor._reuse_mark = mark  # type: ignore[attr-defined]
+            self._introduce(tensor, mark)
         return mark
+
+    def _introduce(self, tensor: Tensor, mark: _Mark) -> None:
+        """Mark a tensor that no operator made here; its memory may have been that of another."""
+        tensor._reuse_mark = mark  # type: ignore[attr-defined]
+        for known in (self._changed, self._seen):
+            known.pop(_memory(tensor), None)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None

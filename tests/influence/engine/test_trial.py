@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from influence.engine.forward import PlainForward
 from influence.engine.sharing.shared_forward import SharedForward
-from influence.engine.trial import Trial, try_network
+from influence.engine.trial import Probe, RandomDraws, Trial, probe_network, try_network
 from influence.network.joint_network import JointNetwork
 from tests.influence.engine.sharing.zoo import VECTORS, ZOO, conditions, draw, late_fusion, network
 
@@ -28,7 +28,8 @@ def every_size(monkeypatch: pytest.MonkeyPatch) -> None:
 def attempt(net: JointNetwork, **options: Any) -> tuple[Trial, SharedForward | None]:
     known: dict[str, Any] = {"samples": 10}
     signals = draw(net, 2, mutes=MUTES)
-    return try_network(net, signals, conditions(net, MUTES), **(known | options))
+    probe = probe_network(net, signals)
+    return try_network(net, signals, conditions(net, MUTES), probe, **(known | options))
 
 
 @pytest.mark.usefixtures("every_size")
