@@ -74,6 +74,11 @@ def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.Gra
     with torch.no_grad():
         traced = trace_program(_Positional(network), ordered, fixed=network.fixed_size)
     found = cast(Callable[..., fx.GraphModule], traced.module)()
+    if not hasattr(found, _GUARDS):
+        raise InfluenceError(
+            f"torch {torch.__version__} does not say for which sizes a trace holds, which takes a "
+            "later one"
+        )
     for node in found.graph.find_nodes(op="call_module", target=_GUARDS):
         found.graph.erase_node(node)
     for node in found.graph.nodes:
@@ -81,21 +86,18 @@ def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.Gra
         stack = node.meta.get("nn_module_stack", {}).items()
         node.meta["nn_module_stack"] = {k: (path.partition(".")[2], t) for k, (path, t) in stack}
     graph = _rebuilt(found, found.graph, len(ordered), range(len(network.outputs)))
-    graph.meta["check"] = partial(_check_traced, getattr(found, _GUARDS, None), ordered_shapes)
+    graph.meta["check"] = partial(_check_traced, found.get_submodule(_GUARDS), ordered_shapes)
     return graph
 
 
 def _check_traced(
-    guards: Callable[..., Any] | None, shapes: Sequence[torch.Size], inputs: Sequence[Tensor]
+    guards: Callable[..., Any], shapes: Sequence[torch.Size], inputs: Sequence[Tensor]
 ) -> None:
     for shape, found in zip(shapes, inputs, strict=True):
         # A trace is not valid for axes of length 1, but torch has no guard against them.
         assert len(shape) == found.ndim
         assert all(a == b or b > 1 for a, b in zip(shape[1:], found.shape[1:], strict=True))
-    if guards:
-        guards(*inputs)
-    else:  # torch before 2.9 says of no other shapes whether the trace holds
-        assert all(a[1:] == b.shape[1:] for a, b in zip(shapes, inputs, strict=True))
+    guards(*inputs)
 
 
 class _Positional(nn.Module):
