@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-__all__ = ["Values", "cast", "hold_same", "is_batched", "join", "take"]
+__all__ = ["Values", "cast", "each_tensor", "hold_same", "is_batched", "join", "take"]
 
 Values = Tensor | list[Any]
 Where = slice | NDArray[np.int64]
