@@ -191,6 +191,13 @@ class RowCollector:
             for key, values in own.items():
                 if key not in whole:
                     whole[key] = np.full((self._count, values.shape[1]), np.nan)
+                elif values.shape[1] != whole[key].shape[1]:
+                    raise InfluenceError(
+                        f"output {key.output!r}: the statistic {key.statistic!r} has "
+                        f"{whole[key].shape[1]} numbers a sample in one batch and "
+                        f"{values.shape[1]} in another: the network returns other numbers of "
+                        "classes. Take accuracy or cross_entropy, which need no number a class"
+                    )
                 whole[key][indices] = values
 
     def _report(self, numbers: Iterable[int]) -> None:

@@ -128,6 +128,16 @@ CLASS_COUNTS = Statistic(
 )
 
 
+def _hits(prediction: Prediction) -> Tensor:
+    """Count, per sample, correct and all labels: (samples, 2), however many classes there are.
+
+    Where the classes are the samples of the batch, as in retrieval, there may be fewer in the last.
+    """
+    target = _checked_target(prediction)
+    columns = ((target >= 0) & (prediction.labels() == target), target >= 0)
+    return torch.stack([c.reshape(len(c), -1).sum(1).double() for c in columns], dim=1)
+
+
 def _without_other(prediction: Prediction) -> Tensor:
     """Count, per sample, correct and all pixels whose true class is not 'other', and labelled ones.
 
@@ -182,7 +192,12 @@ LABEL_METRICS = (
     Metric(
         "class_accuracy", CLASS_COUNTS, lambda s: nanmean(_recall(s)), True, "", per_class=_recall
     ),
-    Metric("accuracy", CLASS_COUNTS, _overall, True),
+    Metric(
+        "accuracy",
+        Statistic("hits", _hits, valid=lambda rows: rows[..., 1], reads="labels"),
+        lambda s: ratio(s[..., 0], s[..., 1]),
+        True,
+    ),
     Metric(
         "cross_entropy",
         Statistic("likelihood", _likelihood, valid=lambda rows: rows[..., 1], reads="labels"),

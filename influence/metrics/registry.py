@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from influence.data.dataset import DataFacts, Field
 from influence.errors import InfluenceError, unknown
@@ -14,6 +15,7 @@ from influence.metrics.sets import SETS, Part, spell_out
 from influence.metrics.stateful import Accumulator, StatefulMetric, make_stateful
 from influence.metrics.values import DEPTH_METRICS, DEPTH_RMS, ERROR_METRICS, without_range
 from influence.network.joint_network import JointNetwork, Output
+from influence.network.modality import claim_tensors
 from influence.runtime.factories import is_factory, make
 
 __all__ = [
@@ -133,13 +135,20 @@ def of_kind(metric: Metric, kind: str) -> Metric:
 def of_rows(metric: Metric, statistics: Collection[str]) -> Metric:
     """Return what a metric means for an output of which rows of these statistics are stored.
 
-    An `rms` was measured of depth, or by version 0.1, if it has no rows of its own.
+    An `rms` was measured of depth, or by version 0.1, if it has no rows of its own; version 0.1
+    took `accuracy` from the counts of classes.
 
     >>> of_rows(METRICS["rms"], ["depth_errors", "errors"]).statistic.name
     'depth_errors'
+    >>> of_rows(METRICS["accuracy"], ["class_counts"]).statistic.name
+    'class_counts'
     """
-    stored = metric.statistic.name in statistics
-    return metric if stored else of_kind(metric, "depth")
+    if metric.statistic.name in statistics:
+        return metric
+    counts = METRICS["pixel_accuracy"]
+    if metric is METRICS["accuracy"] and counts.statistic.name in statistics:
+        return replace(metric, statistic=counts.statistic, formula=counts.formula)
+    return of_kind(metric, "depth")
 
 
 def expand_sets(
@@ -301,20 +310,30 @@ def _check_range(output: Output, truth: Field | None, metrics: Sequence[Metric])
 
 def _check_inputs(network: JointNetwork, data: DataFacts) -> None:
     for modality in network.inputs:
-        if modality.name not in data.inputs:
-            raise InfluenceError(
-                f"network {network.name!r} takes the inputs "
-                f"{[m.name for m in network.inputs]}, but {data.source} holds "
-                f"{sorted(data.inputs)}: {modality.name!r} is missing. Rename one or the other"
-            )
-        found = data.inputs[modality.name].shape
-        if not modality.fits(found):
+        for tensor in claim_tensors(modality):
+            if not _holds(data, tensor):
+                whole = tensor == modality.name
+                raise InfluenceError(
+                    f"network {network.name!r} takes the inputs "
+                    f"{[m.name for m in network.inputs]}, but {data.source} holds "
+                    f"{sorted(data.inputs)}: {tensor!r}"
+                    f"{'' if whole else f' of input {modality.name!r}'} is missing. Rename one or "
+                    "the other"
+                    + (", or say where it lies: Modality(tensors=...) or (path=...)" if whole else "")
+                )
+        first = data.inputs.get(claim_tensors(modality)[0])
+        if modality.slice is None and first is not None and not modality.fits(first.shape):
             shown = tuple("any" if d is None else d for d in modality.shape or ())
             raise InfluenceError(
-                f"{data.source}: inputs/{modality.name} has shape {found} a sample, network "
+                f"{data.source}: inputs/{modality.name} has shape {first.shape} a sample, network "
                 f"{network.name!r} expects {shown}. Write the file in that shape, or export the "
                 "network with the shapes it is to be used on"
             )
+
+
+def _holds(data: DataFacts, tensor: str) -> bool:
+    """Return whether data hold a tensor, or values inside nested inputs of this name."""
+    return any(name == tensor or name.startswith(f"{tensor}.") for name in data.inputs)
 
 
 def _check_classes(network: JointNetwork, data: DataFacts, output: Output, truth: Field) -> None:

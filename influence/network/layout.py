@@ -58,11 +58,11 @@ class Layout:
         """Leaf -> the name of the input to which it belongs, in the order of the arguments."""
         self._parts: dict[str, list[_Part]] = {}
         claims = _claims(inputs)
+        self._contexts = {m.name for m in inputs if m.role == "context"}
         for modality in inputs:
             for tensor in claim_tensors(modality):
                 owner = claims.get(tensor, modality.name)
-                contexts = {m.name for m in inputs if m.role == "context"}
-                if tensor in contexts and tensor != modality.name:
+                if tensor in self._contexts and tensor != modality.name:
                     continue  # its place among the arguments is that of the context
                 part = _part_of(modality, tensor)
                 self._parts.setdefault(tensor, []).append(part)
@@ -134,8 +134,12 @@ class Layout:
         return {name: _as_lists(value) for name, value in found.items()}
 
     def count(self, leaves: Mapping[str, Any]) -> int:
-        """Return the number of samples in a batch of leaves."""
-        values = next(values for values in leaves.values() if is_batched(values))
+        """Return the number of samples in a batch of leaves.
+
+        It is that of the inputs that can be muted; a context may be one value for the whole batch.
+        """
+        own = [leaves[leaf] for leaf, owner in self.owners.items() if owner not in self._contexts]
+        values = next(values for values in (*own, *leaves.values()) if is_batched(values))
         # In a trace, `len` would fix the number of samples.
         return values.shape[0] if isinstance(values, Tensor) else len(values)
 
