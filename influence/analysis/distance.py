@@ -20,7 +20,7 @@ from influence.plan.setups import Condition
 from influence.results.tables import DISTANCE_COLUMNS
 from influence.statistics.rows import FEATURES, MARK, RowKey, full_key
 
-__all__ = ["THRESHOLD", "distance_frame", "distance_of"]
+__all__ = ["THRESHOLD", "distance_frame", "distance_of", "explain_absence"]
 
 Array = NDArray[np.float64]
 
@@ -68,6 +68,33 @@ def distance_frame(features: Mapping[RowKey, Array], subject: Subject) -> pd.Dat
             }
         )
     return pd.DataFrame(records, columns=list(DISTANCE_COLUMNS))
+
+
+def explain_absence(features: Mapping[RowKey, Array], meeting: str) -> str:
+    """Say why no distance was measured, although it may have been asked for.
+
+    Parameters
+    ----------
+    features
+        The features of a network.
+    meeting
+        Where they were to be kept; see `influence.measure`.
+
+    Examples
+    --------
+    >>> explain_absence({}, "off")
+    "not asked for: meeting='off'"
+    """
+    if meeting == "off":
+        return "not asked for: meeting='off'"
+    if not features:
+        return (
+            "where the inputs meet is known only of a .pt2 file and of a network that is traced, "
+            "or features there have no fixed width. Name a module: meeting='MODULE.PATH'"
+        )
+    if max(map(len, features.values())) < FEWEST:
+        return f"there are fewer than {FEWEST} samples"
+    return "no mute of a single input changes the features"
 
 
 def _sides(features: Mapping[RowKey, Array]) -> Iterator[tuple[RowKey, Array, Array]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,37 +81,46 @@ def _data_lines(path: str) -> list[str]:
 def _network_lines(net: JointNetwork, data: str | None) -> list[str]:
     count = sum(p.numel() for p in net.module.parameters())
     count = count or sum(b.numel() for b in net.module.buffers())
+    from influence.network.modality import Modality, Output
+
     facts = net.facts()
+    plain = {"inputs": asdict(Modality("")), "outputs": asdict(Output(""))}
     lines = [f"{net.name}: network, {count} weights, seed {net.seed}"]
     for part in ("inputs", "outputs"):
         for item in facts[part]:
-            known = {k: v for k, v in item.items() if k != "name" and v not in (None, "", (), [])}
+            known = {k: v for k, v in item.items() if k == "kind" or v != plain[part].get(k)}
+            known.pop("name", None)
             lines.append(f"  {part}/{item['name']}: {json.dumps(known)}")
     lines += [f"  {k}: {facts[k]}" for k in ("trained_on", "notes") if facts[k]]
-    return [*lines, *_computation_lines(net, _sample_shapes(net, data)),
+    return [*lines, *_computation_lines(net, _sample_inputs(net, data)),
             *([f"  sha256 {net.sha256}"] if net.sha256 else [])]  # fmt: skip
 
 
-def _sample_shapes(net: JointNetwork, data: str | None) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each input, of a file or of the checkpoint; none if it is unknown."""
-    from influence.data.evaluation_file import EvaluationFile
-
-    if data:
-        fields = EvaluationFile(data).inputs
-        if missing := [m.name for m in net.inputs if m.name not in fields]:
-            raise InfluenceError(
-                f"{data} holds no inputs/{missing[0]}. Give the evaluation file of this network"
-            )
-        return {m.name: fields[m.name].shape for m in net.inputs}
-    if any(m.shape is None for m in net.inputs):
-        return {}
-    return {m.name: tuple(n or FREE for n in m.shape or ()) for m in net.inputs}
-
-
-def _computation_lines(net: JointNetwork, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """Say what a measurement of one sample costs, and where the modalities meet."""
+def _sample_inputs(net: JointNetwork, data: str | None) -> dict[str, Any]:
+    """Return two samples of each input, of a file or of the checkpoint's shapes, if known."""
     import numpy as np
     import torch
+
+    from influence.data.evaluation_file import EvaluationFile
+    from influence.mutes.mute import NUMBERS
+    from influence.runtime.values import cast
+
+    if data:
+        opened = EvaluationFile(data)
+        try:
+            leaves = net.split(opened.read(np.arange(2) % len(opened)).shown)
+        except InfluenceError as error:
+            raise InfluenceError(f"{data}: {error}") from error
+        return {n: cast(x, torch.device("cpu"), net.dtype) for n, x in leaves.items()}
+    plain = net.layout.leaves == [m.name for m in net.inputs]
+    if not plain or any(m.shape is None or m.kind not in NUMBERS for m in net.inputs):
+        return {}
+    return {m.name: torch.zeros(2, *(n or FREE for n in m.shape or ())) for m in net.inputs}
+
+
+def _computation_lines(net: JointNetwork, clean: Mapping[str, Any]) -> list[str]:
+    """Say what a measurement of one sample costs, and where the modalities meet."""
+    import numpy as np
 
     from influence.engine.sharing.costs import count_costs
     from influence.engine.sharing.tapped_graph import meetings
@@ -118,14 +128,14 @@ def _computation_lines(net: JointNetwork, shapes: Mapping[str, tuple[int, ...]])
     from influence.mutes.registry import MUTES
     from influence.plan.setups import FULL, NO_MUTE, Condition, choose_setups
 
-    if not shapes:
+    if not clean:
         return ["  computation: name an evaluation file with --data for the shapes of the inputs"]
     known = {m.name: m for m in net.inputs}
-    clean = {name: torch.zeros(2, *shape) for name, shape in shapes.items()}
-    batch = BatchInputs(clean, np.arange(2), known, {"zero": MUTES["zero"]})
-    sizes = ", ".join(f"{name} {_product(shape)}" for name, shape in shapes.items())
+    mutes = {"zero": MUTES["zero"]}
+    batch = BatchInputs(clean, np.arange(2), known, mutes, owners=net.layout.owners)
+    sizes = ", ".join(f"{name} {_product(tuple(x.shape[1:]))}" for name, x in clean.items())
     try:
-        setups = choose_setups(list(known), list(known)) if len(known) > 1 else [FULL]
+        setups = choose_setups([m.name for m in net.sources], list(known)) if len(known) > 1 else [FULL]
         conditions = [Condition("zero" if s else NO_MUTE, s) for s in setups]
         costs = count_costs(net, batch, conditions)
         met = [translate(line, measure) for line in meetings(net, batch)]

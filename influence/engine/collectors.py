@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -101,15 +101,26 @@ class Features:
     def arrays(self) -> dict[RowKey, Array]:
         """Return an array (samples, channels) for every condition and place."""
         found = {}
-        for key, parts in self._parts.items():
+        for key, parts in self._even():
             indices = np.concatenate([some for some, _ in parts])
             found[key] = np.concatenate([values for _, values in parts])[np.argsort(indices)]
         return found
 
+    def _even(self) -> Iterator[tuple[RowKey, list[tuple[NDArray[np.int64], Array]]]]:
+        """Yield the parts of all features but those whose width follows the batch."""
+        uneven = {
+            key.output
+            for key, parts in self._parts.items()
+            if len({values.shape[1] for _, values in parts}) > 1
+        }
+        for key, parts in self._parts.items():
+            if key.output not in uneven:
+                yield key, parts
+
     def packed(self) -> dict[str, NDArray[Any]]:
         """Return all features as plain arrays, to be sent to another process."""
         arrays: dict[str, NDArray[Any]] = {}
-        for key, parts in self._parts.items():
+        for key, parts in self._even():
             arrays[f"{key}/indices"] = np.concatenate([some for some, _ in parts])
             arrays[f"{key}/values"] = np.concatenate([values for _, values in parts])
         return arrays

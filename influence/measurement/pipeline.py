@@ -8,6 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from influence.analysis.distance import explain_absence
 from influence.data.evaluation_file import EvaluationFile
 from influence.data.memory import Fields
 from influence.data.source import (
@@ -32,7 +37,7 @@ from influence.measurement.expectations import (
 )
 from influence.measurement.provenance import machine_info, run_info
 from influence.measurement.tabulation import tabulate
-from influence.measurement.tasks import Request, make_tasks
+from influence.measurement.tasks import Request, Task, make_tasks
 from influence.measurement.training import Constants, learn_lacking, open_training
 from influence.metrics.registry import Wanted
 from influence.metrics.slices import parse_levels
@@ -45,7 +50,7 @@ from influence.runtime.processes import Processes, process_device
 from influence.runtime.renames import moved_into_record
 from influence.runtime.shards import ShardStore
 from influence.statistics.bootstrap import Resampling
-from influence.statistics.rows import Rows, Sums
+from influence.statistics.rows import RowKey, Rows, Sums
 
 __all__ = ["Checkpointing", "measure"]
 
@@ -282,6 +287,10 @@ def measure(
         "notes": {task.key: list(task.with_notes(results[task.key].notes).notes) for task in tasks},
         "expected": list(clean.scores),
         "paths": {key: own.path for key, own in results.items()},
+        "distances": {
+            task.key: _explain_distances(task, own.features, tables["distance"], meeting)
+            for task, own in zip(tasks, found, strict=True)
+        },
         # Metrics that keep their own state have no value for a single sample.
         "samples": bool(len(tables["samples"])),
         "seconds": {
@@ -297,6 +306,15 @@ def measure(
 def _override(record: T, **given: Any) -> T:
     """Return a record with the given fields replaced, except those that are `None`."""
     return replace(record, **{name: value for name, value in given.items() if value is not None})
+
+
+def _explain_distances(
+    task: Task, features: Mapping[RowKey, NDArray[np.float64]], table: pd.DataFrame, meeting: str
+) -> str:
+    """Say whether distances of a network were measured, and if not why."""
+    own = table[table["network"] == task.network.name]
+    seeds = own["seed"].isna() if task.network.seed is None else own["seed"] == task.network.seed
+    return "measured" if seeds.any() else explain_absence(features, meeting)
 
 
 def _check_target(

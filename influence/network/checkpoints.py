@@ -23,7 +23,12 @@ from influence.network.contents import Content, content_of
 from influence.network.joint_network import FACTS, JointNetwork, Modality, read_facts
 from influence.network.onnx_models import OnnxModel, read_onnx
 from influence.network.programs.archive import with_text
-from influence.network.programs.export import input_shapes, pack_program, trace_program
+from influence.network.programs.export import (
+    input_shapes,
+    leave_out_wrapper,
+    pack_program,
+    trace_program,
+)
 from influence.network.programs.program import read_program
 from influence.network.state_dicts import (
     Weights,
@@ -288,11 +293,11 @@ def read_network(
         net = find_network(network)
         net.module, net.name = program, name
     interface = program.interface
-    names: list[str] = [modality.name for modality in net.inputs]
+    names = net.layout.tensors
     if net.call == "channels":
         names = ["+".join(names)]
-    else:
-        net.call = "positional"  # the program's tensors, however the network took them
+    else:  # the program's tensors, however the network took them
+        net.call, net.flat = "positional", True
     _check_names("inputs", names, interface.input_names)
     _check_names("outputs", [output.name for output in net.outputs], interface.output_names)
     for name, axes in zip(names, interface.inputs, strict=True):
@@ -301,8 +306,10 @@ def read_network(
                 f"its input {name!r} was exported with a fixed number of samples. Export the "
                 "network again with influence.export_checkpoint, which leaves the number free"
             )
-    if net.call == "positional":
-        for modality, (_, *free) in zip(net.inputs, interface.inputs, strict=True):
+    if net.flat:
+        shapes = dict(zip(names, interface.inputs, strict=True))
+        for modality in net.inputs:
+            _, *free = shapes.get(modality.name, (None, *(modality.shape or ())))
             if not modality.fits(free):
                 raise InfluenceError(
                     f"{FACTS} gives the input {modality.name!r} the shape {modality.shape}, but "
@@ -370,12 +377,13 @@ def export_checkpoint(
     path = Path(path)
     if path.suffix != ".pt2":
         raise InfluenceError(f"expected a file name that ends in .pt2, got {path.name!r}")
-    if missing := [m.name for m in net.inputs if m.name not in example_inputs]:
+    try:
+        examples = net.split(example_inputs)
+    except InfluenceError as error:
         raise InfluenceError(
-            f"network {net.name!r}: no example for the inputs {', '.join(missing)}. Give one "
-            f"tensor for each of {', '.join(m.name for m in net.inputs)}"
-        )
-    examples = {m.name: example_inputs[m.name] for m in net.inputs}
+            f"network {net.name!r}: no example for an input: {error}. Give one tensor for each of "
+            f"{', '.join(net.layout.tensors)}"
+        ) from error
     try:
         with _as_written(net) as plain, torch.no_grad():
             data = _export(plain, examples)
@@ -410,17 +418,45 @@ def _as_written(net: JointNetwork) -> Iterator[JointNetwork]:
             part._compiled_call_impl = call
 
 
-def _export(net: JointNetwork, examples: dict[str, Tensor]) -> bytes:
-    args, kwargs = net.arguments(examples)
-    maps = [examples[m.name] for m in net.inputs if _has_channels(m, examples[m.name])]
+class _Flat(nn.Module):
+    """A network that takes its tensors one by one, and returns its outputs by name."""
+
+    def __init__(self, net: JointNetwork) -> None:
+        super().__init__()
+        self.module = net.module
+        self.call, self.layout = net.__call__, net.layout
+
+    def forward(self, *tensors: Tensor) -> dict[str, Tensor]:
+        whole = dict(zip(self.layout.tensors, tensors, strict=True))
+        return self.call(self.layout.split(whole))
+
+
+def _export(net: JointNetwork, examples: dict[str, Any]) -> bytes:
+    whole = net.layout.whole(examples)
+    if strange := [name for name, x in whole.items() if not isinstance(x, Tensor)]:
+        raise InfluenceError(
+            f"its input {strange[0]!r} is no tensor, and a program takes tensors only. Save its "
+            "weights as .safetensors, and load them with network='module:factory'"
+        )
+    maps = [x for m in net.inputs if (x := whole.get(m.name)) is not None and _has_channels(m, x)]
+    plain = list(whole) == [m.name for m in net.inputs] and not any("." in name for name in whole)
+    picked = any(output.pick is not None for output in net.outputs)
+    facts = net.facts()
+    if plain and not picked:
+        module, (args, kwargs) = net.module, net.arguments(examples)
+    else:
+        module, args, kwargs = _Flat(net), tuple(whole.values()), {}
+        facts["outputs"] = [{**item, "pick": None} for item in facts["outputs"]]
     joined = list(args) if net.call == "channels" else []
     traced = trace_program(
-        net.module, args, kwargs, fixed=net.fixed_size, keep_channels=[*maps, *joined]
+        module, args, kwargs, fixed=net.fixed_size, keep_channels=[*maps, *joined]
     )
-    facts = net.facts()
+    if isinstance(module, _Flat):
+        leave_out_wrapper(traced)
     if net.call != "channels":
-        for item, shape in zip(facts["inputs"], input_shapes(traced), strict=True):
-            item["shape"] = shape
+        shapes = dict(zip(whole, input_shapes(traced), strict=True))
+        for item in facts["inputs"]:
+            item["shape"] = shapes.get(item["name"], item["shape"])
     try:
         text = json.dumps(facts, indent=2)
     except TypeError as error:

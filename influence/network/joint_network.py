@@ -84,6 +84,8 @@ class JointNetwork:
         self.notes = notes
         self.call = call
         self.sha256 = ""
+        self.flat = False
+        """Whether the module takes its tensors one by one, as an exported program does."""
         self._check_facts()
         self.layout = Layout(self.inputs)
 
@@ -199,6 +201,8 @@ class JointNetwork:
         """Return the positional and the keyword arguments of the module for its leaves."""
         if self.call == "channels":
             return (torch.cat(list(leaves.values()), dim=1),), {}
+        if self.flat:
+            return tuple(self.layout.whole(leaves).values()), {}
         inputs = self.layout.join(leaves)
         if self.call == "keyword":
             return (), inputs

@@ -125,12 +125,24 @@ class Layout:
                 leaves[leaf] = _narrow(values, leaf, axis, start, stop) if axis else values
         return leaves
 
+    @property
+    def tensors(self) -> list[str]:
+        """The names of the whole tensors in the data, in the order of the arguments."""
+        return list(self._parts)
+
+    def whole(self, leaves: Mapping[str, Any]) -> dict[str, Any]:
+        """Put parts together again: return the whole tensors by their names in the data."""
+        found = {}
+        for tensor, parts in self._parts.items():
+            values = [leaves[part.leaf] for part in parts]
+            found[tensor] = values[0] if len(parts) == 1 else _cat(values, parts)
+        return found
+
     def join(self, leaves: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of the network by name, nested as the data hold them."""
         found: dict[str, Any] = {}
-        for tensor, parts in self._parts.items():
-            values = [leaves[part.leaf] for part in parts]
-            _place(found, tensor.split("."), values[0] if len(parts) == 1 else _cat(values, parts))
+        for tensor, values in self.whole(leaves).items():
+            _place(found, tensor.split("."), values)
         return {name: _as_lists(value) for name, value in found.items()}
 
     def count(self, leaves: Mapping[str, Any]) -> int:
@@ -184,9 +196,8 @@ def _narrow(values: Any, leaf: str, axis: int, start: int, stop: int | None) -> 
 
 
 def _cat(values: Sequence[Any], parts: Sequence[_Part]) -> Any:
-    return None if None in [type(v) and v for v in values if v is None] else torch.cat(
-        list(values), dim=parts[0].axis
-    )
+    absent = any(value is None for value in values)
+    return None if absent else torch.cat(list(values), dim=parts[0].axis)
 
 
 def _find(inputs: Mapping[str, Any], name: str) -> Any:

@@ -67,6 +67,8 @@ def moved_into_record(
             given[keyword] = record(**old)
             return function(*args, **given)
 
+        # So that what looks at the defaults of a function finds them.
+        accept.__kwdefaults__ = getattr(function, "__kwdefaults__", None)
         return accept
 
     return decorate

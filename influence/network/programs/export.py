@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from influence.errors import InfluenceError
 
-__all__ = ["input_shapes", "pack_program", "trace_program"]
+__all__ = ["input_shapes", "leave_out_wrapper", "pack_program", "trace_program"]
 
 _REMEDY = "or save its weights as .safetensors, and load them with network='module:factory'"
 
@@ -150,6 +150,13 @@ def input_shapes(traced: ExportedProgram) -> list[list[int | None]]:
         [int(length) if is_concrete_int(length) else None for length in values[name].shape[1:]]
         for name in traced.graph_signature.user_inputs
     ]
+
+
+def leave_out_wrapper(traced: ExportedProgram) -> None:
+    """Name the modules of a network that was traced inside a wrapper as without the wrapper."""
+    for node in traced.graph.nodes:
+        stack = node.meta.get("nn_module_stack", {}).items()
+        node.meta["nn_module_stack"] = {k: (path.partition(".")[2], t) for k, (path, t) in stack}
 
 
 def pack_program(traced: ExportedProgram, texts: Mapping[str, str]) -> bytes:
