@@ -180,8 +180,10 @@ def _narrow(values: Any, leaf: str, axis: int, start: int, stop: int | None) -> 
 
 
 def _cat(values: Sequence[Any], parts: Sequence[_Part]) -> Any:
-    return None if None in [type(v) and v for v in values if v is None] else torch.cat(
-        list(values), dim=parts[0].axis
+    return (
+        None
+        if None in [type(v) and v for v in values if v is None]
+        else torch.cat(list(values), dim=parts[0].axis)
     )
 
 
@@ -256,7 +258,9 @@ def follow(value: Any, path: str | int) -> Any:
         try:
             found = _step(found, step)
         except (KeyError, IndexError, AttributeError, ValueError) as error:
-            raise InfluenceError(f"there is no {path!r}: {step!r} is not in {_describe(found)}") from error
+            raise InfluenceError(
+                f"there is no {path!r}: {step!r} is not in {_describe(found)}"
+            ) from error
     return found
 
 
