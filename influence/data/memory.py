@@ -327,7 +327,7 @@ class MemorySet:
             return None
         for number, labels in enumerate(found):
             if (labels is None) != (found[0] is None):
-                given, first = (("without", "with") if labels is None else ("with", "without"))
+                given, first = ("without", "with") if labels is None else ("with", "without")
                 raise InfluenceError(
                     f"batch {number} comes {given} {name}, the first one {first}: give them in all "
                     "batches or in none"
@@ -384,7 +384,9 @@ class MemorySet:
 def _as_slice(indices: NDArray[np.int64]) -> slice | NDArray[np.int64]:
     """Return indices that follow one another as a slice, which is taken without a copy."""
     first, count = int(indices[0]), len(indices)
-    run = int(indices[-1]) == first + count - 1 and (count < 3 or bool((np.diff(indices) == 1).all()))
+    run = int(indices[-1]) == first + count - 1 and (
+        count < 3 or bool((np.diff(indices) == 1).all())
+    )
     return slice(first, first + count) if run else indices
 
 

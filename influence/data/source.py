@@ -12,7 +12,14 @@ import numpy as np
 
 from influence.data.dataset import Batch, EvaluationSet, Field
 from influence.data.evaluation_file import EvaluationFile
-from influence.data.memory import Fields, GivenBatch, MemorySet, as_field_paths, as_truth, read_batch
+from influence.data.memory import (
+    Fields,
+    GivenBatch,
+    MemorySet,
+    as_field_paths,
+    as_truth,
+    read_batch,
+)
 from influence.errors import InfluenceError
 from influence.runtime.values import each_tensor
 

@@ -218,9 +218,7 @@ def try_out(
             for runner in runners
         ]
 
-    trials = _read_records(
-        Trial, session.agree("trials", compute), len(runners), session.shards
-    )
+    trials = _read_records(Trial, session.agree("trials", compute), len(runners), session.shards)
     if first is None:
         return trials, iter(())
     for runner, trial in zip(runners, trials, strict=True):

@@ -214,7 +214,9 @@ class Runner:
     def _signals(self, batch: Batch, follower: Follower | None) -> BatchInputs:
         def leaves(inputs: Mapping[str, Any]) -> dict[str, Any]:
             found = self.network.split({**batch.shared, **inputs})
-            return {leaf: self._placed(cast(x, self.device, self.dtype)) for leaf, x in found.items()}
+            return {
+                leaf: self._placed(cast(x, self.device, self.dtype)) for leaf, x in found.items()
+            }
 
         clean = leaves(batch.inputs)
         owners = self.network.layout.owners

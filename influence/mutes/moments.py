@@ -185,9 +185,11 @@ def _values(
 
 def _by_channel(values: Values) -> Iterator[NDArray[np.float64]]:
     """Yield values as arrays (channels, values), a list entry by entry; texts are left out."""
-    parts = [x.unsqueeze(0) for x in values if isinstance(x, Tensor)] if isinstance(
-        values, list
-    ) else [values]
+    parts = (
+        [x.unsqueeze(0) for x in values if isinstance(x, Tensor)]
+        if isinstance(values, list)
+        else [values]
+    )
     for part in parts:
         if part.is_complex():
             continue

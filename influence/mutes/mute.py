@@ -204,7 +204,9 @@ def mute(
     def make(own: Callable[[SiteTensor], Values]) -> Mute:
         called = name or own.__name__
         if not called or any(mark in called for mark in "+/,:"):
-            raise InfluenceError(f"a mute needs a name without '+', '/', ',' and ':', got {called!r}")
+            raise InfluenceError(
+                f"a mute needs a name without '+', '/', ',' and ':', got {called!r}"
+            )
         for what, given, known in (("kind", kinds, KINDS), ("need of a mute", needs, FACTS)):
             for item in given:
                 if item not in known:

@@ -276,7 +276,11 @@ def _expanded(names: Sequence[str | Mute]) -> list[str | Mute]:
 
 
 def choose_mutes(
-    names: Sequence[str | Mute] | None, network: JointNetwork, sites: Sequence[str], *, training: bool = False
+    names: Sequence[str | Mute] | None,
+    network: JointNetwork,
+    sites: Sequence[str],
+    *,
+    training: bool = False,
 ) -> tuple[tuple[Mute, ...], tuple[str, ...]]:
     """Look up mutes, leaving out those of ``panel`` that are not defined for the network.
 

@@ -271,7 +271,9 @@ def follow(value: Any, path: str | int) -> Any:
         try:
             found = _step(found, step)
         except (KeyError, IndexError, AttributeError, ValueError) as error:
-            raise InfluenceError(f"there is no {path!r}: {step!r} is not in {_describe(found)}") from error
+            raise InfluenceError(
+                f"there is no {path!r}: {step!r} is not in {_describe(found)}"
+            ) from error
     return found
 
 

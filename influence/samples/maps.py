@@ -225,7 +225,7 @@ def _run(
 ) -> tuple[list[Batch], Array]:
     """Return the samples, and pixels and which have truth, (conditions, 2, samples, pixels)."""
     execution = Execution(device=device, batch_size=1, share=False)
-    derangement = order_samples(data, [plan], count)
+    derangement = order_samples([network], data, [plan], count)
     alone = [np.array([position]) for position in positions]
     schedule = Schedule(choose_batches(data, alone, range(len(alone)), derangement, execution))
     runners = make_runners([network], data, [plan], execution, count=count)

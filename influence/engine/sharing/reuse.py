@@ -9,6 +9,7 @@ are therefore those of separate passes, to the bit.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
@@ -86,7 +87,8 @@ class _Entry:
     """A result of an operator that is kept, and what it cost.
 
     The marks of its tensors, and how often their memory had been changed, are those that they had
-    when they were made: an operator that changes a tensor in place returns the same tensor.
+    when they were made: an operator that changes a tensor in place returns the same tensor. A view
+    holds only for the memory of which it is one. What was overwritten has to be computed again.
     """
 
     result: Any
@@ -94,6 +96,15 @@ class _Entry:
     made: list[Tensor]
     marks: list[_Mark] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
+    view: bool = False
+    overwritten: bool = False
+
+    def serves(self, tensors: Sequence[Tensor], changed: Sequence[Tensor]) -> bool:
+        """Return whether the result can stand for that of an operator with these arguments."""
+        # An operator in place returns its argument, whatever is returned instead.
+        if self.overwritten or not all(any(x is y for y in self.made) for x in changed):
+            return False
+        return not self.view or {_memory(x) for x in self.made} <= {_memory(x) for x in tensors}
 
 
 class Reuse(_Mode):
@@ -132,6 +143,8 @@ class Reuse(_Mode):
         # How often the memory of a tensor was changed: really, and as this condition has seen it.
         self._changed: dict[int, int] = {}
         self._seen: dict[int, int] = {}
+        # How often a result was asked for under this condition: a tensor that is made twice is two.
+        self._asked: Counter[Any] = Counter()
         self.saved = self.spent = 0.0
         self._overhead, self.calls = OVERHEAD.get(device, OVERHEAD["cuda"]), 0
 
@@ -142,6 +155,8 @@ class Reuse(_Mode):
 
     def begin_batch(self) -> None:
         """Forget the results of the batch before."""
+        for entry in self._kept.values():  # else tensors and entries would hold one another
+            entry.result, entry.made = None, []
         self._kept.clear()
         self._bytes = sum(_bytes(entry.result) for entry in self._lasting.values())
 
@@ -157,7 +172,7 @@ class Reuse(_Mode):
         mutes
             For each leaf the site and, as in `Tags`, its mute.
         """
-        self._now, self._seen = number, {}
+        self._now, self._seen, self._asked = number, {}, Counter()
         for leaf, tensor in shown.items():
             first: _Mark | None = getattr(tensor, "_reuse_first", None)
             if first is None:
@@ -199,23 +214,22 @@ class Reuse(_Mode):
         lasting = all(mark.lasting for mark in marks)
         random = torch.Tag.nondeterministic_seeded in func.tags
         key = None if random else self._key(func, args, kwargs)
-        if key is not None and (found := self._kept.get(key) or self._lasting.get(key)):
+        found = None if key is None else self._kept.get(key) or self._lasting.get(key)
+        changed = list(_changed_by(func, args, kwargs))
+        if found and found.serves(tensors, changed):
             self.saved += found.cost
-            for tensor in _changed_by(func, args, kwargs):
-                self._change(self._seen, tensor)
             for tensor, mark, version in zip(found.made, found.marks, found.versions, strict=True):
                 tensor._reuse_mark = mark  # type: ignore[attr-defined]
                 self._seen[_memory(tensor)] = version
             return found.result
-        changed = list(_changed_by(func, args, kwargs))
         for tensor in tensors:
             self._check(tensor)
         for tensor in changed:
             self._set_aside(tensor, tags)
         result = func(*args, **kwargs)
+        lasting = lasting and not random
         flops = _flops(func, args, kwargs, result)
-        used = tensors, changed
-        return self._record(key, used, tags, lasting and not random, result, flops)
+        return self._record(key, (tensors, changed), tags, lasting, result, flops, found)
 
     def _record(
         self,
@@ -225,9 +239,11 @@ class Reuse(_Mode):
         lasting: bool,
         result: Any,
         flops: float | None,
+        before: _Entry | None,
     ) -> Any:
         tensors, changed = used
         made = [x for x in tree_iter(result) if isinstance(x, Tensor)]
+        made += [x for x in changed if not any(x is y for y in made)]
         cost = flops or float(ELEMENTWISE * sum(x.numel() for x in made))
         self.spent += cost
         entry = _Entry(result, cost, made)
@@ -235,15 +251,22 @@ class Reuse(_Mode):
         for tensor in changed:
             self._change(self._changed, tensor)
             self._change(self._seen, tensor)
+        later = self._last_use(tags) > self._now
+        kept = key is not None and (lasting or later) and self._bytes < MEMORY
+        # Values that were computed before have their names already.
+        names = iter([mark.name for mark in before.marks] if before else self._names)
         for tensor in made:
             if _memory(tensor) not in owned:
                 self._changed.pop(_memory(tensor), None)
                 self._seen.pop(_memory(tensor), None)
-            entry.marks.append(_Mark(next(self._names), tags, lasting, entry))
+            entry.marks.append(_Mark(next(names), tags, lasting, entry if kept else None))
             entry.versions.append(self._seen.get(_memory(tensor), 0))
             tensor._reuse_mark = entry.marks[-1]  # type: ignore[attr-defined]
-        later = self._last_use(tags) > self._now
-        if key is not None and (lasting or later) and self._bytes < MEMORY:
+            entry.view |= _memory(tensor) in owned and not any(tensor is x for x in changed)
+            if kept:
+                entries = [*getattr(tensor, "_reuse_entries", ()), entry]
+                tensor._reuse_entries = entries  # type: ignore[attr-defined]
+        if kept:
             self._bytes += sum(_bytes(x) for x in made if _memory(x) not in owned)
             (self._lasting if lasting else self._kept)[key] = entry
         return result
@@ -255,14 +278,22 @@ class Reuse(_Mode):
         """
         mark = self._mark_of(tensor)
         entry = mark.source
-        if entry is None or mark.tags == tags or entry.result is not tensor:
+        if mark.tags == tags:
             return
+        alone = entry is not None and entry.result is tensor and len(entry.made) == 1
         needed = mark.lasting or self._last_use(mark.tags) > self._now
-        (version,) = entry.versions
-        if needed and self._seen.get(_memory(tensor), 0) == version:
+        if (
+            entry is not None
+            and alone
+            and needed
+            and not entry.view
+            and (self._seen.get(_memory(tensor), 0) == (version := entry.versions[0]))
+        ):
             copy = tensor.clone()
             entry.result, entry.made = copy, [copy]
             self._changed[_memory(copy)] = self._seen[_memory(copy)] = version
+        for earlier in getattr(tensor, "_reuse_entries", ()):
+            earlier.overwritten |= any(x is tensor for x in earlier.made)
 
     def _last_use(self, tags: Tags) -> int:
         """Return the number of the last condition under which a value with these tags occurs."""
@@ -283,7 +314,8 @@ class Reuse(_Mode):
             hash(key)
         except TypeError:  # an argument that has no fixed value, such as a generator
             return None
-        return key
+        self._asked[key] += 1
+        return key, self._asked[key]
 
     def _name(self, value: Any) -> Any:
         if isinstance(value, Tensor):

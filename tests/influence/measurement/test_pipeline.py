@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from influence.analysis.comparison import compare
-from influence.data.dataset import Sample
+from influence.data.dataset import Batch
 from influence.data.evaluation_file import EvaluationFile
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import Checkpointing, measure
@@ -134,10 +135,10 @@ def test_networks_must_have_names_of_their_own(toy_file: Path) -> None:
 class Unreadable(EvaluationFile):
     """The user stops the program while the tenth sample is read."""
 
-    def __getitem__(self, index: int) -> Sample:
-        if index == 9:
+    def read(self, indices: NDArray[np.int64]) -> Batch:
+        if 9 in indices:
             raise KeyboardInterrupt
-        return super().__getitem__(index)
+        return super().read(indices)
 
 
 def interrupted(folder: Path, data: Path, **options: Any) -> None:

@@ -37,7 +37,7 @@ def subject(name: str) -> Subject:
 
 
 def found(kept: Rows | Sums) -> Evaluation[Rows | Sums]:
-    return Evaluation(kept, (), Trial(False), {}, {})
+    return Evaluation(kept, (), Trial(False), "", {}, {})
 
 
 def rows_of(name: str, frame: pd.DataFrame) -> pd.DataFrame:

@@ -272,11 +272,8 @@ def test_tables_do_not_depend_on_batch_size(divided: Run, path: Path, execution:
 
 
 def test_stream_gives_the_same_values(path: Path) -> None:
-    samples = [EvaluationFile(path)[i] for i in range(7)]
-    loose = [
-        tuple({n: x.unsqueeze(0) for n, x in part.items()} for part in (s.inputs, s.targets))
-        for s in samples
-    ]
+    samples = [EvaluationFile(path).read(np.array([i])) for i in range(7)]
+    loose = [(sample.inputs, sample.targets) for sample in samples]
     frame = run(loose, stream=True).influence
     collected = run(path, batch_size=1).influence  # the network rounds by the size of its batches
     assert frame["level"].tolist() == collected["level"].tolist()
