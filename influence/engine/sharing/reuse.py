@@ -187,7 +187,7 @@ class Reuse(_Mode):
             self.saved += found.cost
             for tensor in _changed_by(func, args, kwargs):
                 self._change(self._seen, tensor)
-            return found.result
+            return _seen_anew(found.result, func, args, kwargs)
         changed = list(_changed_by(func, args, kwargs))
         for tensor in tensors:
             self._check(tensor)
@@ -288,6 +288,21 @@ class Reuse(_Mode):
 
 def _memory(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
+
+
+def _seen_anew(result: Any, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Return a kept result, and in place of a view of a weight another view that is as good.
+
+    Autograd, which weights know, does not let an operator return the same view twice.
+    """
+    if not isinstance(result, Tensor) or result.is_inference() or func._schema.is_mutable:
+        return result
+    sources = (x for x in tree_iter((args, kwargs)) if isinstance(x, Tensor))
+    if _memory(result) not in map(_memory, sources):
+        return result
+    again = func(*args, **kwargs)
+    again._reuse_mark = result._reuse_mark  # type: ignore[attr-defined]
+    return again
 
 
 def _bytes(result: Any) -> int:
