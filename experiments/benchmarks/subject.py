@@ -19,11 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.data import DataLoader
 
 from experiments.benchmarks.scores import metrics_of
 from experiments.training.evaluation_data import quantise
-from influence.data.dataset import EvaluationSet, Field
+from influence.data.dataset import Batch, EvaluationSet, Field
 from influence.data.evaluation_file import EvaluationFile
 from influence.data.evaluation_writer import write_evaluation_file
 from influence.data.memory import MemorySet
@@ -170,9 +169,10 @@ def _target(
 
 
 def file_batches(path: Path, batch_size: int) -> Iterator[MemoryBatch]:
-    """Open an evaluation file and read it batch by batch, as torch's data loader does."""
-    data: Any = EvaluationFile(path)
-    for batch in DataLoader(data, batch_size=batch_size, collate_fn=collate):
+    """Open an evaluation file and read it batch by batch."""
+    data = EvaluationFile(path)
+    for start in range(0, len(data), batch_size):
+        batch: Any = data.read(np.arange(start, min(start + batch_size, len(data))))
         yield batch.inputs, batch.targets
 
 
@@ -202,9 +202,10 @@ class CountingSet:
     def __len__(self) -> int:
         return len(self.data)
 
-    def __getitem__(self, index: int) -> Sample:
-        self.reads[index] = self.reads.get(index, 0) + 1
-        return self.data[index]
+    def read(self, indices: NDArray[np.int64]) -> Batch:
+        for index in indices.tolist():
+            self.reads[index] = self.reads.get(index, 0) + 1
+        return self.data.read(indices)
 
 
 Source = Literal["memory", "file"]

@@ -91,7 +91,7 @@ def shared_path(case: Case, subject: Subject) -> tuple[SharedForward, Callable[.
         count = len(next(iter(inputs.values())))
         moved = _on_device({name: inputs[name] for name in modalities}, subject.device)
         clean = {name: with_layout(x, channels_last=layout) for name, x in moved.items()}
-        following = {name: x[0] for name, x in clean.items()}
+        following = {name: x[:1] for name, x in clean.items()}
         return BatchInputs(clean, np.arange(count), modalities, mutes, following)
 
     path = share(subject.checkpoint, signals(subject.memory[0][0]).head(2), conditions)

@@ -92,7 +92,7 @@ class DiscreteWorld:
                 Modality(site, mean=(float(m),), std=(float(s),))
                 for site, m, s in zip(self.sites, mean, std, strict=True)
             ],
-            [Output(ANSWER, "logits")],
+            [Output(ANSWER, "probabilities")],
             name=self.name,
         )
 

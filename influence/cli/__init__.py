@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -27,6 +28,12 @@ COMMANDS = {
 }
 
 
+WAIT_POLICIES = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
+"""Environment variables of the libraries with which torch computes in several threads, GNU's and
+Intel's, and values that let a thread sleep while it waits for another one. By default it waits
+actively, and beside another busy process it then holds up the thread that it waits for."""
+
+
 class _Lazy(click.Group):
     """A group that imports a command only when it is called, and prints the library's errors."""
 
@@ -44,6 +51,9 @@ class _Lazy(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
+        # The variables are read when torch is imported, which is after this.
+        for name, value in WAIT_POLICIES.items():
+            os.environ.setdefault(name, value)
         try:
             return super().invoke(ctx)
         except InfluenceError as error:

@@ -295,7 +295,7 @@ def derange(
     ------
     InfluenceError
         If there are fewer than two samples, more than `MOST_NEIGHBOURS` for distances, no groups
-        for ``shuffle:groups``, or a group of one.
+        for ``shuffle:groups``, a group of one, or no input by which to measure a distance.
     """
     order = random_order(count, seed)
     if mute == "shuffle:groups":
@@ -307,6 +307,11 @@ def derange(
         raise InfluenceError(
             f"mute {mute!r} compares all samples, {MOST_NEIGHBOURS} at most, got {count}. Give "
             f"limit={MOST_NEIGHBOURS} or less, or take the mute 'shuffle' or 'shuffle:groups'"
+        )
+    if not names:
+        raise InfluenceError(
+            f"mute {mute!r} compares samples by the inputs that are tensors of one shape, and "
+            f"{data.source} has none. Take the mute 'shuffle' or 'shuffle:groups'"
         )
     vectors = pool_inputs(data, names, count)
     if groups is None or groups.max() == 0:

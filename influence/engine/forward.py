@@ -22,6 +22,7 @@ from influence.mutes.batch_inputs import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.sites import edges_of, site_of
 from influence.plan.setups import FULL, Condition
+from influence.runtime.values import each_tensor
 
 __all__ = [
     "Forward",
@@ -181,7 +182,9 @@ class ReusingForward:
                 try:
                     with reuse:
                         outputs = pass_(condition, inputs)
+                    reuse.confirm(outputs.values())
                 except Exception as error:  # what is wrong with the network, plain passes tell
+                    outputs = None
                     self._give_up(
                         "it changes in place what another setup needs"
                         if isinstance(error, Conflict)
@@ -253,7 +256,7 @@ class _Shown:
 
 
 def _copied(values: Any) -> Any:
-    return values.clone() if isinstance(values, Tensor) else values
+    return each_tensor(values, torch.clone)
 
 
 class TriedForward:

@@ -174,7 +174,7 @@ class Runner:
                 wanted=wanted,
                 meeting=self.plan.meeting,
             )
-        return trial
+        return replace(trial, channels_last=self.probe.channels_last)
 
     def prepare(self, trial: Trial, batch: Batch, follower: Follower | None) -> None:
         """Set how batches are run, after a trial in this or in another process."""

@@ -137,7 +137,7 @@ def make_schedule(
         return _of_stream(data, plans, limit, session, keep=keep)
     count = sample_count(data, limit)
     kept = _given(data, count) if keep else None
-    derangement = order_samples(data, plans, count, session=session, keep=keep)
+    derangement = order_samples(networks, data, plans, count, session=session, keep=keep)
     positions = kept or cut(count, batch_size_of(data, execution, count), derangement)
     finished = session.shards.finished() if session.shards else []
     left = sorted(set(range(len(positions))).difference(finished))
@@ -195,6 +195,7 @@ def _of_stream(
 
 
 def order_samples(
+    networks: Sequence[JointNetwork],
     data: EvaluationSet,
     plans: Sequence[Plan],
     count: int,
@@ -206,7 +207,7 @@ def order_samples(
 
     Parameters
     ----------
-    data, plans, session
+    networks, data, plans, session
         The parameters of `influence.engine.evaluation.evaluate`.
     count
         The number of samples in use.
@@ -214,11 +215,21 @@ def order_samples(
         Whether batches are run as they were given.
     """
     session = session or Session()
-    names = sorted(name for name, field in data.inputs.items() if not field.ragged)
+    names = sorted(
+        name
+        for name, field in data.inputs.items()
+        if not field.ragged and any(_takes(network, name) for network in networks)
+    )
     mute, seed = plans[0].shuffle, plans[0].seed
     return agree_on_derangement(
         data, count, mute, names=names, seed=seed, session=session, keep=keep
     )
+
+
+def _takes(network: JointNetwork, name: str) -> bool:
+    """Return whether an input of the data, or a part of it, is shown to a network."""
+    own = {network.layout.tensor_of(leaf) for leaf in network.layout.leaves}
+    return any(f"{t}.".startswith(f"{name}.") or name.startswith(f"{t}.") for t in own)
 
 
 def cut(

@@ -138,7 +138,8 @@ def probe_network(network: JointNetwork, signals: BatchInputs) -> Probe:
             first, flops = _counted(lambda: run(signals), len(signals))
     except Exception as error:
         if "nference tensor" not in str(error) and "does not require grad" not in str(error):
-            return Probe(False, _reason(error), runs=False)
+            reason = f"it fails on {len(signals)} samples: {_reason(error)}"
+            return Probe(False, reason, runs=False)
         graded = True
         with guard(graded), RandomDraws(device) as draws:
             first = run(signals)
@@ -228,7 +229,7 @@ class Trial:
     runs
         Whether the network runs on a few samples at all.
     channels_last
-        Whether maps are stored with their channels last.
+        Whether maps are stored with their channels last, as the probe found.
     places
         The places at which features are kept.
     reusing
@@ -294,7 +295,7 @@ def try_network(
             return Trial(False, reason, runs=False), None
     alone = partial(Trial, False, places=places)
     if not probe.independent:
-        return alone(probe.reason), None
+        return alone(probe.reason, runs=probe.runs), None
     if not wanted:
         return alone("not asked for"), None
     if any(signals.mutes[c.mute].absent for c in conditions if c.setup):

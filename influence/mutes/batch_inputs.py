@@ -14,7 +14,7 @@ from torch import Tensor
 from influence.errors import InfluenceError
 from influence.mutes.mute import Mute, SiteTensor
 from influence.network.modality import Modality
-from influence.runtime.values import Values, is_batched, join, take
+from influence.runtime.values import Values, each_tensor, is_batched, join, take
 
 __all__ = ["BatchInputs"]
 
@@ -91,6 +91,8 @@ class BatchInputs:
             partners = self._padded(self.exchanged[leaf], values, site, leader == leaf)
         else:
             partners = self._of_partners(leaf, values)
+        if self.exchanged is not None or isinstance(partners, list):
+            partners = each_tensor(partners, torch.clone)  # the network may change them in place
         first = None if leader == leaf else self.clean[leader]
         facts = self.modalities.get(site if leader == leaf else leaf) or self.modalities.get(site)
         return self._replaced(facts or Modality(site), mute, values, partners, first)
@@ -199,7 +201,7 @@ class BatchInputs:
         """
 
         def clean(values: Any) -> Any:
-            return values.clone() if copied and isinstance(values, Tensor) else values
+            return each_tensor(values, torch.clone) if copied else values
 
         return {
             leaf: self.muted(leaf, mute) if self.site_of(leaf) in setup else clean(values)

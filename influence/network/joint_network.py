@@ -215,7 +215,8 @@ class JointNetwork:
         for name, value in named.items():
             if isinstance(value, Tensor):
                 shape: Any = tuple(value.shape)
-                count = len(value) if value.ndim else None
+                # In a trace, `len` would fix the number of samples.
+                count = value.shape[0] if value.ndim else None
             elif isinstance(value, (list, tuple)):
                 shape, count = f"of {len(value)} entries", len(value)
             else:

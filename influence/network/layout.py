@@ -139,7 +139,9 @@ class Layout:
         It is that of the inputs that can be muted; a context may be one value for the whole batch.
         """
         own = [leaves[leaf] for leaf, owner in self.owners.items() if owner not in self._contexts]
-        return next(len(values) for values in (*own, *leaves.values()) if is_batched(values))
+        values = next(values for values in (*own, *leaves.values()) if is_batched(values))
+        # In a trace, `len` would fix the number of samples.
+        return values.shape[0] if isinstance(values, Tensor) else len(values)
 
 
 def _claims(inputs: Sequence[Modality]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-__all__ = ["Values", "cast", "hold_same", "is_batched", "join", "take"]
+__all__ = ["Values", "cast", "each_tensor", "hold_same", "is_batched", "join", "take"]
 
 Values = Tensor | list[Any]
 Where = slice | NDArray[np.int64]
@@ -29,7 +29,9 @@ def is_batched(values: object, samples: int | None = None) -> TypeGuard[Values]:
     tensor = isinstance(values, Tensor) and values.ndim > 0
     if not (tensor or isinstance(values, list)):
         return False
-    return samples is None or len(values) == samples
+    # In a trace, `len` would fix the number of samples.
+    count = values.shape[0] if isinstance(values, Tensor) else len(values)
+    return samples is None or count == samples
 
 
 def take(values: Values, where: Where) -> Values:

@@ -80,6 +80,11 @@ def joint_graph(network: JointNetwork, examples: Mapping[str, Tensor]) -> fx.Gra
     with torch.no_grad():
         traced = trace_program(_Positional(network), ordered, fixed=network.fixed_size)
     found = cast(Callable[..., fx.GraphModule], traced.module)()
+    if not hasattr(found, _GUARDS):
+        raise InfluenceError(
+            f"torch {torch.__version__} does not say for which sizes a trace holds, which takes a "
+            "later one"
+        )
     for node in found.graph.find_nodes(op="call_module", target=_GUARDS):
         found.graph.erase_node(node)
     for node in found.graph.nodes:

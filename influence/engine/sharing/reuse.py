@@ -9,8 +9,8 @@ are therefore those of separate passes, to the bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import Any
 
@@ -83,10 +83,17 @@ class _Mark:
 
 @dataclass(slots=True)
 class _Entry:
-    """A result of an operator that is kept, and what it cost."""
+    """A result of an operator that is kept, and what it cost.
+
+    The marks of its tensors, and how often their memory had been changed, are those that they had
+    when they were made: an operator that changes a tensor in place returns the same tensor.
+    """
 
     result: Any
     cost: float
+    made: list[Tensor]
+    marks: list[_Mark] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
 
 
 class Reuse(_Mode):
@@ -106,14 +113,16 @@ class Reuse(_Mode):
 
     def __init__(
         self,
-        weights: Iterator[Tensor],
+        weights: Iterable[Tensor],
         conditions: Sequence[Condition],
         constant: Sequence[str],
         device: str,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._names = count()
-        self._weights = {id(w): _Mark(next(self._names), lasting=True) for w in weights}
+        self._held = list(weights)  # so that no other tensor gets the identity of one of them
+        self._weights = {id(w): _Mark(next(self._names), lasting=True) for w in self._held}
+        self._memories = set(map(_memory, self._held))
         self.conditions, self._constant = conditions, frozenset(constant)
         self._kept: dict[Any, _Entry] = {}
         self._lasting: dict[Any, _Entry] = {}
@@ -121,7 +130,6 @@ class Reuse(_Mode):
         self._now = 0
         self._last: dict[Tags, int] = {}
         # How often the memory of a tensor was changed: really, and as this condition has seen it.
-        self._constants: set[int] = set()
         self._changed: dict[int, int] = {}
         self._seen: dict[int, int] = {}
         self.saved = self.spent = 0.0
@@ -135,12 +143,7 @@ class Reuse(_Mode):
     def begin_batch(self) -> None:
         """Forget the results of the batch before."""
         self._kept.clear()
-        held = [x for e in self._lasting.values() for x in tree_iter(e.result)]
-        tensors = [x for x in held if isinstance(x, Tensor)]
-        self._bytes = sum(x.nbytes for x in tensors)
-        # Memory that was freed may be that of another tensor next time.
-        alive = {_memory(x) for x in tensors} | self._constants
-        self._changed = {m: times for m, times in self._changed.items() if m in alive}
+        self._bytes = sum(_bytes(entry.result) for entry in self._lasting.values())
 
     def begin(self, number: int, shown: Mapping[str, Tensor], mutes: Mapping[str, str]) -> None:
         """Prepare for a condition.
@@ -156,21 +159,34 @@ class Reuse(_Mode):
         """
         self._now, self._seen = number, {}
         for leaf, tensor in shown.items():
-            if not hasattr(tensor, "_reuse_mark"):
+            first: _Mark | None = getattr(tensor, "_reuse_first", None)
+            if first is None:
                 site, _, mute = mutes[leaf].partition("\n")
                 lasting = mute in self._constant
-                self._changed.pop(_memory(tensor), None)
-                if lasting:
-                    self._constants.add(_memory(tensor))
-                mark = _Mark(next(self._names), frozenset({(site, mute)}), lasting)
-                tensor._reuse_mark = mark  # type: ignore[attr-defined]
+                first = _Mark(next(self._names), frozenset({(site, mute)}), lasting)
+                self._introduce(tensor, first)
+                tensor._reuse_first = first  # type: ignore[attr-defined]
+            tensor._reuse_mark = first  # type: ignore[attr-defined]
+
+    def confirm(self, outputs: Iterable[Any]) -> None:
+        """Raise Conflict if a tensor in the outputs was changed under another condition."""
+        for tensor in tree_iter(list(outputs)):
+            if isinstance(tensor, Tensor):
+                self._check(tensor)
 
     def _mark_of(self, tensor: Tensor) -> _Mark:
         mark: _Mark | None = self._weights.get(id(tensor)) or getattr(tensor, "_reuse_mark", None)
         if mark is None:  # a tensor that the module keeps outside its weights, or has just made
             mark = _Mark(next(self._names))
-            tensor._reuse_mark = mark  # type: ignore[attr-defined]
+            self._introduce(tensor, mark)
         return mark
+
+    def _introduce(self, tensor: Tensor, mark: _Mark) -> None:
+        """Mark a tensor that no operator made here; its memory may have been that of another."""
+        tensor._reuse_mark = mark  # type: ignore[attr-defined]
+        if _memory(tensor) not in self._memories:
+            for known in (self._changed, self._seen):
+                known.pop(_memory(tensor), None)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -187,7 +203,10 @@ class Reuse(_Mode):
             self.saved += found.cost
             for tensor in _changed_by(func, args, kwargs):
                 self._change(self._seen, tensor)
-            return _seen_anew(found.result, func, args, kwargs)
+            for tensor, mark, version in zip(found.made, found.marks, found.versions, strict=True):
+                tensor._reuse_mark = mark  # type: ignore[attr-defined]
+                self._seen[_memory(tensor)] = version
+            return found.result
         changed = list(_changed_by(func, args, kwargs))
         for tensor in tensors:
             self._check(tensor)
@@ -211,20 +230,18 @@ class Reuse(_Mode):
         made = [x for x in tree_iter(result) if isinstance(x, Tensor)]
         cost = flops or float(ELEMENTWISE * sum(x.numel() for x in made))
         self.spent += cost
-        entry = _Entry(result, cost)
+        entry = _Entry(result, cost, made)
         owned = {_memory(x) for x in tensors}
-        for tensor in changed:  # it keeps its name, under which it is now known as changed
+        for tensor in changed:
             self._change(self._changed, tensor)
             self._change(self._seen, tensor)
-            mark = self._mark_of(tensor)
-            mark.tags, mark.lasting = tags, lasting
         for tensor in made:
-            if any(tensor is other for other in changed):
-                continue
             if _memory(tensor) not in owned:
                 self._changed.pop(_memory(tensor), None)
                 self._seen.pop(_memory(tensor), None)
-            tensor._reuse_mark = _Mark(next(self._names), tags, lasting, entry)  # type: ignore[attr-defined]
+            entry.marks.append(_Mark(next(self._names), tags, lasting, entry))
+            entry.versions.append(self._seen.get(_memory(tensor), 0))
+            tensor._reuse_mark = entry.marks[-1]  # type: ignore[attr-defined]
         later = self._last_use(tags) > self._now
         if key is not None and (lasting or later) and self._bytes < MEMORY:
             self._bytes += sum(_bytes(x) for x in made if _memory(x) not in owned)
@@ -238,14 +255,14 @@ class Reuse(_Mode):
         """
         mark = self._mark_of(tensor)
         entry = mark.source
-        if entry is None or mark.tags == tags or self._last_use(mark.tags) <= self._now:
+        if entry is None or mark.tags == tags or entry.result is not tensor:
             return
-        if entry.result is tensor:
+        needed = mark.lasting or self._last_use(mark.tags) > self._now
+        (version,) = entry.versions
+        if needed and self._seen.get(_memory(tensor), 0) == version:
             copy = tensor.clone()
-            copy._reuse_mark = _Mark(mark.name, mark.tags, mark.lasting, entry)  # type: ignore[attr-defined]
-            entry.result = copy
-            for known in (self._changed, self._seen):
-                known.pop(_memory(copy), None)
+            entry.result, entry.made = copy, [copy]
+            self._changed[_memory(copy)] = self._seen[_memory(copy)] = version
 
     def _last_use(self, tags: Tags) -> int:
         """Return the number of the last condition under which a value with these tags occurs."""
@@ -288,21 +305,6 @@ class Reuse(_Mode):
 
 def _memory(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
-
-
-def _seen_anew(result: Any, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Return a kept result, and in place of a view of a weight another view that is as good.
-
-    Autograd, which weights know, does not let an operator return the same view twice.
-    """
-    if not isinstance(result, Tensor) or result.is_inference() or func._schema.is_mutable:
-        return result
-    sources = (x for x in tree_iter((args, kwargs)) if isinstance(x, Tensor))
-    if _memory(result) not in map(_memory, sources):
-        return result
-    again = func(*args, **kwargs)
-    again._reuse_mark = result._reuse_mark  # type: ignore[attr-defined]
-    return again
 
 
 def _bytes(result: Any) -> int:

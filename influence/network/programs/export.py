@@ -157,7 +157,10 @@ def pack_program(traced: ExportedProgram, texts: Mapping[str, str]) -> bytes:
 
     Removes what is not needed to run: sample inputs, guards on them, paths of source files.
     """
-    traced.example_inputs = None
+    try:
+        traced.example_inputs = None
+    except ValueError:  # torch before 2.8
+        traced._example_inputs = None
     traced._guards_code = []
     for module in traced.graph_module.modules():
         if isinstance(module, torch.fx.GraphModule):

@@ -42,8 +42,7 @@ def test_values_and_p_values_are_those_of_a_measurement(name: str, metric: str) 
     )
     third = slice(2 * len(GROUPS), 3 * len(GROUPS))
     batch = {s: x[third] for s, x in drawn.inputs.items()}, {ANSWER: drawn.target[third]}
-    found = MemorySet.collect([batch])
-    data = MemorySet(found.inputs, found.targets, found.data, groups=GROUPS)
+    data = replace(MemorySet.collect([batch]), groups=GROUPS)
     run = measure(
         world.network(), data, metrics={ANSWER: [metric]}, mutes=["zero"], draws=200, seed=4,
         device="cpu", meeting="off",

@@ -41,6 +41,14 @@ def pair(count: int = 2, width: int = 3) -> tuple[dict[str, Any], dict[str, Any]
     return {"x": torch.ones(count, width)}, {"y": torch.arange(count, dtype=torch.uint8)}
 
 
+def test_samples_of_different_shape_make_no_batch_but_stand_alone() -> None:
+    data = MemorySet.collect([pair(), pair(width=4)])
+    assert data.read(np.array([1])).inputs["x"].shape == (1, 3)
+    assert data.read(np.array([2, 3])).inputs["x"].shape == (2, 4)
+    with pytest.raises(InfluenceError, match=r"samples of inputs/x differ in shape, so that those"):
+        data.read(np.array([1, 2]))
+
+
 def test_memory_set_joins_batches_in_order() -> None:
     data = MemorySet.collect([pair(2), pair(3)])
     assert len(data) == 5
@@ -59,14 +67,13 @@ def test_memory_set_joins_batches_in_order() -> None:
         ([pair(0)], "yielded no sample"),
         ([torch.ones(2)], r"batch 0: expected a pair \(inputs, targets\)"),
         ([pair(), (pair()[0],)], "batch 1: expected a pair"),
-        ([({"x": [1, 2]}, {})], "batch 0: expected mappings name -> tensor"),
+        ([({"x": 5}, {})], "batch 0: 'x' is of type int, expected a tensor with samples first"),
         ([({"x": torch.tensor(1.0)}, {})], "'x' has no axis of samples"),
         (
             [({"x": torch.ones(2), "z": torch.ones(3)}, {})],
-            "'z' has 3 samples, the tensors before 2",
+            "'z' has 3 samples, those before it 2",
         ),
         ([pair(), ({"z": torch.ones(2, 3)}, pair()[1])], r"named \['z'\], in the first batch"),
-        ([pair(), pair(width=4)], "differ in shape between batches"),
     ],
 )
 def test_batches_of_another_form_are_refused(batches: list[Any], message: str) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from influence.data.dataset import EvaluationSet
+from influence.data.dataset import Batch, EvaluationSet
 from influence.data.derangement import (
     Derangement,
     derange,
@@ -175,7 +175,7 @@ def structured(count: int = 120) -> MemorySet:
 
 def test_neighbours_are_nearer_than_others() -> None:
     data = structured()
-    place = data.data["inputs"]["hidden"].numpy()
+    place = data.batches[0].inputs["hidden"].numpy()
     near, far = (drawn(mute, data).follows for mute in ("shuffle:neighbours", "shuffle"))
     steps = [np.abs(place[follows] - place) for follows in (near, far)]
     assert np.median(steps[0]) < 0.1 * np.median(steps[1])
@@ -272,7 +272,9 @@ def test_rows_are_those_of_a_gather(
     execution = Execution(batch_size=batch_size, share=share)
     found = evaluate([net], data, [plan], RowCollector(), execution=execution)
     assert found[0].trial.shared == share
-    assert len(reads) == 31 * (1 + (mute == "shuffle:neighbours"))
+    probe = list(range(min(batch_size, 16)))  # the network is first tried on a few samples
+    assert reads[: len(probe)] == probe
+    assert len(reads) == len(probe) + 31 * (1 + (mute == "shuffle:neighbours"))
     for key, rows in found[0].kept.values.items():
         if key.condition.setup:
             (site,) = key.condition.setup
@@ -308,7 +310,7 @@ def test_streams_have_only_the_plain_shuffle(mute: str) -> None:
 class Unreadable(EvaluationFile):
     """The user stops the program after so many reads."""
 
-    left = 31 + 10
+    left = 4 + 31 + 10  # the first batch is read to see how the network behaves
 
     def read(self, indices: NDArray[np.int64]) -> Batch:
         self.left -= len(indices)

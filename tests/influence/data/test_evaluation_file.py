@@ -34,11 +34,12 @@ def test_round_trip(tmp_path: Path) -> None:
     assert data.targets["semantic"].classes == CLASSES
     assert data.targets["depth"].range == (0.5, 10.0)
     assert data.targets["depth"].unit == "m"
-    sample = data[3]
-    np.testing.assert_array_equal(sample.inputs["semantic"], arrays["inputs"]["semantic"][3])
-    np.testing.assert_array_equal(sample.targets["depth"], arrays["targets"]["depth"][3])
+    sample = data.read(np.array([3]))
+    np.testing.assert_array_equal(sample.inputs["semantic"][0], arrays["inputs"]["semantic"][3])
+    np.testing.assert_array_equal(sample.targets["depth"][0], arrays["targets"]["depth"][3])
     labels = arrays["targets"]["semantic"][3].astype(int)
-    np.testing.assert_array_equal(sample.targets["semantic"], np.where(labels == 255, -1, labels))
+    expected = np.where(labels == 255, -1, labels)
+    np.testing.assert_array_equal(sample.targets["semantic"][0], expected)
 
 
 def test_name_and_ids_have_defaults(toy_file: Path) -> None:
@@ -54,7 +55,8 @@ def test_same_arrays_give_the_same_bytes(tmp_path: Path) -> None:
 def test_survives_the_way_to_a_worker(toy_file: Path) -> None:
     data = EvaluationFile(toy_file)
     copied = pickle.loads(pickle.dumps(data))
-    assert copied[5].inputs["depth"].equal(data[5].inputs["depth"])
+    one, other = (found.read(np.array([5])).inputs["depth"] for found in (data, copied))
+    assert one.equal(other)
 
 
 def test_missing_file(tmp_path: Path) -> None:
@@ -81,17 +83,22 @@ def test_truncated_file(tmp_path: Path, toy_file: Path, part: float) -> None:
         EvaluationFile(path)
 
 
-def test_damage_in_the_middle_is_found_when_it_is_read(tmp_path: Path) -> None:
-    path = write_toy_file(tmp_path / "a.h5")
+def test_damage_in_the_middle_is_found_when_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("influence.data.evaluation_file.HELD", 0)  # as for a larger file
+    depth = np.random.default_rng(0).random((6, 1, 160, 160)).astype(np.float32)
+    path = tmp_path / "a.h5"
+    write_evaluation_file(path, inputs={"depth": depth}, targets={})
     with h5py.File(path) as file:
         chunk = file["inputs/depth"].id.get_chunk_info(4)
     with path.open("r+b") as raw:
         raw.seek(chunk.byte_offset)
         raw.write(b"\xff" * chunk.size)
     data = EvaluationFile(path)
-    assert data[3].index == 3
+    np.testing.assert_array_equal(data.read(np.array([3])).inputs["depth"], depth[3:4])
     with pytest.raises(InfluenceError, match=r"a\.h5: .*damaged"):
-        data[4]
+        data.read(np.array([4]))
 
 
 def _no_format(file: h5py.File) -> None:
@@ -126,6 +133,7 @@ def _scalar_ids(file: h5py.File) -> None:
 
 
 def _text(file: h5py.File) -> None:
+    file.attrs["version"] = 1  # which knows no texts
     del file["inputs/depth"]
     file["inputs/depth"] = ["a"] * 13
 
@@ -171,7 +179,7 @@ def _nan_groups(file: h5py.File) -> None:
         (_flat_groups, r"'groups' has shape \(13, 2\), expected one value a sample"),
         (_nan_groups, "'groups' .* no NaN"),
         (_no_format, "attribute format = 'influence-evaluation'.* of another kind"),
-        (_future, "version 99, this program reads version 1"),
+        (_future, "version 99, this program reads versions 1 and 2"),
         (_no_inputs, r"expected a group 'inputs' .*found \['targets'\]"),
         (_short, "same number of samples everywhere, got .*'targets/depth': 12"),
         (_empty, "holds no samples"),
@@ -187,7 +195,7 @@ def test_inconsistent_file(tmp_path: Path, damage: Any, message: str) -> None:
     path = write_toy_file(tmp_path / "a.h5")
     with h5py.File(path, "r+") as file:
         damage(file)
-    with pytest.raises(InfluenceError, match=rf"a\.h5: .*{message}|a\.h5: {message}"):
+    with pytest.raises(InfluenceError, match=rf"a\.h5: .*{message}"):
         EvaluationFile(path)
 
 
@@ -197,10 +205,10 @@ def test_negative_label_is_out_of_range_unless_it_is_the_ignored_one(tmp_path: P
     targets = toy_arrays()["targets"] | {"semantic": labels}
     path = write_toy_file(tmp_path / "a.h5", targets=targets)
     with pytest.raises(InfluenceError, match="targets/semantic: label -7 of sample '2' is out of"):
-        EvaluationFile(path)[2]
+        EvaluationFile(path).read(np.array([1, 2]))
     ignored = {"targets/semantic": {"ignore": -7}}
     path = write_toy_file(tmp_path / "b.h5", targets=targets, attributes=ignored)
-    assert EvaluationFile(path)[2].targets["semantic"][0, 0] == -1
+    assert EvaluationFile(path).read(np.array([2])).targets["semantic"][0, 0, 0] == -1
 
 
 @pytest.mark.parametrize(
@@ -232,5 +240,5 @@ def test_file_without_targets(tmp_path: Path, empty_group: bool) -> None:
             file.create_group("targets")
     data = EvaluationFile(path)
     assert (len(data), data.targets) == (3, {})
-    assert data[1].inputs["x"].tolist() == [2.0, 3.0]
-    assert data[1].targets == {}
+    assert data.read(np.array([1])).inputs["x"].tolist() == [[2.0, 3.0]]
+    assert data.read(np.array([1])).targets == {}

@@ -141,7 +141,7 @@ def test_every_way_gives_the_same(
 ) -> None:
     """Hooks, the graph node by node, and the shared path of both; every subset of the sites."""
     plain = measured(net, data, setups="all")
-    assert "too small" in plain.info["paths"]["network"]
+    assert "too little work in common" in plain.info["paths"]["network"]
     alone = measured(program, data, setups="all", execution=Execution(share=False))
     runs = [measured(program, data, setups="all"), alone]
     monkeypatch.setattr("influence.engine.trial.WORTH_TRACING", -1.0)

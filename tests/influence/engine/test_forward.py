@@ -21,7 +21,7 @@ from influence.engine.forward import (
     suits_channels_last,
     with_layout,
 )
-from influence.engine.trial import try_network
+from influence.engine.trial import probe_network, try_network
 from influence.metrics.registry import find_metrics
 from influence.mutes.registry import parse_mutes
 from influence.plan.plan import Plan
@@ -36,7 +36,8 @@ def test_batches_for_which_the_trace_does_not_hold_are_run_plainly() -> None:
     net = network(lambda self, x, y: x + y if x.shape[0] <= 3 else x - y, VECTORS)
     wanted = conditions(net, MUTES)
     # Nobody knows how many samples will come: it is worth a trace.
-    _, shared = try_network(net, draw(net, 2, mutes=MUTES), wanted, samples=None)
+    signals = draw(net, 2, mutes=MUTES)
+    _, shared = try_network(net, signals, wanted, probe_network(net, signals), samples=None)
     assert shared is not None
     plain = PlainForward(net, wanted)
     told: list[str] = []

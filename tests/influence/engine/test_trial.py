@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from influence.engine.forward import PlainForward
 from influence.engine.sharing.shared_forward import SharedForward
-from influence.engine.trial import Trial, try_network
+from influence.engine.trial import Trial, probe_network, try_network
 from influence.network.joint_network import JointNetwork
 from tests.influence.engine.sharing.zoo import VECTORS, ZOO, conditions, draw, late_fusion, network
 
@@ -28,7 +29,8 @@ def every_size(monkeypatch: pytest.MonkeyPatch) -> None:
 def attempt(net: JointNetwork, **options: Any) -> tuple[Trial, SharedForward | None]:
     known: dict[str, Any] = {"samples": 10}
     signals = draw(net, 2, mutes=MUTES)
-    return try_network(net, signals, conditions(net, MUTES), **(known | options))
+    probe = probe_network(net, signals)
+    return try_network(net, signals, conditions(net, MUTES), probe, **(known | options))
 
 
 @pytest.mark.usefixtures("every_size")
@@ -78,11 +80,11 @@ def _on_evenness(self: Any, x: Tensor, y: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
-        (_mixed, "would differ"),
+        (_mixed, "output 'out' depends on the other samples of the batch"),
         (_on_values, "torch cannot export it"),
         (_in_place, "changes a tensor in place"),
-        (_on_one, "would differ by .* under "),
-        (_on_evenness, "would differ by .* under "),
+        (_on_one, "output 'out' depends on the other samples of the batch"),
+        (_on_evenness, "output 'out' depends on the other samples of the batch"),
     ],
 )
 def test_network_that_cannot_be_shared_is_run_plainly_and_says_so(
@@ -91,9 +93,10 @@ def test_network_that_cannot_be_shared_is_run_plainly_and_says_so(
     net = network(function, VECTORS)
     trial, shared = attempt(net)
     assert shared is None
-    (note,) = trial.notes
-    assert note.startswith("no work is shared between the setups, each is run by itself: ")
     assert re.search(reason, trial.reason)
+    # Of what the probe sees, the evaluation makes a note.
+    noted = [f"no work is shared through the network's graph: {trial.reason}"]
+    assert list(trial.notes) == ([] if "other samples" in reason else noted)
     for _, outputs in PlainForward(net, conditions(net, MUTES))(draw(net, 3, mutes=MUTES)):
         assert outputs["out"].shape == (3, 4)
 
@@ -102,7 +105,9 @@ def test_network_that_changes_is_told() -> None:
     net = network(lambda self, x, y: x + torch.rand_like(y), VECTORS)
     trial, shared = attempt(net, samples=None)
     assert shared is None
-    assert "changes between two identical runs" in trial.notes[0]
+    assert trial.reason == "its outputs differ between two identical runs"
+    (note,) = probe_network(net, draw(net, 2, mutes=MUTES)).notes
+    assert "output 'out' changes between two identical runs by up to 0." in note
 
 
 def test_network_that_fails_is_not_tried_further() -> None:
@@ -115,6 +120,8 @@ def test_network_that_fails_is_not_tried_further() -> None:
 def test_use_of_the_position_in_the_batch_is_noticed_on_a_whole_batch() -> None:
     net = network(lambda self, x, y: x + y * (torch.arange(x.shape[0]) // 2)[:, None], VECTORS)
     signals = draw(net, 5, mutes=MUTES)
-    trial, _ = try_network(net, signals, conditions(net, MUTES), samples=None)
+    probe = probe_network(net, signals)
+    assert probe == replace(probe, independent=False, notes=(), runs=True)
+    trial, _ = try_network(net, signals, conditions(net, MUTES), probe, samples=None)
     assert not trial.shared
-    assert "output 'out' would differ by" in trial.reason
+    assert trial.reason == "output 'out' depends on the other samples of the batch"

@@ -26,7 +26,8 @@ def found(
     net: JointNetwork, path: Path, mutes: tuple[str, ...] = ("mean", "noise")
 ) -> tuple[dict[str, Modality], list[str]]:
     data, sites, chosen = EvaluationFile(path), ["depth", "semantic"], parse_mutes(mutes)
-    measured = measure_moments(data, sorted(lacking_moments(net, data, chosen, sites)), len(data))
+    lacking = lacking_moments(net, data, chosen, sites)
+    measured = measure_moments([net], data, lacking, len(data))
     return with_moments(net, data, chosen, sites, measured)
 
 

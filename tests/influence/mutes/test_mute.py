@@ -18,7 +18,7 @@ from influence.network.joint_network import Modality
 @pytest.fixture
 def inputs() -> BatchInputs:
     clean = {"x": torch.arange(6.0).reshape(3, 2), "y": torch.arange(3.0)}
-    follower = {"x": torch.tensor([8.0, 9.0]), "y": torch.tensor(7.0)}
+    follower = {"x": torch.tensor([[8.0, 9.0]]), "y": torch.tensor([7.0])}
     facts = {name: Modality(name, mean=(0.5,), std=(1.0,)) for name in clean}
     return BatchInputs(clean, np.array([4, 2, 9]), facts, MUTES, follower, seed=3)
 

@@ -30,7 +30,13 @@ def site(kind: str = "other", count: int = 4, start: int = 0, side: int = 8) -> 
     return SiteTensor(values, facts, indices, partners=torch.ones_like(values), seed=3)
 
 
-BUILT = [*(name for name, mute in MUTES.items() if not mute.absent), "constant:0.5"]
+OTHERS = ("mask", "mode")
+"""The mutes for kinds of input that hold no such numbers."""
+
+BUILT = [
+    *(name for name, mute in MUTES.items() if not mute.absent and name not in OTHERS),
+    "constant:0.5",
+]
 
 
 @pytest.mark.parametrize("name", BUILT)
@@ -136,7 +142,7 @@ def test_one_kind_of_shuffle_a_run(kind: str) -> None:
     ):
         parse_mutes(["zero", "shuffle", kind])
     named = [m.name for m in parse_mutes(["panel", kind])]
-    assert named == ["zero", "mean", "uniform", "noise", "optimal", kind]
+    assert named == ["zero", "mean", "uniform", "noise", "optimal", "empty", "mode", kind]
 
 
 @pytest.mark.parametrize("text", ["constant:", "constant:x", "constant:nan", "constant"])
@@ -156,6 +162,10 @@ def test_unknown_mute_is_refused_with_the_near_one() -> None:
 def test_mutes_must_differ_and_be_there(names: list[str]) -> None:
     with pytest.raises(InfluenceError, match=r"expected (mutes that differ|one mute or more)"):
         parse_mutes(names)
+
+
+NUMERIC = ("zero", "mean", "uniform", "shuffle", "noise", "optimal")
+"""The mutes of the panel for numbers; those for other kinds are left out without a word."""
 
 
 def network(*optimal: str, kind: str = "probabilities") -> JointNetwork:
@@ -186,13 +196,13 @@ def test_what_is_not_defined_is_left_out_with_a_note(
 ) -> None:
     mutes, notes = choose_mutes(["panel", "constant:2"], network(*known, kind=kind), sites)
     names = [mute.name for mute in mutes]
-    assert names == [*(n for n in PANEL if n not in left_out), "constant:2"]
+    assert names == [*(n for n in NUMERIC if n not in left_out), "constant:2"]
     assert [note.split("'")[1] for note in notes] == list(left_out)
 
 
 def test_training_data_define_optimal() -> None:
     mutes, notes = choose_mutes(["panel"], network(), ["depth", "semantic"], training=True)
-    assert tuple(mute.name for mute in mutes) == PANEL
+    assert tuple(mute.name for mute in mutes) == NUMERIC
     assert notes == ()
 
 

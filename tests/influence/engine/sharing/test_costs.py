@@ -34,7 +34,7 @@ def network() -> JointNetwork:
 @pytest.fixture
 def inputs() -> BatchInputs:
     clean = {"x": torch.randn(2, 3), "y": torch.randn(2, 5)}
-    follower = {name: x[0] for name, x in clean.items()}
+    follower = {name: x[:1] for name, x in clean.items()}
     return BatchInputs(clean, np.arange(2), {n: Modality(n) for n in clean}, MUTES, follower)
 
 

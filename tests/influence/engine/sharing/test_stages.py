@@ -24,7 +24,8 @@ def conditions(mute: str) -> list[Condition]:
 def build(module: fx.GraphModule, found: Sequence[Condition]) -> Stages:
     one, two = ([torch.rand(n, 4) for _ in range(2)] for n in (1, 2))
     dependence = find_dependence(module.graph, ["x", "y"])
-    return build_stages(TappedGraph(module, dependence, observe(module, one, two)), found, MUTES)
+    tapped = TappedGraph(module, dependence, observe(module, one, two), {"x": "x", "y": "y"})
+    return build_stages(tapped, found, MUTES)
 
 
 def calls(stage: Stage) -> list[str]:

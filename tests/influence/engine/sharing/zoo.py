@@ -262,7 +262,7 @@ def draw(
     known = shapes or {m.name: tuple(n or 1 for n in m.shape or ()) for m in net.inputs}
     clean, follower = (
         {name: torch.rand((*first, *shape), generator=stream) for name, shape in known.items()}
-        for first in ((count,), ())
+        for first in ((count,), (1,))
     )
     facts = {m.name: Modality(m.name, m.kind, mean=(0.5,), std=(0.3,)) for m in net.inputs}
     indices = np.arange(count) + 100 * seed
