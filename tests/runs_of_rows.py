@@ -54,16 +54,11 @@ def depth_rows(
 def accuracy_rows(
     full: Array, muted: Mapping[tuple[str, str], Array], groups: Sequence[int] | None = None
 ) -> Rows:
-    """Return rows of one output `y` scored by accuracy, from what is right (1) and wrong (0).
-
-    All samples are of the second class of two.
-    """
+    """Return rows of one output `y` scored by accuracy, from what is right (1) and wrong (0)."""
     conditions = {UNMUTED: full}
     conditions |= {Condition(mute, frozenset({s})): r for (mute, s), r in muted.items()}
     values = {
-        RowKey(condition, "y", "class_counts"): np.column_stack(
-            [np.zeros_like(r), r, np.zeros_like(r), np.ones_like(r), 1 - r, r]
-        )
+        RowKey(condition, "y", "hits"): np.column_stack([r, np.ones_like(r)])
         for condition, r in conditions.items()
     }
     return _rows(values, groups)

@@ -93,6 +93,6 @@ def count_lines(function: Callable[..., Any]) -> int:
     body = tree.body
     if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
         body = body[1:]
-    last = body[-1].end_lineno
-    lines = source.splitlines()[body[0].lineno - 1 : last]
+    first = min([body[0].lineno, *(d.lineno for d in getattr(body[0], "decorator_list", ()))])
+    lines = source.splitlines()[first - 1 : body[-1].end_lineno]
     return sum(bool(line.strip()) and not line.strip().startswith("#") for line in lines)

@@ -120,7 +120,7 @@ def read_batch(
     for name, values in [*targets.items(), *inputs.items()]:
         if is_batched(values, samples):
             samples = len(values)
-        elif name in inputs and not {name, name.partition(".")[0]}.isdisjoint(contexts):
+        elif name in inputs and _in(name, contexts):
             shared[name] = inputs.pop(name)
         else:
             raise InfluenceError(_mismatch(name, values, samples, number))
@@ -270,7 +270,7 @@ class MemorySet:
             read.append(GivenBatch(*held, batch.facts))
         if not read:
             raise InfluenceError("the data yielded no batch, expected one sample or more")
-        read = [batch for batch in read if batch.samples] or read[:1]
+        read = _with_shared([batch for batch in read if batch.samples] or read[:1], contexts)
         if not read[0].samples:
             raise InfluenceError("the data yielded no sample, expected one or more")
         described = cls({}, {}, read)
@@ -379,6 +379,38 @@ class MemorySet:
                         "of several batches make no batch. Give them as lists with one tensor a "
                         "sample, or pad them alike in all batches"
                     ) from error
+
+
+def _with_shared(batches: list[GivenBatch], contexts: Collection[str]) -> list[GivenBatch]:
+    """Tell contexts of a batch from those of its samples where the numbers happen to agree.
+
+    A context is one value for the batch if it is in any batch, or if all batches hold the same
+    value, whose parts differ.
+    """
+    names = {
+        name for batch in batches for name in (*batch.inputs, *batch.shared) if _in(name, contexts)
+    }
+    shared = {name for name in names if _is_shared(name, batches)}
+    return [
+        batch._replace(
+            inputs={n: x for n, x in batch.inputs.items() if n not in shared},
+            shared=batch.shared | {n: x for n, x in batch.inputs.items() if n in shared},
+        )
+        for batch in batches
+    ]
+
+
+def _in(name: str, contexts: Collection[str]) -> bool:
+    return not {name, name.partition(".")[0]}.isdisjoint(contexts)
+
+
+def _is_shared(name: str, batches: Sequence[GivenBatch]) -> bool:
+    if any(name in batch.shared for batch in batches):
+        return True
+    first = batches[0].inputs[name]
+    parts_differ = any(not hold_same(part, first[0]) for part in first[1:])
+    same = (hold_same(batch.inputs[name], first) for batch in batches[1:])
+    return len(batches) > 1 and parts_differ and all(same)
 
 
 def _as_slice(indices: NDArray[np.int64]) -> slice | NDArray[np.int64]:

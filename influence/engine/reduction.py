@@ -152,8 +152,22 @@ class Reduction:
         for name in self.plan.metrics:
             for statistic in self.statistics(name):
                 key = RowKey(Condition(NO_MUTE, FULL), name, statistic.name)
-                checks.check_truth(key, statistic, found[key])
+                self._check_truth(checks, key, statistic, found[key])
         return found | kept
+
+    def _check_truth(
+        self, checks: RowChecks, key: RowKey, statistic: Statistic, rows: Array
+    ) -> None:
+        """Refuse samples without ground truth, unless the output declares what means none."""
+        if self.output(key.output).ignore is None or statistic.against == "full":
+            checks.check_truth(key, statistic, rows)
+        elif not (statistic.valid(rows) > 0).all():
+            note = (
+                f"some samples have no ground truth for {key.output!r}, and are not counted there: "
+                f"it is {self.output(key.output).ignore:g}"
+            )
+            if note not in self.observed:
+                self.observed.append(note)
 
     def _explained(
         self, batch: Batch, passes: Iterator[tuple[Condition, dict[str, Tensor]]]
@@ -449,7 +463,8 @@ class RowChecks:
             raise InfluenceError(
                 f"{self.source}: sample {self.ids[int(i)]!r} has no valid ground truth in "
                 f"targets/{key.output}. Leave the sample out, or correct the attributes 'ignore' "
-                "and 'range'"
+                f"and 'range'; if samples may have none, declare it: Output({key.output!r}, "
+                "ignore=...)"
             )
 
 

@@ -32,6 +32,7 @@ from influence.mutes.batch_inputs import BatchInputs
 from influence.network.joint_network import JointNetwork, Modality
 from influence.network.sites import check_samples_first
 from influence.plan.plan import Plan
+from influence.plan.setups import FULL
 from influence.runtime.execution import AMP, Execution, choose_device
 from influence.runtime.values import cast, is_batched
 from influence.statistics.rows import RowKey, StatefulValues
@@ -80,6 +81,7 @@ class Runner:
             self.notes.append("the network came in training mode and was set to evaluation mode")
         network.to(self.device)
         self.dtype = network.dtype
+        self.doubles: tuple[str, ...] = ()
         amp = AMP[execution.amp]
         self.precision: Precision = (
             partial(torch.autocast, self.device.type, dtype=amp) if amp else nullcontext
@@ -131,21 +133,23 @@ class Runner:
         suits = suits_channels_last(self.network.module, self.device, mixed=mixed)
         asked = self.execution.channels_last
         # Networks in which `view` fails on maps with channels last get them in the usual format.
+        count = trial_size(samples, len(batch), len(self.conditions))
+        doubles = self._find_doubles(batch, count)
         for layout in dict.fromkeys([suits if asked is None else asked, False]):
             self._lay_out(layout)
             signals = self._signals(batch, None)
-            count = trial_size(samples, len(batch), len(self.conditions))
             for size in dict.fromkeys([count, len(batch)]):  # it may need batches of one size
                 probe = probe_network(self.network, signals.head(size))
                 if probe.runs:
                     break
             if probe.runs:
                 break
-        return replace(probe, channels_last=layout)
+        return replace(probe, channels_last=layout, doubles=doubles)
 
     def learn_behaviour(self, probe: Probe) -> None:
         """Take over how the network behaves, from this or from another process."""
         self.probe = probe
+        self.doubles = tuple(probe.doubles)
         self.notes += probe.notes
         self._lay_out(probe.channels_last)
 
@@ -211,11 +215,30 @@ class Runner:
         lay_out(self.network.module, channels_last=channels_last)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
 
+    def _find_doubles(self, batch: Batch, count: int) -> tuple[str, ...]:
+        """Find the inputs of float64 that the network takes as they are, such as times.
+
+        Most networks fail on float64 beside weights of another type, and get it cast.
+        """
+        self.doubles, wide = (), self.network.split(batch.shown)
+        for leaf, values in wide.items() if self.dtype != torch.float64 else ():
+            if isinstance(values, Tensor) and values.dtype == torch.float64:
+                self.doubles += (leaf,)
+                try:
+                    with guard(True), self.precision():
+                        self.network(self._signals(batch, None).head(count).shown(FULL, ""))
+                except Exception:  # a network may raise anything
+                    self.doubles = self.doubles[:-1]
+        return self.doubles
+
     def _signals(self, batch: Batch, follower: Follower | None) -> BatchInputs:
+        kept = set(self.doubles)
+
         def leaves(inputs: Mapping[str, Any]) -> dict[str, Any]:
             found = self.network.split({**batch.shared, **inputs})
             return {
-                leaf: self._placed(cast(x, self.device, self.dtype)) for leaf, x in found.items()
+                leaf: self._placed(cast(x, self.device, None if leaf in kept else self.dtype))
+                for leaf, x in found.items()
             }
 
         clean = leaves(batch.inputs)
@@ -237,6 +260,17 @@ class Runner:
             batch.partners,
             None if batch.exchanged is None else leaves(batch.exchanged),
             owners,
+            self._shared_leaves(batch),
+        )
+
+    def _shared_leaves(self, batch: Batch) -> frozenset[str]:
+        """Return the leaves that are one value for the whole batch."""
+        layout = self.network.layout
+        tensors = {leaf: layout.tensor_of(leaf) for leaf in layout.leaves} if batch.shared else {}
+        return frozenset(
+            leaf
+            for leaf, tensor in tensors.items()
+            if any(name == tensor or name.startswith(f"{tensor}.") for name in batch.shared)
         )
 
     def _placed(self, values: Any) -> Any:

@@ -71,6 +71,8 @@ class Probe:
         Whether it needs tensors that allow gradients, which inference mode does not.
     channels_last
         Whether maps are stored with their channels last.
+    doubles
+        The inputs of float64 that it takes as they are, beside weights of another type.
     """
 
     independent: bool
@@ -80,6 +82,7 @@ class Probe:
     flops: float | None = None
     graded: bool = False
     channels_last: bool = False
+    doubles: tuple[str, ...] = ()
 
 
 def guard(graded: bool) -> AbstractContextManager[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -50,6 +50,8 @@ class BatchInputs:
         The inputs of the partners of all samples, for a batch that does not hold them.
     owners
         Leaf -> the input to which it belongs; by default every leaf is an input.
+    shared
+        The leaves that are one value for the whole batch.
 
     Examples
     --------
@@ -70,9 +72,14 @@ class BatchInputs:
     partners: NDArray[np.int64] | None = None
     exchanged: Mapping[str, Values] | None = None
     owners: Mapping[str, str] = field(default_factory=dict)
+    shared: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def _is_own(self, leaf: str, values: Any) -> TypeGuard[Values]:
+        """Return whether values are those of each sample."""
+        return leaf not in self.shared and is_batched(values, len(self))
 
     def site_of(self, leaf: str) -> str:
         """Return the input to which a leaf belongs."""
@@ -229,7 +236,7 @@ class BatchInputs:
         if follower is not None and count < len(self):
             last = count if self.partners is None else int(self.partners[count - 1])
             follower = {
-                leaf: take(x, slice(last, last + 1)) if is_batched(x, len(self)) else x
+                leaf: take(x, slice(last, last + 1)) if self._is_own(leaf, x) else x
                 for leaf, x in self.clean.items()
             }
         return replace(found, follower=follower, partners=partners)
@@ -239,7 +246,7 @@ class BatchInputs:
 
         def part(values: Mapping[str, Any]) -> dict[str, Any]:
             return {
-                leaf: take(x, places) if is_batched(x, len(self)) else x
+                leaf: take(x, places) if self._is_own(leaf, x) else x
                 for leaf, x in values.items()
             }
 
