@@ -71,7 +71,15 @@ class Form:
             return
         samples = iter(data) if isinstance(data, Iterable) else (data[i] for i in range(len(data)))
         while some := list(islice(samples, self.batch_size)):
-            yield self.collate(some)
+            try:
+                batch = self.collate(some)
+            except Exception as error:  # the user's function may raise anything
+                raise InfluenceError(
+                    f"collate failed on {len(some)} samples: {type(error).__name__}: {error}. If "
+                    "samples differ in shape, give a function that pads them, or that returns lists "
+                    "with one entry a sample"
+                ) from error
+            yield batch
 
 
 class BatchStream:

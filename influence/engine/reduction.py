@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from influence.data.dataset import Batch, DataFacts, Field
+from influence.engine.checks import RowChecks, explain_failure
 from influence.errors import InfluenceError
 from influence.metrics.decorator import ItemFunction
 from influence.metrics.kinds import faults, find_scores
@@ -29,7 +30,7 @@ from influence.plan.plan import Plan
 from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.statistics.rows import FEATURES, MARK, RowKey, StatefulValues
 
-__all__ = ["BatchReduction", "Reduction", "RowChecks", "explain_failure"]
+__all__ = ["BatchReduction", "Reduction"]
 
 Array = NDArray[np.float64]
 Tensors = dict[RowKey, Tensor]
@@ -178,9 +179,8 @@ class Reduction:
         except InfluenceError:
             raise
         except Exception as error:
-            absent = any(mute.absent for mute in self.plan.mutes)
             raise explain_failure(
-                error, self.network.name, self.data.source, batch.inputs, absent=absent
+                error, self.network.name, self.data.source, batch.shown, self.plan.mutes
             ) from error
 
     def of_batch(self, batch: Batch) -> BatchReduction:
@@ -402,102 +402,6 @@ class BatchReduction:
 
 def _tensors(targets: Mapping[str, Tensor | Sequence[Any]]) -> dict[str, Tensor]:
     return {name: target for name, target in targets.items() if isinstance(target, Tensor)}
-
-
-@dataclass(frozen=True)
-class RowChecks:
-    """Checks that rows are finite and have ground truth; the errors name the sample.
-
-    Parameters
-    ----------
-    network, source
-        The names of the network and of the data.
-    ids
-        The names of the samples of the batch.
-    """
-
-    network: str
-    source: str
-    ids: Sequence[str]
-
-    def check_outputs(self, finite: Mapping[RowKey, Array]) -> None:
-        """Raise InfluenceError if `finite` (samples, 1) is not 1; see `metrics.kinds.faults`."""
-        for key, flags in finite.items():
-            for i in np.flatnonzero(flags[:, 0] < 0)[:1]:
-                raise InfluenceError(
-                    f"network {self.network!r} returned minus infinity in output {key.output!r} "
-                    f"for sample {self.ids[int(i)]!r} of {self.source} under {key.condition}. It "
-                    "may stand for a class that is ruled out, in logits of which some are finite: "
-                    "declare the output's kind 'logits', and leave a class for each element"
-                )
-            for i in np.flatnonzero(flags[:, 0] == 0)[:1]:
-                raise InfluenceError(
-                    f"network {self.network!r} returned NaN or infinity in output {key.output!r} "
-                    f"for sample {self.ids[int(i)]!r} of {self.source} under {key.condition}. Look "
-                    "for NaN in that sample's inputs, or for a division or logarithm in the network"
-                )
-
-    def check_rows(self, rows: Mapping[RowKey, Array]) -> None:
-        """Raise InfluenceError if a statistic is NaN or infinite."""
-        for key, values in rows.items():
-            for i in np.flatnonzero(~np.isfinite(values).all(axis=1))[:1]:
-                if key.statistic in ("likelihood", "kl_divergence"):
-                    raise InfluenceError(
-                        f"{self.source}: {key.statistic!r} of output {key.output!r} is infinite "
-                        f"for sample {self.ids[int(i)]!r} under {key.condition}: the network rules "
-                        "out, by a logit of minus infinity, a class that is true or was predicted. "
-                        "Leave the metric out, or declare such labels as 'ignore'"
-                    )
-                raise InfluenceError(
-                    f"{self.source}: the statistic {key.statistic!r} of output {key.output!r} is "
-                    f"NaN or infinite for sample {self.ids[int(i)]!r} under {key.condition}. A "
-                    "function that returns one number a sample has to leave out pixels without "
-                    "ground truth itself (-1 or NaN)"
-                )
-
-    def check_truth(self, key: RowKey, statistic: Statistic, rows: Array) -> None:
-        """Raise InfluenceError if a sample has no pixel or value with valid ground truth."""
-        if statistic.against == "full":
-            return
-        for i in np.flatnonzero(~(statistic.valid(rows) > 0))[:1]:
-            raise InfluenceError(
-                f"{self.source}: sample {self.ids[int(i)]!r} has no valid ground truth in "
-                f"targets/{key.output}. Leave the sample out, or correct the attributes 'ignore' "
-                f"and 'range'; if samples may have none, declare it: Output({key.output!r}, "
-                "ignore=...)"
-            )
-
-
-def explain_failure(
-    error: Exception, network: str, source: str, inputs: Mapping[str, Tensor], *, absent: bool
-) -> InfluenceError:
-    """Return an error that gives the likely cause of a failed forward pass, and a remedy.
-
-    Parameters
-    ----------
-    error
-        The exception that was raised.
-    network, source
-        The names of the network and of the data.
-    inputs
-        The inputs of the batch.
-    absent
-        Whether a mute passes None in place of inputs.
-    """
-    shapes = {n: tuple(x.shape) for n, x in inputs.items()}
-    if isinstance(error, torch.cuda.OutOfMemoryError):
-        remedy = "Take a smaller batch_size"
-    elif absent:
-        remedy = "The mute 'absent' shows None in place of an input: does the network accept it?"
-    else:
-        remedy = (
-            "Check that the file's inputs have the shapes that the network was built for, and that "
-            "it takes batches of any size"
-        )
-    return InfluenceError(
-        f"network {network!r} failed on inputs of shape {shapes} from {source}: "
-        f"{type(error).__name__}: {str(error).strip()[:500]}. {remedy}"
-    )
 
 
 def _to_host(groups: Sequence[Tensors]) -> tuple[Array, list[dict[RowKey, Array]]]:

@@ -44,6 +44,9 @@ WORTH_TRACING = 5e11
 EFFORT = 1 / 40
 """The fraction of the samples in a trial, divided by the number of conditions; at least two."""
 
+FEW = 8
+"""With no more samples than this, to compare shared passes with plain ones would not pay."""
+
 MOST = 16
 """The largest number of samples in a trial."""
 
@@ -305,6 +308,8 @@ def try_network(
         return alone("the mute 'absent' passes None, with which it cannot be traced"), None
     unknown = samples is None or probe.flops is None
     large = unknown or probe.flops * len(conditions) * samples > WORTH_TRACING
+    if program and samples is not None and samples <= FEW:
+        return alone("there are too few samples for a trial", reusing=not probe.graded), None
     if not (program or large):
         return alone("the work is too small to be worth a trace", reusing=not probe.graded), None
     if probe.graded:

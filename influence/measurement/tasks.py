@@ -114,7 +114,7 @@ def make_tasks(
     tasks = []
     for key, network in zip(_keys(networks), networks, strict=True):
         network = with_kinds(network, data)
-        sites = select_sites(request.sites, network.sources)
+        sites = select_sites(request.sites, network.inputs)
         wanted = expand_sets(network, data, request.metrics)
         metrics, stateful = match_metrics(network, data, wanted)
         mutes, left_out = choose_mutes(request.mutes, network, sites, training=training)

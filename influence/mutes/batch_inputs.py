@@ -174,7 +174,16 @@ class BatchInputs:
                 "valid. Take the mute zero or shuffle, or declare what the integers are: "
                 "Modality(kind='image'), 'categories' or 'tokens'"
             )
-        return chosen.replace(SiteTensor(values, facts, self.indices, partners, self.seed, first))
+        tensor = SiteTensor(values, facts, self.indices, partners, self.seed, first)
+        try:
+            found = chosen.replace(tensor)
+        except (InfluenceError, AssertionError, torch.cuda.OutOfMemoryError):
+            raise
+        except Exception as error:  # a mute of the user's own may raise anything
+            raise InfluenceError(
+                f"mute {mute!r} failed on {site!r}: {type(error).__name__}: {error}"
+            ) from error
+        return _checked(found, values, chosen, site)
 
     def _replaced_one(self, place: int, facts: Modality, mute: str, value: Any) -> Any:
         """Replace one entry of a list: a tensor as a batch of one sample, a text as it is."""
@@ -259,6 +268,21 @@ class BatchInputs:
             partners=None,
             exchanged=exchanged,
         )
+
+
+def _checked(found: Any, values: Values, mute: Mute, site: str) -> Any:
+    """Raise InfluenceError if a mute of the user's own returns something else than it replaces."""
+    expected = (tuple(values.shape), values.dtype) if isinstance(values, Tensor) else len(values)
+    if isinstance(values, Tensor):
+        got = (tuple(found.shape), found.dtype) if isinstance(found, Tensor) else type(found).__name__
+    else:
+        got = len(found) if isinstance(found, list) else type(found).__name__
+    if got != expected and not mute.needs & {"partners"}:
+        raise InfluenceError(
+            f"mute {mute.name!r} returned {got} in the place of {site!r}, expected {expected}. "
+            "Return values of the same shape and type"
+        )
+    return found
 
 
 def _allows_mean(values: Values, facts: Modality) -> bool:

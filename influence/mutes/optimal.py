@@ -103,7 +103,7 @@ def learn_optimal(
     3.0
     """
     opened, execution = open_data(data), execution or LEARNING()
-    chosen = select_sites(sites, network.sources)
+    chosen = select_sites(sites, network.inputs)
     if steps < 0:
         raise InfluenceError(f"expected 0 steps or more, got steps={steps}")
     count = sample_count(opened, limit)

@@ -330,10 +330,15 @@ def choose_mutes(
     for site in sites:
         modality = known.get(site, Modality(site))
         left = [mute.name for mute in chosen if not mute.applies_to(modality)]
-        if left and set(left) - set(OF_KINDS) and modality.kind not in NUMBERS:
+        if len(left) == len(chosen) or (names is not None and set(left) - set(OF_KINDS)):
             notes.append(
                 f"{site!r} of kind {modality.kind} is not muted by {', '.join(left)}; defined for "
                 f"it: {', '.join(name for name, m in MUTES.items() if m.applies_to(modality))}"
+            )
+        if modality.kind == "integers":
+            notes.append(
+                f"{site!r} holds integers of unknown meaning, which have no mean. Declare what they "
+                f"are: Modality({site!r}, kind), with kind 'tokens', 'categories' or 'image'"
             )
     return tuple(chosen), tuple(notes)
 

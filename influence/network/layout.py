@@ -334,7 +334,7 @@ def pick_outputs(returned: Any, outputs: Sequence[Output]) -> dict[str, Any]:
             found[output.name] = follow(returned if output.pick is not None else places, path)
         except InfluenceError as error:
             raise InfluenceError(
-                f"returned {_describe(places)}, expected {len(outputs)} outputs: "
+                f"returned {_describe(returned)}, expected {len(outputs)} outputs: "
                 f"{', '.join(o.name for o in outputs)}, and {error}. Name the outputs as the "
                 f"network does, or say where this one is: Output({output.name!r}, pick=...)"
             ) from error

@@ -81,7 +81,7 @@ def site_of(point: str) -> str:
 
 
 def select_sites(
-    wanted: Sequence[str] | None, sources: Sequence[str | Modality]
+    wanted: Sequence[str] | None, inputs: Sequence[str | Modality]
 ) -> list[str]:
     """Return the sites to mute: all sources of a network, or the wanted sites.
 
@@ -97,11 +97,18 @@ def select_sites(
     >>> select_sites(["edge:fuse", "semantic"], ["depth", "semantic"])
     ['semantic', 'edge:fuse']
     """
-    modalities = [source if isinstance(source, str) else source.name for source in sources]
+    known = [Modality(x) if isinstance(x, str) else x for x in inputs]
+    modalities = [m.name for m in known if m.role == "source"]
+    contexts = [m.name for m in known if m.role == "context"]
     if not wanted:
         return modalities
     edges = list(dict.fromkeys(filter(is_edge, wanted)))
     for site in wanted:
+        if site in contexts:
+            raise InfluenceError(
+                f"{site!r} is a context, which is shown as it is and never muted. Name one of "
+                f"{', '.join(modalities)}, or declare it as a source: Modality({site!r})"
+            )
         if site not in edges and site not in modalities:
             raise unknown("site", site, [*modalities, f"{PREFIX}MODULE.PATH"])
         if "+" in site or "/" in site or site == PREFIX:

@@ -72,7 +72,7 @@ def typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _typed(cells: pd.Series) -> pd.Series:
     dtype = dtype_of(str(cells.name))
-    if dtype == "int64" == cells.dtype:
+    if str(cells.dtype) == dtype and not (dtype == "str" and cells.hasnans):
         return cells
     try:
         if dtype == "str":

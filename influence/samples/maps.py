@@ -197,7 +197,7 @@ def _positions(data: EvaluationSet, ids: Sequence[str], count: int) -> list[int]
 
 def _plan(network: JointNetwork, data: EvaluationSet, effect: Effect, seed: int) -> Plan:
     target = effect.target
-    (site,) = select_sites([effect.source], network.sources)
+    (site,) = select_sites([effect.source], network.inputs)
     metrics, _ = match_metrics(network, data, {target: ["mae"]})
     (plain,) = metrics[target]
     if not data.targets[target].shape:
