@@ -69,7 +69,9 @@ def test_partners_of_another_shape_make_no_batch_of_maps() -> None:
 
 def test_points_and_texts_are_emptied() -> None:
     points = [torch.ones(4, 3), torch.ones(2, 3)]
-    found = shown("empty", {"p": points, "t": ["one", "two"]}, Modality("p", "points"), Modality("t", "text"))
+    found = shown(
+        "empty", {"p": points, "t": ["one", "two"]}, Modality("p", "points"), Modality("t", "text")
+    )
     assert [tuple(p.shape) for p in found["p"]] == [(0, 3), (0, 3)]
     assert found["t"] == ["", ""]
 
@@ -116,7 +118,9 @@ def test_partners_may_be_changed_in_place() -> None:
 
 def test_mutes_are_chosen_by_kind() -> None:
     inputs = [Modality("ids", "tokens"), Modality("table", "categories"), "x"]
-    mutes, notes = choose_mutes(None, JointNetwork(nn.Identity(), inputs, ["y"]), ["ids", "table", "x"])
+    mutes, notes = choose_mutes(
+        None, JointNetwork(nn.Identity(), inputs, ["y"]), ["ids", "table", "x"]
+    )
     assert [mute.name for mute in mutes] == ["zero", "mean", "empty", "mode"]
     assert notes[0].startswith("'ids' of kind tokens is not muted by zero, mean")
 
@@ -137,7 +141,9 @@ class Sum(nn.Module):
 def test_mutes_of_the_user_are_measured(given: Any) -> None:
     x, y = torch.arange(4.0), torch.ones(4)
     net = JointNetwork(Sum(), ["x", "y"], ["z"])
-    run = measure(net, [({"x": x, "y": y}, {"z": x + y})], mutes=[given], metrics={"z": ["mse"]}, draws=5)
+    run = measure(
+        net, [({"x": x, "y": y}, {"z": x + y})], mutes=[given], metrics={"z": ["mse"]}, draws=5
+    )
     found = run.influence.set_index("source")
     assert set(found["mute"]) == {"sevens"}
     # (7 - x)² for x = 0, 1, 2, 3, and (7 - 1)².
@@ -158,14 +164,19 @@ def test_declarations_that_are_not_valid_are_refused(options: Any, message: str)
 
 
 def test_what_is_no_mute_is_told() -> None:
-    with pytest.raises(InfluenceError, match="is a .*, expected a function under @influence.mute"):
+    with pytest.raises(
+        InfluenceError, match=r"is a .*, expected a function under @influence\.mute"
+    ):
         parse_mute("tests.toy:toy")
 
 
 def test_a_mute_that_is_not_defined_for_a_kind_is_told() -> None:
     net = JointNetwork(Sum(), ["x", "y"], ["z"])
     x = torch.arange(4.0)
-    for mute, scope in (("empty", "points or text or tokens"), ("mask", "Modality.kind='tokens', mask=")):
+    for mute, scope in (
+        ("empty", "points or text or tokens"),
+        ("mask", "Modality.kind='tokens', mask="),
+    ):
         with pytest.raises(InfluenceError, match=f"mute '{mute}' is defined for .*{scope}"):
             measure(net, [({"x": x, "y": x}, {"z": x})], mutes=[mute])
     assert MUTES["mask"].applies_to(TEXT)

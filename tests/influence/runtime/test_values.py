@@ -45,7 +45,8 @@ def test_only_alike_values_are_joined() -> None:
 
 def test_real_numbers_alone_are_cast() -> None:
     given = {
-        "half": torch.ones(1).half(), "time": torch.tensor([2**53 + 1]), "yes": torch.tensor([True]),
+        "half": torch.ones(1).half(), "time": torch.tensor([2**53 + 1]),
+        "yes": torch.tensor([True]),
         "wave": torch.ones(1, dtype=torch.complex128), "text": "t",
     }  # fmt: skip
     found = cast(given, torch.device("cpu"), torch.float64)
