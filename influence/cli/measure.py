@@ -26,7 +26,8 @@ __all__ = ["measure"]
     help="Mutes, joined by commas; panel for all; module:name for your own.",
 )
 @options.pairs("--field", "fields", form="inputs/name=path", metavar="NAME=PATH",
-               help="Where a part of a loader's batch lies: inputs/rgb=0, targets/label=y.class, ids=name.")  # fmt: skip
+               help="Where a part of a loader's batch lies: inputs/rgb=0, targets/label=y.class, "
+                    "ids=name.")  # fmt: skip
 @options.pairs("--metric", "metrics", form="output=metric,...", metavar="OUTPUT=NAME,...",
                help="Metrics or sets of them; module:name for metrics of your own.")  # fmt: skip
 @click.option("--by", "levels", default="", metavar="LEVEL,...",

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from influence.errors import InfluenceError
 from influence.runtime.values import Values, each_tensor, join, take
 
 __all__ = ["Batch", "DataFacts", "EvaluationSet", "Field", "floating", "group_numbers"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -41,8 +41,8 @@ class EvaluationFile:
     ----------
     path
         An HDF5 file with datasets ``inputs/<modality>`` and ``targets/<output>``, samples first,
-        written by `influence.write_evaluation_file` or in the same layout. Without targets, outputs can only
-        be scored by how much they change. Inputs keep the stored type; in files of version 1
+        written by `influence.write_evaluation_file` or in the same layout. Without targets, outputs
+        can only be scored by how much they change. Inputs keep the stored type; in files of version 1
         integers become floating-point numbers, as they always did.
 
     Raises
@@ -179,7 +179,7 @@ class EvaluationFile:
         if "ids" not in file:
             return [str(i) for i in range(self._length)]
         texts = h5py.check_string_dtype(file["ids"].dtype) is not None
-        ids = (file["ids"].asstr() if texts else file["ids"].astype(str))[...].tolist()
+        ids: list[str] = (file["ids"].asstr() if texts else file["ids"].astype(str))[...].tolist()
         if len(set(ids)) < len(ids):
             raise InfluenceError(f"{self.path}: 'ids' must be unique, and some repeat")
         return ids

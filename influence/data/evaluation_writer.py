@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -53,7 +52,8 @@ def write_evaluation_file(
     attributes
         Dataset -> attributes, such as ``{"targets/semantic": {"ignore": 255}}``; see
         `influence.data.dataset.Field`. The attribute ``shared`` of an input says that it is one
-        value for all samples, such as camera intrinsics: ``{"inputs/intrinsics": {"shared": True}}``.
+        value for all samples, such as camera intrinsics:
+        ``{"inputs/intrinsics": {"shared": True}}``.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def _as_stored(values: Any, key: str) -> NDArray[Any] | list[Any]:
         values = np.stack(arrays)
     array = np.asarray(values)
     if array.dtype.kind in "UO" and array.ndim == 1 and all(isinstance(x, str) for x in array):
-        return array.tolist()
+        return list(map(str, array))
     _check_array(key, array)
     return array
 

@@ -85,7 +85,7 @@ def _read(
         return map(reader.__getitem__, batches)
     loader: DataLoader[Any] = DataLoader(
         reader,
-        sampler=batches,  # type: ignore[arg-type]
+        sampler=batches,
         batch_size=None,
         num_workers=workers,
         generator=torch.Generator(),  # workers would draw from the user's global one
@@ -212,7 +212,7 @@ def exchange_in_pairs(
     >>> from influence.data.source import BatchStream
     >>> stream = BatchStream([({"x": torch.arange(5)}, {})])
     >>> [(batch.partners.tolist(), last["x"].item()) for batch, last in exchange_in_pairs(stream)]
-    [([1, 0, 3, 4], 2.0)]
+    [([1, 0, 3, 4], 2)]
     """
     ready = left = None
     for batch in batches:

@@ -70,8 +70,8 @@ def as_field_paths(fields: Fields | None) -> dict[str, str] | None:
         part, _, rest = name.partition("/")
         if name not in FACTS and not (part in ("inputs", "targets") and rest):
             raise InfluenceError(
-                f"expected fields called inputs/NAME, targets/NAME, ids or groups, got {name!r}, as "
-                "in fields={'inputs/rgb': 0, 'targets/label': 'y'}"
+                f"expected fields called inputs/NAME, targets/NAME, ids or groups, got {name!r}, "
+                "as in fields={'inputs/rgb': 0, 'targets/label': 'y'}"
             )
     if not any(name.startswith("inputs/") for name in fields):
         raise InfluenceError("fields name no input, expected one or more: 'inputs/NAME'")
@@ -149,8 +149,8 @@ def _mismatch(name: str, values: Any, samples: int | None, number: int) -> str:
         if isinstance(values, Tensor):
             what = "has no axis of samples"
         return (
-            f"batch {number}: {name!r} {what}, expected a tensor with samples first, or a list with "
-            "one entry a sample. Of single samples batches are made with collate=, such as "
+            f"batch {number}: {name!r} {what}, expected a tensor with samples first, or a list "
+            "with one entry a sample. Of single samples batches are made with collate=, such as "
             "torch.utils.data.default_collate; what is one value for the whole batch is declared: "
             f"Modality({name!r}, role='context')"
         )
@@ -266,8 +266,8 @@ class MemorySet:
             batch = read_batch(
                 item, number, fields=fields, contexts=contexts, first=read[0] if read else None
             )
-            held = each_tensor(batch[:3], lambda x: x.detach().cpu())
-            read.append(GivenBatch(*held, batch.facts))
+            inputs, targets, shared = each_tensor(batch[:3], lambda x: x.detach().cpu())
+            read.append(GivenBatch(inputs, targets, shared, batch.facts))
         if not read:
             raise InfluenceError("the data yielded no batch, expected one sample or more")
         read = _with_shared([batch for batch in read if batch.samples] or read[:1], contexts)

@@ -150,7 +150,7 @@ def examine(
     *,
     count: int | None,
 ) -> bool:
-    """See on a few samples how each network behaves, and whether batches are run as they were given.
+    """See on a few samples how each network behaves, and whether batches are run as given.
 
     They are, if a network was seen to predict a sample otherwise alone or in other company, or if
     samples differ in shape. All processes do the same, as the first one found.

@@ -90,8 +90,8 @@ def _find_moments(
         return cast(Moments, processes.broadcast(cast(Json, own)))
     if lacking:
         raise InfluenceError(
-            f"a mute needs the mean of the inputs {', '.join(sorted(lacking))}, and a stream cannot be "
-            "read twice to find it. Give it in the network's facts: Modality(mean=..., std=...)"
+            f"a mute needs the mean of the inputs {', '.join(sorted(lacking))}, and a stream "
+            "cannot be read twice to find it. Give it in the network's facts: Modality(mean=..., std=...)"
         )
     return {}
 

@@ -110,7 +110,7 @@ class RandomDraws:
         found: list[Any] = [torch.get_rng_state(), random.getstate()]
         if self._cuda:
             found.append(torch.cuda.get_rng_state(self._device))
-        _, keys, place, *rest = np.random.get_state()
+        _, keys, place, *rest = np.random.get_state()  # noqa: NPY002
         return [*found, (keys.tobytes(), place, rest)]
 
     def __enter__(self) -> RandomDraws:

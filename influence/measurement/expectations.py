@@ -101,7 +101,7 @@ def check_scores(
     Examples
     --------
     >>> import torch
-    >>> from influence.data.dataset import MemorySet
+    >>> from influence.data.memory import MemorySet
     >>> from influence.measurement.expectations import parse_expectation
     >>> class Sum(torch.nn.Module):
     ...     def forward(self, x, y):

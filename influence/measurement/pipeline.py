@@ -221,7 +221,9 @@ def measure(
     )
     execution = _override(execution or Execution(), device=device, batch_size=batch_size)
     request = Request(metrics, levels, mutes, sites, setups, meeting, interactions, resampling.seed)
-    contexts = {t for n in networks for m in n.inputs if m.role == "context" for t in claim_tensors(m)}
+    contexts = {
+        t for n in networks for m in n.inputs if m.role == "context" for t in claim_tensors(m)
+    }
     form = Form(fields, collate, contexts, execution.batch_size or Form.batch_size)
     dataset = open_data(data, stream=stream, form=form)
     stream = stream or isinstance(dataset, BatchStream)

@@ -94,6 +94,7 @@ class BatchInputs:
         whole = self.mutes[mute].whole or leader == leaf
         if not whole and isinstance(values, Tensor) and not values.is_floating_point():
             return values.clone()
+        partners: Values | None
         if self.exchanged is not None:
             partners = self._padded(self.exchanged[leaf], values, site, leader == leaf)
         else:

@@ -101,7 +101,7 @@ def _needed(
     for site in sites:
         if is_edge(site):
             continue
-        first, *rest = network.layout.of(site)
+        rest = network.layout.of(site)[1:]
         own = [mute for mute in mutes if mute.applies_to(known[site])]
         needs = sorted({need for mute in own for need in mute.needs} & {"mean", "std", "mode"})
         for need in needs:
@@ -159,7 +159,7 @@ def measure_moments(
         found[name] = {"mean": mean.tolist(), "std": std.tolist()}
     for name, counts in counters.items():
         # Of equally frequent values the smallest, so that the order of samples does not matter.
-        modes = [min(c, key=lambda value, c=c: (-c[value], value)) for c in counts]
+        modes = [min((-times, value) for value, times in c.items())[1] for c in counts]
         found.setdefault(name, {})["mode"] = modes
     return found
 

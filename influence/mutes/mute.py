@@ -145,7 +145,7 @@ class Mute:
         """A description of the inputs for which the mute is defined."""
         if self.name == "mask":
             return "tokens with the id of a mask token: Modality(kind='tokens', mask=...)"
-        if NUMBERS <= self.kinds:
+        if self.kinds >= NUMBERS:
             return "inputs that hold numbers"
         return "inputs" + (f" of kind {' or '.join(sorted(self.kinds))}" if self.kinds else "")
 

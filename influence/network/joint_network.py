@@ -230,7 +230,9 @@ class JointNetwork:
                 )
             if count != batch:
                 squeezed = batch == 1 and isinstance(value, Tensor)
-                hint = " A batch of one has lost its axis of samples: squeeze()?" if squeezed else ""
+                hint = (
+                    " A batch of one has lost its axis of samples: squeeze()?" if squeezed else ""
+                )
                 raise self._error(
                     f"output {name!r} has shape {shape}, expected {batch} samples first.{hint}"
                 )

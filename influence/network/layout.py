@@ -187,7 +187,12 @@ def _part_of(modality: Modality, tensor: str) -> _Part:
 
 def _narrow(values: Any, leaf: str, axis: int, start: int, stop: int | None) -> Tensor:
     shape = tuple(values.shape) if isinstance(values, Tensor) else None
-    if shape is None or axis >= len(shape) or max(start, stop or 0) > shape[axis]:
+    if (
+        not isinstance(values, Tensor)
+        or shape is None
+        or axis >= len(shape)
+        or max(start, stop or 0) > shape[axis]
+    ):
         raise InfluenceError(
             f"input {leaf!r} is places {start} to {stop or 'the end'} of axis {axis}, and its "
             f"tensor has the shape {shape}. Correct the slice"
@@ -281,7 +286,7 @@ def _step(value: Any, step: str) -> Any:
     if isinstance(value, Mapping):
         if step in value or not step.isdecimal():
             return value[step]
-        return int(step) in value and value[int(step)] or list(value.values())[int(step)]
+        return (int(step) in value and value[int(step)]) or list(value.values())[int(step)]
     if isinstance(value, Sequence) and not isinstance(value, str) and step.isdecimal():
         return value[int(step)]
     if step.startswith("_") or isinstance(value, Tensor):

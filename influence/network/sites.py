@@ -80,9 +80,7 @@ def site_of(point: str) -> str:
     return point.rpartition("@")[0] or point
 
 
-def select_sites(
-    wanted: Sequence[str] | None, inputs: Sequence[str | Modality]
-) -> list[str]:
+def select_sites(wanted: Sequence[str] | None, inputs: Sequence[str | Modality]) -> list[str]:
     """Return the sites to mute: all sources of a network, or the wanted sites.
 
     Modalities come in the network's order, then the edges.

@@ -60,8 +60,8 @@ class Plan:
                 kinds = {site: known[site].kind for site in self.sites}
                 raise InfluenceError(
                     f"mute {mute.name!r} is defined for {mute.scope}; network {network.name!r} has "
-                    f"{kinds}. Defined for these: {', '.join(_defined(known, self.sites))}. What an "
-                    "input holds is declared: Modality(kind='tokens')"
+                    f"{kinds}. Defined for these: {', '.join(_defined(known, self.sites))}. What "
+                    "an input holds is declared: Modality(kind='tokens')"
                 )
             found += [Condition(mute.name, setup) for setup in usable]
         return found

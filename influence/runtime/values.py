@@ -26,12 +26,10 @@ def is_batched(values: object, samples: int | None = None) -> TypeGuard[Values]:
     >>> is_batched(torch.zeros(2, 3)), is_batched(["a", "b"], 3), is_batched(torch.zeros(()))
     (True, False, False)
     """
-    tensor = isinstance(values, Tensor) and values.ndim > 0
-    if not (tensor or isinstance(values, list)):
-        return False
-    # In a trace, `len` would fix the number of samples.
-    count = values.shape[0] if isinstance(values, Tensor) else len(values)
-    return samples is None or count == samples
+    if isinstance(values, Tensor):
+        # In a trace, `len` would fix the number of samples.
+        return values.ndim > 0 and samples in (None, values.shape[0])
+    return isinstance(values, list) and samples in (None, len(values))
 
 
 def take(values: Values, where: Where) -> Values:

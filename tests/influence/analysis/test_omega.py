@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 import torch
 from captum.attr import DataLoaderAttribution, FeatureAblation
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchmetrics import MeanSquaredError
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from influence.analysis.omega import Subject, influence_frame, performance_frame
-from influence.data.dataset import Sample
+from influence.data.dataset import Batch
 from influence.data.derangement import pair_up, random_order
 from influence.data.evaluation_file import EvaluationFile
 from influence.errors import InfluenceError
@@ -94,13 +95,14 @@ def three_passes(path: Path) -> dict[tuple[str, str], tuple[float, float]]:
     for muted in ("", "depth", "semantic"):
         rms = MeanSquaredError(squared=False)
         iou = MulticlassJaccardIndex(len(CLASSES), ignore_index=-1)
-        for sample in (data[i] for i in range(len(data))):
+        for index in range(len(data)):
+            sample: Any = data.read(np.array([index]))
             shown = {n: x * 0 if n == muted else x for n, x in sample.inputs.items()}
             with torch.inference_mode():
-                depth, semantic = module(*(x.unsqueeze(0) for x in shown.values()))
-            valid = sample.targets["depth"].isfinite()
-            rms.update(depth[0, 0][valid].double(), sample.targets["depth"][valid].double())
-            iou.update(semantic, sample.targets["semantic"].unsqueeze(0))
+                depth, semantic = module(*shown.values())
+            truth = sample.targets["depth"]
+            rms.update(depth[:, 0][truth.isfinite()].double(), truth[truth.isfinite()].double())
+            iou.update(semantic, sample.targets["semantic"])
         scores[muted] = (-rms.compute().item(), iou.compute().item())
     return {
         (source, target): (scores[""][i], scores[""][i] - scores[source][i])
@@ -141,9 +143,9 @@ def test_agrees_with_captum(measured: Run, toy_file: Path) -> None:
         union = counts.sum(0) + counts.sum(1) - counts.diag()
         return torch.stack([-(square / pixels).sqrt(), (counts.diag() / union).mean()])
 
-    samples = [data[i] for i in range(len(data))]
-    columns = [torch.stack([s.inputs[n] for s in samples]) for n in ("depth", "semantic")]
-    columns += [torch.stack([s.targets[n] for s in samples]) for n in ("semantic", "depth")]
+    whole: Any = data.read(np.arange(len(data)))
+    columns = [whole.inputs[n] for n in ("depth", "semantic")]
+    columns += [whole.targets[n] for n in ("semantic", "depth")]
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*columns), batch_size=5)
     with torch.inference_mode():
         found = DataLoaderAttribution(FeatureAblation(forward)).attribute(
@@ -383,10 +385,10 @@ def test_interactions_are_those_of_the_same_metric_of_the_library(toy_file: Path
 class Unreadable(EvaluationFile):
     """The user stops the program while the tenth sample is read."""
 
-    def __getitem__(self, index: int) -> Sample:
-        if index == 9:
+    def read(self, indices: NDArray[np.int64]) -> Batch:
+        if 9 in indices:
             raise KeyboardInterrupt
-        return super().__getitem__(index)
+        return super().read(indices)
 
 
 def test_interrupted_run_is_not_gone_on_from(toy_file: Path, tmp_path: Path) -> None:

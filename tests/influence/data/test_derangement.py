@@ -252,7 +252,8 @@ def by_hand(net: JointNetwork, data: EvaluationFile, follows: NDArray[np.int64])
     """Squared errors of each sample with x, and with y, of its partner."""
     whole = data.read(np.arange(len(data)))
     x, y, z = whole.inputs["x"], whole.inputs["y"], whole.targets["z"]
-    assert isinstance(x, Tensor) and isinstance(y, Tensor) and isinstance(z, Tensor)
+    for values in (x, y, z):
+        assert isinstance(values, Tensor)
     with torch.no_grad():
         shown = {"x": net({"x": x[follows], "y": y}), "y": net({"x": x, "y": y[follows]})}
     return {site: (out["z"] - z).double().square()[:, 0].numpy() for site, out in shown.items()}

@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from influence.data.evaluation_file import EvaluationFile
 from influence.data.evaluation_writer import write_evaluation_file
@@ -242,3 +243,75 @@ def test_file_without_targets(tmp_path: Path, empty_group: bool) -> None:
     assert (len(data), data.targets) == (3, {})
     assert data.read(np.array([1])).inputs["x"].tolist() == [[2.0, 3.0]]
     assert data.read(np.array([1])).targets == {}
+
+
+def test_types_texts_and_lengths_make_the_round_trip(tmp_path: Path) -> None:
+    stream = np.random.default_rng(0)
+    points = [stream.random((n, 3)).astype(np.float32) for n in (4, 0, 2)]
+    inputs: dict[str, Any] = {
+        "rgb": stream.integers(0, 256, (3, 2, 2)).astype(np.uint8),
+        "time": 2**53 + np.arange(3),
+        "valid": np.array([[True, False], [False, False], [True, True]]),
+        "wave": (stream.random((3, 2)) + 1j).astype(np.complex64),
+        "points": points,
+        "text": ["a man", "", "zwölf"],
+        "intrinsics": np.eye(3),
+    }
+    targets: dict[str, Any] = {"y": np.arange(3.0), "boxes": [np.ones((n, 4)) for n in (1, 2, 0)]}
+    path = tmp_path / "a.h5"
+    attributes = {"inputs/intrinsics": {"shared": True}}
+    write_evaluation_file(path, inputs=inputs, targets=targets, attributes=attributes)
+    data = EvaluationFile(path)
+    assert (data.version, len(data), data.uniform, data.given) == (2, 3, False, None)
+    batch = data.read(np.array([2, 0]))
+    found: dict[str, Any] = dict(batch.inputs)
+    assert {n: found[n].dtype for n in ("rgb", "time", "valid", "wave")} == {
+        "rgb": torch.uint8, "time": torch.int64, "valid": torch.bool, "wave": torch.complex64,
+    }  # fmt: skip
+    for name in ("rgb", "time", "valid", "wave"):
+        np.testing.assert_array_equal(found[name].numpy(), inputs[name][[2, 0]])
+    assert found["text"] == ["zwölf", "a man"]
+    assert [x.shape for x in found["points"]] == [(2, 3), (4, 3)]
+    np.testing.assert_array_equal(found["points"][1].numpy(), points[0])
+    assert data.read(np.array([1])).inputs["points"][0].shape == (0, 3)
+    np.testing.assert_array_equal(batch.shared["intrinsics"], np.eye(3))
+    assert [len(x) for x in batch.targets["boxes"]] == [0, 1]
+
+
+def test_integers_are_numbers_in_files_of_version_1_and_stay_in_those_of_version_2(
+    tmp_path: Path,
+) -> None:
+    x = np.array([[3, 250], [0, 7]], dtype=np.uint8)
+    path = tmp_path / "a.h5"
+    write_evaluation_file(path, inputs={"x": x}, targets={})
+    new: Any = EvaluationFile(path).read(np.arange(2)).inputs["x"]
+    with h5py.File(path, "r+") as file:
+        file.attrs["version"] = 1
+    opened = EvaluationFile(path)
+    old: Any = opened.read(np.arange(2)).inputs["x"]
+    assert (new.dtype, old.dtype) == (torch.uint8, torch.float32)
+    assert new.tolist() == old.tolist() == x.tolist()
+    assert not opened.inputs["x"].integer
+
+
+def test_scaled_inputs_are_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    stored = np.array([[100], [250]], dtype=np.uint16)
+    attributes = {"inputs/x": {"scale": 0.01, "ignore": 250}}
+    write_evaluation_file(path, inputs={"x": stored}, targets={}, attributes=attributes)
+    found: Any = EvaluationFile(path).read(np.arange(2)).inputs["x"]
+    assert found.dtype == torch.float32
+    assert found[0].item() == pytest.approx(1.0)
+    assert found[1].isnan()
+
+
+@pytest.mark.parametrize("offsets", [[0, 2, 1, 3], [0, 1, 2, 9], [1, 2, 3], [0.0, 1.0, 3.0]])
+def test_offsets_that_do_not_rise_are_refused(tmp_path: Path, offsets: list[Any]) -> None:
+    path = tmp_path / "a.h5"
+    points = [np.ones((n, 2)) for n in (1, 0, 2)]
+    write_evaluation_file(path, inputs={"p": points}, targets={})
+    with h5py.File(path, "r+") as file:
+        del file["inputs/p/offsets"]
+        file["inputs/p/offsets"] = offsets
+    with pytest.raises(InfluenceError, match=r"inputs/p/offsets: expected integers that rise from"):
+        EvaluationFile(path)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from influence.engine.forward import PlainForward
 from influence.engine.sharing.shared_forward import SharedForward
-from influence.engine.trial import Trial, probe_network, try_network
+from influence.engine.trial import RandomDraws, Trial, probe_network, trial_size, try_network
 from influence.network.joint_network import JointNetwork
 from tests.influence.engine.sharing.zoo import VECTORS, ZOO, conditions, draw, late_fusion, network
 
@@ -125,3 +127,86 @@ def test_use_of_the_position_in_the_batch_is_noticed_on_a_whole_batch() -> None:
     trial, _ = try_network(net, signals, conditions(net, MUTES), probe, samples=None)
     assert not trial.shared
     assert trial.reason == "output 'out' depends on the other samples of the batch"
+
+
+def _sampled(self: Any, x: Tensor, y: Tensor) -> Tensor:
+    return x + (torch.rand(()) < 0.05) * y  # most often it draws, and nothing changes
+
+
+def _dropped(self: Any, x: Tensor, y: Tensor) -> Tensor:
+    return torch.dropout(x, 0.01, train=True) + y
+
+
+def _numpy(self: Any, x: Tensor, y: Tensor) -> Tensor:
+    return x + y * float(np.random.rand() < 0.05)  # noqa: NPY002
+
+
+def _python(self: Any, x: Tensor, y: Tensor) -> Tensor:
+    return x + y * float(random.random() < 0.05)
+
+
+@pytest.mark.parametrize("function", [_sampled, _dropped, _numpy, _python])
+def test_randomness_is_noticed_whatever_is_drawn(function: Callable[..., Any]) -> None:
+    net = network(function, VECTORS)
+    noticed = 0
+    for seed in range(60):
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        random.seed(seed)
+        probe = probe_network(net, draw(net, 2, mutes=MUTES, seed=seed))
+        noticed += bool(probe.notes) and not probe.independent
+    assert noticed == 60
+
+
+def test_draws_of_a_generator_of_its_own_are_not_random() -> None:
+    def seeded(self: Any, x: Tensor, y: Tensor) -> Tensor:
+        return x + y * torch.rand(4, generator=torch.Generator().manual_seed(3))
+
+    net = network(seeded, VECTORS)
+    probe = probe_network(net, draw(net, 3, mutes=MUTES))
+    assert (probe.independent, probe.notes, probe.reason) == (True, (), "")
+
+
+@pytest.mark.parametrize("draws", [torch.rand, np.random.rand, lambda _: random.random()])
+def test_each_global_generator_is_watched(draws: Callable[[int], Any]) -> None:
+    with RandomDraws() as nothing:
+        torch.zeros(1)
+    with RandomDraws() as something:
+        draws(1)
+    assert (nothing.drawn, something.drawn) == (False, True)
+
+
+def test_company_and_order_are_noticed() -> None:
+    for function in (
+        lambda self, x, y: x - x.mean(0) + y,
+        lambda self, x, y: x + y.cumsum(0),
+        lambda self, x, y: x + y.flip(0),
+    ):
+        net = network(function, VECTORS)
+        probe = probe_network(net, draw(net, 3, mutes=MUTES))
+        assert probe.reason == "output 'out' depends on the other samples of the batch"
+
+
+def test_a_network_that_needs_gradients_is_run_with_them_allowed() -> None:
+    def refined(self: Any, x: Tensor, y: Tensor) -> Tensor:
+        with torch.enable_grad():
+            z = x.detach().clone().requires_grad_()
+            (slope,) = torch.autograd.grad((z * y).sum(), z)
+        return x - slope  # x - y
+
+    net = network(refined, VECTORS)
+    signals = draw(net, 3, mutes=MUTES)
+    probe = probe_network(net, signals)
+    assert (probe.runs, probe.graded, probe.independent) == (True, True, True)
+
+
+def test_flops_are_those_of_one_sample() -> None:
+    net = network(lambda self, x, y: self.x(x) + y, VECTORS, x=nn.Linear(4, 4))
+    for count in (2, 5):
+        assert probe_network(net, draw(net, count, mutes=MUTES)).flops == 2 * 4 * 4
+
+
+def test_a_trial_is_small_beside_the_run() -> None:
+    assert trial_size(654, 16, 7) == 2
+    assert trial_size(20_000, 16, 7) == trial_size(None, 16, 7) == 16
+    assert trial_size(20_000, 4, 7) == 4
