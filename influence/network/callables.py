@@ -38,6 +38,7 @@ class CallableModule(nn.Module):
     def __init__(self, function: Callable[..., Any], *, arrays: bool = False) -> None:
         super().__init__()
         self.function, self.arrays = function, arrays
+        self.eval()  # a function knows no training
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CallableModule:
         # A function has no weights that a checkpoint could fill; sessions cannot be copied.
