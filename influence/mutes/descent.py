@@ -18,6 +18,7 @@ from influence.metrics.registry import METRICS, match_metrics
 from influence.mutes.mute import SiteTensor, expand_channels
 from influence.mutes.registry import MUTES
 from influence.network.joint_network import JointNetwork, Modality, Output
+from influence.runtime.values import cast
 
 __all__ = ["Constant", "Descent", "choose_loss", "find_outputs", "list_candidates", "sum_loss"]
 
@@ -214,18 +215,17 @@ class Descent:
         ]
 
     def _sums(self, batch: Batch, replacement: Replacement) -> dict[str, Tensor]:
-        inputs = {
-            m.name: batch.inputs[m.name].to(self.device, self.network.dtype)
-            for m in self.network.inputs
-        }
+        leaves = self.network.split(batch.shown)
+        inputs = {n: cast(x, self.device, self.network.dtype) for n, x in leaves.items()}
         if replacement:
             site, constant = replacement
+            leaf, *_ = self.network.layout.of(site)
             # A copy, because a network may call view() on its input or change it in place.
-            inputs[site] = expand_channels(constant.to(self.network.dtype), inputs[site]).clone()
+            inputs[leaf] = expand_channels(constant.to(inputs[leaf].dtype), inputs[leaf]).clone()
         predicted = self.network(inputs)
         sums = {}
         for name, output in self.outputs.items():
-            values, target = predicted[name], batch.targets[name].to(self.device)
+            values, target = predicted[name], cast(batch.targets[name], self.device, None)
             values = values if values.is_floating_point() else values.double()
             sums[name] = sum_loss(Prediction(values, target, output, self.data.targets[name]))
         return sums

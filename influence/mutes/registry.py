@@ -337,8 +337,8 @@ def choose_mutes(
             )
         if modality.kind == "integers":
             notes.append(
-                f"{site!r} holds integers of unknown meaning, which have no mean. Declare what they "
-                f"are: Modality({site!r}, kind), with kind 'tokens', 'categories' or 'image'"
+                f"{site!r} holds integers of unknown meaning, which have no mean. Declare what "
+                f"they are: Modality({site!r}, kind), with kind 'tokens', 'categories' or 'image'"
             )
     return tuple(chosen), tuple(notes)
 
