@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from influence.metrics.registry import METRICS, match_metrics
 from influence.mutes.mute import SiteTensor, expand_channels
 from influence.mutes.registry import MUTES
 from influence.network.joint_network import JointNetwork, Modality, Output
+from influence.runtime.values import cast
 
 __all__ = ["Constant", "Descent", "choose_loss", "find_outputs", "list_candidates", "sum_loss"]
 
@@ -123,9 +124,8 @@ class Descent:
         InfluenceError
             If the network returns NaN or infinity.
         """
-        fields = self.data.inputs
         candidates = {
-            m.name: {n: c.to(self.device) for n, c in list_candidates(m, fields[m.name]).items()}
+            m.name: {n: c.to(self.device) for n, c in list_candidates(m, self._field(m)).items()}
             for m in facts
         }
         flat = [(site, c) for site, found in candidates.items() for c in found.values()]
@@ -140,6 +140,16 @@ class Descent:
         totals = iter([self._total(losses) for losses in muted])
         return [self._best(m, [(next(totals), n, c) for n, c in candidates[m.name].items()])
                 for m in facts]  # fmt: skip
+
+    def _field(self, modality: Modality) -> Field:
+        """Return how an input is stored: its first tensor, or the part of it that is the input."""
+        layout = self.network.layout
+        leaf = layout.of(modality.name)[0]
+        field = self.data.inputs[layout.tensor_of(leaf)]
+        if layout.is_part(leaf) and modality.slice is not None and modality.slice[0] == 1:
+            assert modality.mean is not None, "an input comes with its moments"
+            return replace(field, shape=(len(modality.mean), *field.shape[1:]))
+        return field
 
     def _best(self, modality: Modality, tried: Sequence[tuple[float, str, Tensor]]) -> Constant:
         names = [name for _, name, _ in tried]
@@ -214,14 +224,15 @@ class Descent:
         ]
 
     def _sums(self, batch: Batch, replacement: Replacement) -> dict[str, Tensor]:
-        inputs = {
-            m.name: batch.inputs[m.name].to(self.device, self.network.dtype)
-            for m in self.network.inputs
-        }
+        network = self.network
+        leaves = network.split(batch.shown)
+        inputs = {leaf: cast(x, self.device, network.dtype) for leaf, x in leaves.items()}
         if replacement:
             site, constant = replacement
+            leaf = network.layout.of(site)[0]
+            like = inputs[leaf].to(network.dtype)
             # A copy, because a network may call view() on its input or change it in place.
-            inputs[site] = expand_channels(constant.to(self.network.dtype), inputs[site]).clone()
+            inputs[leaf] = expand_channels(constant.to(network.dtype), like).clone()
         predicted = self.network(inputs)
         sums = {}
         for name, output in self.outputs.items():

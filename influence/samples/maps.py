@@ -252,9 +252,11 @@ def _pictures(
             return np.stack(pictures), "picture"
     known = {modality.name: modality for modality in network.inputs}
     seen = known.get(source, network.inputs[0])
-    maps = torch.cat([batch.inputs[seen.name] for batch in batches]).numpy()
-    if maps.ndim != 4:
+    leaf = network.layout.of(seen.name)[0]
+    values = [network.split(batch.shown)[leaf] for batch in batches]
+    if not all(isinstance(x, torch.Tensor) and x.ndim == 4 for x in values):
         return None, ""
+    maps = torch.cat(values).numpy()
     if seen.kind in ("probabilities", "logits"):
         shown = maps.argmax(axis=1)
     else:
