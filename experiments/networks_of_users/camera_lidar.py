@@ -21,7 +21,9 @@ class Fusion(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.camera = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+        self.camera = nn.Sequential(
+            nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
+        )
         self.point = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8))
         self.head = nn.Linear(16, 3)
 

@@ -25,7 +25,9 @@ class Clinic(nn.Module):
         self.usual = nn.Parameter(torch.zeros(5), requires_grad=False)
         self.codes = nn.ModuleList(nn.Embedding(4, 3) for _ in range(2))
         self.words = nn.EmbeddingBag(len(WORDS), 4)
-        self.picture = nn.Sequential(nn.Conv2d(1, 4, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+        self.picture = nn.Sequential(
+            nn.Conv2d(1, 4, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
+        )
         self.head = nn.Linear(5 + 6 + 4 + 4, 2)
 
     def forward(self, laboratory: Tensor, codes: Tensor, scan: Tensor, letter: list[str]) -> Tensor:

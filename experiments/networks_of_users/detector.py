@@ -58,9 +58,7 @@ def data(samples: int) -> list[Any]:
         labels = torch.randint(0, 2, (count,), generator=stream)
         truth.append({"boxes": torch.cat([corner, corner + 4], 1), "labels": labels})
     rgb, thermal = (torch.randn(samples, c, 16, 16, generator=stream) for c in (3, 1))
-    return [
-        (rgb[i : i + 8], thermal[i : i + 8], truth[i : i + 8]) for i in range(0, samples, 8)
-    ]
+    return [(rgb[i : i + 8], thermal[i : i + 8], truth[i : i + 8]) for i in range(0, samples, 8)]
 
 
 def overlaps(one: Tensor, other: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ SHAPES = ("circle", "rectangle", "triangle")
 ANSWERS = ("no", "yes", *SHAPES, *COLOURS)
 TYPES = {"yes or no": ANSWERS[:2], "shape": SHAPES, "colour": COLOURS}
 """The types of questions, by what their answers are."""
-VOCABULARY = ("", *"a color contain does image in is no not of present shape the there what".split(),
+VOCABULARY = ("", *["a", "color", "contain", "does", "image", "in", "is", "no", "not", "of", "present", "shape", "the", "there", "what"],
               *SHAPES, *COLOURS)  # fmt: skip
 LENGTH = 10
 

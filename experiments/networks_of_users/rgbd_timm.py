@@ -74,7 +74,9 @@ def score(network: Any, data: Any, source: str, mute: str) -> Score:
             rgbd[:, own] = mean[own, None, None] if mute == "mean" else 0.0
         with torch.inference_mode():
             logits = network(rgbd)
-        labels = interpolate(logits, (HEIGHT, WIDTH), mode="bilinear", align_corners=False).argmax(1)
+        labels = interpolate(logits, (HEIGHT, WIDTH), mode="bilinear", align_corners=False).argmax(
+            1
+        )
         known = truth != VOID
         places = CLASSES * truth[known].long() + labels[known]
         counts += torch.bincount(places, minlength=CLASSES**2).reshape(CLASSES, CLASSES)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +135,9 @@ def _computation_lines(net: JointNetwork, clean: Mapping[str, Any]) -> list[str]
     batch = BatchInputs(clean, np.arange(2), known, mutes, owners=net.layout.owners)
     sizes = ", ".join(f"{name} {_product(tuple(x.shape[1:]))}" for name, x in clean.items())
     try:
-        setups = choose_setups([m.name for m in net.sources], list(known)) if len(known) > 1 else [FULL]
+        setups = (
+            choose_setups([m.name for m in net.sources], list(known)) if len(known) > 1 else [FULL]
+        )
         conditions = [Condition("zero" if s else NO_MUTE, s) for s in setups]
         costs = count_costs(net, batch, conditions)
         met = [translate(line, measure) for line in meetings(net, batch)]

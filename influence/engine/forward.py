@@ -211,9 +211,7 @@ class ReusingForward:
         device = next((x.device.type for x in _weights(module)), "cpu")
         return Reuse(_weights(module), self.plain.conditions, constant, device)
 
-    def _check(
-        self, signals: BatchInputs, first: Mapping[Condition, Mapping[str, Tensor]]
-    ) -> None:
+    def _check(self, signals: BatchInputs, first: Mapping[Condition, Mapping[str, Tensor]]) -> None:
         """Compare the first sample with plain passes, and give up if anything differs."""
         for condition, plain in self.plain(signals.head(1)):
             for name, found in first[condition].items():

@@ -319,7 +319,11 @@ def _check_inputs(network: JointNetwork, data: DataFacts) -> None:
                     f"{sorted(data.inputs)}: {tensor!r}"
                     f"{'' if whole else f' of input {modality.name!r}'} is missing. Rename one or "
                     "the other"
-                    + (", or say where it lies: Modality(tensors=...) or (path=...)" if whole else "")
+                    + (
+                        ", or say where it lies: Modality(tensors=...) or (path=...)"
+                        if whole
+                        else ""
+                    )
                 )
         first = data.inputs.get(claim_tensors(modality)[0])
         if modality.slice is None and first is not None and not modality.fits(first.shape):

@@ -256,8 +256,7 @@ class BatchInputs:
 
         def part(values: Mapping[str, Any]) -> dict[str, Any]:
             return {
-                leaf: take(x, places) if self._is_own(leaf, x) else x
-                for leaf, x in values.items()
+                leaf: take(x, places) if self._is_own(leaf, x) else x for leaf, x in values.items()
             }
 
         exchanged = None if self.exchanged is None else part(self.exchanged)
@@ -275,7 +274,9 @@ def _checked(found: Any, values: Values, mute: Mute, site: str) -> Any:
     """Raise InfluenceError if a mute of the user's own returns something else than it replaces."""
     expected = (tuple(values.shape), values.dtype) if isinstance(values, Tensor) else len(values)
     if isinstance(values, Tensor):
-        got = (tuple(found.shape), found.dtype) if isinstance(found, Tensor) else type(found).__name__
+        got = (
+            (tuple(found.shape), found.dtype) if isinstance(found, Tensor) else type(found).__name__
+        )
     else:
         got = len(found) if isinstance(found, list) else type(found).__name__
     if got != expected and not mute.needs & {"partners"}:

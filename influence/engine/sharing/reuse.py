@@ -353,7 +353,9 @@ def _changed_by(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
             yield from (x for x in tree_iter(value) if isinstance(x, Tensor))
 
 
-def _flops(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> float | None:
+def _flops(
+    func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any
+) -> float | None:
     """Return the FLOPs of a call as torch counts them; `None` if it does not."""
     count: Callable[..., Any] | None = flop_registry.get(func._overloadpacket)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from influence.data.dataset import Batch
 from influence.data.memory import MemorySet
-from influence.engine.reduction import Reduction, RowChecks, explain_failure
+from influence.engine.reduction import Reduction
 from influence.errors import InfluenceError
 from influence.metrics.decorator import metric
 from influence.metrics.metric import Metric, Prediction, Statistic
@@ -107,62 +106,12 @@ def test_half_precision_is_scored_in_single() -> None:
     assert [p.values.dtype for p in seen] == [torch.float32, torch.float32, torch.float64]
 
 
-INPUTS = {"x": torch.ones(3, 2)}
-
-
-@pytest.mark.parametrize(
-    ("error", "absent", "remedy"),
-    [
-        (torch.OutOfMemoryError("full"), True, "Take a smaller batch_size"),
-        (TypeError("None"), True, "shows None in place of an input: does the network accept it?"),
-        (ValueError("shape"), False, "takes batches of any size"),
-    ],
-)
-def test_the_remedy_fits_the_error(error: Exception, absent: bool, remedy: str) -> None:
-    found = str(explain_failure(error, "net", "file.h5", INPUTS, absent=absent))
-    assert found.startswith("network 'net' failed on inputs of shape {'x': (3, 2)} from file.h5")
-    assert remedy in found
-
-
 def test_an_error_that_says_what_is_wrong_is_left_as_it_is() -> None:
     def fail(number: int) -> Any:
         raise InfluenceError("as it is")
 
     with pytest.raises(InfluenceError, match=r"^as it is$"):
         reduction(find_metrics(["rms"])).rows(batch({"d": DEPTH}), map(fail, [0]))
-
-
-CHECKS = RowChecks("net", "file.h5", ["a", "b", "c"])
-STATISTIC = METRICS["mse"].statistic
-KEY = RowKey(FULL_CONDITION, "y", STATISTIC.name)
-
-
-def test_the_first_sample_that_is_not_finite_is_named() -> None:
-    CHECKS.check_outputs({KEY: np.ones((3, 1))})
-    with pytest.raises(
-        InfluenceError, match=r"in output 'y' for sample 'b' of file\.h5 under full"
-    ):
-        CHECKS.check_outputs({KEY: np.array([[1.0], [0.0], [0.0]])})
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_statistic_that_is_not_finite_is_named(bad: float) -> None:
-    rows = np.ones((3, 2))
-    CHECKS.check_rows({KEY: rows})
-    rows[2, 1] = bad
-    message = f"{STATISTIC.name!r} of output 'y' is NaN or infinite for sample 'c' under full"
-    with pytest.raises(InfluenceError, match=re.escape(message)):
-        CHECKS.check_rows({KEY: rows})
-
-
-def test_a_sample_without_truth_is_named_unless_none_is_needed() -> None:
-    rows = np.ones((3, 3))
-    CHECKS.check_truth(KEY, STATISTIC, rows)
-    rows[0] = 0
-    with pytest.raises(InfluenceError, match="sample 'a' has no valid ground truth in targets/y"):
-        CHECKS.check_truth(KEY, STATISTIC, rows)
-    change = METRICS["absolute_change"].statistic
-    CHECKS.check_truth(KEY, change, np.zeros((3, 3)))
 
 
 def scored(
