@@ -96,8 +96,8 @@ def explain_games(conditions: Sequence[Condition], sites: Sequence[str], seed: i
     if not games:
         raise InfluenceError(
             "interactions need a mute that is defined for every site, and of the mutes "
-            f"{', '.join(sorted(lacking))} none is. Choose another, such as zero, or name only "
-            "sites that it is defined for"
+            f"{', '.join(sorted(lacking))} none is. Choose another, such as shuffle, which is for "
+            "inputs of any kind, or name only sites that it is defined for"
         )
     notes = [
         f"mute {mute!r} is not defined for every site: it has no interactions"

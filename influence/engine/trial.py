@@ -7,9 +7,10 @@ this gives the same outputs.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -316,7 +317,8 @@ def try_network(
     if probe.graded:
         return alone("it computes gradients when it runs"), None
     try:
-        shared = share(network, signals.head(2), conditions, meeting=meeting)
+        with _without_logs():
+            shared = share(network, signals.head(2), conditions, meeting=meeting)
         reason = _difference(plain, shared, signals)
     except Exception as error:  # torch raises various errors on graphs that it does not support
         reason = _reason(error)
@@ -324,6 +326,17 @@ def try_network(
         note = f"no work is shared through the network's graph: {reason}"
         return alone(reason, (note,), reusing=not program), None
     return Trial(True, places=tuple(filter(is_place, shared.outputs))), shared
+
+
+@contextmanager
+def _without_logs() -> Iterator[None]:
+    """Keep torch from printing why a network cannot be traced: plain passes do as well."""
+    logger = logging.getLogger("torch._guards")
+    disabled, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = disabled
 
 
 def trial_size(samples: int | None, batch: int, conditions: int) -> int:

@@ -13,6 +13,7 @@ from influence.errors import InfluenceError
 from influence.measurement.training import Constants, note_origins
 from influence.metrics.registry import Wanted, expand_sets, match_metrics
 from influence.metrics.slices import match_slices, parse_levels
+from influence.mutes.moments import lacking_moments
 from influence.mutes.mute import Mute
 from influence.mutes.optimal import with_optimal
 from influence.mutes.registry import choose_mutes
@@ -118,6 +119,9 @@ def make_tasks(
         wanted = expand_sets(network, data, request.metrics)
         metrics, stateful = match_metrics(network, data, wanted)
         mutes, left_out = choose_mutes(request.mutes, network, sites, training=training)
+        if count is None and request.mutes is None:
+            mutes, lacking = _without_moments(mutes, network, data, sites)
+            left_out += lacking
         coalitions = request.interactions and request.setups != "all"
         plan = Plan(
             sites=tuple(sites),
@@ -135,6 +139,24 @@ def make_tasks(
             games = explain_games(plan.conditions(network), sites, request.seed)
         tasks.append(Task(key, network, plan, (*left_out, *games)))
     return tasks
+
+
+def _without_moments(
+    mutes: Sequence[Mute], network: JointNetwork, data: DataFacts, sites: Sequence[str]
+) -> tuple[tuple[Mute, ...], tuple[str, ...]]:
+    """Leave out the mutes that need moments which a stream, read once, cannot give.
+
+    If none is left, all stay, and a later error says what is missing.
+    """
+    lacking = {mute.name: lacking_moments(network, data, [mute], sites) for mute in mutes}
+    kept = tuple(mute for mute in mutes if not lacking[mute.name])
+    notes = [
+        f"mute {name!r} was left out: a stream cannot be read twice to find the {name} of "
+        f"{', '.join(map(repr, found))}. Give it in the network's facts: Modality({name}=...)"
+        for name, found in lacking.items()
+        if found
+    ]
+    return (kept, tuple(notes)) if kept else (tuple(mutes), ())
 
 
 def with_kinds(network: JointNetwork, data: DataFacts) -> JointNetwork:

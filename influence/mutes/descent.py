@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -124,9 +124,8 @@ class Descent:
         InfluenceError
             If the network returns NaN or infinity.
         """
-        fields = self.data.inputs
         candidates = {
-            m.name: {n: c.to(self.device) for n, c in list_candidates(m, fields[m.name]).items()}
+            m.name: {n: c.to(self.device) for n, c in list_candidates(m, self._field(m)).items()}
             for m in facts
         }
         flat = [(site, c) for site, found in candidates.items() for c in found.values()]
@@ -141,6 +140,16 @@ class Descent:
         totals = iter([self._total(losses) for losses in muted])
         return [self._best(m, [(next(totals), n, c) for n, c in candidates[m.name].items()])
                 for m in facts]  # fmt: skip
+
+    def _field(self, modality: Modality) -> Field:
+        """Return how an input is stored: its first tensor, or the part of it that is the input."""
+        layout = self.network.layout
+        leaf = layout.of(modality.name)[0]
+        field = self.data.inputs[layout.tensor_of(leaf)]
+        if layout.is_part(leaf) and modality.slice is not None and modality.slice[0] == 1:
+            assert modality.mean is not None, "an input comes with its moments"
+            return replace(field, shape=(len(modality.mean), *field.shape[1:]))
+        return field
 
     def _best(self, modality: Modality, tried: Sequence[tuple[float, str, Tensor]]) -> Constant:
         names = [name for _, name, _ in tried]

@@ -344,9 +344,16 @@ def choose_mutes(
 
 
 def lacking_optimal(network: JointNetwork, sites: Sequence[str]) -> list[str]:
-    """List the sites whose optimal constant is not in the network's facts."""
-    known = {m.name for m in network.inputs if m.optimal is not None}
-    return [site for site in sites if site not in known]
+    """List the sites that hold numbers and whose optimal constant is not in the network's facts.
+
+    >>> from torch import nn
+    >>> inputs = [Modality("rgb", "image"), Modality("text", "tokens")]
+    >>> lacking_optimal(JointNetwork(nn.Identity(), inputs, ["y"]), ["rgb", "text"])
+    ['rgb']
+    """
+    known = {m.name: m for m in network.inputs}
+    lacking = [known.get(site, Modality(site)) for site in sites]
+    return [m.name for m in lacking if m.optimal is None and m.kind in NUMBERS]
 
 
 def _undefined(mute: Mute, network: JointNetwork, sites: Sequence[str], *, training: bool) -> str:
