@@ -158,7 +158,7 @@ def test_the_evaluation_file_holds_the_test_set(study: Study, tmp_path: Path) ->
             )
             np.testing.assert_allclose(sample.targets["depth"][0], truth.depth[index], atol=1e-6)
             labels = np.where(truth.labels[index] == 255, -1, truth.labels[index].astype(int))
-            np.testing.assert_array_equal(sample.targets["semantic"], labels)
+            np.testing.assert_array_equal(sample.targets["semantic"][0], labels)
     with h5py.File(path) as file:
         np.testing.assert_array_equal(file["images/rgb"][...], truth.rgb)
 
