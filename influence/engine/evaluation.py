@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from typing import Any, Generic, TypeVar
@@ -16,8 +16,8 @@ from influence.data.source import BatchStream, check_limit, sample_count
 from influence.engine.collectors import Collector
 from influence.engine.preparation import make_runners
 from influence.engine.runner import Runner
-from influence.engine.schedule import LoadedBatch, Schedule, batch_size_of, make_schedule
-from influence.engine.trial import MOST, Probe, Trial
+from influence.engine.schedule import LoadedBatch, Schedule, make_schedule
+from influence.engine.trial import Probe, Trial
 from influence.errors import InfluenceError
 from influence.network.joint_network import JointNetwork
 from influence.plan.plan import Plan
@@ -25,7 +25,7 @@ from influence.runtime.execution import Execution, Session
 from influence.runtime.shards import ShardStore
 from influence.statistics.rows import RowKey, Rows, StatefulValues, Sums, feature_keys
 
-__all__ = ["Evaluation", "evaluate", "examine", "try_out"]
+__all__ = ["Evaluation", "evaluate", "try_out"]
 
 Kept_co = TypeVar("Kept_co", bound=Rows | Sums, covariant=True)
 T = TypeVar("T", Probe, Trial)
@@ -115,7 +115,9 @@ def evaluate(
     runners = make_runners(
         networks, data, plans, execution, count=count, processes=session.processes
     )
-    keep = examine(runners, data, execution, session, count=count)
+    keep = keeps_batches(runners, data, session, count=count)
+    for runner in runners:
+        runner.note_batches(kept=keep)
     schedule = make_schedule(
         networks, data, plans, execution, limit=limit, session=session, keep=keep
     )
@@ -142,60 +144,73 @@ def evaluate(
     ]
 
 
-def examine(
+def keeps_batches(
     runners: Sequence[Runner],
     data: EvaluationSet | BatchStream,
-    execution: Execution,
     session: Session,
     *,
     count: int | None,
 ) -> bool:
-    """See on a few samples how each network behaves, and whether batches are run as given.
+    """Return whether batches are run as they were given, after a look at the first one.
 
     They are, if a network was seen to predict a sample otherwise alone or in other company, or if
-    samples differ in shape. All processes do the same, as the first one found.
+    samples differ in shape. The samples of a file were not given in batches.
 
     Parameters
     ----------
-    runners, data, execution, session
-        The networks, the data, and how they are run.
+    runners, data, session
+        The networks, the data, and the processes, all of which do as the first one.
     count
         The number of samples; `None` for a stream.
     """
+    if isinstance(data, BatchStream):
+        return not all(p.independent for p in examine(runners, data.peek, session, count))
+    if data.given is None:
+        return False
+    assert count is not None, "a set has a length"
+    some = data.given[0][data.given[0] < count]
 
-    def first() -> Batch:
-        if isinstance(data, BatchStream):
-            return data.peek()
-        assert count is not None, "a set has a length"
-        size = min(count, batch_size_of(data, execution, count), MOST)
-        indices = np.arange(size) if data.given is None else data.given[0]
-        indices = indices[indices < count]
-        return replace(data.read(indices), **name_samples(data, indices))
+    def read() -> Batch:
+        return replace(data.read(some), **name_samples(data, some))
+
+    probes = examine(runners, read, session, count)
+    return not (data.uniform and all(probe.independent for probe in probes))
+
+
+def examine(
+    runners: Sequence[Runner], batch: Callable[[], Batch], session: Session, samples: int | None
+) -> list[Probe]:
+    """See on the first samples of a batch how each network behaves, and let its runner know.
+
+    All processes do as the first one found, or the interrupted run that is resumed.
+
+    Parameters
+    ----------
+    runners, session
+        The networks, and the processes.
+    batch
+        Returns the batch.
+    samples
+        The number of samples that will be run; `None` if it is unknown.
+    """
 
     def compute() -> list[dict[str, Any]]:
-        batch = first()
-        return [asdict(runner.examine(batch, count)) for runner in runners]
+        first = batch()
+        return [asdict(runner.examine(first, samples)) for runner in runners]
 
     found = session.agree("probes", compute)
     probes = _read_records(Probe, found, len(runners), session.shards)
-    given = isinstance(data, BatchStream) or data.given is not None
-    apart = not isinstance(data, BatchStream) and data.given is not None and not data.uniform
-    keep = given and (apart or not all(probe.independent for probe in probes))
     for runner, probe in zip(runners, probes, strict=True):
         runner.learn_behaviour(probe)
-        if probe.reason and not probe.notes:
-            runner.notes.append(
-                f"batches are run as they were given: {probe.reason}"
-                if given
-                else f"{probe.reason}, so results depend on the batch size"
-            )
-    return keep
+    return probes
 
 
 def try_out(
     runners: Sequence[Runner], schedule: Schedule, execution: Execution, session: Session
 ) -> tuple[list[Trial], Iterator[LoadedBatch]]:
     """Choose how each network is run, by a trial on the first batch.
+
+    A network that was not examined yet is examined first.
 
     Every process runs a network in the same way, as chosen by the first process or by the
     interrupted run that is resumed.
@@ -206,6 +221,15 @@ def try_out(
         The trial of each network, and all batches to be run, including the first.
     """
     first = next(schedule.batches, None)
+    if any(runner.probe is None for runner in runners):
+
+        def batch() -> Batch:
+            assert first is not None, "the first batch is the first process's"
+            return first.batch
+
+        examine(runners, batch, session, schedule.count)
+        for runner in runners:
+            runner.note_batches(kept=False)
 
     def compute() -> list[dict[str, Any]]:
         assert first is not None, "the first batch is the first process's"

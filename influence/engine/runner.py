@@ -88,7 +88,7 @@ class Runner:
         )
         self.plain = PlainForward(network, self.conditions, self.precision, meeting=plan.meeting)
         self.forward: Forward = self.plain
-        self.probe = Probe(independent=True)
+        self.probe: Probe | None = None
         self.trial = Trial(shared=False)
         self._shared: SharedForward | None = None
 
@@ -153,6 +153,22 @@ class Runner:
         self.notes += probe.notes
         self._lay_out(probe.channels_last)
 
+    def note_batches(self, *, kept: bool) -> None:
+        """Tell the user what follows if predictions depend on the batch.
+
+        Parameters
+        ----------
+        kept
+            Whether batches are run as they were given.
+        """
+        probe = self.probe
+        if probe is None or probe.notes or not probe.reason:
+            return
+        if kept:
+            self.notes.append(f"batches are run as they were given: {probe.reason}")
+        elif probe.runs:
+            self.notes.append(f"{probe.reason}, so results depend on the batch size")
+
     def try_out(
         self, batch: Batch, follower: Follower | None, *, samples: int | None, wanted: bool
     ) -> Trial:
@@ -167,25 +183,26 @@ class Runner:
         wanted
             Whether to share work between conditions if possible.
         """
-        with guard(self.probe.graded):
+        probe = self.probe or Probe(independent=True)
+        with self._guard():
             count = trial_size(samples, len(batch), len(self.conditions))
             trial, self._shared = try_network(
                 self.network,
                 self._signals(batch, follower).head(count),
                 self.conditions,
-                self.probe,
+                probe,
                 samples=samples,
                 wanted=wanted,
                 meeting=self.plan.meeting,
             )
-        return replace(trial, channels_last=self.probe.channels_last)
+        return replace(trial, channels_last=probe.channels_last)
 
     def prepare(self, trial: Trial, batch: Batch, follower: Follower | None) -> None:
         """Set how batches are run, after a trial in this or in another process."""
         self.trial = trial
         self.notes += trial.notes
         if trial.shared:
-            with guard(self.probe.graded):
+            with self._guard():
                 signals = self._signals(batch, follower).head(2)
                 shared = self._shared or share(
                     self.network, signals, self.conditions, meeting=self.plan.meeting
@@ -200,7 +217,7 @@ class Runner:
 
     def run(self, batch: Batch, follower: Follower | None) -> dict[RowKey, Array]:
         """Compute the rows and features of one batch under every condition."""
-        with guard(self.probe.graded):
+        with self._guard():
             return self.reduction.rows(batch, self.forward(self._signals(batch, follower)))
 
     @property
@@ -210,6 +227,9 @@ class Runner:
             reason = self.forward.reason
             return f"each setup by itself: {reason}" if reason else "shared, operator by operator"
         return self.trial.path
+
+    def _guard(self) -> AbstractContextManager[object]:
+        return guard(self.probe is not None and self.probe.graded)
 
     def _lay_out(self, channels_last: bool) -> None:
         lay_out(self.network.module, channels_last=channels_last)

@@ -38,6 +38,21 @@ OVERHEAD = {"cpu": 2e5, "cuda": 2e7}
 """The cost of looking up an operator, in FLOPs that the device computes in that time."""
 
 
+def _weights_of_channel(values: Tensor, weight: Tensor, *_: Any) -> int:
+    return weight[0].numel()
+
+
+WHOLE: Mapping[Any, Callable[..., int]] = {
+    torch.ops.aten.linear: _weights_of_channel,
+    torch.ops.aten.conv1d: _weights_of_channel,
+    torch.ops.aten.conv2d: _weights_of_channel,
+    torch.ops.aten.conv3d: _weights_of_channel,
+    torch.ops.aten.matmul: lambda one, other: one.shape[-1],
+    torch.ops.aten.scaled_dot_product_attention: lambda query, key, value, *_: 2 * key.shape[-2],
+}
+"""For operators that consist of others the multiplications for one element of the result."""
+
+
 class _Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees every operator that torch calls inside the context."""
 
@@ -357,8 +372,11 @@ def _flops(
     func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any
 ) -> float | None:
     """Return the FLOPs of a call as torch counts them; `None` if it does not."""
-    count: Callable[..., Any] | None = flop_registry.get(func._overloadpacket)
+    packet = func._overloadpacket
     try:
+        if packet in WHOLE:  # torch counts the operators of which these are made
+            return 2.0 * result.numel() * WHOLE[packet](*args)
+        count: Callable[..., Any] | None = flop_registry.get(packet)
         return None if count is None else float(count(*args, **kwargs, out_val=result))
     except Exception:  # a call of a form that torch does not count
         return None

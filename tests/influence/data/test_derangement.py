@@ -273,9 +273,7 @@ def test_rows_are_those_of_a_gather(
     execution = Execution(batch_size=batch_size, share=share)
     found = evaluate([net], data, [plan], RowCollector(), execution=execution)
     assert found[0].trial.shared == share
-    probe = list(range(min(batch_size, 16)))  # the network is first tried on a few samples
-    assert reads[: len(probe)] == probe
-    assert len(reads) == len(probe) + 31 * (1 + (mute == "shuffle:neighbours"))
+    assert len(reads) == 31 * (1 + (mute == "shuffle:neighbours"))
     for key, rows in found[0].kept.values.items():
         if key.condition.setup:
             (site,) = key.condition.setup

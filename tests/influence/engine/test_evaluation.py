@@ -69,8 +69,7 @@ def test_each_sample_is_read_once(
     net: JointNetwork, toy_file: Path, mutes: tuple[str, ...], reads: list[int]
 ) -> None:
     run(net, toy_file, mutes, execution=Execution(batch_size=4))
-    assert reads[:4] == [0, 1, 2, 3]  # on which it is seen how the network behaves
-    assert sorted(reads[4:]) == list(range(13))
+    assert sorted(reads) == list(range(13))
 
 
 def test_conditions_are_full_and_each_site_under_each_mute(net: JointNetwork) -> None:
@@ -192,8 +191,7 @@ def test_several_networks_share_one_read(exported: Path, toy_file: Path, reads: 
     networks = [load_checkpoint(exported), load_checkpoint(exported)]
     data, execution = EvaluationFile(toy_file), Execution(batch_size=4)
     found = evaluate(networks, data, plans, RowCollector(), execution=execution)
-    assert reads[:4] == [0, 1, 2, 3]  # on which it is seen how the networks behave
-    assert sorted(reads[4:]) == list(range(13))
+    assert sorted(reads) == list(range(13))
     one, other = (own.kept for own in found)
     assert len(one.conditions()) == 1 + 2 * 2
     assert len(other.conditions()) == 1 + 2 * 3
@@ -448,7 +446,7 @@ def test_maps_may_change_their_size() -> None:
          "mute 'shuffle' needs two samples or more, got 1"),
         ([batches()[0], ({"depth": torch.ones(1, 2, 5, 6), "semantic": torch.ones(1, 3, 5, 6)},
                          batches()[3][1])], ["zero"],
-         r"network 'toy' failed on inputs of shape .*\(1, 2, 5, 6\).* from the stream of batches"),
+         r"network 'toy' failed on inputs .*\(1, 2, 5, 6\).* from the stream of batches"),
         (5, ["zero"], "expected the path of an evaluation file or an iterable of batches"),
         ([(*batches()[0], {"ids": list("abcd"), "groups": list("aabb")})], ["shuffle"],
          "the groups of samples that exchange their inputs are drawn together, and a stream"),
