@@ -13,8 +13,8 @@ import influence
 
 SIGNATURES = {
     "measure": "networks, data, *, metrics, levels, mutes, sites, setups, meeting, interactions, "
-    "device, batch_size, draws, confidence, seed, execution, resampling, fields, collate, stream, limit, "
-    "expect, training, progress, checkpointing, processes",
+    "device, batch_size, draws, confidence, seed, execution, resampling, fields, collate, stream, "
+    "limit, expect, training, progress, checkpointing, processes",
     "metric": "*, higher_is_better, unit, name",
     "write_evaluation_file": "path, inputs, targets, *, ids, groups, images, name, attributes",
     "read_run": "directory, *, rows",

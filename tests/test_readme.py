@@ -212,8 +212,7 @@ class Labels(nn.Module):
 def sum_up(values: list[Any]) -> Tensor:
     total = torch.zeros(1)
     for value in values:
-        parts = value if isinstance(value, list) else value
-        sums = [x.double().mean() if x.numel() else torch.zeros(()) for x in parts]
+        sums = [x.double().mean() if x.numel() else torch.zeros(()) for x in value]
         total = total + torch.stack([x.float() for x in sums])
     return torch.stack([total, 1 - total, total**2], dim=1)
 
