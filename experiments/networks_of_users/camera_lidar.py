@@ -115,6 +115,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="picture, list of clouds (n, 4)",
     samples=40,
     note="clouds of 5 to 40 points; muted, a cloud has none",
 )
@@ -125,6 +126,7 @@ FILE = Kind(
     data,
     user_code_with_a_file,
     score,
+    inputs="picture, list of clouds (n, 4)",
     samples=40,
     note="the same samples from a file of version 2, which holds clouds of any length",
 )

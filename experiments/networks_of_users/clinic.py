@@ -116,6 +116,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="numbers with gaps, codes, uint8 scan, text",
     samples=60,
     note="samples are dictionaries of a data set; codes are muted by their mode, letters emptied",
 )

@@ -69,6 +69,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="picture, text (ids and mask)",
     samples=36,
     note="a sample's output depends on its batch; the last batch is smaller",
 )

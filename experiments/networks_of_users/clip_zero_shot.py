@@ -100,6 +100,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="picture; context: five texts, one for the batch",
     samples=40,
     note="five candidate texts, one for the whole batch, are a context",
 )

@@ -22,7 +22,7 @@ import influence
 from experiments.networks_of_users.kind import Kind, Score
 from influence import Modality, Output, Run
 
-__all__ = ["ANSWERS", "KIND", "TYPES", "Answerer", "data", "network", "train"]
+__all__ = ["ANSWERS", "KIND", "TYPES", "Answerer", "count_questions", "data", "network", "train"]
 
 WEIGHTS = Path(__file__).with_name("easy_vqa.safetensors")
 EPOCHS, PICTURES, SEED = 24, 16, 0
@@ -140,6 +140,12 @@ def data(samples: int) -> list[Any]:
     ]
 
 
+def count_questions(samples: int) -> dict[str, int]:
+    """Count the questions of each type among the first ones of the test set."""
+    answers = torch.cat([batch["answer"] for batch in data(samples)]).tolist()
+    return {name: sum(ANSWERS[i] in known for i in answers) for name, known in TYPES.items()}
+
+
 def user_code(network: Any, data: Any) -> Run:
     """Mute picture and question; score each type of question as an output of its own."""
     question = Modality("question", "tokens", tensors=("ids", "mask"))
@@ -188,6 +194,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="uint8 picture (3, 64, 64), question (ids and mask)",
     samples=9673,
     note="types of questions are outputs of their own, in which the others have no label",
 )

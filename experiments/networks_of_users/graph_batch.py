@@ -81,6 +81,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="two node features; context: edges, one for the batch",
     samples=30,
     note="the edges (2, 7) are one for the batch, though a batch has two samples",
 )

@@ -82,6 +82,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="words and year of every node; context: edges",
     samples=60,
     note="nodes are the samples; those outside the test mask have no label and are not counted",
 )

@@ -36,6 +36,8 @@ class Kind:
     score
         The loop by hand: (network, data, source, mute) -> the scores with this source muted; with
         nothing muted if the source is empty. It knows nothing of this library.
+    inputs
+        What the network takes, in words.
     samples
         The number of samples in the report.
     note
@@ -48,6 +50,7 @@ class Kind:
     data: Callable[[int], Any]
     user_code: Callable[[Any, Any], Run]
     score: Callable[[Any, Any, str, str], Score]
+    inputs: str
     samples: int
     note: str = ""
 

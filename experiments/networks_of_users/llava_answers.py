@@ -95,6 +95,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="picture, prompt with image tokens (ids, mask)",
     samples=40,
     note="labels of -100 are none; image tokens stay when the words are emptied",
 )

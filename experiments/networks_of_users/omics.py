@@ -78,6 +78,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="ten tables (6)",
     samples=200,
     note="ten sources and twenty setups, each encoder once for each way in which it is muted",
 )

@@ -100,6 +100,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="room (one integer), sensors (5)",
     samples=60,
     note="steps of an episode are one group; the room is one integer a step",
 )

@@ -95,6 +95,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="RGB and depth, parts of one tensor (4, 480, 640)",
     samples=4,
     note="480x640; RGB and depth are parts of one tensor; class maps of 60x80 are resized",
 )

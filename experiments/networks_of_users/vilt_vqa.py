@@ -92,6 +92,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="picture, question (ids and mask); context: token types, picture mask",
     samples=40,
     note="the question is its ids and its mask, muted together",
 )
