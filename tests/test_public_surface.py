@@ -13,8 +13,8 @@ import influence
 
 SIGNATURES = {
     "measure": "networks, data, *, metrics, levels, mutes, sites, setups, meeting, interactions, "
-    "device, batch_size, draws, confidence, seed, execution, resampling, stream, limit, expect, "
-    "training, progress, checkpointing, processes",
+    "device, batch_size, draws, confidence, seed, execution, resampling, fields, collate, stream, limit, "
+    "expect, training, progress, checkpointing, processes",
     "metric": "*, higher_is_better, unit, name",
     "write_evaluation_file": "path, inputs, targets, *, ids, groups, images, name, attributes",
     "read_run": "directory, *, rows",
@@ -23,8 +23,10 @@ SIGNATURES = {
     "learn_optimal": "network, data, *, sites, steps, seed, limit, execution, progress",
     "with_optimal": "network, constants",
     "JointNetwork": "module, inputs, outputs, *, name, seed, trained_on, notes, call, arrays",
-    "Modality": "name, kind, shape, unit, mean, std, optimal, missing",
-    "Output": "name, kind, classes",
+    "mute": "function, *, name, kinds, needs, constant",
+    "Modality": "name, kind, shape, unit, mean, std, optimal, mode, missing, role, tensors, path, "
+    "slice, moves_with, pad, keep, mask",
+    "Output": "name, kind, classes, pick, resize, ignore, range",
     "Run": "influence, performance, samples, info, interactions, distance, rows",
     "Checkpointing": "folder, resume, target",
     "Execution": "device, batch_size, workers, amp, share, compile, channels_last",

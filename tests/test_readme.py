@@ -21,10 +21,10 @@ SECTION = "## Networks of other builds\n"
 MOST_LINES = 15
 
 
-def recipes() -> dict[str, str]:
+def recipes(title: str = SECTION) -> dict[str, str]:
     """Return the code of each recipe by its title, the bold words before it."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = text.partition(SECTION)[2].partition("\n## ")[0]
+    section = text.partition(title)[2].partition("\n## ")[0]
     blocks = re.findall(r"^\*\*([^*\n]+)\*\*[^\n]*\n\n```python\n(.*?)```", section, re.M | re.S)
     return dict(blocks)
 
@@ -200,3 +200,136 @@ def test_a_metric_of_torchmetrics_has_a_value_and_no_interval() -> None:
     shares = [[(x == c).double().mean().item() for c in range(3)] for x in (guess, LABELS)]
     chance = sum(a * b for a, b in zip(*shares, strict=True))
     assert own["full"].tolist() == pytest.approx([(agreed - chance) / (1 - chance)] * 4, abs=1e-6)
+
+
+class Labels(nn.Module):
+    """Three classes from the sums of what it is given, and of the places of ids."""
+
+    def forward(self, *values: Any, **named: Any) -> Any:
+        return sum_up([*values, *named.values()])
+
+
+def sum_up(values: list[Any]) -> Tensor:
+    total = torch.zeros(1)
+    for value in values:
+        parts = value if isinstance(value, list) else value
+        sums = [x.double().mean() if x.numel() else torch.zeros(()) for x in parts]
+        total = total + torch.stack([x.float() for x in sums])
+    return torch.stack([total, 1 - total, total**2], dim=1)
+
+
+class Reader(nn.Module):
+    """Reads a nested picture and the tokens that a mask leaves."""
+
+    def forward(self, *, img: Any, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Any]:
+        words = (input_ids * attention_mask).sum(1) / 10
+        return {"loss": None, "logits": sum_up([img["rgb"]]) + words[:, None] * torch.arange(3)}
+
+
+class Scanner(nn.Module):
+    """Adds to a picture the points of each sample, turned by a pose of the whole batch."""
+
+    def forward(self, camera: Tensor, lidar: list[Tensor], pose: Tensor) -> Tensor:
+        turned = [cloud @ pose for cloud in lidar]
+        return sum_up([camera, turned])
+
+
+class Places(nn.Module):
+    """Weighs each place of a sequence of ids."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        total = (ids * torch.arange(1, ids.shape[1] + 1)).sum(1) / 20
+        return torch.stack([total, 1 - total, total**2], dim=1)
+
+
+IDS = torch.randint(1, 9, (COUNT, 5), generator=STREAM)
+MASK = (torch.arange(5) < torch.randint(2, 6, (COUNT, 1), generator=STREAM)).long()
+KEPT = torch.isin(IDS, torch.tensor([1, 2]))
+CLOUDS = [torch.rand(1 + i % 4, 2, generator=STREAM) for i in range(COUNT)]
+NOTHING = [cloud[:0] for cloud in CLOUDS]
+POSE = torch.tensor([[0.0, 1.0], [2.0, 0.0]])
+AS_THEY_ARE = recipes("## Inputs and loaders as they are\n")
+GIVEN: dict[str, tuple[dict[str, Any], dict[tuple[str, str], Tensor]]] = {
+    "A loader of tuples": (
+        {"network": Core(), "loader": [(FIRST[s], SECOND[s], LABELS[s]) for s in BATCHES]},
+        {
+            ("zero", "rgb"): Core()(0 * FIRST, SECOND),
+            ("zero", "thermal"): Core()(FIRST, 0 * SECOND),
+        },
+    ),
+    "Samples instead of batches": (
+        {
+            "network": Core(),
+            "dataset": torch.utils.data.TensorDataset(FIRST, SECOND, LABELS),
+            "torch": torch,
+        },
+        {
+            ("zero", "rgb"): Core()(0 * FIRST, SECOND),
+            ("zero", "thermal"): Core()(FIRST, 0 * SECOND),
+        },
+    ),
+    "Tokens with their mask, beside a nested picture": (
+        {
+            "network": Reader(),
+            "loader": [
+                (
+                    {"img": {"rgb": FIRST[s]}, "input_ids": IDS[s], "attention_mask": MASK[s]},
+                    {"answer": LABELS[s]},
+                )
+                for s in BATCHES
+            ],
+        },
+        {
+            ("zero", "rgb"): Reader()(img={"rgb": 0 * FIRST}, input_ids=IDS, attention_mask=MASK)[
+                "logits"
+            ],
+            ("empty", "text"): Reader()(
+                img={"rgb": FIRST}, input_ids=IDS * KEPT, attention_mask=MASK * KEPT
+            )["logits"],
+        },
+    ),
+    "Points, of which each sample has another number, and a context": (
+        {
+            "network": Scanner(),
+            "loader": [
+                ({"camera": FIRST[s], "lidar": CLOUDS[s], "pose": POSE}, {"label": LABELS[s]})
+                for s in BATCHES
+            ],
+        },
+        {
+            ("zero", "camera"): Scanner()(0 * FIRST, CLOUDS, POSE),
+            ("empty", "lidar"): Scanner()(FIRST, NOTHING, POSE),
+        },
+    ),
+    "Two inputs in the places of one tensor": (
+        {"network": Places(), "loader": [({"ids": IDS[s]}, {"label": LABELS[s]}) for s in BATCHES]},
+        {
+            ("empty", "prompt"): Places()(IDS * torch.tensor([0, 0, 0, 1, 1])),
+            ("empty", "question"): Places()(IDS * torch.tensor([1, 1, 1, 0, 0])),
+        },
+    ),
+    "A mute of your own": (
+        {"network": Core(), "data": pairs()},
+        {
+            ("zero", "rgb"): Core()(0 * FIRST, SECOND),
+            ("zero", "thermal"): Core()(FIRST, 0 * SECOND),
+            ("night", "rgb"): Core()(FIRST / 10, SECOND),
+            ("night", "thermal"): Core()(FIRST, SECOND / 10),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("title", AS_THEY_ARE)
+def test_inputs_as_they_are_give_what_a_loop_gives(title: str) -> None:
+    names, logits = GIVEN[title]
+    names = {"influence": influence} | names
+    exec(compile(AS_THEY_ARE[title], f"README.md, {title}", "exec"), names)
+    frame = names["run"].influence
+    frame = frame[frame["metric"] == "cross_entropy"].set_index(["mute", "source"])
+    expected = {
+        key: nn.functional.cross_entropy(found.double(), LABELS).item()
+        for key, found in logits.items()
+    }
+    assert frame["muted"].to_dict() == pytest.approx(expected, abs=1e-6)
+    assert len([line for line in AS_THEY_ARE[title].splitlines() if line.strip()]) < MOST_LINES

@@ -42,8 +42,8 @@ class EvaluationFile:
     path
         An HDF5 file with datasets ``inputs/<modality>`` and ``targets/<output>``, samples first,
         written by `influence.write_evaluation_file` or in the same layout. Without targets, outputs
-        can only be scored by how much they change. Inputs keep the stored type; in files of version 1
-        integers become floating-point numbers, as they always did.
+        can only be scored by how much they change. Inputs keep the stored type; in files of
+        version 1 integers become floating-point numbers, as they always did.
 
     Raises
     ------

@@ -64,6 +64,7 @@ def write_evaluation_file(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> path = Path(tempfile.mkdtemp()) / "set.h5"
     >>> depth = np.ones((4, 1, 6, 8), dtype=np.float32)
     >>> write_evaluation_file(path, inputs={"depth": depth}, targets={"depth": depth[:, 0]})

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from influence.data.dataset import Batch, Field, floating
 from influence.errors import InfluenceError, unknown
-from influence.network.layout import flatten, follow
+from influence.runtime.nesting import flatten, follow
 from influence.runtime.values import Values, each_tensor, hold_same, is_batched, join, take
 
 __all__ = ["Fields", "GivenBatch", "MemorySet", "as_field_paths", "as_truth", "read_batch"]

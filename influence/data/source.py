@@ -76,8 +76,8 @@ class Form:
             except Exception as error:  # the user's function may raise anything
                 raise InfluenceError(
                     f"collate failed on {len(some)} samples: {type(error).__name__}: {error}. If "
-                    "samples differ in shape, give a function that pads them, or that returns lists "
-                    "with one entry a sample"
+                    "samples differ in shape, give a function that pads them, or that returns "
+                    "lists with one entry a sample"
                 ) from error
             yield batch
 
@@ -147,7 +147,8 @@ class BatchStream:
         """Yield the batches; they can be read once."""
         if self._first is None:
             raise InfluenceError("the stream was read before, and can be read only once")
-        given, self._first = self._first, None
+        given: GivenBatch | None = self._first
+        self._first = None
         start = number = 0
         while given is not None:
             if given.samples:
@@ -234,10 +235,11 @@ def open_data(
             f"got {type(data).__name__}. For a data set of single samples give collate=, such as "
             "torch.utils.data.default_collate"
         )
+    batches: Any = data
     if stream:
-        return BatchStream(data, form=form)
+        return BatchStream(batches, form=form)
     paths = as_field_paths(form.fields)
-    return MemorySet.collect(form.batches(data), fields=paths, contexts=form.contexts)
+    return MemorySet.collect(form.batches(batches), fields=paths, contexts=form.contexts)
 
 
 def reopen(

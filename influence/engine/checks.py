@@ -135,9 +135,9 @@ def _remedy(
         return "The mute 'absent' shows None in place of an input: does the network accept it?"
     if condition and condition.setup:
         return (
-            f"With nothing muted it runs, so it does not accept what {condition.mute!r} puts in the "
-            f"place of {', '.join(sorted(condition.setup))}. Take another mute, or declare what the "
-            "input holds: Modality(kind=..., pad=..., keep=...)"
+            f"With nothing muted it runs, so it does not accept what {condition.mute!r} puts in "
+            f"the place of {', '.join(sorted(condition.setup))}. Take another mute, or declare "
+            "what the input holds: Modality(kind=..., pad=..., keep=...)"
         )
     whole = [n for n, x in inputs.items() if isinstance(x, Tensor) and not x.is_floating_point()]
     if whole and any(word in str(error) for word in ("dtype", "type", "Half", "Float", "Byte")):

@@ -91,7 +91,8 @@ def _find_moments(
     if lacking:
         raise InfluenceError(
             f"a mute needs the mean of the inputs {', '.join(sorted(lacking))}, and a stream "
-            "cannot be read twice to find it. Give it in the network's facts: Modality(mean=..., std=...)"
+            "cannot be read twice to find it. Give it in the network's facts: Modality(mean=..., "
+            "std=...)"
         )
     return {}
 

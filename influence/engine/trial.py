@@ -104,15 +104,15 @@ class RandomDraws:
     """
 
     def __init__(self, device: torch.device | None = None) -> None:
-        self._cuda = device is not None and device.type == "cuda"
-        self._device, self.drawn = device, False
+        self._device = device if device is not None and device.type == "cuda" else None
+        self.drawn = False
 
     def _states(self) -> list[Any]:
         found: list[Any] = [torch.get_rng_state(), random.getstate()]
-        if self._cuda:
+        if self._device is not None:
             found.append(torch.cuda.get_rng_state(self._device))
-        _, keys, place, *rest = np.random.get_state()  # noqa: NPY002
-        return [*found, (keys.tobytes(), place, rest)]
+        state: Any = np.random.get_state()  # noqa: NPY002
+        return [*found, (state[1].tobytes(), state[2:])]
 
     def __enter__(self) -> RandomDraws:
         self._before = self._states()
@@ -307,8 +307,9 @@ def try_network(
         return alone("not asked for"), None
     if any(signals.mutes[c.mute].absent for c in conditions if c.setup):
         return alone("the mute 'absent' passes None, with which it cannot be traced"), None
-    unknown = samples is None or probe.flops is None
-    large = unknown or probe.flops * len(conditions) * samples > WORTH_TRACING
+    large = samples is None or probe.flops is None
+    if samples is not None and probe.flops is not None:
+        large = probe.flops * len(conditions) * samples > WORTH_TRACING
     if program and samples is not None and samples <= FEW:
         return alone("there are too few samples for a trial", reusing=not probe.graded), None
     if not (program or large):

@@ -272,13 +272,13 @@ class BatchInputs:
 
 def _checked(found: Any, values: Values, mute: Mute, site: str) -> Any:
     """Raise InfluenceError if a mute of the user's own returns something else than it replaces."""
-    expected = (tuple(values.shape), values.dtype) if isinstance(values, Tensor) else len(values)
-    if isinstance(values, Tensor):
-        got = (
-            (tuple(found.shape), found.dtype) if isinstance(found, Tensor) else type(found).__name__
-        )
-    else:
-        got = len(found) if isinstance(found, list) else type(found).__name__
+
+    def form(value: Any) -> object:
+        if isinstance(value, Tensor):
+            return tuple(value.shape), value.dtype
+        return len(value) if isinstance(value, list) else type(value).__name__
+
+    got, expected = form(found), form(values)
     if got != expected and not mute.needs & {"partners"}:
         raise InfluenceError(
             f"mute {mute.name!r} returned {got} in the place of {site!r}, expected {expected}. "

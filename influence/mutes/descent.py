@@ -224,19 +224,17 @@ class Descent:
         ]
 
     def _sums(self, batch: Batch, replacement: Replacement) -> dict[str, Tensor]:
-        network = self.network
-        leaves = network.split(batch.shown)
-        inputs = {leaf: cast(x, self.device, network.dtype) for leaf, x in leaves.items()}
+        leaves = self.network.split(batch.shown)
+        inputs = {n: cast(x, self.device, self.network.dtype) for n, x in leaves.items()}
         if replacement:
             site, constant = replacement
-            leaf = network.layout.of(site)[0]
-            like = inputs[leaf].to(network.dtype)
+            leaf, *_ = self.network.layout.of(site)
             # A copy, because a network may call view() on its input or change it in place.
-            inputs[leaf] = expand_channels(constant.to(network.dtype), like).clone()
+            inputs[leaf] = expand_channels(constant.to(inputs[leaf].dtype), inputs[leaf]).clone()
         predicted = self.network(inputs)
         sums = {}
         for name, output in self.outputs.items():
-            values, target = predicted[name], batch.targets[name].to(self.device)
+            values, target = predicted[name], cast(batch.targets[name], self.device, None)
             values = values if values.is_floating_point() else values.double()
             sums[name] = sum_loss(Prediction(values, target, output, self.data.targets[name]))
         return sums

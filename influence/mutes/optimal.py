@@ -35,7 +35,8 @@ HELD = 128
 """The number of samples on which constants are compared, the same in all comparisons."""
 
 
-LEARNING = partial(Execution, batch_size=8)
+BATCH_SIZE = 8
+LEARNING = partial(Execution, batch_size=BATCH_SIZE)
 """The default settings: small batches, because the gradient needs all activations."""
 
 
@@ -107,7 +108,7 @@ def learn_optimal(
     if steps < 0:
         raise InfluenceError(f"expected 0 steps or more, got steps={steps}")
     count = sample_count(opened, limit)
-    held, batches = _draw_batches(count, steps, execution.batch_size or LEARNING().batch_size, seed)
+    held, batches = _draw_batches(count, steps, execution.batch_size or BATCH_SIZE, seed)
     outputs = find_outputs(network, opened)
     mutes = [MUTES["mean"], MUTES["noise"]]  # which need both moments
     lacking = lacking_moments(network, opened, mutes, chosen)

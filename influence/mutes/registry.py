@@ -327,18 +327,21 @@ def choose_mutes(
         elif names is not None and mute.name not in OF_KINDS:
             notes.append(f"mute {mute.name!r} of the panel was left out: {reason}")
     known = {m.name: m for m in network.inputs}
-    for site in sites:
-        modality = known.get(site, Modality(site))
+    muted = [known.get(site, Modality(site)) for site in sites]
+    if not any(mute.applies_to(modality) for mute in chosen for modality in muted):
+        return tuple(chosen), tuple(notes)  # a plan refuses them
+    for site, modality in zip(sites, muted, strict=True):
         left = [mute.name for mute in chosen if not mute.applies_to(modality)]
-        if len(left) == len(chosen) or (names is not None and set(left) - set(OF_KINDS)):
+        special = modality.kind not in NUMBERS and set(left) - set(OF_KINDS)
+        if len(left) == len(chosen) or (names is not None and special):
             notes.append(
                 f"{site!r} of kind {modality.kind} is not muted by {', '.join(left)}; defined for "
                 f"it: {', '.join(name for name, m in MUTES.items() if m.applies_to(modality))}"
             )
         if modality.kind == "integers":
             notes.append(
-                f"{site!r} holds integers of unknown meaning, which have no mean. Declare what they "
-                f"are: Modality({site!r}, kind), with kind 'tokens', 'categories' or 'image'"
+                f"{site!r} holds integers of unknown meaning, which have no mean. Declare what "
+                f"they are: Modality({site!r}, kind), with kind 'tokens', 'categories' or 'image'"
             )
     return tuple(chosen), tuple(notes)
 

@@ -7,7 +7,7 @@ Whatever mutes, exchanges or counts values deals with leaves only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any, NamedTuple
 
@@ -16,9 +16,10 @@ from torch import Tensor
 
 from influence.errors import InfluenceError
 from influence.network.modality import Modality, Output, claim_tensors
+from influence.runtime.nesting import describe, follow
 from influence.runtime.values import is_batched
 
-__all__ = ["Layout", "flatten", "follow", "pick_outputs"]
+__all__ = ["Layout", "pick_outputs"]
 
 
 class _Part(NamedTuple):
@@ -238,70 +239,6 @@ def _as_lists(value: Any) -> Any:
     return [inner[i] for i in places] if inner and sorted(inner) == sorted(places) else inner
 
 
-def flatten(inputs: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the values in nested mappings, each with the names on the way to it, joined by dots.
-
-    >>> dict(flatten({"img": {"rgb": 1, "depth": 2}, "text": 3}))
-    {'img.rgb': 1, 'img.depth': 2, 'text': 3}
-    """
-    for name, value in inputs.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def follow(value: Any, path: str | int) -> Any:
-    """Return what lies at a path inside mappings, sequences and objects.
-
-    Parameters
-    ----------
-    value
-        The outermost container.
-    path
-        Keys, indices and names of attributes, joined by dots.
-
-    Raises
-    ------
-    InfluenceError
-        If there is nothing at the path.
-
-    Examples
-    --------
-    >>> follow({"heads": [{"logits": 1}]}, "heads.0.logits")
-    1
-    """
-    found = value
-    for step in str(path).split("."):
-        try:
-            found = _step(found, step)
-        except (KeyError, IndexError, AttributeError, ValueError) as error:
-            raise InfluenceError(
-                f"there is no {path!r}: {step!r} is not in {_describe(found)}"
-            ) from error
-    return found
-
-
-def _step(value: Any, step: str) -> Any:
-    if isinstance(value, Mapping):
-        if step in value or not step.isdecimal():
-            return value[step]
-        return (int(step) in value and value[int(step)]) or list(value.values())[int(step)]
-    if isinstance(value, Sequence) and not isinstance(value, str) and step.isdecimal():
-        return value[int(step)]
-    if step.startswith("_") or isinstance(value, Tensor):
-        raise AttributeError(step)
-    return getattr(value, step)
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return f"a mapping with {', '.join(map(str, value))}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"a {type(value).__name__} of {len(value)}"
-    return f"a {type(value).__name__}"
-
-
 def pick_outputs(returned: Any, outputs: Sequence[Output]) -> dict[str, Any]:
     """Find the outputs in what a network returned; what is left over is not an output.
 
@@ -339,7 +276,7 @@ def pick_outputs(returned: Any, outputs: Sequence[Output]) -> dict[str, Any]:
             found[output.name] = follow(returned if output.pick is not None else places, path)
         except InfluenceError as error:
             raise InfluenceError(
-                f"returned {_describe(returned)}, expected {len(outputs)} outputs: "
+                f"returned {describe(returned)}, expected {len(outputs)} outputs: "
                 f"{', '.join(o.name for o in outputs)}, and {error}. Name the outputs as the "
                 f"network does, or say where this one is: Output({output.name!r}, pick=...)"
             ) from error

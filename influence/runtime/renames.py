@@ -68,7 +68,7 @@ def moved_into_record(
             return function(*args, **given)
 
         # So that what looks at the defaults of a function finds them.
-        accept.__kwdefaults__ = getattr(function, "__kwdefaults__", None)
+        accept.__kwdefaults__ = function.__kwdefaults__  # type: ignore[attr-defined]
         return accept
 
     return decorate

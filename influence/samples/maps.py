@@ -148,7 +148,8 @@ def map_samples(
     plan = _plan(network, dataset, effect, seed)
     plan.check(network, count)
     batches, predicted = _run(network, dataset, plan, positions, count=count, device=device)
-    truth = torch.cat([batch.targets[target] for batch in batches]).numpy()
+    known = [batch.targets[target] for batch in batches]
+    truth = torch.cat([x for x in known if isinstance(x, Tensor)]).numpy()
     (output,) = (output for output in network.outputs if output.name == target)
     field = dataset.targets[target]
     labels = holds_labels(output, field)
@@ -252,16 +253,24 @@ def _pictures(
             return np.stack(pictures), "picture"
     known = {modality.name: modality for modality in network.inputs}
     seen = known.get(source, network.inputs[0])
-    leaf = network.layout.of(seen.name)[0]
-    values = [network.split(batch.shown)[leaf] for batch in batches]
-    if not all(isinstance(x, torch.Tensor) and x.ndim == 4 for x in values):
+    values = _input(network, seen.name, batches)
+    if values is None or values.ndim != 4:
         return None, ""
-    maps = torch.cat(values).numpy()
+    maps = values.numpy()
     if seen.kind in ("probabilities", "logits"):
         shown = maps.argmax(axis=1)
     else:
         shown = maps.transpose(0, 2, 3, 1) if maps.shape[1] == 3 else maps.mean(axis=1)
     return shown, seen.name
+
+
+def _input(network: JointNetwork, name: str, batches: Sequence[Batch]) -> Tensor | None:
+    """Return the values of an input for all samples; `None` if they make no tensor."""
+    leaf, *_ = network.layout.of(name)
+    found = [network.split(batch.shown)[leaf] for batch in batches]
+    tensors = [values for values in found if isinstance(values, Tensor)]
+    alike = len(tensors) == len(found) and len({x.shape[1:] for x in tensors}) == 1
+    return torch.cat(tensors) if alike else None
 
 
 def _given(
@@ -277,8 +286,11 @@ def _given(
     scores = kinds.get(target) in ("probabilities", "logits")
     if target not in kinds or field.holds_labels != scores:
         return None
-    if len({data.inputs[target].unit, field.unit} - {""}) > 1:
+    units = {data.inputs[target].unit if target in data.inputs else "", field.unit}
+    if len(units - {""}) > 1:
         return None
-    maps = torch.cat([batch.inputs[target] for batch in batches])
+    maps = _input(network, target, batches)
+    if maps is None:
+        return None
     given = (maps.argmax(dim=1) if scores else maps.squeeze(1)).numpy()
     return given if given.shape == tuple(shape) else None

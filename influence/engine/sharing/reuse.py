@@ -38,7 +38,7 @@ OVERHEAD = {"cpu": 2e5, "cuda": 2e7}
 """The cost of looking up an operator, in FLOPs that the device computes in that time."""
 
 
-class _Mode(TorchDispatchMode):
+class _Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees every operator that torch calls inside the context."""
 
     @classmethod

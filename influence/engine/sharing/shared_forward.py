@@ -133,11 +133,15 @@ class _BatchValues:
         """Return a value for a stage, made from a clean one under a shuffle or at a muted edge."""
         clean = Value(value.node, CLEAN)
         if (axis := self.stages.axes.get(value)) is not None:
-            return self.inputs.of_partners(self.at_hand(clean), self.following()[clean], axis)
+            partners = self.inputs.of_partners(self.at_hand(clean), self.following()[clean], axis)
+            assert isinstance(partners, Tensor), "values of a graph are tensors"
+            return partners
         if (point := self.stages.points.get(value)) is None:
             return self.at_hand(value)
         ((_, mute),) = value.muted
-        return self.inputs.replaced(point, mute, self.computed[clean], self.following().get(clean))
+        follower = self.following().get(clean)
+        found: Tensor = self.inputs.replaced(point, mute, self.computed[clean], follower)
+        return found
 
     def at_hand(self, value: Value) -> Tensor:
         """Return a value that a stage has computed, or the tensor of an input."""
