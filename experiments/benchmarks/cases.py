@@ -24,6 +24,7 @@ __all__ = [
     "RIVALS",
     "Case",
     "describe_machine",
+    "processor",
     "read_records",
     "replace_case",
 ]
@@ -103,7 +104,7 @@ def describe_machine(case: str, device: str) -> dict[str, Any]:
 
     return {
         "case": case,
-        "cpu": _processor(),
+        "cpu": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
@@ -112,7 +113,7 @@ def describe_machine(case: str, device: str) -> dict[str, Any]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
     """Return the name of the processor; Linux alone tells it fully."""
     if CPU_FACTS.exists():
         for line in CPU_FACTS.read_text(encoding="utf-8").splitlines():

@@ -12,6 +12,7 @@ from experiments.claims import report as claims
 from experiments.figures.architectures import direction_table
 from experiments.figures.sweep import read_sweep, sweep_tables
 from experiments.ground_truth import report as ground_truth
+from experiments.networks_of_users import report as networks_of_users
 from experiments.publishing.pages import page_paths
 from experiments.publishing.published import TABLE_I, TABLE_III
 from experiments.publishing.studies import (
@@ -162,6 +163,7 @@ NEEDED: Mapping[str, tuple[str, str]] = {
     "sweep": ("influence.csv", "`python -m experiments.sweep gather`"),
     "benchmarks": ("rounds.csv", "`make bench`"),
     "ground_truth": ("coverage.csv", "`make ground-truth`"),
+    "networks_of_users": ("table.csv", "`python -m experiments.networks_of_users`"),
 }
 """Folder of a report -> the CSV without which there is none, and the command that writes it."""
 
@@ -218,6 +220,7 @@ BLOCKS: Mapping[str, Callable[[Path], Blocks]] = {
     "sweep": _sweep,
     "benchmarks": lambda reports: benchmarks.blocks(reports / "benchmarks"),
     "ground_truth": lambda reports: ground_truth.blocks(reports / "ground_truth"),
+    "networks_of_users": lambda reports: networks_of_users.blocks(reports / "networks_of_users"),
 }
 """Folder of a report -> the blocks of its README, from the folder of all reports."""
 

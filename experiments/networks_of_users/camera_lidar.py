@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import influence
-from experiments.networks_of_users.kind import Kind, Score
+from experiments.networks_of_users.kind import Kind, Score, cut
 from influence import Modality, Output, Run
 
 __all__ = ["FILE", "KIND", "data", "network"]
@@ -47,7 +47,7 @@ def data(samples: int) -> list[Any]:
     """Return batches of pictures, clouds of 5 to 40 points, and labels."""
     stream = torch.Generator().manual_seed(6)
     batches = []
-    for part in torch.arange(samples).split(8):
+    for part in cut(samples, 8):
         lengths = torch.randint(5, 40, (len(part),), generator=stream).tolist()
         inputs = {
             "camera": torch.rand(len(part), 3, 16, 16, generator=stream),
@@ -56,12 +56,6 @@ def data(samples: int) -> list[Any]:
         labels = torch.randint(0, 3, (len(part),), generator=stream)
         batches.append((inputs, {"object": labels}))
     return batches
-
-
-def joint(network: Any) -> influence.JointNetwork:
-    """Declare the inputs."""
-    inputs = [Modality("camera", "image"), Modality("points", "points")]
-    return influence.JointNetwork(network, inputs, [Output("object", "logits")])
 
 
 def user_code(network: Any, data: Any) -> Run:
@@ -98,8 +92,7 @@ def score(network: Any, data: Any, source: str, mute: str) -> Score:
             blank = torch.zeros_like(camera)
             camera = blank + mean[:, None, None] if mute == "mean" else blank
         elif source == "points":
-            if mute == "empty":
-                points = [cloud[:0] for cloud in points]
+            points = [cloud[:0] for cloud in points]
         with torch.inference_mode():
             logits = network(camera, points).double()
         right += int((logits.argmax(1) == targets["object"]).sum())
@@ -115,6 +108,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="picture, list of clouds (n, 4)",
     samples=40,
     note="clouds of 5 to 40 points; muted, a cloud has none",
 )
@@ -125,6 +119,7 @@ FILE = Kind(
     data,
     user_code_with_a_file,
     score,
+    inputs="picture, list of clouds (n, 4)",
     samples=40,
     note="the same samples from a file of version 2, which holds clouds of any length",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ class Clinic(nn.Module):
         kinds = [table(codes[:, i]) for i, table in enumerate(self.codes)]
         places = [[WORDS.index(word) for word in text.split()] for text in letter]
         starts = torch.tensor([0, *map(len, places)]).cumsum(0)[:-1]
-        told = self.words(torch.tensor(sum(places, []), dtype=torch.long), starts)
+        told = self.words(torch.tensor([*chain(*places)], dtype=torch.long), starts)
         seen = self.picture(scan.float() / 255).flatten(1)
         logits: Tensor = self.head(torch.cat([numbers, *kinds, told, seen], 1))
         return logits
@@ -116,6 +117,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="numbers with gaps, codes, uint8 scan, text",
     samples=60,
     note="samples are dictionaries of a data set; codes are muted by their mode, letters emptied",
 )

@@ -8,7 +8,7 @@ import torch
 
 import influence
 from experiments.networks_of_users.clip_zero_shot import network, texts
-from experiments.networks_of_users.kind import Kind, Score
+from experiments.networks_of_users.kind import Kind, Score, cut
 from influence import Modality, Output, Run
 
 __all__ = ["KIND", "data"]
@@ -21,10 +21,10 @@ def data(samples: int) -> list[Any]:
     stream = torch.Generator().manual_seed(3)
     return [
         {
-            **texts(len(part), seed=int(part[0]) + 10),
+            **texts(len(part), seed=part[0] + 10),
             "pixel_values": torch.randn(len(part), 3, 16, 16, generator=stream),
         }
-        for part in torch.arange(samples).split(BATCH)
+        for part in cut(samples, BATCH)
     ]
 
 
@@ -69,6 +69,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="picture, text (ids and mask)",
     samples=36,
     note="a sample's output depends on its batch; the last batch is smaller",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import CLIPConfig, CLIPModel
 
 import influence
@@ -27,12 +28,13 @@ def network() -> Any:
     }
     text = small | {"vocab_size": 40, "max_position_embeddings": WORDS, "eos_token_id": 39}
     vision = small | {"image_size": 16, "patch_size": 8}
-    made = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=16)).eval()
+    config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=16)
+    made: nn.Module = CLIPModel(config)
     with torch.no_grad():  # random weights tell pictures hardly apart, a scale does
         for weights in (w for w in made.parameters() if w.ndim > 1):
             weights.mul_(4.0)
-        made.logit_scale.fill_(2.0)
-    return made
+        made.get_parameter("logit_scale").fill_(2.0)
+    return made.eval()
 
 
 def texts(count: int, seed: int = 1) -> dict[str, torch.Tensor]:
@@ -100,6 +102,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="picture; context: five texts, one for the batch",
     samples=40,
     note="five candidate texts, one for the whole batch, are a context",
 )

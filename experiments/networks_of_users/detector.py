@@ -122,6 +122,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="RGB, thermal",
     samples=40,
     note="the output is a list with one dictionary of boxes a picture, and so is the truth",
 )

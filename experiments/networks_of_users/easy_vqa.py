@@ -19,10 +19,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import influence
-from experiments.networks_of_users.kind import Kind, Score
+from experiments.networks_of_users.kind import Kind, Score, cut
 from influence import Modality, Output, Run
 
-__all__ = ["ANSWERS", "KIND", "TYPES", "Answerer", "data", "network", "train"]
+__all__ = ["ANSWERS", "KIND", "TYPES", "Answerer", "count_questions", "data", "network", "train"]
 
 WEIGHTS = Path(__file__).with_name("easy_vqa.safetensors")
 EPOCHS, PICTURES, SEED = 24, 16, 0
@@ -31,8 +31,8 @@ SHAPES = ("circle", "rectangle", "triangle")
 ANSWERS = ("no", "yes", *SHAPES, *COLOURS)
 TYPES = {"yes or no": ANSWERS[:2], "shape": SHAPES, "colour": COLOURS}
 """The types of questions, by what their answers are."""
-VOCABULARY = ("", *["a", "color", "contain", "does", "image", "in", "is", "no", "not", "of", "present", "shape", "the", "there", "what"],
-              *SHAPES, *COLOURS)  # fmt: skip
+WORDS = "a color contain does image in is no not of present shape the there what"
+VOCABULARY = ("", *WORDS.split(), *SHAPES, *COLOURS)
 LENGTH = 10
 
 
@@ -105,11 +105,11 @@ def train(epochs: int = EPOCHS) -> Answerer:
     made = Answerer()
     pictures, ids, labels, places = read("train")
     optimiser = torch.optim.Adam(made.parameters(), lr=1e-3)
-    steps = epochs * -(-len(pictures) // PICTURES)
+    steps = epochs * (len(pictures) // PICTURES)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for epoch in range(epochs):
         total = 0.0
-        for some in torch.randperm(len(pictures)).split(PICTURES):
+        for some in torch.randperm(len(pictures)).chunk(len(pictures) // PICTURES):
             place = torch.full((len(pictures),), -1)
             place[some] = torch.arange(len(some))
             chosen = place[places] >= 0
@@ -117,7 +117,7 @@ def train(epochs: int = EPOCHS) -> Answerer:
             logits = made.answer(seen, ids[chosen], (ids[chosen] > 0).float())
             loss = nn.functional.cross_entropy(logits, labels[chosen])
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
             total += loss.item() * int(chosen.sum())
@@ -136,8 +136,15 @@ def data(samples: int) -> list[Any]:
             "answer": labels[some],
             "number": places[some],
         }
-        for some in torch.arange(min(samples, len(labels))).split(64)
+        for part in cut(min(samples, len(labels)), 64)
+        for some in [slice(part.start, part.stop)]
     ]
+
+
+def count_questions(samples: int) -> dict[str, int]:
+    """Count the questions of each type among the first ones of the test set."""
+    answers = torch.cat([batch["answer"] for batch in data(samples)]).tolist()
+    return {name: sum(ANSWERS[i] in known for i in answers) for name, known in TYPES.items()}
 
 
 def user_code(network: Any, data: Any) -> Run:
@@ -188,6 +195,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="uint8 picture (3, 64, 64), question (ids and mask)",
     samples=9673,
     note="types of questions are outputs of their own, in which the others have no label",
 )

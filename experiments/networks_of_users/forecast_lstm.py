@@ -91,6 +91,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="series (12, 3), times (12) in float64, static (4)",
     samples=64,
     note="times are float64, which float32 would round to minutes",
 )

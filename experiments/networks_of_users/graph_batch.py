@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
 
 import influence
-from experiments.networks_of_users.kind import Kind, Score
+from experiments.networks_of_users.kind import Kind, Score, cut
 from influence import Modality, Output, Run
 
 __all__ = ["KIND", "data", "network"]
@@ -43,7 +43,7 @@ def data(samples: int) -> list[Any]:
     ring = torch.arange(NODES)
     edges = torch.stack([ring, (ring + 1) % NODES])  # (2, 7)
     batches = []
-    for part in torch.arange(samples).split(2):
+    for part in cut(samples, 2):
         counts = torch.randn(len(part), NODES, 2, generator=stream)
         weather = torch.randn(len(part), NODES, 1, generator=stream)
         inputs = {"counts": counts, "weather": weather, "edge_index": edges}
@@ -53,7 +53,7 @@ def data(samples: int) -> list[Any]:
 
 def user_code(network: Any, data: Any) -> Run:
     """Mute counts and weather; the map stays."""
-    inputs = ["counts", "weather", Modality("edge_index", role="context")]
+    inputs = [Modality("counts"), Modality("weather"), Modality("edge_index", role="context")]
     net = influence.JointNetwork(network, inputs, [Output("flow")])
     return influence.measure(net, data, mutes=["zero"])
 
@@ -81,6 +81,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="two node features; context: edges, one for the batch",
     samples=30,
     note="the edges (2, 7) are one for the batch, though a batch has two samples",
 )

@@ -51,7 +51,7 @@ def data(samples: int) -> Data:
 
 def user_code(network: Any, data: Any) -> Run:
     """Mute the words of all papers, then their years; score the test nodes."""
-    inputs = ["words", "year", Modality("edge_index", role="context")]
+    inputs = [Modality("words"), Modality("year"), Modality("edge_index", role="context")]
     net = influence.JointNetwork(network, inputs, [Output("topic", "logits", ignore=-1)])
     labels = torch.where(data.test_mask, data.y, -1)
     fields = {"inputs/words": "x", "inputs/year": "year", "inputs/edge_index": "edge_index"}
@@ -82,6 +82,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="words and year of every node; context: edges",
     samples=60,
     note="nodes are the samples; those outside the test mask have no label and are not counted",
 )

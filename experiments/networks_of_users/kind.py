@@ -11,7 +11,7 @@ from typing import Any
 
 from influence.results.run_directory import Run
 
-__all__ = ["Kind", "Score", "compare", "count_lines"]
+__all__ = ["Kind", "Score", "compare", "count_lines", "cut"]
 
 Score = Mapping[tuple[str, str], float]
 """(output, metric) -> its value, greater where it is better: errors are negative."""
@@ -36,6 +36,8 @@ class Kind:
     score
         The loop by hand: (network, data, source, mute) -> the scores with this source muted; with
         nothing muted if the source is empty. It knows nothing of this library.
+    inputs
+        What the network takes, in words.
     samples
         The number of samples in the report.
     note
@@ -48,8 +50,18 @@ class Kind:
     data: Callable[[int], Any]
     user_code: Callable[[Any, Any], Run]
     score: Callable[[Any, Any, str, str], Score]
+    inputs: str
     samples: int
     note: str = ""
+
+
+def cut(samples: int, batch: int) -> list[range]:
+    """Cut samples into batches; the last one may be smaller.
+
+    >>> cut(5, 2)
+    [range(0, 2), range(2, 4), range(4, 5)]
+    """
+    return [range(i, min(i + batch, samples)) for i in range(0, samples, batch)]
 
 
 def compare(kind: Kind, run: Run, network: Any, data: Any) -> Iterator[dict[str, Any]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import LlavaConfig, LlavaForConditionalGeneration
 
 import influence
-from experiments.networks_of_users.kind import Kind, Score
+from experiments.networks_of_users.kind import Kind, Score, cut
 from influence import Modality, Output, Run
 
 __all__ = ["KIND", "data", "network"]
@@ -21,20 +21,31 @@ WORDS, PROMPT, IMAGE, PAD = 12, 8, 30, 0
 def network() -> Any:
     """Make a small LLaVA of transformers, with random weights."""
     torch.manual_seed(0)
-    small = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}  # fmt: skip
-    text = small | {"model_type": "llama", "vocab_size": 31, "num_key_value_heads": 2, "initializer_range": 0.4}  # fmt: skip
+    small: dict[str, Any] = {
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+    }
+    text = small | {
+        "model_type": "llama",
+        "vocab_size": 31,
+        "num_key_value_heads": 2,
+        "initializer_range": 0.4,
+    }
     vision = small | {"model_type": "clip_vision_model", "image_size": 16, "patch_size": 8}
     config = LlavaConfig(
         text_config=text, vision_config=vision, image_token_index=IMAGE, image_seq_length=4
     )
-    return LlavaForConditionalGeneration(config).eval()
+    made: nn.Module = LlavaForConditionalGeneration(config)
+    return made.eval()
 
 
 def data(samples: int) -> list[dict[str, Tensor]]:
     """Return prompts that begin with the four image tokens, and answers; -100 means no label."""
     stream = torch.Generator().manual_seed(5)
     batches = []
-    for part in torch.arange(samples).split(8):
+    for part in cut(samples, 8):
         ids = torch.randint(1, 30, (len(part), WORDS), generator=stream)
         ids[:, :4] = IMAGE
         mask = torch.arange(WORDS) < torch.randint(9, WORDS + 1, (len(part), 1), generator=stream)
@@ -95,6 +106,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="picture, prompt with image tokens (ids, mask)",
     samples=40,
     note="labels of -100 are none; image tokens stay when the words are emptied",
 )

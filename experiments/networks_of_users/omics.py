@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import influence
-from experiments.networks_of_users.kind import Kind, Score
+from experiments.networks_of_users.kind import Kind, Score, cut
 from influence import Run
 
 __all__ = ["KIND", "TABLES", "data", "network"]
@@ -42,7 +42,7 @@ def data(samples: int) -> list[Any]:
     """Return batches with ten tables each."""
     stream = torch.Generator().manual_seed(18)
     batches = []
-    for part in torch.arange(samples).split(32):
+    for part in cut(samples, 32):
         tables = {n: torch.randn(len(part), 6, generator=stream) + 0.5 for n in TABLES}
         batches.append((tables, {"risk": tables["rna0"][:, :1] - tables["protein1"][:, :1]}))
     return batches
@@ -78,6 +78,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="ten tables (6)",
     samples=200,
     note="ten sources and twenty setups, each encoder once for each way in which it is muted",
 )

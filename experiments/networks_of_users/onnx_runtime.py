@@ -96,6 +96,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="wind (3), sun (2)",
     samples=100,
     note="a session that is open already; a file is read by --ckpt power.onnx",
 )

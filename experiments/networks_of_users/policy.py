@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import influence
-from experiments.networks_of_users.kind import Kind, Score
+from experiments.networks_of_users.kind import Kind, Score, cut
 from influence import Modality, Output, Run
 
 __all__ = ["KIND", "data", "network"]
@@ -41,7 +41,7 @@ def data(samples: int) -> list[Any]:
     """Return steps of episodes: observations, the expert's action, the return, the episode."""
     stream = torch.Generator().manual_seed(17)
     steps = []
-    for episode, part in enumerate(torch.arange(samples).split(10)):
+    for episode, part in enumerate(cut(samples, 10)):
         count = len(part)
         observation = {
             "room": torch.randint(0, ROOMS, (count,), generator=stream),
@@ -60,7 +60,7 @@ def user_code(network: Any, data: Any) -> Run:
         [Output("action", "logits", classes=ACTIONS), Output("value")],
         call="mapping",
     )
-    fields = {"inputs/room": "0.room", "inputs/sensors": "0.sensors"}
+    fields: dict[str, str | int] = {"inputs/room": "0.room", "inputs/sensors": "0.sensors"}
     fields |= {"targets/action": 1, "targets/value": 2, "groups": 3}
     return influence.measure(net, data, fields=fields)
 
@@ -100,6 +100,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="room (one integer), sensors (5)",
     samples=60,
     note="steps of an episode are one group; the room is one integer a step",
 )

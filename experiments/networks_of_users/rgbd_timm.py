@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 import influence
-from experiments.networks_of_users.kind import Kind, Score
+from experiments.networks_of_users.kind import Kind, Score, cut
 from influence import Modality, Output, Run
 
 __all__ = ["KIND", "data", "network"]
@@ -44,7 +44,7 @@ def data(samples: int) -> list[Any]:
     """Return batches of two, depth as the fourth channel; 255 means no label."""
     stream = torch.Generator().manual_seed(11)
     batches = []
-    for part in torch.arange(samples).split(2):
+    for part in cut(samples, 2):
         shape = (len(part), HEIGHT, WIDTH)
         labels = torch.randint(0, CLASSES, shape, generator=stream)
         labels[torch.rand(shape, generator=stream) < 0.1] = VOID
@@ -95,6 +95,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="RGB and depth, parts of one tensor (4, 480, 640)",
     samples=4,
     note="480x640; RGB and depth are parts of one tensor; class maps of 60x80 are resized",
 )

@@ -68,6 +68,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="clinical (4), genes (6), float64",
     samples=120,
     note="a function of arrays; missing cells are filled in by the pipeline",
 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import ViltConfig, ViltForQuestionAnswering
 
 import influence
 from experiments.networks_of_users.clip_zero_shot import texts
-from experiments.networks_of_users.kind import Kind, Score
+from experiments.networks_of_users.kind import Kind, Score, cut
 from influence import Modality, Output, Run
 
 __all__ = ["KIND", "data", "network"]
@@ -20,7 +21,7 @@ ANSWERS = 6
 def network() -> Any:
     """Make a small ViLT of transformers, with random weights."""
     torch.manual_seed(0)
-    config = ViltConfig(
+    config = ViltConfig(  # type: ignore[call-arg]
         vocab_size=40,
         hidden_size=16,
         num_hidden_layers=2,
@@ -33,7 +34,8 @@ def network() -> Any:
         max_image_length=-1,
         initializer_range=0.5,
     )
-    return ViltForQuestionAnswering(config).eval()
+    made: nn.Module = ViltForQuestionAnswering(config)
+    return made.eval()
 
 
 def data(samples: int) -> list[Any]:
@@ -41,13 +43,13 @@ def data(samples: int) -> list[Any]:
     stream = torch.Generator().manual_seed(4)
     return [
         {
-            **texts(len(part), seed=int(part[0]) + 20),
+            **texts(len(part), seed=part[0] + 20),
             "token_type_ids": torch.zeros(len(part), 9, dtype=torch.long),
             "pixel_values": torch.randn(len(part), 3, 16, 16, generator=stream),
             "pixel_mask": torch.ones(len(part), 16, 16, dtype=torch.long),
             "answer": torch.randint(0, ANSWERS, (len(part),), generator=stream),
         }
-        for part in torch.arange(samples).split(8)
+        for part in cut(samples, 8)
     ]
 
 
@@ -92,6 +94,7 @@ KIND = Kind(
     data,
     user_code,
     score,
+    inputs="picture, question (ids and mask); context: token types, picture mask",
     samples=40,
     note="the question is its ids and its mask, muted together",
 )
