@@ -166,8 +166,10 @@ class Runner:
             return
         if kept:
             self.notes.append(f"batches are run as they were given: {probe.reason}")
-        elif probe.runs:
+        elif probe.reason.startswith("output"):
             self.notes.append(f"{probe.reason}, so results depend on the batch size")
+        else:
+            self.notes.append(f"not every batch size suits the network: {probe.reason}")
 
     def try_out(
         self, batch: Batch, follower: Follower | None, *, samples: int | None, wanted: bool
