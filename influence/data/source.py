@@ -29,6 +29,7 @@ __all__ = [
     "Data",
     "Form",
     "check_limit",
+    "close_data",
     "find_groups",
     "open_data",
     "reopen",
@@ -240,6 +241,18 @@ def open_data(
         return BatchStream(batches, form=form)
     paths = as_field_paths(form.fields)
     return MemorySet.collect(form.batches(batches), fields=paths, contexts=form.contexts)
+
+
+def close_data(opened: EvaluationSet | BatchStream | None, data: Data | None) -> None:
+    """Close a file that `open_data` opened, so that it can be changed or removed.
+
+    Parameters
+    ----------
+    opened, data
+        What `open_data` returned, and what it was given; a set that was given stays as it is.
+    """
+    if isinstance(opened, EvaluationFile) and opened is not data:
+        opened.close()
 
 
 def reopen(

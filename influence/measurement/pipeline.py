@@ -13,13 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from influence.analysis.distance import explain_absence
-from influence.data.evaluation_file import EvaluationFile
 from influence.data.memory import Fields
 from influence.data.source import (
     BatchStream,
     Collate,
     Data,
     Form,
+    close_data,
     find_groups,
     open_data,
     reopen,
@@ -43,7 +43,6 @@ from influence.metrics.registry import Wanted
 from influence.metrics.slices import parse_levels
 from influence.mutes.mute import Mute
 from influence.network.joint_network import JointNetwork
-from influence.network.modality import claim_tensors
 from influence.results.run_directory import Run, check_free, check_writable
 from influence.runtime.execution import Execution, Session, choose_device, progress_bar
 from influence.runtime.processes import Processes, process_device
@@ -221,9 +220,7 @@ def measure(
     )
     execution = _override(execution or Execution(), device=device, batch_size=batch_size)
     request = Request(metrics, levels, mutes, sites, setups, meeting, interactions, resampling.seed)
-    contexts = {
-        t for n in networks for m in n.inputs if m.role == "context" for t in claim_tensors(m)
-    }
+    contexts = set().union(*(network.layout.contexts for network in networks))
     form = Form(fields, collate, contexts, execution.batch_size or Form.batch_size)
     dataset = open_data(data, stream=stream, form=form)
     stream = stream or isinstance(dataset, BatchStream)
@@ -233,7 +230,7 @@ def measure(
         execution = replace(execution, batch_size=batch_size_of(dataset, execution, count))
     groups = find_groups(dataset, count, stream=stream) if parse_levels(levels).by_group else []
     tasks = make_tasks(networks, dataset, request, count=count, training=training is not None)
-    training_set = open_training(training, [t.plan for t in tasks]) if training else None
+    training_set = open_training(training, [t.plan for t in tasks], form) if training else None
     chosen = choose_device(process_device(execution.device, processes))
     execution = replace(execution, device=str(chosen))
     info = run_info(
@@ -279,8 +276,8 @@ def measure(
             session=Session(processes, shards, advance),
         )
     evaluated = time.monotonic()
-    if isinstance(dataset, EvaluationFile) and dataset is not data:
-        dataset.close()
+    close_data(dataset, data)
+    close_data(training_set, training)
     clean.check_length(found[0].n)
     subjects = [task.subject(dataset) for task in tasks]
     tables = tabulate(found, subjects, resampling, groups=groups, interactions=interactions)

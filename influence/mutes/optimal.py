@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from influence.data.source import Data, open_data, sample_count
+from influence.data.source import Data, Form, close_data, open_data, sample_count
 from influence.errors import InfluenceError
 from influence.mutes.descent import Descent, find_outputs
 from influence.mutes.moments import lacking_moments, measure_moments, with_moments
@@ -103,7 +103,8 @@ def learn_optimal(
     >>> round(found["x"][0], 3)  # the mean, in closed form
     3.0
     """
-    opened, execution = open_data(data), execution or LEARNING()
+    opened = open_data(data, form=Form(contexts=network.layout.contexts))
+    execution = execution or LEARNING()
     chosen = select_sites(sites, network.inputs)
     if steps < 0:
         raise InfluenceError(f"expected 0 steps or more, got steps={steps}")
@@ -120,6 +121,7 @@ def learn_optimal(
         constants = descent.begin([known[site] for site in chosen])
         with progress_bar(sum(map(len, batches)), show=progress) as advance:
             descent.run(constants, batches, advance)
+    close_data(opened, data)
     return {constant.modality.name: tuple(constant.best.tolist()) for constant in constants}
 
 

@@ -79,6 +79,13 @@ class Layout:
         """The names of the leaves, in the order of the arguments."""
         return list(self.owners)
 
+    @property
+    def contexts(self) -> set[str]:
+        """The names in the data of what is only passed to the network."""
+        return {
+            self._tensors[leaf] for leaf, owner in self.owners.items() if owner in self._contexts
+        }
+
     def of(self, modality: str) -> list[str]:
         """Return the leaves of an input."""
         return [leaf for leaf, owner in self.owners.items() if owner == modality]

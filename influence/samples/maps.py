@@ -18,7 +18,7 @@ from torch import Tensor
 
 from influence.data.dataset import Batch, EvaluationSet
 from influence.data.evaluation_file import EvaluationFile
-from influence.data.source import Data, open_data, sample_count
+from influence.data.source import Data, Form, close_data, open_data, sample_count
 from influence.engine.evaluation import try_out
 from influence.engine.preparation import make_runners
 from influence.engine.schedule import Schedule, choose_batches, order_samples
@@ -141,13 +141,14 @@ def map_samples(
     >>> map_samples(net, data, ["1"], Effect("y", "total", "zero")).gain.tolist()
     [[4.0, 5.0, 6.0, 7.0]]
     """
-    dataset = open_data(data)
+    dataset = open_data(data, form=Form(contexts=network.layout.contexts))
     count = sample_count(dataset, limit)
     positions = _positions(dataset, ids, count)
     target = effect.target
     plan = _plan(network, dataset, effect, seed)
     plan.check(network, count)
     batches, predicted = _run(network, dataset, plan, positions, count=count, device=device)
+    close_data(dataset, data)
     known = [batch.targets[target] for batch in batches]
     truth = torch.cat([x for x in known if isinstance(x, Tensor)]).numpy()
     (output,) = (output for output in network.outputs if output.name == target)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from influence.analysis.stored_run import of_network, read_measured
 from influence.data.dataset import EvaluationSet
-from influence.data.source import Data, open_data
+from influence.data.source import Data, Form, open_data
 from influence.display.gallery import Exhibit, Gallery, make_gallery
 from influence.errors import InfluenceError
 from influence.metrics.registry import holds_labels
@@ -180,7 +180,8 @@ def map_extremes(
     >>> map_extremes(folder, net, data, Effect("y", "total", "zero"), top=1).ids
     ('2',)
     """
-    rerun = open_rerun(run, read_run(run), network, open_data(data))
+    form = Form(contexts=network.layout.contexts)
+    rerun = open_rerun(run, read_run(run), network, open_data(data, form=form))
     extremes = extreme_samples(
         rerun.samples, source=[effect.source], target=[effect.target], mute=[effect.mute],
         metric=[metric] if metric else (), top=top,
@@ -252,7 +253,8 @@ def gather_gallery(
     for (name, _, _), times in counted.items():
         if times > 1:
             raise InfluenceError(f"expected each checkpoint once, got {name!r} {times} times")
-    dataset, measured = open_data(data), read_run(run)
+    contexts = set().union(*(network.layout.contexts for network in networks))
+    dataset, measured = open_data(data, form=Form(contexts=contexts)), read_run(run)
     found = [
         item
         for network in networks

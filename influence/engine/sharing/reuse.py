@@ -375,7 +375,7 @@ def _flops(
     packet = func._overloadpacket
     try:
         if packet in WHOLE:  # torch counts the operators of which these are made
-            return 2.0 * result.numel() * WHOLE[packet](*args)
+            return float(2 * result.numel() * WHOLE[packet](*args))
         count: Callable[..., Any] | None = flop_registry.get(packet)
         return None if count is None else float(count(*args, **kwargs, out_val=result))
     except Exception:  # a call of a form that torch does not count
