@@ -60,11 +60,10 @@ def test_a_gallery_in_the_run(weights: Path, toy_file: Path, run: Path) -> None:
 
 
 def test_wrong_usage_ends_with_code_2(weights: Path, toy_file: Path, run: Path) -> None:
-    result = gallery(run, toy_file)
-    assert (result.exit_code, "Missing option '--ckpt', or '--network'" in result.stderr) == (
-        2,
-        True,
-    )
+    arguments = ["gallery", str(run), "--data", str(toy_file)]
+    result = CliRunner().invoke(main, arguments)
+    message = "Missing option '--ckpt', or '--network'"
+    assert (result.exit_code, message in result.stderr) == (2, True)
     result = gallery(run, toy_file, weights, "--top", 0)
     assert (result.exit_code, "0 is not in the range x>=1" in result.stderr) == (2, True)
 

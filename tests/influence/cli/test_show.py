@@ -101,7 +101,7 @@ def test_computation_on_data_that_do_not_fit(checkpoint: Path, tmp_path: Path) -
     data = write_toy_file(tmp_path / "b.h5", **arrays)
     result = CliRunner().invoke(main, ["show", str(checkpoint), "--data", str(data)])
     assert result.exit_code == 1
-    assert "b.h5 holds no inputs/semantic" in result.stderr
+    assert "b.h5: expected the input 'semantic', the data hold ['depth']" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["gone.h5", "gone.pt2"])
