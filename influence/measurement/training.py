@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 from influence.data.dataset import EvaluationSet
-from influence.data.source import Data, open_data
+from influence.data.source import Data, Form, open_data
 from influence.errors import InfluenceError
 from influence.mutes.optimal import LEARNING, learn_optimal
 from influence.mutes.registry import lacking_optimal
@@ -25,8 +25,8 @@ Constants = dict[str, list[float]]
 """For each input its optimal constant, one number for each channel."""
 
 
-def open_training(data: Data, plans: Sequence[Plan]) -> EvaluationSet:
-    """Open training data, and check that a mute needs them.
+def open_training(data: Data, plans: Sequence[Plan], form: Form | None = None) -> EvaluationSet:
+    """Open training data, which have the form of the data, and check that a mute needs them.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def open_training(data: Data, plans: Sequence[Plan]) -> EvaluationSet:
             "training data are for the mute 'optimal', expected it among the mutes (or 'panel'), "
             f"got {[mute.name for mute in plans[0].mutes]}. Add it, or leave out training"
         )
-    return open_data(data)
+    return open_data(data, form=form)
 
 
 def learn_lacking(
