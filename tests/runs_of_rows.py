@@ -52,11 +52,15 @@ def depth_rows(
 
 
 def accuracy_rows(
-    full: Array, muted: Mapping[tuple[str, str], Array], groups: Sequence[int] | None = None
+    full: Array,
+    muted: Mapping[tuple[str, str], Array],
+    groups: Sequence[int] | None = None,
+    *,
+    by_class: bool = False,
 ) -> Rows:
     """Return rows of one output `y` scored by accuracy, from what is right (1) and wrong (0).
 
-    All samples are of the second class of two.
+    All samples are of the second class of two; if asked for, there are also counts of classes.
     """
     conditions = {UNMUTED: full}
     conditions |= {Condition(mute, frozenset({s})): r for (mute, s), r in muted.items()}
@@ -64,8 +68,9 @@ def accuracy_rows(
     for condition, r in conditions.items():
         nothing, ones = np.zeros_like(r), np.ones_like(r)
         values[RowKey(condition, "y", "hits")] = np.column_stack([r, ones])
-        counts = np.column_stack([nothing, r, nothing, ones, 1 - r, r])
-        values[RowKey(condition, "y", "class_counts")] = counts
+        if by_class:
+            counts = np.column_stack([nothing, r, nothing, ones, 1 - r, r])
+            values[RowKey(condition, "y", "class_counts")] = counts
     return _rows(values, groups)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
@@ -13,7 +12,7 @@ __all__ = ["KINDS", "find_kind", "versions"]
 
 HERE = "experiments.networks_of_users"
 
-KINDS: Mapping[str, str] = {
+KINDS: dict[str, str] = {
     "clip-zero-shot": "clip_zero_shot:KIND",
     "clip-retrieval": "clip_retrieval:KIND",
     "vilt": "vilt_vqa:KIND",

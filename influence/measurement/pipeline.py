@@ -177,7 +177,7 @@ def measure(
         ``semantic:mean_iou=0.542+-0.005``, with ``network/`` before it for one of several. They are
         checked first, in a separate pass over the data; if one is missed, nothing is measured.
     training
-        Training data, in any form of `data`, from which the mute ``optimal`` is learned for inputs
+        Training data, in the form of `data` or a file, from which the mute ``optimal`` is learned for inputs
         without an optimal constant in the networks' facts; see
         `influence.mutes.optimal.learn_optimal`.
     progress
@@ -230,7 +230,8 @@ def measure(
         execution = replace(execution, batch_size=batch_size_of(dataset, execution, count))
     groups = find_groups(dataset, count, stream=stream) if parse_levels(levels).by_group else []
     tasks = make_tasks(networks, dataset, request, count=count, training=training is not None)
-    training_set = open_training(training, [t.plan for t in tasks], form) if training else None
+    plans = [task.plan for task in tasks]
+    training_set = open_training(training, plans, form) if training else None
     chosen = choose_device(process_device(execution.device, processes))
     execution = replace(execution, device=str(chosen))
     info = run_info(

@@ -26,7 +26,7 @@ Constants = dict[str, list[float]]
 
 
 def open_training(data: Data, plans: Sequence[Plan], form: Form | None = None) -> EvaluationSet:
-    """Open training data, and check that a mute needs them.
+    """Open training data, which have the form of the data, and check that a mute needs them.
 
     Raises
     ------

@@ -236,7 +236,7 @@ class Reuse(_Mode):
             for tensor, mark, version in zip(found.made, found.marks, found.versions, strict=True):
                 tensor._reuse_mark = mark  # type: ignore[attr-defined]
                 self._seen[_memory(tensor)] = version
-            return found.result
+            return _seen_anew(found.result, func, args, kwargs)
         for tensor in tensors:
             self._check(tensor)
         for tensor in changed:
@@ -352,6 +352,18 @@ class Reuse(_Mode):
 
 def _memory(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
+
+
+def _seen_anew(result: Any, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Return a kept result; of a view of a weight another one, as autograd gives each but once."""
+    if not isinstance(result, Tensor) or result.is_inference() or func._schema.is_mutable:
+        return result
+    sources = (x for x in tree_iter((args, kwargs)) if isinstance(x, Tensor))
+    if _memory(result) not in map(_memory, sources):
+        return result
+    again = func(*args, **kwargs)
+    again._reuse_mark = result._reuse_mark  # type: ignore[attr-defined]
+    return again
 
 
 def _bytes(result: Any) -> int:

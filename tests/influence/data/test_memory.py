@@ -313,3 +313,103 @@ def test_an_input_that_is_one_value_a_batch_has_to_be_a_context() -> None:
     declared = JointNetwork(Sum(), ["x", Modality("y", role="context")], ["z"])
     found: Run = measure(declared, data, mutes=["zero"], metrics={"z": ["mse"]}, draws=5)
     assert found.influence["omega"].tolist() == pytest.approx([OMEGA["x"]], rel=1e-6)
+
+
+class Scaled(nn.Module):
+    """Adds what a table of the batch says to each sample."""
+
+    def forward(self, x: Tensor, y: Tensor, table: Tensor) -> Tensor:
+        return x + y * table[1, 0]
+
+
+SCALED = JointNetwork(Scaled(), ["x", "y", Modality("table", role="context")], ["z"])
+TABLE = torch.tensor([[7.0], [1.0]])
+
+
+@pytest.mark.parametrize("pieces", [[slice(0, 2), slice(2, 4), slice(4, 6)], [slice(0, 6)]])
+def test_a_context_with_as_many_rows_as_samples_is_that_of_the_batch(pieces: list[slice]) -> None:
+    """Batches of two samples come with a table of two rows, which is the same in all of them."""
+    batches = [({"x": X[p], "y": Y[p], "table": TABLE}, {"z": X[p] + Y[p]}) for p in pieces]
+    held = MemorySet.collect(batches, contexts={"table"})
+    assert torch.equal(held.read(np.array([3])).shown["table"], TABLE)
+    found = measure(SCALED, batches, mutes=["zero"], metrics={"z": ["mse"]}, batch_size=4)
+    assert found.influence["omega"].tolist() == pytest.approx([OMEGA["x"], OMEGA["y"]])
+    assert not any("depends on" in note for note in found.info["notes"]["network"])
+
+
+def test_a_context_of_each_sample_stays_so() -> None:
+    own = torch.arange(6.0)
+    batches = [({"x": X[p], "own": own[p]}, {"z": X[p]}) for p in HALVES]
+    held = MemorySet.collect(batches, contexts={"own"})
+    assert held.read(np.array([4, 1])).inputs["own"].tolist() == [4.0, 1.0]
+    same = torch.ones(6)
+    batches = [({"x": X[p], "own": same[p]}, {"z": X[p]}) for p in HALVES]
+    assert MemorySet.collect(batches, contexts={"own"}).batches[0].inputs.keys() == {"x", "own"}
+
+
+class Later(nn.Module):
+    """Takes times apart in float64; its weights are float32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = nn.Linear(1, 1, bias=False)
+        nn.init.ones_(self.line.weight)
+
+    def forward(self, x: Tensor, times: Tensor) -> Tensor:
+        since = (times - 1.7e9).float()
+        found: Tensor = self.line(x) + since
+        return found
+
+
+def test_times_of_float64_stay_where_the_network_takes_them_and_nothing_else_does() -> None:
+    x = torch.arange(6.0, dtype=torch.float64).unsqueeze(1)  # fails beside weights of float32
+    times = 1.7e9 + torch.arange(6.0, dtype=torch.float64).unsqueeze(1)
+    truth = x + (times - 1.7e9)
+    found = measure(
+        JointNetwork(Later(), ["x", "times"], ["z"]),
+        [({"x": x, "times": times}, {"z": truth})],
+        mutes=["zero"],
+        metrics={"z": ["mse"]},
+        sites=["x"],
+    )
+    (row,) = found.influence.to_dict("records")
+    assert row["full"] == 0.0  # float32 would round seconds to minutes
+    assert row["muted"] == pytest.approx(x.square().mean().item(), rel=1e-6)
+
+
+def test_samples_without_a_label_are_not_counted_where_it_is_declared_what_means_none() -> None:
+    logits = torch.tensor([[2.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 0.0]])
+    labels = torch.tensor([0, -1, 1, -1])
+    batches = [({"x": logits, "y": 0 * logits}, {"z": labels})]
+
+    def of(output: Output) -> Run:
+        network = JointNetwork(Sum(), ["x", "y"], [output])
+        return measure(network, batches, mutes=["zero"], sites=["x"], metrics={"z": ["accuracy"]})
+
+    with pytest.raises(InfluenceError, match=r"declare it: Output\('z', ignore=...\)"):
+        of(Output("z", "logits"))
+    found = of(Output("z", "logits", ignore=-1))
+    (row,) = found.influence.to_dict("records")
+    assert (row["full"], row["muted"]) == (1.0, 0.5)  # of the two samples with a label
+    assert any("are not counted there: it is -1" in n for n in found.info["notes"]["network"])
+
+
+class Match(nn.Module):
+    """Scores every sample of the batch against every other."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return -(x.unsqueeze(1) - y.unsqueeze(0)).square()
+
+
+def test_targets_inside_a_batch_may_be_fewer_in_the_last() -> None:
+    y = X.clone()
+    batches = [({"x": X[p], "y": y[p]}, {"z": torch.arange(len(X[p]))}) for p in HALVES]
+    network = JointNetwork(Match(), ["x", "y"], [Output("z", "logits")])
+    found = measure(network, batches, mutes=["zero"], sites=["x"])
+    own = found.influence.set_index("metric")
+    assert own.loc["accuracy", "full"] == 1.0
+    nearest = [int(((0 - y[p]) ** 2).argmin()) for p in HALVES]
+    right = sum(int(i == nearest[n]) for n, p in enumerate(HALVES) for i in range(len(X[p])))
+    assert own.loc["accuracy", "muted"] == right / 6
+    with pytest.raises(InfluenceError, match="other numbers of classes. Take accuracy"):
+        measure(network, batches, mutes=["zero"], metrics={"z": ["class_accuracy"]})

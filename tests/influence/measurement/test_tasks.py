@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from influence.data.evaluation_file import EvaluationFile
 from influence.errors import InfluenceError
+from influence.measurement.pipeline import measure
 from influence.measurement.tasks import Request, Task, make_tasks
 from influence.network.joint_network import JointNetwork
 from tests.toy import Toy, joint, toy
@@ -67,3 +69,15 @@ def test_a_subject_bears_the_names_of_network_and_data(toy_file: Path) -> None:
     assert subject.modalities == ("depth", "semantic")
     assert subject.classes["semantic"] == ("floor", "wall", "thing")
     assert subject.units["depth"] == data.targets["depth"].unit
+
+
+def test_a_stream_leaves_out_by_default_what_it_cannot_serve() -> None:
+    inputs = [{"x": torch.ones(4, 2), "y": torch.ones(4, 2)} for _ in range(2)]
+    batches = [(own, {"z": own["x"]}) for own in inputs]
+    network = JointNetwork(torch.nn.Bilinear(2, 2, 2), ["x", "y"], ["z"])
+    found = measure(network, iter(batches), stream=True)
+    assert set(found.influence["mute"]) == {"zero"}
+    (note,) = [n for n in found.info["notes"]["network"] if "was left out" in n]
+    assert note.startswith("mute 'mean' was left out: a stream cannot be read twice to find the")
+    with pytest.raises(InfluenceError, match="a stream cannot be read twice"):
+        measure(network, iter(batches), stream=True, mutes=["zero", "mean"])

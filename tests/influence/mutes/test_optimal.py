@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from influence.data.evaluation_file import EvaluationFile
 from influence.errors import InfluenceError
+from influence.measurement.pipeline import measure
 from influence.mutes.mute import SiteTensor
 from influence.mutes.optimal import learn_optimal, with_optimal
 from influence.mutes.registry import MUTES
@@ -244,3 +245,32 @@ def test_facts_are_filled_in() -> None:
     assert [m.optimal for m in found.inputs] == [None, (0.5, 1.0)]
     assert [m.optimal for m in net.inputs] == [None, None]
     assert (found.module, found.name, found.seed) == (net.module, "n", 3)
+
+
+class Worded(nn.Module):
+    """A number, plus one for each word, and what the batch is given."""
+
+    def forward(self, x: Tensor, ids: Tensor, mask: Tensor, given: Tensor) -> Tensor:
+        assert not ids.is_floating_point()
+        return x + ids.sign().sum(1, keepdim=True) * mask + given
+
+
+def test_inputs_of_other_kinds_are_shown_as_they_are() -> None:
+    words = Modality("words", "tokens", tensors=("ids", "mask"))
+    network = JointNetwork(Worded(), ["x", words, Modality("given", role="context")], ["z"])
+    x = torch.tensor([[1.0], [2.0], [6.0]])
+    inputs = {"x": x, "ids": torch.ones(3, 4).long(), "mask": torch.ones(3, 1).long()}
+    batches = [(inputs | {"given": torch.zeros(1)}, {"z": x + 4})]
+    run = measure(network, batches, mutes=["optimal"], training=batches)
+    assert run.info["learned"]["network"]["x"] == pytest.approx([3.0], abs=1e-3)
+    assert set(run.influence["source"]) == {"x"}
+
+
+def test_a_part_of_a_tensor_has_constants_of_its_own_channels() -> None:
+    parts = [Modality(n, tensors=("xy",), slice=(1, i, i + 1)) for i, n in enumerate("ab")]
+    network = JointNetwork(nn.Identity(), parts, ["z"])
+    xy = torch.tensor([[1.0, 0.0], [2.0, 5.0], [6.0, 1.0]])
+    run = measure(network, [({"xy": xy}, {"z": xy})], mutes=["optimal"],
+                  training=[({"xy": xy}, {"z": xy})])  # fmt: skip
+    assert run.info["learned"]["network"]["a"] == pytest.approx([3.0], abs=1e-3)
+    assert run.info["learned"]["network"]["b"] == pytest.approx([2.0], abs=1e-3)

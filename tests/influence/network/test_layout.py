@@ -196,3 +196,9 @@ def test_inputs_at_paths_slices_and_several_tensors_by_a_loop_by_hand() -> None:
     assert {key: value - error() for key, value in expected.items()} == pytest.approx(
         found.to_dict(), abs=1e-9
     )
+
+
+def test_samples_are_counted_without_what_is_given_to_the_batch() -> None:
+    layout = Layout([Modality("given", role="context"), Modality("x")])
+    assert layout.count({"given": torch.zeros(2, 3), "x": torch.zeros(5)}) == 5
+    assert layout.count({"given": torch.zeros(5, 3), "x": None}) == 5

@@ -17,6 +17,7 @@ ROWS = {
     name: accuracy_rows(
         RIGHT[i].astype(float),
         {(mute, "x"): RIGHT[i + j].astype(float) for j, mute in ((1, "zero"), (2, "mean"))},
+        by_class=True,
     )
     for name, i in (("a", 0), ("b", 3))
 }

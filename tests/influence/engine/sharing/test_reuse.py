@@ -13,7 +13,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from influence.engine.forward import PlainForward, ReusingForward
 from influence.engine.sharing.reuse import Conflict, Reuse
+from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork
+from influence.runtime.execution import Execution
 from tests.influence.engine.sharing.zoo import conditions, draw, late_fusion, network
 
 MUTES = ("zero", "shuffle", "noise")
@@ -237,3 +239,30 @@ def test_memory_that_is_used_again_is_no_conflict() -> None:
                 x.add_(1.0)
                 assert (x * 2).tolist() == [4.0] * 3
             del x
+
+
+class Classed(nn.Module):
+    """Puts a learned token before those of the input, as vision transformers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.ones(1, 1, 3))
+        self.line = nn.Linear(3, 3)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        tokens = torch.cat([self.token.expand(len(x), 1, -1), x], 1)
+        found: Tensor = self.line(tokens).sum(1) + self.line(y)
+        return found
+
+
+def test_a_view_of_a_weight_is_looked_up_though_autograd_gives_it_once() -> None:
+    torch.manual_seed(0)
+    net = JointNetwork(Classed().eval(), ["x", "y"], ["z"])
+    batch = ({"x": torch.randn(6, 2, 3), "y": torch.randn(6, 3)}, {"z": torch.randn(6, 3)})
+    run = measure(net, [batch], mutes=["zero", "shuffle"])
+    assert run.info["paths"]["network"] == "shared, operator by operator"
+    assert run.influence["omega"].tolist() == pytest.approx(
+        measure(net, [batch], mutes=["zero", "shuffle"], execution=Execution(share=False))
+        .influence["omega"]
+        .tolist()
+    )
