@@ -177,8 +177,8 @@ def measure(
         ``semantic:mean_iou=0.542+-0.005``, with ``network/`` before it for one of several. They are
         checked first, in a separate pass over the data; if one is missed, nothing is measured.
     training
-        Training data, in the form of `data` or a file, from which the mute ``optimal`` is learned for inputs
-        without an optimal constant in the networks' facts; see
+        Training data, in the form of `data` or a file, from which the mute ``optimal`` is learned
+        for inputs without an optimal constant in the networks' facts; see
         `influence.mutes.optimal.learn_optimal`.
     progress
         Whether to show progress on standard error.

@@ -411,5 +411,5 @@ def test_targets_inside_a_batch_may_be_fewer_in_the_last() -> None:
     nearest = [int(((0 - y[p]) ** 2).argmin()) for p in HALVES]
     right = sum(int(i == nearest[n]) for n, p in enumerate(HALVES) for i in range(len(X[p])))
     assert own.loc["accuracy", "muted"] == right / 6
-    with pytest.raises(InfluenceError, match="other numbers of classes. Take accuracy"):
+    with pytest.raises(InfluenceError, match="other numbers of classes"):
         measure(network, batches, mutes=["zero"], metrics={"z": ["class_accuracy"]})

@@ -258,7 +258,7 @@ def test_what_cannot_be_exported_leaves_no_file(how: str, message: str, tmp_path
 
 def test_an_export_needs_every_example_and_a_suffix(tmp_path: Path) -> None:
     net = multi_scale()
-    with pytest.raises(InfluenceError, match="no example for .* expected the input 'semantic'"):
+    with pytest.raises(InfluenceError, match=r"no example for .* expected the input 'semantic'"):
         export_checkpoint(net, tmp_path / "net.pt2", {"depth": torch.rand(1, 1, 8, 8)})
     with pytest.raises(InfluenceError, match=r"ends in \.pt2"):
         export_checkpoint(net, tmp_path / "net.pt", images(1, 8, 8))
