@@ -194,7 +194,9 @@ class ReusingForward:
                 outputs = pass_(condition, signals.shown(condition.setup, condition.mute))
             if self._first is not None:
                 maps = {n: x for n, x in outputs.items() if isinstance(x, Tensor)}
-                self._first[condition] = {name: x[:1].clone() for name, x in maps.items()}
+                self._first[condition] = {
+                    name: x.narrow(0, 0, 1).clone() for name, x in maps.items()
+                }
             yield condition, outputs
             del outputs, inputs, tensors
         if self.reuse is not None:

@@ -373,7 +373,7 @@ def _difference(plain: PlainForward, shared: SharedForward, signals: BatchInputs
             eps = torch.finfo(expected.dtype).eps if expected.dtype.is_floating_point else 0.0
             scale[name] = max(scale.get(name, 0.0), eps * max(largest, 1e-6))
     (_, many), (_, alone) = (next(plain(some)) for some in (signals, signals.head(1)))
-    rounding = {name: _gap(value[:1], alone[name]) for name, value in many.items()}
+    rounding = {name: _gap(value.narrow(0, 0, 1), alone[name]) for name, value in many.items()}
     for name, (gap, condition_name) in worst.items():
         slack = NOISE * scale[name] + min(10 * rounding[name], 10 * NOISE * scale[name])
         if not gap <= slack:

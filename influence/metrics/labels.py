@@ -97,7 +97,7 @@ def _count(labels: Tensor, classes: int) -> Tensor:
     """Count the labels below `classes` in each row: float64, (samples, classes)."""
     counts = torch.zeros(len(labels), classes + 1, dtype=torch.float64, device=labels.device)
     ones = torch.ones((), dtype=torch.float64, device=labels.device).expand_as(labels)
-    return counts.scatter_add_(1, labels, ones)[:, :classes]
+    return counts.scatter_add_(1, labels, ones).narrow(1, 0, classes)
 
 
 def _split(sums: Array) -> tuple[Array, Array, Array]:

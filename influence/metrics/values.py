@@ -40,7 +40,7 @@ def _checked(prediction: Prediction, *, positive: bool = False) -> tuple[Tensor,
     """
     values, target, name = prediction.values, prediction.target, prediction.output.name
     # A channel axis of length one on either side means the same map.
-    if values[0].squeeze().shape != target[0].squeeze().shape:
+    if _lengths(values) != _lengths(target):
         raise InfluenceError(
             f"output {name!r}: the network gives shape {tuple(values.shape[1:])} a sample and the "
             f"ground truth has {tuple(target.shape[1:])}. Resize one to the other"
@@ -54,6 +54,10 @@ def _checked(prediction: Prediction, *, positive: bool = False) -> tuple[Tensor,
         f"values, {positive=}", lambda: _checked_guess(values, limits, positive=positive)
     )
     return torch.where(valid, guess, truth), truth, valid
+
+
+def _lengths(values: Tensor) -> list[int]:
+    return [length for length in values.shape[1:] if length != 1]
 
 
 def _checked_guess(values: Tensor, limits: Range, *, positive: bool) -> Tensor:
@@ -145,13 +149,14 @@ def _errors(prediction: Prediction) -> Tensor:
 
 def _square_errors(prediction: Prediction) -> Tensor:
     """Sum over valid pixels: ones, squared error."""
-    return _errors(prediction)[:, :2]
+    return _errors(prediction).narrow(1, 0, 2)
 
 
 def _peak_errors(prediction: Prediction) -> Tensor:
     """Sum over valid pixels: ones, squared error, squared peak (the width of the range)."""
     sums, peak = _errors(prediction), _squared_peak(prediction)
-    return torch.stack([sums[:, 0], sums[:, 1], sums[:, 0] * peak], dim=1)
+    pixels, square, _ = sums.unbind(1)
+    return torch.stack([pixels, square, pixels * peak], dim=1)
 
 
 def _picture_peaks(prediction: Prediction) -> Tensor:
@@ -161,10 +166,10 @@ def _picture_peaks(prediction: Prediction) -> Tensor:
     the sample is perfect, and the valid pixels.
     """
     sums, peak = _errors(prediction), _squared_peak(prediction)
-    pixels, square = sums[:, 0], sums[:, 1]
+    pixels, square, _ = sums.unbind(1)
     scored, perfect = pixels > 0, (pixels > 0) & (square == 0)
     mean = torch.where(square > 0, square, 1.0) / pixels.clamp(min=1)
-    ratios = torch.where(scored & ~perfect, 10 * (peak / mean).log10(), 0.0)
+    ratios = torch.where(scored & ~perfect, -10 * (mean / peak).log10(), 0.0)
     return torch.stack([scored.double(), ratios, perfect.double(), pixels], dim=1)
 
 

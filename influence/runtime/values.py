@@ -38,10 +38,11 @@ def take(values: Values, where: Where) -> Values:
     >>> take(["a", "b", "c"], np.array([2, 0]))
     ['c', 'a']
     """
-    if isinstance(where, slice):
-        return values[where]
     if isinstance(values, list):
-        return [values[i] for i in where.tolist()]
+        return values[where] if isinstance(where, slice) else [values[i] for i in where.tolist()]
+    if isinstance(where, slice):
+        start, stop, _ = where.indices(values.shape[0])
+        return values.narrow(0, start, max(stop - start, 0))
     return values.index_select(0, torch.from_numpy(where).to(values.device))
 
 
