@@ -169,7 +169,7 @@ def _picture_peaks(prediction: Prediction) -> Tensor:
     pixels, square, _ = sums.unbind(1)
     scored, perfect = pixels > 0, (pixels > 0) & (square == 0)
     mean = torch.where(square > 0, square, 1.0) / pixels.clamp(min=1)
-    ratios = torch.where(scored & ~perfect, -10 * (mean / peak).log10(), 0.0)
+    ratios = torch.where(square > 0, 10 * (peak / mean).log10(), 0.0)
     return torch.stack([scored.double(), ratios, perfect.double(), pixels], dim=1)
 
 
