@@ -206,9 +206,8 @@ def test_samples_are_counted_without_what_is_given_to_the_batch() -> None:
 
 def test_the_same_part_of_two_tensors_is_two_leaves_of_one_input() -> None:
     both = ("ids", "mask")
-    words = [
-        Modality(n, "tokens", tensors=both, slice=(1, i, i + 2)) for n, i in (("a", 0), ("b", 2))
-    ]
+    places = {"a": (1, 0, 2), "b": (1, 2, None)}
+    words = [Modality(n, "tokens", tensors=both, slice=part) for n, part in places.items()]
     layout = Layout(words)
     assert layout.owners == {"a": "a", "b": "b", "mask[a]": "a", "mask[b]": "b"}
     inputs = {"ids": torch.arange(4).reshape(1, 4), "mask": torch.ones(1, 4)}
