@@ -46,7 +46,7 @@ __all__ = [
 LEAST, MOST = 16, 4096
 """The numbers of samples in a batch, unless one is asked for."""
 
-BATCHES = 7
+BATCHES = 6
 """The number of batches, at least, of which values that all samples share are computed in one."""
 
 ELEMENTS = 2**18
