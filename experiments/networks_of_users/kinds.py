@@ -17,6 +17,7 @@ KINDS: dict[str, str] = {
     "clip-retrieval": "clip_retrieval:KIND",
     "vilt": "vilt_vqa:KIND",
     "llava": "llava_answers:KIND",
+    "llava-prompt": "llava_answers:PROMPTED",
     "easy-vqa": "easy_vqa:KIND",
     "lidar": "camera_lidar:KIND",
     "lidar-file": "camera_lidar:FILE",

@@ -13,7 +13,7 @@ import influence
 from experiments.networks_of_users.kind import Kind, Score, cut
 from influence import Modality, Output, Run
 
-__all__ = ["KIND", "data", "network"]
+__all__ = ["KIND", "PROMPTED", "data", "network"]
 
 WORDS, PROMPT, IMAGE, PAD = 12, 8, 30, 0
 
@@ -77,13 +77,35 @@ def user_code(network: Any, data: Any) -> Run:
     return influence.measure(net, data, fields=fields, metrics={"labels": [token_loss]})
 
 
+def user_code_of_the_prompt(network: Any, data: Any) -> Run:
+    """Mute the prompt alone, places 4 to 7 of ids and mask: the answer stays; then the picture."""
+
+    @influence.metric(higher_is_better=False)
+    def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
+        ahead = cross_entropy(logits[:, :-1].mT, labels[:, 1:], ignore_index=-1, reduction="none")
+        return torch.nn.functional.pad(ahead, (1, 0))
+
+    both = ("input_ids", "attention_mask")
+    prompt = Modality("prompt", "tokens", tensors=both, slice=(1, 4, PROMPT), pad=PAD)
+    inputs = [prompt, Modality("pixel_values", "image")]
+    out = Output("labels", pick="logits", ignore=-100)
+    net = influence.JointNetwork(network, inputs, [out], call="keyword")
+    fields = {f"inputs/{x}": x for x in data[0] if x != "labels"} | {"targets/labels": "labels"}
+    return influence.measure(net, data, fields=fields, metrics={"labels": [token_loss]})
+
+
 def score(network: Any, data: Any, source: str, mute: str) -> Score:
     """Sum the loss of every token that has a label."""
     mean = torch.cat([batch["pixel_values"] for batch in data]).mean((0, 2, 3))
     loss, count = 0.0, 0
     for batch in data:
         inputs = {name: x for name, x in batch.items() if name != "labels"}
-        if source == "input_ids":
+        if source == "prompt":
+            inputs["input_ids"], inputs["attention_mask"] = (
+                torch.where((torch.arange(WORDS) >= 4) & (torch.arange(WORDS) < PROMPT), 0, x)
+                for x in (batch["input_ids"], batch["attention_mask"])
+            )
+        elif source == "input_ids":
             picture = batch["input_ids"] == IMAGE
             inputs["input_ids"] = torch.where(picture, IMAGE, PAD)
             inputs["attention_mask"] = picture.long()
@@ -109,4 +131,15 @@ KIND = Kind(
     inputs="picture, prompt with image tokens (ids, mask)",
     samples=40,
     note="labels of -100 are none; image tokens stay when the words are emptied",
+)
+PROMPTED = Kind(
+    "language model that sees, the prompt alone",
+    ("transformers",),
+    network,
+    data,
+    user_code_of_the_prompt,
+    score,
+    inputs="picture, places 4 to 7 of ids and mask; the rest stays",
+    samples=40,
+    note="the answer that is scored stays in view, as its earlier words do when it is written",
 )

@@ -156,7 +156,8 @@ def _mismatch(name: str, values: Any, samples: int | None, number: int) -> str:
         )
     return (
         f"batch {number}: {name!r} has {len(values)} samples, those before it {samples}. If it is "
-        f"one value for the whole batch, declare it: Modality({name!r}, role='context')"
+        f"one value for the whole batch, declare it: Modality({name!r}, role='context'). Of single "
+        "samples batches are made with collate=, such as torch.utils.data.default_collate"
     )
 
 

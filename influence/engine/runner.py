@@ -150,6 +150,10 @@ class Runner:
         """Take over how the network behaves, from this or from another process."""
         self.probe = probe
         self.doubles = tuple(probe.doubles)
+        if self.doubles:
+            self.notes.append(
+                f"{', '.join(map(repr, self.doubles))} stay float64, as the network takes them"
+            )
         self.notes += probe.notes
         self._lay_out(probe.channels_last)
 

@@ -73,6 +73,11 @@ def _remedy(values: Tensor, target: Tensor, name: str) -> str:
             "If the ground truth has 0 or 1 for each class, give the number of the class instead, "
             f"or declare Output({name!r}, 'multilabel') if several of them can be true"
         )
+    if values.shape[:-1] == target.shape:
+        return (
+            "If the classes come last, as in language models, let a module around the network "
+            "return logits.mT, or score the output by a function under @influence.metric"
+        )
     resizing = f", as with Output({name!r}, resize='bilinear')" if values.ndim == 4 else ""
     return f"Resize one to the other{resizing}, or score the output with other metrics"
 

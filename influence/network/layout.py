@@ -66,6 +66,11 @@ class Layout:
                 if tensor in self._contexts and tensor != modality.name:
                     continue  # its place among the arguments is that of the context
                 part = _part_of(modality, tensor)
+                if part.leaf in self.owners:
+                    raise InfluenceError(
+                        f"input {modality.name!r} has the name of a tensor or a part of one that "
+                        "belongs to another input. Give it another name"
+                    )
                 self._parts.setdefault(tensor, []).append(part)
                 self.owners[part.leaf] = owner
         for tensor, parts in self._parts.items():
@@ -190,7 +195,9 @@ def _part_of(modality: Modality, tensor: str) -> _Part:
             f"input {modality.name!r}: slice {modality.slice} is not valid; expected (axis, start, "
             "stop) with an axis from 1, places counted from 0, and None for the end"
         )
-    return _Part(modality.name, axis, start, stop)
+    first = tensor == claim_tensors(modality)[0]
+    leaf = modality.name if first else f"{tensor}[{modality.name}]"
+    return _Part(leaf, axis, start, stop)
 
 
 def _narrow(values: Any, leaf: str, axis: int, start: int, stop: int | None) -> Tensor:

@@ -341,7 +341,8 @@ def test_a_context_of_each_sample_stays_so() -> None:
     own = torch.arange(6.0)
     batches = [({"x": X[p], "own": own[p]}, {"z": X[p]}) for p in HALVES]
     held = MemorySet.collect(batches, contexts={"own"})
-    assert held.read(np.array([4, 1])).inputs["own"].tolist() == [4.0, 1.0]
+    found = held.read(np.array([4, 1])).inputs["own"]
+    assert torch.equal(torch.as_tensor(found), torch.tensor([4.0, 1.0]))
     same = torch.ones(6)
     batches = [({"x": X[p], "own": same[p]}, {"z": X[p]}) for p in HALVES]
     assert MemorySet.collect(batches, contexts={"own"}).batches[0].inputs.keys() == {"x", "own"}
@@ -373,6 +374,7 @@ def test_times_of_float64_stay_where_the_network_takes_them_and_nothing_else_doe
         sites=["x"],
     )
     (row,) = found.influence.to_dict("records")
+    assert "'times' stay float64, as the network takes them" in found.info["notes"]["network"]
     assert row["full"] == 0.0  # float32 would round seconds to minutes
     assert row["muted"] == pytest.approx(x.square().mean().item(), rel=1e-6)
 
@@ -392,6 +394,14 @@ def test_samples_without_a_label_are_not_counted_where_it_is_declared_what_means
     (row,) = found.influence.to_dict("records")
     assert (row["full"], row["muted"]) == (1.0, 0.5)  # of the two samples with a label
     assert any("are not counted there: it is -1" in n for n in found.info["notes"]["network"])
+
+
+def test_classes_that_come_last_are_told() -> None:
+    words = torch.zeros(2, 3, 5)  # samples, words, classes
+    batch = ({"x": words, "y": words}, {"z": torch.zeros(2, 3).long()})
+    network = JointNetwork(Sum(), ["x", "y"], [Output("z", "logits")])
+    with pytest.raises(InfluenceError, match=r"If the classes come last.*return logits\.mT"):
+        measure(network, [batch], mutes=["zero"])
 
 
 class Match(nn.Module):

@@ -202,3 +202,21 @@ def test_samples_are_counted_without_what_is_given_to_the_batch() -> None:
     layout = Layout([Modality("given", role="context"), Modality("x")])
     assert layout.count({"given": torch.zeros(2, 3), "x": torch.zeros(5)}) == 5
     assert layout.count({"given": torch.zeros(5, 3), "x": None}) == 5
+
+
+def test_the_same_part_of_two_tensors_is_two_leaves_of_one_input() -> None:
+    both = ("ids", "mask")
+    places = {"a": (1, 0, 2), "b": (1, 2, None)}
+    words = [Modality(n, "tokens", tensors=both, slice=part) for n, part in places.items()]
+    layout = Layout(words)
+    assert layout.owners == {"a": "a", "b": "b", "mask[a]": "a", "mask[b]": "b"}
+    inputs = {"ids": torch.arange(4).reshape(1, 4), "mask": torch.ones(1, 4)}
+    leaves = layout.split(inputs)
+    assert leaves["b"].tolist() == [[2, 3]]
+    assert leaves["mask[b]"].tolist() == [[1, 1]]
+    assert all(torch.equal(x, inputs[n]) for n, x in layout.join(leaves).items())
+
+
+def test_a_part_is_not_called_as_a_tensor_of_another_input() -> None:
+    with pytest.raises(InfluenceError, match="input 'y' has the name of a tensor or a part of one"):
+        Layout([Modality("x", tensors=("y",)), Modality("y", tensors=("z",), slice=(1, 0, 1))])
