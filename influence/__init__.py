@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from influence.errors import InfluenceError
     from influence.measurement.pipeline import Checkpointing, measure
     from influence.metrics.decorator import metric
+    from influence.mutes.mute import mute
     from influence.mutes.optimal import learn_optimal, with_optimal
     from influence.network.checkpoints import export_checkpoint, load_checkpoint
     from influence.network.joint_network import JointNetwork, Modality, Output

@@ -222,7 +222,7 @@ def check_agreement(case: Case, subject: Subject) -> list[dict[str, Any]]:
     -------
     list of dict
         For each source and contender the reads of a sample, on average, and the largest difference
-        from our values. Ours begins with one batch, on which it tries the network.
+        from our values. In memory, ours begins with a look at the first batch.
 
     Raises
     ------

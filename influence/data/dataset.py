@@ -123,8 +123,8 @@ class Batch:
     """
 
     indices: NDArray[np.int64]
-    inputs: dict[str, Values]
-    targets: dict[str, Values]
+    inputs: dict[str, Any]
+    targets: dict[str, Any]
     ids: Sequence[str] = ()
     groups: Sequence[Any] | None = None
     partners: NDArray[np.int64] | None = None

@@ -16,7 +16,7 @@ from influence.data.dataset import Batch, EvaluationSet
 from influence.data.derangement import Derangement, derange, pair_up, pair_within
 from influence.errors import InfluenceError
 from influence.runtime.execution import Session
-from influence.runtime.values import Values, each_tensor, take
+from influence.runtime.values import each_tensor, take
 
 __all__ = [
     "Follower",
@@ -29,7 +29,7 @@ __all__ = [
     "with_partners",
 ]
 
-Follower = Mapping[str, Values]
+Follower = Mapping[str, Any]
 """The inputs of one sample: the partner of the last sample of a batch under a shuffle mute."""
 
 FIRST = slice(0, 1)

@@ -28,6 +28,7 @@ from influence.data.loader import (
     with_partners,
 )
 from influence.data.source import BatchStream, check_limit, sample_count
+from influence.errors import InfluenceError
 from influence.network.joint_network import JointNetwork
 from influence.plan.plan import Plan
 from influence.runtime.execution import Execution, Session, choose_device
@@ -159,8 +160,15 @@ def _given(data: EvaluationSet, count: int) -> list[NDArray[np.int64]] | None:
     """Return the batches of the first samples as they were given, if they were."""
     if data.given is None:
         return None
-    cut = (batch[batch < count] for batch in data.given)
-    return [batch for batch in cut if len(batch)]
+    used = [batch for batch in data.given if batch[0] < count]
+    if len(used[-1]) and used[-1][-1] >= count:
+        first = int(used[-1][0])
+        fitting = f"{first} or " if first else ""
+        raise InfluenceError(
+            f"limit={count} ends inside a batch, and batches are run as they were given, because "
+            f"predictions depend on them. Give limit={fitting}{int(used[-1][-1]) + 1}"
+        )
+    return used
 
 
 def batch_size_of(data: EvaluationSet, execution: Execution, count: int) -> int:

@@ -67,7 +67,7 @@ class BatchInputs:
     indices: NDArray[np.int64]
     modalities: Mapping[str, Modality]
     mutes: Mapping[str, Mute]
-    follower: Mapping[str, Values] | None = None
+    follower: Mapping[str, Any] | None = None
     seed: int = 0
     partners: NDArray[np.int64] | None = None
     exchanged: Mapping[str, Values] | None = None
@@ -195,7 +195,7 @@ class BatchInputs:
             return found[0]
         return self.mutes[mute].replace(SiteTensor([value], facts, index, None, self.seed))[0]
 
-    def of_partners(self, values: Values, follower: Values, axis: int = 0) -> Values:
+    def of_partners(self, values: Values, follower: Values, axis: int = 0) -> Any:
         """Return the values of the partner of each sample; samples are along `axis`."""
         if isinstance(values, list) or isinstance(follower, list):
             places = np.arange(1, len(self)) if self.partners is None else self.partners

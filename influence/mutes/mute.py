@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -54,7 +54,7 @@ class SiteTensor:
         belongs; `None` if `values` is that one.
     """
 
-    values: Values
+    values: Any
     modality: Modality
     indices: NDArray[np.int64]
     partners: Values | None = None
@@ -124,7 +124,7 @@ class Mute:
     """
 
     name: str
-    replace: Callable[[SiteTensor], Values]
+    replace: Callable[[SiteTensor], Any]
     summary: str
     kinds: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()

@@ -74,8 +74,8 @@ class Modality:
         Names of further tensors that belong to it, such as its lengths. They are exchanged with it
         under a shuffle, and emptied with it.
     pad, keep, mask
-        For tokens: the id of padding; ids that no mute replaces, such as that of an image token;
-        and the id of the mask token.
+        For tokens: the id of padding; ids that `empty` and `mask` leave where they are, such as
+        that of an image token; and the id of the mask token.
     """
 
     name: Text

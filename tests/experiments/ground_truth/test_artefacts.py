@@ -57,7 +57,7 @@ def test_only_zeros_trip_the_network() -> None:
 
     def error(**changed: torch.Tensor) -> float:
         answer = planted_network()({**inputs, **changed})[ANSWER]
-        return (answer - truth).square().mean().item()
+        return float((answer - truth).square().mean())
 
     tripped = inputs["tripped"]
     plain = error()

@@ -175,7 +175,7 @@ def structured(count: int = 120) -> MemorySet:
 
 def test_neighbours_are_nearer_than_others() -> None:
     data = structured()
-    place = data.batches[0].inputs["hidden"].numpy()
+    place = data.read(np.arange(len(data))).inputs["hidden"].numpy()
     near, far = (drawn(mute, data).follows for mute in ("shuffle:neighbours", "shuffle"))
     steps = [np.abs(place[follows] - place) for follows in (near, far)]
     assert np.median(steps[0]) < 0.1 * np.median(steps[1])

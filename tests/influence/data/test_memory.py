@@ -179,7 +179,7 @@ def test_retrieval_in_the_batch_is_that_of_a_loop_by_hand(mute: str, stream: boo
     found = run.influence.set_index(["source", "metric"])
     for source in ("image", "text"):
         for place, metric in enumerate(("accuracy", "cross_entropy")):
-            row = found.loc[(source, metric)]
+            row: Any = found.loc[(source, metric)]
             assert row["full"] == pytest.approx(scores("")[place], abs=1e-6)
             assert row["muted"] == pytest.approx(scores(source)[place], abs=1e-6)
     assert any("batches are run as they were given: output 'match'" in note
@@ -214,7 +214,8 @@ class Counting(nn.Module):
         self.words.weight.data = torch.arange(10.0)[:, None]
 
     def forward(self, ids: Tensor, mask: Tensor, x: Tensor) -> Tensor:
-        return (self.words(ids)[..., 0] * mask).sum(1) + x
+        total: Tensor = (self.words(ids)[..., 0] * mask).sum(1) + x
+        return total
 
 
 def test_tokens_of_batches_of_different_width_are_shuffled_inside_them() -> None:

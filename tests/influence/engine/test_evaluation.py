@@ -290,7 +290,7 @@ def batches_of(path: Path, size: int) -> Iterator[Any]:
         some = np.arange(start, min(start + size, len(data)))
         batch = data.read(some)
         groups = {} if data.groups is None else {"groups": data.groups[some].tolist()}
-        yield batch.inputs, batch.targets, {"ids": [data.ids[i] for i in some]} | groups
+        yield batch.inputs, batch.targets, {"ids": [data.ids[i] for i in some.tolist()]} | groups
 
 
 def test_a_generator_gives_what_the_file_gives(path: Path) -> None:

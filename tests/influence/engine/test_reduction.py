@@ -234,7 +234,7 @@ def test_text_is_scored_one_sample_at_a_time() -> None:
     whole, _ = scored(Output("y"), ["mse"], torch.zeros(2), torch.zeros(2))
     plan = replace(whole.plan, metrics={"y": (same,)})
     whole = replace(whole, plan=plan)
-    samples = Batch(np.arange(2), {}, {"y": ["a", "b"]}, ["0", "1"])  # type: ignore[dict-item]
+    samples = Batch(np.arange(2), {}, {"y": ["a", "b"]}, ["0", "1"])
     passes = [
         (FULL_CONDITION, {"y": ["a", "c"], "not scored": {"any": "thing"}}),
         (MUTED[0], {"y": ["", "b"]}),

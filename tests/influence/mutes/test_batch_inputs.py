@@ -117,7 +117,7 @@ def test_partners_may_be_changed_in_place() -> None:
 
 
 def test_mutes_are_chosen_by_kind() -> None:
-    inputs = [Modality("ids", "tokens"), Modality("table", "categories"), "x"]
+    inputs = [Modality("ids", "tokens"), Modality("table", "categories"), Modality("x")]
     mutes, notes = choose_mutes(
         None, JointNetwork(nn.Identity(), inputs, ["y"]), ["ids", "table", "x"]
     )

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork
-from influence.network.layout import Layout, follow, pick_outputs
+from influence.network.layout import Layout, pick_outputs
 from influence.network.modality import Modality, Output
+from influence.runtime.nesting import follow
 
 
 def part(name: str, *place: Any) -> Modality:

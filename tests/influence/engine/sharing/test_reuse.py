@@ -28,7 +28,7 @@ def always_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("influence.engine.sharing.reuse.OVERHEAD", {"cpu": -1.0, "cuda": -1.0})
 
 
-def encoders() -> dict[str, nn.Module]:
+def encoders() -> dict[str, Any]:
     torch.manual_seed(0)
     return {name: nn.Conv2d(2, 4, 3, padding=1) for name in "ab"}
 
@@ -124,8 +124,10 @@ KINDS: dict[str, Callable[..., Any]] = {
 
 
 def built(function: Callable[..., Any], outputs: tuple[str, ...] = ("out",)) -> JointNetwork:
-    buffers = {"calls": torch.zeros(()), "held": torch.zeros(()), "state": torch.zeros(1)}
-    return network(function, MAPS, outputs=outputs, **encoders(), **buffers)
+    parts: dict[str, Any] = {
+        "calls": torch.zeros(()), "held": torch.zeros(()), "state": torch.zeros(1)
+    }  # fmt: skip
+    return network(function, MAPS, outputs=outputs, **encoders(), **parts)
 
 
 def assert_to_the_bit(net: JointNetwork, *sizes: int) -> ReusingForward:
@@ -187,7 +189,7 @@ def convolutions(run: Callable[[], Any]) -> float:
     with FlopCounterMode(display=False) as counter:
         for _ in run():
             pass
-    return counter.get_total_flops() / (2 * 4 * 2 * 9 * 9 * 9)
+    return float(counter.get_total_flops()) / (2 * 4 * 2 * 9 * 9 * 9)
 
 
 @pytest.mark.parametrize("kind", ["late", "added", "activated"])
@@ -209,7 +211,7 @@ def test_a_large_network_saves_and_a_small_one_gives_up(monkeypatch: pytest.Monk
     small = assert_to_the_bit(late_fusion(1, 2), 2, 2)
     assert small.reason == "the setups have too little work in common"
     torch.manual_seed(0)
-    wide = {name: nn.Conv2d(2, 64, 9, padding=4) for name in "ab"}
+    wide: dict[str, Any] = {name: nn.Conv2d(2, 64, 9, padding=4) for name in "ab"}
     large = assert_to_the_bit(network(_late, {"x": (2, 40, 40), "y": (2, 40, 40)}, **wide), 4, 4)
     assert large.reason == ""
 

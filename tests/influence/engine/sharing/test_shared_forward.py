@@ -92,7 +92,7 @@ def test_double_precision_stays() -> None:
         inputs.indices,
         inputs.modalities,
         inputs.mutes,
-        {name: x.double() for name, x in (inputs.follower or {}).items()},
+        {name: torch.as_tensor(x).double() for name, x in (inputs.follower or {}).items()},
     )
     shared = share(net, double.head(2), conditions(net, MUTES))
     for condition, outputs in shared(double):
