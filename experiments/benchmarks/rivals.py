@@ -186,8 +186,12 @@ class _Reduction:
         self.keys = list(Scores(network).metrics)
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        names = [modality.name for modality in self.network.inputs]
-        outputs = self.network(dict(zip(names, inputs, strict=True)))
+        # Captum computes with ids, which come out as floating-point numbers.
+        given = {
+            m.name: x.long() if m.kind == "tokens" else x
+            for m, x in zip(self.network.inputs, inputs, strict=True)
+        }
+        outputs = self.network(given)
         self.shapes = {name: x.shape[1:] for name, x in outputs.items()}
         return torch.cat([x.flatten(1) for x in outputs.values()], dim=1)
 
