@@ -233,16 +233,17 @@ class _Shown:
         # Copies, which the network may change in place: the mutes need the inputs as they are.
         self.made = {(leaf, ""): _copied(x) for leaf, x in signals.clean.items()}
 
-    def under(self, condition: Condition) -> tuple[dict[str, Any], dict[str, str]]:
+    def under(self, condition: Condition) -> tuple[dict[str, Any], dict[str, tuple[str, str]]]:
         """Return the inputs under a condition, and for each leaf its site and its mute."""
-        inputs, mutes = {}, {}
+        inputs: dict[str, Any] = {}
+        mutes: dict[str, tuple[str, str]] = {}
         for leaf, values in self.signals.clean.items():
             site = self.signals.site_of(leaf)
             mute = condition.mute if site in condition.setup else ""
             if (leaf, mute) not in self.made:
                 self.made[leaf, mute] = self._muted(leaf, mute, values)
             inputs[leaf] = self.made[leaf, mute]
-            mutes[leaf] = f"{site}\n{mute}"
+            mutes[leaf] = site, mute
         return inputs, mutes
 
     def _muted(self, leaf: str, mute: str, values: Any) -> Any:

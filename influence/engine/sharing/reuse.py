@@ -175,7 +175,9 @@ class Reuse(_Mode):
         self._kept.clear()
         self._bytes = sum(_bytes(entry.result) for entry in self._lasting.values())
 
-    def begin(self, number: int, shown: Mapping[str, Tensor], mutes: Mapping[str, str]) -> None:
+    def begin(
+        self, number: int, shown: Mapping[str, Tensor], mutes: Mapping[str, tuple[str, str]]
+    ) -> None:
         """Prepare for a condition.
 
         Parameters
@@ -191,9 +193,9 @@ class Reuse(_Mode):
         for leaf, tensor in shown.items():
             first: _Mark | None = getattr(tensor, "_reuse_first", None)
             if first is None:
-                site, _, mute = mutes[leaf].partition("\n")
+                _, mute = mutes[leaf]
                 lasting = mute in self._constant
-                first = _Mark(next(self._names), frozenset({(site, mute)}), lasting)
+                first = _Mark(next(self._names), frozenset({mutes[leaf]}), lasting)
                 self._introduce(tensor, first)
                 tensor._reuse_first = first  # type: ignore[attr-defined]
             tensor._reuse_mark = first  # type: ignore[attr-defined]
