@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor, nn
 
 from influence.data.evaluation_file import EvaluationFile
 from influence.data.source import sample_count
@@ -14,9 +16,10 @@ from influence.engine.evaluation import try_out
 from influence.engine.preparation import make_runners
 from influence.engine.schedule import cut, make_schedule, order_samples
 from influence.errors import InfluenceError
+from influence.measurement.pipeline import measure
 from influence.metrics.registry import find_metrics
 from influence.mutes.registry import parse_mutes
-from influence.network.joint_network import JointNetwork
+from influence.network.joint_network import JointNetwork, Output
 from influence.plan.plan import Plan
 from influence.runtime.execution import Execution, Session
 from influence.runtime.shards import ShardStore
@@ -80,3 +83,20 @@ def test_every_network_runs_on_every_batch(toy_file: Path) -> None:
         assert batch.indices[0] == 4 * number
         assert one.keys() < other.keys()
         assert {len(rows) for rows in other.values()} == {len(batch)}
+
+
+class Retrieval(nn.Module):
+    """Scores every pair of a batch."""
+
+    def forward(self, image: Tensor, text: Tensor) -> Tensor:
+        return image @ text.T
+
+
+def test_a_limit_may_not_cut_a_batch_that_is_run_as_given() -> None:
+    network = JointNetwork(Retrieval(), ["image", "text"], [Output("match", "logits")])
+    rows = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
+    batch = ({"image": rows, "text": rows}, {"match": torch.arange(8)})
+    run = measure(network, [batch] * 3, mutes=["zero"], limit=16, draws=5)
+    assert set(run.influence["n"]) == {16}
+    with pytest.raises(InfluenceError, match=r"limit=12 ends inside a batch.* limit=8 or 16"):
+        measure(network, [batch] * 3, mutes=["zero"], limit=12, draws=5)
