@@ -170,7 +170,7 @@ def test_random_operators_are_computed_every_time() -> None:
     with torch.inference_mode():
         found = []
         for number in range(2):
-            reuse.begin(number, {"x": x, "y": y}, {"x": "x\n", "y": "y\n"})
+            reuse.begin(number, {"x": x, "y": y}, {"x": ("x", ""), "y": ("y", "")})
             with reuse:
                 found.append(net.module(x, y))
     assert not torch.equal(*found)
@@ -221,10 +221,10 @@ def test_what_was_changed_under_another_condition_is_a_conflict() -> None:
     kept = torch.zeros(3)  # unknown, as a tensor that a module holds outside its weights
     reuse = Reuse([], conditions(net, ["zero"]), [], "cpu")
     x = torch.ones(3)
-    reuse.begin(0, {"x": x}, {"x": "x\n"})
+    reuse.begin(0, {"x": x}, {"x": ("x", "")})
     with torch.inference_mode(), reuse:
         kept.add_(x)
-    reuse.begin(1, {"x": x}, {"x": "x\n"})
+    reuse.begin(1, {"x": x}, {"x": ("x", "")})
     with pytest.raises(Conflict), torch.inference_mode(), reuse:
         kept * 2
     with pytest.raises(Conflict):
@@ -236,7 +236,7 @@ def test_memory_that_is_used_again_is_no_conflict() -> None:
     with torch.inference_mode():
         for number in range(50):
             x = torch.ones(3)  # often where the one before it was
-            reuse.begin(number % 3, {"x": x}, {"x": "x\n"})
+            reuse.begin(number % 3, {"x": x}, {"x": ("x", "")})
             with reuse:
                 x.add_(1.0)
                 assert (x * 2).tolist() == [4.0] * 3
