@@ -214,15 +214,33 @@ class ReusingForward:
         return Reuse(_weights(module), self.plain.conditions, constant, device)
 
     def _check(self, signals: BatchInputs, first: Mapping[Condition, Mapping[str, Tensor]]) -> None:
-        """Compare the first sample with plain passes, and give up if anything differs."""
-        for condition, plain in self.plain(signals.head(1)):
+        """Compare the first sample with plain passes; the rows of the batch are made already.
+
+        Raises
+        ------
+        InfluenceError
+            If anything differs, as where a network keeps a state that torch does not see.
+        """
+        if not self._differs(self.plain(signals.head(1)), first):
+            return
+        # Alone a sample may be rounded otherwise; in its batch it has to be the same.
+        if where := self._differs(self.plain(signals), first):
+            raise InfluenceError(
+                f"network {self.plain.network.name!r}: {where} differs if work is shared between "
+                "setups, so it depends on more than its inputs. Measure with share=False"
+            )
+
+    def _differs(self, passes: Outputs, first: Mapping[Condition, Mapping[str, Tensor]]) -> str:
+        """Return which output of the first sample is another in plain passes; empty if none is."""
+        for condition, plain in passes:
             for name, found in first[condition].items():
-                value = plain[name]
+                value = plain[name].narrow(0, 0, 1)
                 slack = ROUNDING * float(found.double().abs().nan_to_num(0.0, 0.0, 0.0).amax())
                 if value.shape != found.shape or not torch.allclose(
                     value.double(), found.double(), rtol=0.0, atol=slack, equal_nan=True
                 ):
-                    self._give_up(f"output {name!r} would differ under {condition}")
+                    return f"output {name!r} under {condition}"
+        return ""
 
 
 class _Shown:

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from influence.engine.forward import PlainForward, ReusingForward
 from influence.engine.sharing.reuse import Conflict, Reuse
+from influence.errors import InfluenceError
 from influence.measurement.pipeline import measure
 from influence.network.joint_network import JointNetwork
 from influence.runtime.execution import Execution
@@ -268,3 +269,21 @@ def test_a_view_of_a_weight_is_looked_up_though_autograd_gives_it_once() -> None
         .influence["omega"]
         .tolist()
     )
+
+
+def _behind_the_back_of_torch(self: Any, x: Tensor, y: Tensor) -> Tensor:
+    values = x.numpy()
+    values *= 2
+    found: Tensor = self.a(x + y) + self.b(y)
+    return found
+
+
+def test_a_change_that_torch_does_not_see_ends_the_run() -> None:
+    net = built(_behind_the_back_of_torch)
+    signals = draw(net, 3, mutes=MUTES)
+    reusing = ReusingForward(PlainForward(net, conditions(net, MUTES)))
+    with (
+        torch.inference_mode(),
+        pytest.raises(InfluenceError, match=r"differs if work is shared .* share=False"),
+    ):
+        list(reusing(signals))
