@@ -161,3 +161,14 @@ def test_a_checkpoint_without_weights_is_described(content: Any, message: str) -
 def test_one_tensor_is_no_state_dict() -> None:
     with pytest.raises(InfluenceError, match="one Tensor"):
         find_entries(Tensor([1.0]))
+
+
+def test_what_other_packages_trust_makes_no_difference() -> None:
+    buffer = io.BytesIO()
+    torch.save({"model": {"k": torch.ones(1)}, "best": defaultdict(list, {"a": [1]})}, buffer)
+    before = torch.serialization.get_safe_globals()
+    with torch.serialization.safe_globals([defaultdict]):
+        found = read_pickle(buffer.getvalue())
+        assert defaultdict in torch.serialization.get_safe_globals()
+    assert found["model"]["k"].item() == 1
+    assert set(torch.serialization.get_safe_globals()) == set(before)
