@@ -50,6 +50,9 @@ LEAST, MOST = 16, 4096
 BATCHES = 6
 """The number of batches, at least, of which values that all samples share are computed in one."""
 
+OF_INTEGER = 32
+"""The numbers that an integer is worth, as networks look up a vector for it."""
+
 ELEMENTS = 2**18
 """The number of elements of the inputs of a batch of small samples."""
 
@@ -183,7 +186,9 @@ def batch_size_of(data: EvaluationSet, execution: Execution, count: int) -> int:
     fields = data.inputs.values()
     if any(field.ragged for field in fields):
         return LEAST
-    elements = sum(math.prod(field.shape) for field in fields)
+    elements = sum(
+        math.prod(field.shape) * (OF_INTEGER if field.holds_labels else 1) for field in fields
+    )
     size = min(max(ELEMENTS // max(elements, 1), LEAST), MOST)
     return size if count <= LEAST else min(size, max(count // BATCHES, 4))
 
