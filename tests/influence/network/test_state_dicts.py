@@ -166,9 +166,8 @@ def test_one_tensor_is_no_state_dict() -> None:
 def test_what_other_packages_trust_makes_no_difference() -> None:
     buffer = io.BytesIO()
     torch.save({"model": {"k": torch.ones(1)}, "best": defaultdict(list, {"a": [1]})}, buffer)
-    before = torch.serialization.get_safe_globals()
     with torch.serialization.safe_globals([defaultdict]):
+        trusted = set(torch.serialization.get_safe_globals())
         found = read_pickle(buffer.getvalue())
-        assert defaultdict in torch.serialization.get_safe_globals()
+        assert set(torch.serialization.get_safe_globals()) == trusted
     assert found["model"]["k"].item() == 1
-    assert set(torch.serialization.get_safe_globals()) == set(before)
