@@ -22,7 +22,6 @@ from influence.mutes.batch_inputs import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.sites import edges_of, site_of
 from influence.plan.setups import FULL, Condition
-from influence.runtime.values import each_tensor
 
 __all__ = [
     "Forward",
@@ -158,11 +157,6 @@ class ReusingForward:
     def _give_up(self, reason: str) -> None:
         self.reason, self.reuse, self._constants = reason, None, {}
 
-    @property
-    def shares(self) -> bool:
-        """Whether work is shared, as far as is known."""
-        return not self.reason
-
     def __call__(self, signals: BatchInputs) -> Outputs:
         """Yield the outputs of the network under each condition in turn."""
         if self.reason:
@@ -249,7 +243,7 @@ class _Shown:
     def __init__(self, signals: BatchInputs, constants: dict[tuple[Any, ...], Tensor]) -> None:
         self.signals, self.constants = signals, constants
         # Copies, which the network may change in place: the mutes need the inputs as they are.
-        self.made = {(leaf, ""): _copied(x) for leaf, x in signals.clean.items()}
+        self.made = {(leaf, ""): x for leaf, x in signals.shown(FULL, "").items()}
 
     def under(self, condition: Condition) -> tuple[dict[str, Any], dict[str, tuple[str, str]]]:
         """Return the inputs under a condition, and for each leaf its site and its mute."""
@@ -272,10 +266,6 @@ class _Shown:
         if key not in self.constants:
             self.constants[key] = self.signals.muted(leaf, mute)
         return self.constants[key]
-
-
-def _copied(values: Any) -> Any:
-    return each_tensor(values, torch.clone)
 
 
 class TriedForward:

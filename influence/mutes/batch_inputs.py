@@ -206,22 +206,15 @@ class BatchInputs:
             rest = values.index_select(axis, torch.from_numpy(self.partners).to(values.device))
         return torch.cat([rest, follower.to(values)], dim=axis)
 
-    def shown(self, setup: frozenset[str], mute: str, *, copied: bool = True) -> dict[str, Any]:
+    def shown(self, setup: frozenset[str], mute: str) -> dict[str, Any]:
         """Return the network's inputs, with those in `setup` muted.
 
-        Parameters
-        ----------
-        setup, mute
-            The sites to mute, and how.
-        copied
-            Whether clean tensors are copies, which the network may change in place.
+        All tensors are copies, which the network may change in place.
         """
-
-        def clean(values: Any) -> Any:
-            return each_tensor(values, torch.clone) if copied else values
-
         return {
-            leaf: self.muted(leaf, mute) if self.site_of(leaf) in setup else clean(values)
+            leaf: self.muted(leaf, mute)
+            if self.site_of(leaf) in setup
+            else each_tensor(values, torch.clone)
             for leaf, values in self.clean.items()
         }
 
