@@ -11,9 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from influence.errors import InfluenceError
 from influence.runtime.values import Values, each_tensor, join, take
 
-__all__ = ["Batch", "DataFacts", "EvaluationSet", "Field", "floating", "group_numbers"]
+__all__ = [
+    "Batch",
+    "DataFacts",
+    "EvaluationSet",
+    "Field",
+    "check_unique",
+    "floating",
+    "group_numbers",
+]
 
 
 @dataclass(frozen=True)
@@ -131,6 +140,7 @@ class Batch:
     tied: Sequence[str] | None = None
     shared: Mapping[str, Any] = field(default_factory=dict)
     exchanged: Mapping[str, Values] | None = None
+    digest: str = ""
 
     @classmethod
     def join(cls, one: Batch, other: Batch) -> Batch:
@@ -171,7 +181,11 @@ class Batch:
 
 
 class DataFacts(Protocol):
-    """The facts of a data set: its name, origin and hash, and the fields of its samples."""
+    """The facts of a data set: its name, origin and hash, and the fields of its samples.
+
+    The hash, `sha256`, is any text that differs if anything differs that is read; if it is empty,
+    processes and resumed runs compare batches instead.
+    """
 
     @property
     def name(self) -> str: ...
@@ -207,6 +221,35 @@ class EvaluationSet(DataFacts, Protocol):
 
     def read(self, indices: NDArray[np.int64]) -> Batch:
         """Read some samples, in this order, as a batch without ids."""
+
+
+def check_unique(ids: Sequence[str], source: object) -> None:
+    """Check that no two samples have the same id.
+
+    Results are matched by ids: of samples of one id, one would stand for another.
+
+    Raises
+    ------
+    InfluenceError
+        If an id repeats.
+
+    Examples
+    --------
+    >>> check_unique(["a", "b"], "set.h5")
+    >>> check_unique(["a", "b", "a"], "set.h5")
+    Traceback (most recent call last):
+    influence.errors.InfluenceError: set.h5: 'ids' must be unique, and 'a' repeats (samples 0 and \
+2). Give each sample an id of its own
+    """
+    if len(set(ids)) == len(ids):
+        return
+    first: dict[str, int] = {}
+    for index, name in enumerate(ids):
+        if first.setdefault(name, index) != index:
+            raise InfluenceError(
+                f"{source}: 'ids' must be unique, and {name!r} repeats (samples {first[name]} and "
+                f"{index}). Give each sample an id of its own"
+            )
 
 
 def floating(values: Tensor) -> Tensor:

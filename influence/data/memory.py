@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from influence.data.dataset import Batch, Field, floating
+from influence.data.dataset import Batch, Field, check_unique, floating
 from influence.errors import InfluenceError, unknown
+from influence.runtime.digests import RunningDigest
 from influence.runtime.nesting import flatten, follow
 from influence.runtime.values import Values, each_tensor, hold_same, is_batched, join, take
 
@@ -48,6 +49,12 @@ class GivenBatch(NamedTuple):
     def samples(self) -> int:
         """The number of samples."""
         return len(next(iter({**self.inputs, **self.targets}.values())))
+
+    def add_to(self, digest: RunningDigest) -> str:
+        """Add the batch to a digest, and return the digest of all batches so far."""
+        values = {f"inputs/{n}": x for n, x in self.inputs.items()}
+        values |= {f"targets/{n}": x for n, x in self.targets.items()}
+        return digest.add(values | self.facts, self.shared)
 
 
 def as_field_paths(fields: Fields | None) -> dict[str, str] | None:
@@ -227,8 +234,8 @@ class MemorySet:
         The fields of the samples.
     batches
         The batches as they were given.
-    name, source, sha256
-        Its name in tables, its origin for messages, and its hash.
+    name, source
+        Its name in tables, and its origin for messages.
     groups
         One label a sample, if there are groups.
 
@@ -244,7 +251,6 @@ class MemorySet:
     batches: Sequence[GivenBatch] = field(repr=False)
     name: str = "data"
     source: str = "the data given"
-    sha256: str = ""
     groups: NDArray[Any] | None = None
 
     @classmethod
@@ -314,12 +320,23 @@ class MemorySet:
         return [np.arange(e - b.samples, e) for e, b in zip(ends, self.batches, strict=True)]
 
     @cached_property
+    def digests(self) -> Sequence[str]:
+        """For each batch as it was given, the digest of all samples up to its last one."""
+        digest = RunningDigest()
+        return [batch.add_to(digest) for batch in self.batches]
+
+    @property
+    def sha256(self) -> str:
+        """What tells these data from others: a digest, ``xxh3:...``, wherever batches are cut."""
+        return f"xxh3:{self.digests[-1]}"
+
+    @cached_property
     def ids(self) -> Sequence[str]:
         """The names of the samples; by default their indices, as texts."""
         found = self._facts("ids")
         ids = list(map(str, range(len(self)) if found is None else found.tolist()))
-        if found is not None and len(set(ids)) < len(ids):
-            raise InfluenceError(f"{self.source}: 'ids' must be unique, and some repeat")
+        if found is not None:
+            check_unique(ids, self.source)
         return ids
 
     def _facts(self, name: str) -> NDArray[Any] | None:

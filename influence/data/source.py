@@ -10,7 +10,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from influence.data.dataset import Batch, EvaluationSet, Field
+from influence.data.dataset import Batch, EvaluationSet, Field, check_unique
 from influence.data.evaluation_file import EvaluationFile
 from influence.data.memory import (
     Fields,
@@ -21,6 +21,7 @@ from influence.data.memory import (
     read_batch,
 )
 from influence.errors import InfluenceError
+from influence.runtime.digests import RunningDigest, SeenNames
 from influence.runtime.values import each_tensor
 
 __all__ = [
@@ -103,7 +104,8 @@ class BatchStream:
     Raises
     ------
     InfluenceError
-        If there is no batch, or the first is not of that form.
+        If there is no batch, or the first is not of that form; while it is read, if a batch is of
+        another form than the first, or an id repeats.
 
     Examples
     --------
@@ -133,6 +135,9 @@ class BatchStream:
         )
         self.inputs |= {n: Field((), False, ragged=True) for n in self._first.shared}
         self._grouped = "groups" in self._first.facts
+        self._digest, self._ids = RunningDigest(), SeenNames()
+        self.digests = [self._first.add_to(self._digest)]
+        """For each batch read so far, the digest of all samples up to its last one."""
 
     def _take_apart(self, item: Any, number: int, first: GivenBatch | None) -> GivenBatch:
         contexts = self._form.contexts
@@ -152,8 +157,11 @@ class BatchStream:
         self._first = None
         start = number = 0
         while given is not None:
+            if number:
+                self.digests.append(given.add_to(self._digest))
             if given.samples:
                 batch = self._read(given, number, start)
+                self._check_new(given, batch)
                 start += len(batch)
                 given = None  # not kept while the batch is used
                 yield batch
@@ -163,6 +171,13 @@ class BatchStream:
             del item
         if not start:
             raise InfluenceError("the stream yielded no sample, expected one or more")
+
+    def _check_new(self, given: GivenBatch, batch: Batch) -> None:
+        if "ids" in given.facts and (name := self._ids.add(list(batch.ids))) is not None:
+            raise InfluenceError(
+                f"{self.source}: 'ids' must be unique, and {name!r} repeats. A sampler that draws "
+                "with replacement, or fills up a last batch, repeats samples: leave it out"
+            )
 
     def _read(self, given: GivenBatch, number: int, start: int) -> Batch:
         for name, x in given.targets.items():
@@ -228,6 +243,7 @@ def open_data(
     if isinstance(data, (str, PathLike)):
         return EvaluationFile(data)
     if all(hasattr(data, name) for name in ("ids", "inputs", "targets", "read")):
+        check_unique(data.ids, getattr(data, "source", "the data"))  # type: ignore[union-attr]
         return data  # type: ignore[return-value]
     indexed = form.collate is not None and hasattr(data, "__getitem__") and hasattr(data, "__len__")
     if not (isinstance(data, Iterable) or indexed):

@@ -166,7 +166,7 @@ class RowCollector:
         shards = self._session.shards
         if shards:
             flat = {f"{i}/{key}": v for i, own in enumerate(rows) for key, v in own.items()}
-            shards.save(number, flat)
+            shards.save(number, flat, batch.indices, batch.digest)
         else:
             self._keep(batch.indices, rows)
         self._report([number])

@@ -14,6 +14,7 @@ from influence.data.dataset import Batch, EvaluationSet
 from influence.data.loader import name_samples
 from influence.data.source import BatchStream, check_limit, sample_count
 from influence.engine.collectors import Collector
+from influence.engine.identity import check_streams
 from influence.engine.preparation import make_runners
 from influence.engine.runner import Runner
 from influence.engine.schedule import LoadedBatch, Schedule, make_schedule
@@ -106,8 +107,8 @@ def evaluate(
     ------
     InfluenceError
         If names, shapes or labels do not match, a sample has no valid ground truth, a network fails
-        or returns NaN or infinity (the message names the sample), or a mute needs the mean of an
-        input in a stream and the facts do not hold it.
+        or returns NaN or infinity (the message names the sample), a mute needs the mean of an
+        input in a stream and the facts do not hold it, or processes read different streams.
     """
     execution, session = execution or Execution(), session or Session()
     check_limit(limit)
@@ -127,6 +128,7 @@ def evaluate(
     collector.open(schedule, session, len(networks))
     for number, batch, follower in batches:
         collector.add(number, batch, [runner.run(batch, follower) for runner in runners])
+    check_streams(data, session.processes)
     keys = [
         [*runner.row_keys(), *feature_keys(runner.conditions, trial.places)]
         for runner, trial in zip(runners, trials, strict=True)

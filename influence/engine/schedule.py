@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count as count_from
 from itertools import islice
 from typing import NamedTuple, cast
@@ -28,6 +28,7 @@ from influence.data.loader import (
     with_partners,
 )
 from influence.data.source import BatchStream, check_limit, sample_count
+from influence.engine.identity import digest_batch
 from influence.errors import InfluenceError
 from influence.network.joint_network import JointNetwork
 from influence.plan.plan import Plan
@@ -150,7 +151,15 @@ def make_schedule(
     left = processes.share(cast(list[int], processes.broadcast(cast(Json, left))))
     groups = group_numbers(None if data.groups is None else data.groups[:count], count)
     return Schedule(
-        choose_batches(data, positions, left, derangement, execution, keep=kept is not None),
+        choose_batches(
+            data,
+            positions,
+            left,
+            derangement,
+            execution,
+            keep=kept is not None,
+            digests=session.shards is not None,
+        ),
         positions,
         finished,
         list(data.ids)[:count],
@@ -264,6 +273,7 @@ def choose_batches(
     execution: Execution,
     *,
     keep: bool = False,
+    digests: bool = False,
 ) -> Iterator[LoadedBatch]:
     """Read the batches with given numbers, in this process or in worker processes.
 
@@ -281,6 +291,8 @@ def choose_batches(
         The number of workers that read ahead, and the device that the batches are for.
     keep
         Whether the batches are as they were given, so that they need not hold the partners.
+    digests
+        Whether each batch gets its digest.
     """
     numbers = list(numbers)
     pinned = choose_device(execution.device).type == "cuda"
@@ -288,6 +300,8 @@ def choose_batches(
     inside = derangement is not None and not keep
     partners = [derangement.partners(batch) for batch in chosen] if inside and derangement else None
     loaded = load_batches(data, chosen, partners=partners, workers=execution.workers, pinned=pinned)
+    if digests:
+        loaded = (replace(batch, digest=digest_batch(batch)) for batch in loaded)
     if keep and derangement is not None:
         loaded = with_partners(loaded, data, derangement)
         derangement = None

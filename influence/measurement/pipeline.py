@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from influence.analysis.distance import explain_absence
+from influence.data.dataset import EvaluationSet
 from influence.data.memory import Fields
 from influence.data.source import (
     BatchStream,
@@ -27,6 +28,7 @@ from influence.data.source import (
 )
 from influence.engine.collectors import Collector, RowCollector, SumCollector
 from influence.engine.evaluation import evaluate
+from influence.engine.identity import check_processes, check_resumed
 from influence.engine.schedule import batch_size_of
 from influence.errors import InfluenceError
 from influence.measurement.expectations import (
@@ -44,6 +46,7 @@ from influence.metrics.slices import parse_levels
 from influence.mutes.mute import Mute
 from influence.network.joint_network import JointNetwork
 from influence.results.run_directory import Run, check_free, check_writable
+from influence.runtime.digests import digest_of
 from influence.runtime.execution import Execution, Session, choose_device, progress_bar
 from influence.runtime.processes import Processes, process_device
 from influence.runtime.renames import moved_into_record
@@ -228,6 +231,7 @@ def measure(
     if not isinstance(dataset, BatchStream):
         count = sample_count(dataset, limit)
         execution = replace(execution, batch_size=batch_size_of(dataset, execution, count))
+    check_processes(dataset, count, processes)
     groups = find_groups(dataset, count, stream=stream) if parse_levels(levels).by_group else []
     tasks = make_tasks(networks, dataset, request, count=count, training=training is not None)
     plans = [task.plan for task in tasks]
@@ -252,7 +256,9 @@ def measure(
                 limit=limit,
                 session=Session(processes, advance=advance),
             )
-    shards = None if stream else _open_shards(checkpointing, info, processes)
+    shards = None
+    if not (stream or isinstance(dataset, BatchStream)):
+        shards = _open_shards(checkpointing, info, dataset, networks, processes)
     learned: list[Constants] = [{} for _ in tasks]
     if training_set is not None:
         learned = learn_lacking(
@@ -332,7 +338,11 @@ def _check_target(
 
 
 def _open_shards(
-    checkpointing: Checkpointing | None, info: Mapping[str, Any], processes: Processes
+    checkpointing: Checkpointing | None,
+    info: Mapping[str, Any],
+    data: EvaluationSet,
+    networks: Sequence[JointNetwork],
+    processes: Processes,
 ) -> ShardStore | None:
     if checkpointing is None:
         if processes.count > 1:
@@ -341,9 +351,14 @@ def _open_shards(
                 "can read and write: give checkpointing=Checkpointing(folder)"
             )
         return None
-    plan = dict(info["measured"]) | dict(info["execution"])
+    # Data are compared by `check_resumed`, which names the batch that differs.
+    known = {name: fact for name, fact in info["measured"]["data"].items() if name != "sha256"}
+    weights = [None if net.sha256 else digest_of(net.module.state_dict()) for net in networks]
+    plan = {**info["measured"], **info["execution"], "data": known, "weights": weights}
     resume = checkpointing.resume or processes.restarted
     # The first process clears the folder before any other process reads it.
     store = ShardStore(checkpointing.folder, plan, resume=resume) if processes.first else None
+    if store:
+        check_resumed(data, store)
     processes.barrier()
     return store or ShardStore(checkpointing.folder, plan, resume=True)

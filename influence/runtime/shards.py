@@ -1,4 +1,9 @@
-"""Shards: the rows of finished batches on disk, from which an interrupted run is resumed."""
+"""Shards: the rows of finished batches on disk, from which an interrupted run is resumed.
+
+Each shard says which samples it holds, has a digest of them as they were read, and a checksum of
+its own. The versions of this program and of torch belong to the plan: rows of two versions are not
+mixed.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -14,9 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence.errors import InfluenceError
+from influence.runtime.digests import digest_of
 from influence.runtime.files import replace_on_success
 
 __all__ = ["ShardStore"]
+
+INDICES, STAMP = "indices", "stamp"
+"""What a shard holds beside rows: the indices of its samples; the digests of these, and its own."""
 
 
 class ShardStore:
@@ -30,7 +40,7 @@ class ShardStore:
     folder
         The folder of the shards.
     plan
-        All settings on which rows depend.
+        All settings on which rows depend; the versions of this program and of torch are added.
     resume
         Whether to keep the shards of an interrupted run with the same plan; by default all shards
         are removed.
@@ -44,7 +54,7 @@ class ShardStore:
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp()) / "shards"
-    >>> ShardStore(folder, {"seed": 0}).save(3, {"rows": np.ones((2, 1))})
+    >>> ShardStore(folder, {"seed": 0}).save(3, {"rows": np.ones((2, 1))}, np.arange(2), "")
     >>> list(ShardStore(folder, {"seed": 0}, resume=True).finished())
     [3]
     """
@@ -52,7 +62,7 @@ class ShardStore:
     def __init__(self, folder: Path, plan: Mapping[str, object], *, resume: bool = False) -> None:
         self.folder = folder
         stamp = folder / "plan.json"
-        wanted = json.loads(json.dumps(plan))
+        wanted = json.loads(json.dumps({**plan, "versions": _versions()}))
         self._mark = sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:12]
         if stamp.exists() and not resume:
             self._clear()
@@ -94,24 +104,71 @@ class ShardStore:
         path = self.folder / f"{name}.json"
         return _read(path) if path.exists() else None
 
-    def save(self, batch: int, rows: Mapping[str, NDArray[np.float64]]) -> None:
-        """Write the rows of a batch; after an error no incomplete file is left."""
+    def save(
+        self,
+        batch: int,
+        rows: Mapping[str, NDArray[np.float64]],
+        indices: NDArray[np.int64],
+        digest: str,
+    ) -> None:
+        """Write the rows of a batch; after an error no incomplete file is left.
+
+        Parameters
+        ----------
+        batch
+            The number of the batch.
+        rows
+            Name -> array.
+        indices
+            The indices of its samples in the data.
+        digest
+            The digest of the samples as they were read.
+        """
+        held = {**rows, INDICES: indices}
+        stamp = np.array([digest, digest_of([self._mark, digest, held])])
         with replace_on_success(self._path(batch)) as aside:
-            np.savez(aside, **dict(rows))  # type: ignore[arg-type]
+            np.savez(aside, **held, **{STAMP: stamp})  # type: ignore[arg-type]
 
     def load(self, batch: int) -> dict[str, NDArray[np.float64]]:
-        """Read the rows of a batch."""
+        """Read the rows of a batch.
+
+        Raises
+        ------
+        InfluenceError
+            If the file is gone or damaged, or is not of this run.
+        """
+        return self._load(batch)[0]
+
+    def load_digest(self, batch: int) -> tuple[NDArray[np.int64], str]:
+        """Read the indices of the samples of a batch, and their digest; raises as `load`."""
+        return self._load(batch)[1:]
+
+    def _load(self, batch: int) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64], str]:
         path = self._path(batch)
         try:
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
+                held = {name: file[name] for name in file.files}
+            digest, checksum = held.pop(STAMP).tolist()
+            if checksum != digest_of([self._mark, digest, held]):
+                raise ValueError("its checksum is another one")
+            return held, held.pop(INDICES), digest
         except FileNotFoundError as error:
             raise InfluenceError(
                 f"{path}: the rows of a finished batch were removed. Measure again, and make "
                 "sure that no other run writes to the same directory"
             ) from error
-        except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
             raise _damaged(path, error, "Remove that file and go on with resume=True") from error
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in ("cross-influence", "torch"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
 
 
 def _read(path: Path) -> Any:

@@ -108,7 +108,8 @@ def open_rerun(
             f"{', '.join(n.name for n in measured.networks)}; {name!r} is none of these, or comes "
             "from another file. Give a checkpoint that was measured"
         )
-    if measured.data.sha256 != data.sha256:
+    # Runs of earlier versions have no digest of data in memory.
+    if measured.data.sha256 and measured.data.sha256 != data.sha256:
         raise InfluenceError(
             f"{directory} was measured on other data than {data.source}. Give the data that were "
             "measured"

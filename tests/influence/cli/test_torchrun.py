@@ -260,6 +260,46 @@ def test_a_stream_by_two_processes_is_that_of_one(
         pd.testing.assert_frame_equal(two.drop(columns=numbers), one.drop(columns=numbers))
 
 
+LOADERS = """
+import os
+
+import torch
+from torch.utils.data import DataLoader, DistributedSampler
+
+from tests.toy import batches
+
+SAMPLES = [
+    tuple({name: x[i] for name, x in part.items()} for part in batch)
+    for batch in batches() for i in range(len(batch[0]["depth"]))
+]
+WORLD, RANK = int(os.environ["WORLD_SIZE"]), int(os.environ["RANK"])
+
+
+def shuffled():
+    return DataLoader(SAMPLES, batch_size=4, shuffle=True)
+
+
+def sampled():
+    own = DistributedSampler(SAMPLES, num_replicas=WORLD, rank=RANK, shuffle=False)
+    return DataLoader(SAMPLES, batch_size=4, sampler=own)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loader", ["shuffled", "sampled"])
+@pytest.mark.parametrize("stream", [[], ["--stream"]])
+def test_processes_that_read_other_samples_are_told_which_batch(
+    weights: Path, tmp_path: Path, loader: str, stream: list[str]
+) -> None:
+    (tmp_path / "loaders.py").write_text(LOADERS)
+    done = measure(
+        tmp_path, "--ckpt", weights, "--data", f"loaders:{loader}", "--mute", "zero", *stream,
+        "--out", "out", processes=2,
+    )  # fmt: skip
+    one_message(done, "process 1 reads other data than process 0: batch 0")
+    assert not (tmp_path / "out" / "influence.csv").exists()
+
+
 HELD = """
 import sys
 from torch import distributed

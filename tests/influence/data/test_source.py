@@ -241,3 +241,24 @@ def as_labels(batch: Any) -> Any:
 def test_what_is_no_stream_of_pairs_is_refused(batches: list[Any], message: str) -> None:
     with pytest.raises(InfluenceError, match=message):
         list(BatchStream(batches))
+
+
+@pytest.mark.parametrize("repeated", [0, 1])  # in one batch, or in two
+def test_ids_that_repeat_in_a_stream_are_refused(repeated: int) -> None:
+    names = [["a", "a"] if repeated == 0 else ["a", "b"], ["c", "b"]]
+    stream = BatchStream(
+        [({"x": torch.ones(2)}, {"y": torch.ones(2)}, {"ids": own}) for own in names]
+    )
+    with pytest.raises(InfluenceError, match=r"'ids' must be unique, and '[ab]' repeats"):
+        list(stream)
+
+
+def test_ids_that_repeat_in_a_set_of_ones_own_are_refused() -> None:
+    class Own(MemorySet):
+        @property
+        def ids(self) -> list[str]:
+            return ["a", "b", "a"]
+
+    data = MemorySet.collect([({"x": torch.ones(3)}, {"y": torch.ones(3)})])
+    with pytest.raises(InfluenceError, match=r"'a' repeats \(samples 0 and 2\)"):
+        open_data(Own(data.inputs, data.targets, data.batches))

@@ -12,13 +12,14 @@ from influence.runtime.shards import ShardStore
 
 PLAN = {"seed": 0, "mutes": ("zero",)}
 ROWS = {"full/y/errors": np.array([[0.1, 1 / 3]])}
+SAMPLES = np.array([4]), "digest of the samples"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     store = ShardStore(tmp_path / "shards", PLAN)
-    store.save(2, ROWS)
-    store.save(0, ROWS)
+    store.save(2, ROWS, *SAMPLES)
+    store.save(0, ROWS, *SAMPLES)
     return tmp_path / "shards"
 
 
@@ -92,8 +93,8 @@ def test_plan_that_is_no_object_is_reported(folder: Path) -> None:
 def test_shards_of_two_jobs_in_one_folder_are_not_mixed(folder: Path) -> None:
     first = ShardStore(folder, PLAN, resume=True)
     other = ShardStore(folder, {"seed": 1})  # started meanwhile
-    first.save(1, ROWS)
+    first.save(1, ROWS, *SAMPLES)
     assert other.finished() == []
-    other.save(1, {"full/y/errors": np.zeros((1, 2))})
+    other.save(1, {"full/y/errors": np.zeros((1, 2))}, *SAMPLES)
     assert first.load(1)["full/y/errors"].tolist() == ROWS["full/y/errors"].tolist()
     assert ShardStore(folder, {"seed": 1}, resume=True).finished() == [1]
