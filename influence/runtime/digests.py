@@ -62,6 +62,8 @@ def _feed(hasher: Hasher, value: Any, levels: int) -> None:
         hasher.update(_encoded(f"{kind}:{value:x}"))
     elif value is None or isinstance(value, (str, bytes, float, complex, np.generic)):
         hasher.update(_encoded(f"{kind}:{value!r}"))
+    elif isinstance(value, list) and all(type(part) is str for part in value):
+        hasher.update(_encoded(f"{kind}{len(value)}") + _texts(value))
     elif levels == 0:
         hasher.update(_encoded(kind))
     else:
@@ -107,6 +109,11 @@ def _bytes_of(x: Tensor) -> memoryview:
     return found.data
 
 
+def _texts(texts: list[str]) -> bytes:
+    """Return texts as bytes from which each can be told, many times as fast as one by one."""
+    return _encoded("".join(map(repr, texts)))
+
+
 def _encoded(text: str) -> bytes:
     # Texts may hold halves of characters, which have no UTF-8.
     return text.encode("utf-8", "surrogatepass")
@@ -140,6 +147,9 @@ class RunningDigest:
         """
         for name, own in values.items():
             hasher = self._hashers.setdefault(name, Hasher())
+            if isinstance(own, list) and all(type(value) is str for value in own):
+                hasher.update(_texts(own))
+                continue
             if isinstance(own, list):
                 for value in own:
                     _feed(hasher, value, DEEPEST)
