@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,9 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence.errors import InfluenceError
-from influence.runtime.files import replace_on_success
+from influence.runtime.files import is_temporary, replace_on_success, sweep
+from influence.runtime.locks import LOCK
 
 __all__ = ["ShardStore"]
+
+STAMP = "plan.json"
+"""The file by which a folder is known as one of shards."""
+
+OWN = re.compile(r"[0-9]{8,}-[0-9a-f]{12}\.npz|(optimal|probes|tour|trials)\.json")
+"""Names of the other files that a store writes; no others are removed."""
 
 
 class ShardStore:
@@ -38,7 +48,8 @@ class ShardStore:
     Raises
     ------
     InfluenceError
-        If `resume` is set and the folder holds shards of another plan, or a file is damaged.
+        If `resume` is set and the folder holds shards of another plan, a file is damaged, or the
+        folder holds something else.
 
     Examples
     --------
@@ -51,11 +62,13 @@ class ShardStore:
 
     def __init__(self, folder: Path, plan: Mapping[str, object], *, resume: bool = False) -> None:
         self.folder = folder
-        stamp = folder / "plan.json"
+        self.check(folder)
+        sweep(folder)
+        stamp = folder / STAMP
         wanted = json.loads(json.dumps(plan))
         self._mark = sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:12]
         if stamp.exists() and not resume:
-            self._clear()
+            self._clear(folder)
         if stamp.exists():
             found = _read(stamp)
             if not isinstance(found, dict):
@@ -70,11 +83,41 @@ class ShardStore:
         with replace_on_success(stamp) as aside:
             aside.write_text(json.dumps(wanted, indent=1))
 
-    def _clear(self) -> None:
-        # The plan is removed last: without it, the shards would be taken for those of another run.
-        texts = sorted(self.folder.glob("*.json"), key=lambda path: path.name == "plan.json")
-        for path in (*self.folder.glob("[0-9]*.npz"), *texts):
-            path.unlink(missing_ok=True)
+    @staticmethod
+    def check(folder: Path) -> None:
+        """Check that a folder, if it is there, is one of shards, or empty.
+
+        Raises
+        ------
+        InfluenceError
+            If it is not: somebody else has made it.
+        """
+        if not os.path.lexists(folder) or (folder / STAMP).is_file():
+            return
+        if not folder.is_dir() or not all(
+            name == LOCK or is_temporary(name) for name in os.listdir(folder)
+        ):
+            raise InfluenceError(
+                f"{folder} is there and holds no {STAMP}: it is not a folder of the rows of "
+                "finished batches, which would be kept there. Move it away"
+            )
+
+    @classmethod
+    def remove(cls, folder: Path) -> None:
+        """Remove the shards in a folder, and the folder if nothing else is in it."""
+        if (folder / STAMP).is_file():
+            cls._clear(folder)
+            sweep(folder)
+            with suppress(OSError):
+                folder.rmdir()
+
+    @staticmethod
+    def _clear(folder: Path) -> None:
+        for name in os.listdir(folder):
+            if OWN.fullmatch(name):
+                (folder / name).unlink(missing_ok=True)
+        # Removed last: without it, the shards would be taken for those of another run.
+        (folder / STAMP).unlink(missing_ok=True)
 
     def _path(self, batch: int) -> Path:
         return self.folder / f"{batch:08d}-{self._mark}.npz"
@@ -96,7 +139,7 @@ class ShardStore:
 
     def save(self, batch: int, rows: Mapping[str, NDArray[np.float64]]) -> None:
         """Write the rows of a batch; after an error no incomplete file is left."""
-        with replace_on_success(self._path(batch)) as aside:
+        with replace_on_success(self._path(batch), durable=False) as aside:
             np.savez(aside, **dict(rows))  # type: ignore[arg-type]
 
     def load(self, batch: int) -> dict[str, NDArray[np.float64]]:
