@@ -125,10 +125,10 @@ def measure(
     from influence.display.tables.omega import mutes_table, omega_table
     from influence.measurement.pipeline import Checkpointing
     from influence.measurement.pipeline import measure as measure_networks
+    from influence.runtime.directories.locks import hold
     from influence.runtime.execution import Execution
     from influence.runtime.files import sweep
     from influence.runtime.interrupts import foreign_code
-    from influence.runtime.locks import hold
     from influence.runtime.processes import join_processes
     from influence.runtime.shards import ShardStore
     from influence.statistics.bootstrap import Resampling

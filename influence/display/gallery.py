@@ -35,9 +35,9 @@ from influence.display.images import (
 )
 from influence.errors import InfluenceError
 from influence.results.sample_maps import SampleMaps
-from influence.runtime.commits import located, replace_files_on_success, settle
+from influence.runtime.directories.commits import located, replace_files_on_success, settle
+from influence.runtime.directories.locks import hold
 from influence.runtime.files import is_temporary
-from influence.runtime.locks import hold
 from influence.runtime.records import Record, read_record
 
 __all__ = [

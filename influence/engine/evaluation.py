@@ -243,7 +243,9 @@ def try_out(
         ]
 
     trials = _read_records(Trial, session.agree("trials", compute), len(runners), session.shards)
-    if first is None:
+    if first is None:  # an interrupted run has run all batches
+        for runner, trial in zip(runners, trials, strict=True):
+            runner.learn_trial(trial)
         return trials, iter(())
     for runner, trial in zip(runners, trials, strict=True):
         runner.prepare(trial, first.batch, first.follower)

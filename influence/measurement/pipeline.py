@@ -46,8 +46,8 @@ from influence.metrics.slices import parse_levels
 from influence.mutes.mute import Mute
 from influence.network.joint_network import JointNetwork
 from influence.results.run_directory import Run, check_free, check_writable
+from influence.runtime.directories.locks import hold
 from influence.runtime.execution import Execution, Session, choose_device, progress_bar
-from influence.runtime.locks import hold
 from influence.runtime.processes import Processes, process_device
 from influence.runtime.renames import moved_into_record
 from influence.runtime.shards import ShardStore

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from influence.errors import InfluenceError
 from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.results.tables import COLUMNS, FILES, empty_table, read_table
-from influence.runtime.commits import located, replace_files_on_success, settle
+from influence.runtime.directories.commits import located, replace_files_on_success, settle
+from influence.runtime.directories.locks import hold
 from influence.runtime.files import write_hdf5
-from influence.runtime.locks import hold
 from influence.statistics.rows import RowKey, Rows, full_key
 
 __all__ = [

@@ -11,7 +11,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype, pandas_dtype
 
 from influence.errors import InfluenceError
-from influence.runtime.commits import located, settle
+from influence.runtime.directories.commits import located, settle
 
 __all__ = [
     "COLUMNS",

@@ -168,15 +168,15 @@ def remove(path: Path) -> None:
 def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk, where the system can tell."""
     folder = path.is_dir()
-    with suppress(OSError) if folder else suppress():
+    try:
         file = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
         try:
             os.fsync(file)
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-                raise
         finally:
             os.close(file)
+    except OSError as error:
+        if not folder and error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
 
 
 def _short(text: str) -> str:

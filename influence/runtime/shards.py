@@ -17,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence.errors import InfluenceError
+from influence.runtime.directories.locks import LOCK
 from influence.runtime.files import is_temporary, replace_on_success, sweep
-from influence.runtime.locks import LOCK
 
 __all__ = ["ShardStore"]
 
-STAMP = "plan.json"
+PLAN = "plan.json"
 """The file by which a folder is known as one of shards."""
 
-OWN = re.compile(r"[0-9]{8,}-[0-9a-f]{12}\.npz|(optimal|probes|tour|trials)\.json")
+OWN = re.compile(r"[0-9]{8,}-[0-9a-f]{12}\.npz|(data|optimal|probes|tour|trials)\.json")
 """Names of the other files that a store writes; no others are removed."""
 
 
@@ -64,7 +64,7 @@ class ShardStore:
         self.folder = folder
         self.check(folder)
         sweep(folder)
-        stamp = folder / STAMP
+        stamp = folder / PLAN
         wanted = json.loads(json.dumps(plan))
         self._mark = sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:12]
         if stamp.exists() and not resume:
@@ -92,20 +92,20 @@ class ShardStore:
         InfluenceError
             If it is not: somebody else has made it.
         """
-        if not os.path.lexists(folder) or (folder / STAMP).is_file():
+        if not os.path.lexists(folder) or (folder / PLAN).is_file():
             return
         if not folder.is_dir() or not all(
             name == LOCK or is_temporary(name) for name in os.listdir(folder)
         ):
             raise InfluenceError(
-                f"{folder} is there and holds no {STAMP}: it is not a folder of the rows of "
+                f"{folder} is there and holds no {PLAN}: it is not a folder of the rows of "
                 "finished batches, which would be kept there. Move it away"
             )
 
     @classmethod
     def remove(cls, folder: Path) -> None:
         """Remove the shards in a folder, and the folder if nothing else is in it."""
-        if (folder / STAMP).is_file():
+        if (folder / PLAN).is_file():
             cls._clear(folder)
             sweep(folder)
             with suppress(OSError):
@@ -113,11 +113,12 @@ class ShardStore:
 
     @staticmethod
     def _clear(folder: Path) -> None:
-        for name in os.listdir(folder):
+        # Rows before what was found out for them: else a run that goes on would find it out anew.
+        for name in sorted(os.listdir(folder)):
             if OWN.fullmatch(name):
                 (folder / name).unlink(missing_ok=True)
         # Removed last: without it, the shards would be taken for those of another run.
-        (folder / STAMP).unlink(missing_ok=True)
+        (folder / PLAN).unlink(missing_ok=True)
 
     def _path(self, batch: int) -> Path:
         return self.folder / f"{batch:08d}-{self._mark}.npz"

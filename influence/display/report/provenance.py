@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from influence.results.run_directory import read_info
-from influence.runtime.commits import located, settle
+from influence.runtime.directories.commits import located, settle
 from influence.runtime.files import sha256_of
 
 __all__ = ["Origin", "read_origins"]

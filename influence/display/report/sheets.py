@@ -18,8 +18,8 @@ import pandas as pd
 
 from influence.results.selection import headline
 from influence.results.tables import read_tables
-from influence.runtime.commits import located
 from influence.results.verdict import verdicts
+from influence.runtime.directories.commits import located
 
 __all__ = [
     "COLUMN_WORDS",

@@ -23,11 +23,15 @@ from influence.runtime.interrupts import (
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_is_raised_once_and_the_handlers_come_back(number: int, code: int) -> None:
     before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
-    with pytest.raises(KeyboardInterrupt) as raised, raise_on_signals():
+
+    def interrupted() -> None:
         try:
             os.kill(os.getpid(), number)
         finally:
             os.kill(os.getpid(), signal.SIGTERM)  # torchrun sends another while files are removed
+
+    with pytest.raises(KeyboardInterrupt) as raised, raise_on_signals():
+        interrupted()
     assert isinstance(raised.value, Interrupted)
     assert raised.value.code == code
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
@@ -69,10 +73,9 @@ def test_a_forked_process_dies_of_a_signal() -> None:
 
 
 def test_the_end_of_the_program_is_an_error_that_names_the_place() -> None:
-    with pytest.raises(InfluenceError, match=rf"mine ended the program: sys\.exit\(0\) in {__file__}"
-                                             r", line \d+\. Let it raise"):  # fmt: skip
-        with foreign_code("mine"):
-            sys.exit(0)
+    message = rf"mine ended the program: sys\.exit\(0\) in {__file__}, line \d+\. Let it raise"
+    with pytest.raises(InfluenceError, match=message), foreign_code("mine"):
+        sys.exit(0)
 
 
 def test_another_working_directory_is_an_error_and_left(
@@ -80,16 +83,20 @@ def test_another_working_directory_is_an_error_and_left(
 ) -> None:
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InfluenceError, match=rf"mine changed .* to {tmp_path}/other, in which"):
-        with foreign_code("mine"):
-            os.chdir("other")
+    message = rf"mine changed .* to {tmp_path}/other, in which"
+    with pytest.raises(InfluenceError, match=message), foreign_code("mine"):
+        os.chdir("other")
     assert Path.cwd() == tmp_path
     with foreign_code("mine"):  # there and back
         os.chdir("other")
         os.chdir("..")
-    with pytest.raises(ZeroDivisionError), foreign_code("mine"):
+
+    def failing() -> None:
         os.chdir("other")
         raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), foreign_code("mine"):
+        failing()
     assert Path.cwd() == tmp_path
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from influence.errors import InfluenceError
-from influence.runtime import locks
-from influence.runtime.locks import LOCK, Held, hold
+from influence.runtime.directories import locks
+from influence.runtime.directories.locks import LOCK, Held, hold
 
 
 def enter(folder: Path) -> str:

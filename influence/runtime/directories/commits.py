@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from influence.errors import InfluenceError
+from influence.runtime.directories.locks import Held, hold
 from influence.runtime.files import make_temporary, remove, sweep, sync, write_error
-from influence.runtime.locks import Held, hold
 
 __all__ = ["located", "replace_files_on_success", "settle"]
 
@@ -37,7 +37,7 @@ def replace_files_on_success(
     """Yield an empty folder; if the block succeeds, the files in it replace those of `folder`.
 
     At one instant all new files are valid and no earlier one is. Files that are not `owned` stay.
-    The caller holds the folder, see `influence.runtime.locks.hold`, or the one in which it lies.
+    The caller holds the folder, or the one in which it lies: `influence.runtime.directories.locks`.
 
     Parameters
     ----------

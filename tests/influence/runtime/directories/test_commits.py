@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from influence.errors import InfluenceError
-from influence.runtime.commits import located, replace_files_on_success, settle
+from influence.runtime.directories.commits import located, replace_files_on_success, settle
 
 
 def owned(name: str) -> bool:
@@ -87,7 +87,7 @@ def test_an_empty_rest_of_a_commit_is_removed_and_a_foreign_folder_not(tmp_path:
     (tmp_path / ".committed").mkdir()
     (tmp_path / ".committed" / "mine").touch()
     settle(tmp_path)
-    with pytest.raises(InfluenceError, match="could not write .* unchanged"):
+    with pytest.raises(InfluenceError, match=r"could not write .* unchanged"):
         write(tmp_path, "1.txt")
     assert [path.name for path in tmp_path.rglob("*")] == [".committed", "mine"]
 
