@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from influence.cli.options import translate
+from influence.cli.options import tell_interrupted, translate
 from influence.errors import InfluenceError
+from influence.runtime.interrupts import Interrupted, foreign_code, raise_on_signals
 
 __all__ = ["main"]
 
@@ -55,13 +56,17 @@ class _Lazy(click.Group):
         for name, value in WAIT_POLICIES.items():
             os.environ.setdefault(name, value)
         try:
-            return super().invoke(ctx)
+            with raise_on_signals(), foreign_code("code of yours"):
+                return super().invoke(ctx)
         except InfluenceError as error:
             # Messages of other commands speak of how a run was measured.
             names = [ctx.invoked_subcommand or "measure", "measure"]
             commands = [command for name in names if (command := self.get_command(ctx, name))]
             click.echo(f"influence: {translate(str(error), *commands)}", err=True)
             sys.exit(1)
+        except Interrupted as stop:
+            tell_interrupted(stop, ctx)
+            sys.exit(stop.code)
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,5 +74,6 @@ class _Lazy(click.Group):
 def main() -> None:
     """Measure how much each input of a trained joint network helps each output.
 
-    Exit codes: 0 for success, 1 for an error in your files or network, 2 for wrong usage.
+    Exit codes: 0 for success, 1 for an error in your files or network, 2 for wrong usage; 130 if
+    Ctrl-C has ended the command, 143 if SIGTERM has.
     """

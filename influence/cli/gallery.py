@@ -38,9 +38,11 @@ def gallery(
     and with the source muted, and the pictures are written to RUN/gallery, which `influence report`
     shows. Further plain arguments are checkpoints too, so that `--ckpt *.pt2` works.
     """
+    from influence.display.gallery import check_gallery, write_gallery
+
+    check_gallery(run)
     networks = options.load_networks([*ckpt, *more_checkpoints], chosen)
 
-    from influence.display.gallery import write_gallery
     from influence.samples.rerun import gather_gallery
 
     found, notes = gather_gallery(run, networks, options.read_data(data), **chosen)

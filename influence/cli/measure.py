@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import click
 from influence.cli import options
 
 __all__ = ["measure"]
+
+UNFINISHED = "unfinished"
+"""The folder of a run directory in which the rows of finished batches are kept."""
 
 
 @click.command()
@@ -116,37 +120,50 @@ def measure(
     for output, names in metrics:
         by_output[output] += options.split(names)
 
-    import shutil
-
     from influence.display.table import format_table
     from influence.display.tables.interactions import interactions_table
     from influence.display.tables.omega import mutes_table, omega_table
     from influence.measurement.pipeline import Checkpointing
     from influence.measurement.pipeline import measure as measure_networks
+    from influence.runtime.directories.locks import hold
     from influence.runtime.execution import Execution
+    from influence.runtime.files import sweep
+    from influence.runtime.interrupts import foreign_code
     from influence.runtime.processes import join_processes
+    from influence.runtime.shards import ShardStore
     from influence.statistics.bootstrap import Resampling
 
+    place, out = out.absolute(), out
+    if not asked["stream"]:
+        options.tell_shards(place / UNFINISHED)
     networks = options.load_networks(paths, asked)
     execution, resampling = options.take(Execution, asked), options.take(Resampling, asked)
-    with join_processes(execution.device) as processes:
-        run = measure_networks(
-            networks,
-            options.read_data(data),
-            metrics=by_output or None,
-            mutes=options.split(mute) or None,
-            fields=dict(fields) or None,
-            execution=execution,
-            resampling=resampling,
-            training=options.read_data(training) if training else None,
-            progress=True,
-            checkpointing=Checkpointing(out / "unfinished", resume, target=out),
-            processes=processes,
-            **asked,
-        )
+    with (
+        join_processes(execution.device) as processes,
+        hold(place) if processes.first else nullcontext("") as note,
+    ):
         if processes.first:
-            run.write(out)
-            shutil.rmtree(out / "unfinished", ignore_errors=True)
+            sweep(place)
+            if note:
+                click.echo(f"influence: {note}", err=True)
+        with foreign_code(options.YOURS):
+            run = measure_networks(
+                networks,
+                options.read_data(data),
+                metrics=by_output or None,
+                mutes=options.split(mute) or None,
+                fields=dict(fields) or None,
+                execution=execution,
+                resampling=resampling,
+                training=options.read_data(training) if training else None,
+                progress=True,
+                checkpointing=Checkpointing(place / UNFINISHED, resume, target=place),
+                processes=processes,
+                **asked,
+            )
+        if processes.first:
+            run.write(place)
+            ShardStore.remove(place / UNFINISHED)
             click.echo(format_table(omega_table(run.influence), "text"))
             if run.influence["mute"].nunique() > 1:
                 judged = mutes_table(run.influence, distance=run.distance, interval=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shlex
 import warnings
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from influence.data.source import Data
     from influence.display.table import Table
     from influence.network.joint_network import JointNetwork
+    from influence.runtime.interrupts import Interrupted
 
-__all__ = ["batch_size", "checkpoint", "computed", "data", "device", "format", "limit",
+__all__ = ["YOURS", "batch_size", "checkpoint", "computed", "data", "device", "format", "limit",
            "load_networks", "match_options", "metric", "mute", "names", "network", "pairs",
            "print_computed", "read_data", "read_frame", "runs", "seed", "split", "take",
-           "translate", "workers"]  # fmt: skip
+           "tell_interrupted", "tell_shards", "translate", "workers"]  # fmt: skip
 
 C = TypeVar("C", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -164,6 +166,31 @@ def read_frame(runs: Sequence[Path], name: str, *, optional: bool = False) -> pd
     from influence.analysis.seeds import aggregate_seeds
 
     return aggregate_seeds(read_estimates(runs))
+
+
+YOURS = "a network, data, a mute or a metric of yours"
+"""Code that is not the library's and runs in a measurement, as messages call it."""
+
+
+def tell_shards(folder: Path) -> None:
+    """Name the folder of finished batches, for what is said if the command is interrupted."""
+    click.get_current_context().meta["influence.shards"] = folder
+
+
+def tell_interrupted(stop: Interrupted, context: click.Context) -> None:
+    """Say that a signal has ended the command, and how to go on; once for all of torchrun."""
+    if os.environ.get("RANK", "0") != "0":
+        return
+    folder = context.meta.get("influence.shards")
+    count = len(list(folder.glob("[0-9]*.npz"))) if folder else 0
+    if count:
+        remedy = (
+            f"{count} finished batch{'es' * (count > 1)} are kept in {folder}. To go on, start the "
+            "same command with --resume"
+        )
+    else:
+        remedy = "No file is incomplete. Start the same command again"
+    click.echo(f"influence: {stop.name} has ended the command. {remedy}", err=True)
 
 
 def read_data(text: str) -> Data:

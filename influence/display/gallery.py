@@ -35,7 +35,9 @@ from influence.display.images import (
 )
 from influence.errors import InfluenceError
 from influence.results.sample_maps import SampleMaps
-from influence.runtime.files import replace_folder_on_success
+from influence.runtime.directories.commits import located, replace_files_on_success, settle
+from influence.runtime.directories.locks import hold
+from influence.runtime.files import is_temporary
 from influence.runtime.records import Record, read_record
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "IMAGE_COLUMNS",
     "Exhibit",
     "Gallery",
+    "check_gallery",
     "make_gallery",
     "read_gallery",
     "write_gallery",
@@ -292,6 +295,8 @@ def _explain(scale: _Scale) -> dict[str, Any]:
 def write_gallery(run: str | os.PathLike[str], gallery: Gallery) -> Path:
     """Write the folder ``gallery/`` of a run, whole or not at all, and return its path.
 
+    An earlier gallery is replaced; other files in the folder stay.
+
     Parameters
     ----------
     run
@@ -302,7 +307,8 @@ def write_gallery(run: str | os.PathLike[str], gallery: Gallery) -> Path:
     Raises
     ------
     InfluenceError
-        If the folder is there and is no gallery, or it cannot be written.
+        If the folder is there and is no gallery, it cannot be written, or another process writes
+        into the run.
 
     Examples
     --------
@@ -316,17 +322,40 @@ def write_gallery(run: str | os.PathLike[str], gallery: Gallery) -> Path:
     np.float64(0.5)
     """
     folder = Path(run) / "gallery"
-    if folder.exists() and not (folder / TABLE).is_file():
+    with hold(run):
+        check_gallery(run)
+        with replace_files_on_success(folder, _is_own) as aside:
+            # Digits as in samples.csv.gz, so that the numbers are the same.
+            gallery.rows.to_csv(
+                aside / TABLE, index=False, lineterminator="\n", float_format="%.9g"
+            )
+            text = json.dumps(gallery.legend, indent=1) + "\n"
+            (aside / LEGEND).write_text(text, encoding="utf-8")
+            for name, image in gallery.images.items():
+                (aside / name).write_bytes(image)
+    return folder
+
+
+def check_gallery(run: str | os.PathLike[str]) -> None:
+    """Check that what is called ``gallery`` in a run directory, if anything, is a gallery.
+
+    Raises
+    ------
+    InfluenceError
+        If it is a file, or a folder that `write_gallery` has not written.
+    """
+    folder = Path(run) / "gallery"
+    settle(folder)
+    if not os.path.lexists(folder) or located(folder / TABLE).is_file():
+        return
+    if not folder.is_dir() or not all(map(is_temporary, os.listdir(folder))):
         raise InfluenceError(
             f"{folder} is there and holds no {TABLE}: it is not a gallery. Move it away"
         )
-    with replace_folder_on_success(folder) as aside:
-        # Digits as in samples.csv.gz, so that the numbers are the same.
-        gallery.rows.to_csv(aside / TABLE, index=False, lineterminator="\n", float_format="%.9g")
-        (aside / LEGEND).write_text(json.dumps(gallery.legend, indent=1) + "\n", encoding="utf-8")
-        for name, image in gallery.images.items():
-            (aside / name).write_bytes(image)
-    return folder
+
+
+def _is_own(name: str) -> bool:
+    return name in (TABLE, LEGEND) or FILE.fullmatch(name) is not None
 
 
 def read_gallery(run: str | os.PathLike[str]) -> Gallery | None:
@@ -354,14 +383,15 @@ def read_gallery(run: str | os.PathLike[str]) -> Gallery | None:
     folder = Path(run) / "gallery"
     if not folder.exists():
         return None
+    settle(folder)
     try:
         rows = pd.read_csv(
-            folder / TABLE,
+            located(folder / TABLE),
             keep_default_na=False,
             na_values={name: [""] for name in TYPES},
             dtype=dict.fromkeys(GALLERY_COLUMNS, "str") | TYPES,
         )
-        legend = json.loads((folder / LEGEND).read_text(encoding="utf-8"))
+        legend = json.loads(located(folder / LEGEND).read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InfluenceError(f"{folder}: expected a gallery ({error}). {REMEDY}") from error
     if tuple(rows.columns) != GALLERY_COLUMNS:
@@ -380,7 +410,7 @@ def _image(folder: Path, name: str) -> bytes:
         raise InfluenceError(
             f"{folder}/{TABLE}: expected names of images such as '0001.png', got {name!r}. {REMEDY}"
         )
-    path = folder / name
+    path = located(folder / name)
     try:
         size = path.lstat().st_size
         plain = path.is_file() and not path.is_symlink() and size <= LARGEST

@@ -226,30 +226,38 @@ def try_out(
     if any(runner.probe is None for runner in runners):
 
         def batch() -> Batch:
-            assert first is not None, "the first batch is the first process's"
-            return first.batch
+            return _first(first, session).batch
 
         examine(runners, batch, session, schedule.count)
         for runner in runners:
             runner.note_batches(kept=False)
 
     def compute() -> list[dict[str, Any]]:
-        assert first is not None, "the first batch is the first process's"
+        _, some, follower = _first(first, session)
         return [
-            asdict(
-                runner.try_out(
-                    first.batch, first.follower, samples=schedule.count, wanted=execution.share
-                )
-            )
+            asdict(runner.try_out(some, follower, samples=schedule.count, wanted=execution.share))
             for runner in runners
         ]
 
     trials = _read_records(Trial, session.agree("trials", compute), len(runners), session.shards)
-    if first is None:
+    if first is None:  # an interrupted run has run all batches
+        for runner, trial in zip(runners, trials, strict=True):
+            runner.learn_trial(trial)
         return trials, iter(())
     for runner, trial in zip(runners, trials, strict=True):
         runner.prepare(trial, first.batch, first.follower)
     return trials, chain([first], schedule.batches)
+
+
+def _first(batch: LoadedBatch | None, session: Session) -> LoadedBatch:
+    """Return the first batch of the first process, which has one unless all are finished."""
+    if batch is None:
+        assert session.shards, "only a resumed run has no batch left"
+        raise InfluenceError(
+            f"{session.shards.folder}: expected what the interrupted run found out on its first "
+            "batch, in probes.json and trials.json, which are gone. Start afresh with resume=False"
+        )
+    return batch
 
 
 def _read_records(kind: type[T], found: Any, count: int, shards: ShardStore | None) -> list[T]:

@@ -203,10 +203,14 @@ class Runner:
             )
         return replace(trial, channels_last=probe.channels_last)
 
-    def prepare(self, trial: Trial, batch: Batch, follower: Follower | None) -> None:
-        """Set how batches are run, after a trial in this or in another process."""
+    def learn_trial(self, trial: Trial) -> None:
+        """Take note of a trial, also where no batch is left to be run."""
         self.trial = trial
         self.notes += trial.notes
+
+    def prepare(self, trial: Trial, batch: Batch, follower: Follower | None) -> None:
+        """Set how batches are run, after a trial in this or in another process."""
+        self.learn_trial(trial)
         if trial.shared:
             with self._guard():
                 signals = self._signals(batch, follower).head(2)
@@ -232,7 +236,7 @@ class Runner:
         if isinstance(self.forward, ReusingForward):
             reason = self.forward.reason
             return f"each setup by itself: {reason}" if reason else "shared, operator by operator"
-        return self.trial.path
+        return "shared, operator by operator" if self.trial.reusing else self.trial.path
 
     def _guard(self) -> AbstractContextManager[object]:
         return guard(self.probe is not None and self.probe.graded)

@@ -145,6 +145,7 @@ def make_schedule(
     derangement = order_samples(networks, data, plans, count, session=session, keep=keep)
     positions = kept or cut(count, batch_size_of(data, execution, count), derangement)
     finished = session.shards.finished() if session.shards else []
+    finished = [number for number in finished if number < len(positions)]
     left = sorted(set(range(len(positions))).difference(finished))
     # Only the first process asks, because another one may finish a batch in the meantime.
     processes = session.processes

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -47,6 +49,7 @@ from influence.mutes.mute import Mute
 from influence.network.joint_network import JointNetwork
 from influence.results.run_directory import Run, check_free, check_writable
 from influence.runtime.digests import digest_of
+from influence.runtime.directories.locks import hold
 from influence.runtime.execution import Execution, Session, choose_device, progress_bar
 from influence.runtime.processes import Processes, process_device
 from influence.runtime.renames import moved_into_record
@@ -56,6 +59,7 @@ from influence.statistics.rows import RowKey, Rows, Sums
 
 __all__ = ["Checkpointing", "measure"]
 
+P = ParamSpec("P")
 T = TypeVar("T", Execution, Resampling)
 
 
@@ -70,8 +74,8 @@ class Checkpointing:
     resume
         Whether to continue from the rows that an interrupted run has left in the folder.
     target
-        The run directory that will be written. If it holds another run, an error is raised before
-        anything is computed.
+        The run directory that will be written. If it holds another run, or another process writes
+        into it, an error is raised before anything is computed.
     """
 
     folder: Path
@@ -79,7 +83,27 @@ class Checkpointing:
     target: Path | None = None
 
 
+def _as_only_writer(measure: Callable[P, Run]) -> Callable[P, Run]:
+    """Hold the directories of `checkpointing` while a function measures."""
+
+    @wraps(measure)
+    def alone(*args: P.args, **kwargs: P.kwargs) -> Run:
+        checkpointing: Any = kwargs.get("checkpointing")
+        processes: Any = kwargs.get("processes")
+        with ExitStack() as stack:
+            if checkpointing and (processes is None or processes.first):
+                target, folder = checkpointing.target, checkpointing.folder
+                for directory in filter(None, (target, folder)):
+                    if directory == target or target not in folder.parents:
+                        stack.enter_context(hold(directory))
+            return measure(*args, **kwargs)
+
+    alone.__kwdefaults__ = measure.__kwdefaults__  # type: ignore[attr-defined]
+    return alone
+
+
 @moved_into_record("execution", ("workers", "amp", "share", "compile", "channels_last"), Execution)
+@_as_only_writer
 def measure(
     networks: JointNetwork | Sequence[JointNetwork],
     data: Data,
@@ -330,11 +354,15 @@ def _check_target(
     stream: bool,
     processes: Processes,
 ) -> None:
-    """Raise InfluenceError if a run directory holds another run, or cannot be written."""
-    if checkpointing and checkpointing.target:
-        check_free(checkpointing.target, info)
-        if stream and processes.first:  # else the shards find out
-            check_writable(checkpointing.target)
+    """Raise InfluenceError if a run directory holds another run, or cannot be written, or if the
+    folder of finished batches is something else."""
+    if checkpointing and processes.first:  # the others must not touch what it holds
+        if checkpointing.target:
+            check_free(checkpointing.target, info)
+            if stream:  # else the shards find out
+                check_writable(checkpointing.target)
+        if not stream:
+            ShardStore.check(checkpointing.folder)
 
 
 def _open_shards(

@@ -11,11 +11,9 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import h5py
@@ -26,7 +24,9 @@ from numpy.typing import NDArray
 from influence.errors import InfluenceError
 from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.results.tables import COLUMNS, FILES, empty_table, read_table
-from influence.runtime.files import replace_on_success, write_hdf5
+from influence.runtime.directories.commits import located, replace_files_on_success, settle
+from influence.runtime.directories.locks import hold
+from influence.runtime.files import write_hdf5
 from influence.statistics.rows import RowKey, Rows, full_key
 
 __all__ = [
@@ -44,6 +44,10 @@ MOST_PACKED = 2048
 
 PACKING = 4
 """The level at which samples are packed: of level 9, a sixth of the time and 2% more bytes."""
+
+
+OWN = frozenset({"run.json", "rows.h5", *FILES.values()})
+"""The files of a run. No other file of its directory is ever replaced or removed."""
 
 
 @dataclass(frozen=True)
@@ -82,30 +86,32 @@ class Run:
     rows: Mapping[str, Rows] = field(default_factory=dict, repr=False)
 
     def write(self, directory: str | os.PathLike[str]) -> None:
-        """Write the run directory; either all of its files are replaced, or none.
+        """Write the run directory: all files of an earlier run are replaced at one instant.
+
+        Until then the earlier ones are valid, even if the process is killed. Other files of the
+        directory stay.
 
         Raises
         ------
         InfluenceError
-            If the directory holds a run of other networks, data or arguments, or cannot be
-            written.
+            If the directory holds a run of other networks, data or arguments, cannot be written, or
+            another process writes into it.
         """
         directory = Path(directory)
-        check_free(directory, self.info)
-        with ExitStack() as stack:
+        with hold(directory):
+            check_free(directory, self.info)
+            with replace_files_on_success(directory, OWN.__contains__) as aside:
+                self._write_files(aside)
 
-            def aside(name: str) -> Path:
-                return stack.enter_context(replace_on_success(directory / name))
-
-            # All files are written before the first is renamed; run.json, entered first, is last.
-            aside("run.json").write_text(json.dumps(self.info, indent=1) + "\n")
-            for name in ("influence", "performance", "interactions", "distance"):
-                if len(frame := getattr(self, name)) or name in ("influence", "performance"):
-                    frame.to_csv(aside(f"{name}.csv"), index=False, lineterminator="\n")
-            if len(self.samples):
-                _write_samples(aside("samples.csv.gz"), self.samples)
-            if self.rows:
-                write_rows(aside("rows.h5"), self.rows)
+    def _write_files(self, folder: Path) -> None:
+        (folder / "run.json").write_text(json.dumps(self.info, indent=1) + "\n")
+        for name in ("influence", "performance", "interactions", "distance"):
+            if len(frame := getattr(self, name)) or name in ("influence", "performance"):
+                frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        if len(self.samples):
+            _write_samples(folder / "samples.csv.gz", self.samples)
+        if self.rows:
+            write_rows(folder / "rows.h5", self.rows)
 
 
 def _write_samples(path: Path, samples: pd.DataFrame) -> None:
@@ -144,10 +150,11 @@ def check_free(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> No
         If `directory` is a file, or holds another run.
     """
     directory = Path(directory)
-    if directory.exists() and not directory.is_dir():
+    if os.path.exists(directory) and not os.path.isdir(directory):
         raise InfluenceError(f"{directory} is a file, expected a directory for the results")
-    if not (directory / "run.json").exists():
-        if found := [f"{n}.csv" for n in COLUMNS if (directory / f"{n}.csv").exists()]:
+    settle(directory)
+    if not os.path.exists(directory / "run.json"):
+        if found := [f"{n}.csv" for n in COLUMNS if os.path.exists(directory / f"{n}.csv")]:
             raise InfluenceError(
                 f"{directory} holds {', '.join(found)} and no run.json that describes them. "
                 "Choose another output directory, or remove them"
@@ -166,23 +173,17 @@ def check_free(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> No
 
 
 def check_writable(directory: str | os.PathLike[str]) -> None:
-    """Create a directory if it does not exist, and check that files can be written to it.
+    """Check that a directory is there, or can be made, and that files can be written to it.
 
     It is called before the measurement, so that no long computation is lost.
 
     Raises
     ------
     InfluenceError
-        If the directory cannot be created or written to.
+        If the directory cannot be created or written to, or another process writes into it.
     """
-    directory = Path(directory)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=directory).close()
-    except OSError as error:
-        raise InfluenceError(
-            f"{directory}: expected a directory to write results to, got {error}. Choose another"
-        ) from error
+    with hold(directory):
+        pass
 
 
 def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
@@ -220,23 +221,26 @@ def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
     ['str', 'Int64', 'float64', 'int64']
     """
     directory = Path(directory)
-    alone = not rows and not (directory / "run.json").exists()
-    alone = alone and (directory / "influence.csv").exists()
+    settle(directory)
+    alone = not rows and not located(directory / "run.json").exists()
+    alone = alone and located(directory / "influence.csv").exists()
     info = {} if alone else read_info(directory)
     measured = info.get("measured", {})
     needed = {
         "influence": True,
         "performance": True,
-        "samples": (directory / "rows.h5").exists()
+        "samples": located(directory / "rows.h5").exists()
         and not (alone or measured.get("stream"))
         and info.get("samples", True),
         "interactions": bool(measured.get("interactions")),
     }
     tables = {
-        name: read_table(path, name) if needed.get(name) or path.exists() else empty_table(name)
+        name: read_table(path, name)
+        if needed.get(name) or located(path).exists()
+        else empty_table(name)
         for name, path in ((name, directory / file) for name, file in FILES.items())
     }
-    return Run(**tables, info=info, rows=read_rows(directory / "rows.h5") if rows else {})
+    return Run(**tables, info=info, rows=read_rows(located(directory / "rows.h5")) if rows else {})
 
 
 def read_info(directory: Path) -> dict[str, Any]:
@@ -247,8 +251,9 @@ def read_info(directory: Path) -> dict[str, Any]:
     InfluenceError
         If the file is missing, or not as written by `Run.write`.
     """
+    settle(directory)
     try:
-        info = json.loads((directory / "run.json").read_text())
+        info = json.loads(located(directory / "run.json").read_text())
     except (OSError, ValueError, RecursionError) as error:
         raise InfluenceError(
             f"{directory}: expected a run directory with a readable run.json ({error}). Write one "

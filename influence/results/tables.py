@@ -11,6 +11,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype, pandas_dtype
 
 from influence.errors import InfluenceError
+from influence.runtime.directories.commits import located, settle
 
 __all__ = [
     "COLUMNS",
@@ -155,13 +156,13 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
         remedy += ", not streamed: a stream keeps no samples"
     try:
         # A network may be called 'NA', so only empty cells are missing values.
-        if name in ASKED and path.parent.is_dir() and not path.exists():
+        if name in ASKED and path.parent.is_dir() and not located(path).exists():
             raise InfluenceError(
                 f"{path.parent} holds no {path.name}, which a run has only if it was asked for. "
                 f"Measure again with {ASKED[name]}"
             )
         frame = pd.read_csv(
-            path,
+            located(path),
             keep_default_na=False,
             na_values={name: [""] for name in columns if name not in TEXT},
             dtype={name: "str" for name in columns if name in TEXT},
@@ -223,7 +224,9 @@ def read_tables(
     [{'network': 'a', 'value': 0.0}]
     """
     paths = [Path(run) / FILES[name] for run in runs]
+    for path in paths:
+        settle(path.parent)
     if optional:
-        paths = [path for path in paths if path.exists()]
+        paths = [path for path in paths if located(path).exists()]
     frames = [read_table(path, name) for path in paths]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

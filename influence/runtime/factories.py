@@ -6,9 +6,11 @@ import importlib
 import inspect
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 from influence.errors import InfluenceError
+from influence.runtime.interrupts import foreign_code, working_directory
 
 __all__ = ["is_factory", "make"]
 
@@ -36,7 +38,8 @@ def make(text: str) -> Any:
     Raises
     ------
     InfluenceError
-        If the module or name does not exist, or the factory fails.
+        If the module or name does not exist, or the factory fails, ends the program, or changes the
+        working directory.
 
     Examples
     --------
@@ -44,12 +47,14 @@ def make(text: str) -> Any:
     OrderedDict()
     """
     module, _, name = text.partition(":")
-    sys.path.insert(0, os.getcwd())
+    place = working_directory()
+    sys.path.insert(0, place)
     try:
-        made = importlib.import_module(module)
-        for part in name.split("."):
-            made = getattr(made, part)
-        return made() if inspect.isroutine(made) or inspect.isclass(made) else made
+        with foreign_code(repr(text)):
+            made = importlib.import_module(module)
+            for part in name.split("."):
+                made = getattr(made, part)
+            return made() if inspect.isroutine(made) or inspect.isclass(made) else made
     except InfluenceError:
         raise
     except Exception as error:
@@ -58,4 +63,5 @@ def make(text: str) -> Any:
             f"arguments, got {type(error).__name__}: {error}"
         ) from error
     finally:
-        sys.path.remove(os.getcwd())
+        with suppress(ValueError):  # the code may have changed the path
+            sys.path.remove(place)

@@ -7,23 +7,34 @@ mixed.
 
 from __future__ import annotations
 
+import io
 import json
-import zlib
+import math
+import os
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import Any, Literal
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from influence.errors import InfluenceError
 from influence.runtime.digests import digest_of
-from influence.runtime.files import replace_on_success
+from influence.runtime.directories.locks import LOCK
+from influence.runtime.files import is_temporary, replace_on_success, sweep
 
 __all__ = ["ShardStore"]
+
+PLAN = "plan.json"
+"""The file by which a folder is known as one of shards."""
+
+OWN = re.compile(r"[0-9]{8,}-[0-9a-f]{12}\.npz|(data|optimal|probes|tour|trials)\.json")
+"""Names of the other files that a store writes; no others are removed."""
 
 INDICES, STAMP = "indices", "stamp"
 """What a shard holds beside rows: the indices of its samples; the digests of these, and its own."""
@@ -48,7 +59,8 @@ class ShardStore:
     Raises
     ------
     InfluenceError
-        If `resume` is set and the folder holds shards of another plan, or a file is damaged.
+        If `resume` is set and the folder holds shards of another plan, a file is damaged, or the
+        folder holds something else.
 
     Examples
     --------
@@ -61,11 +73,13 @@ class ShardStore:
 
     def __init__(self, folder: Path, plan: Mapping[str, object], *, resume: bool = False) -> None:
         self.folder = folder
-        stamp = folder / "plan.json"
+        self.check(folder)
+        sweep(folder)
+        stamp = folder / PLAN
         wanted = json.loads(json.dumps({**plan, "versions": _versions()}))
         self._mark = sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:12]
         if stamp.exists() and not resume:
-            self._clear()
+            self._clear(folder)
         if stamp.exists():
             found = _read(stamp)
             if not isinstance(found, dict):
@@ -80,19 +94,51 @@ class ShardStore:
         with replace_on_success(stamp) as aside:
             aside.write_text(json.dumps(wanted, indent=1))
 
-    def _clear(self) -> None:
-        # The plan is removed last: without it, the shards would be taken for those of another run.
-        texts = sorted(self.folder.glob("*.json"), key=lambda path: path.name == "plan.json")
-        for path in (*self.folder.glob("[0-9]*.npz"), *texts):
-            path.unlink(missing_ok=True)
+    @staticmethod
+    def check(folder: Path) -> None:
+        """Check that a folder, if it is there, is one of shards, or empty.
+
+        Raises
+        ------
+        InfluenceError
+            If it is not: somebody else has made it.
+        """
+        if not os.path.lexists(folder) or (folder / PLAN).is_file():
+            return
+        if not folder.is_dir() or not all(
+            name == LOCK or is_temporary(name) for name in os.listdir(folder)
+        ):
+            raise InfluenceError(
+                f"{folder} is there and holds no {PLAN}: it is not a folder of the rows of "
+                "finished batches, which would be kept there. Move it away"
+            )
+
+    @classmethod
+    def remove(cls, folder: Path) -> None:
+        """Remove the shards in a folder, and the folder if nothing else is in it."""
+        if (folder / PLAN).is_file():
+            cls._clear(folder)
+            sweep(folder)
+            with suppress(OSError):
+                folder.rmdir()
+
+    @staticmethod
+    def _clear(folder: Path) -> None:
+        # Rows before what was found out for them: else a run that goes on would find it out anew.
+        for name in sorted(os.listdir(folder)):
+            if OWN.fullmatch(name):
+                (folder / name).unlink(missing_ok=True)
+        # Removed last: without it, the shards would be taken for those of another run.
+        (folder / PLAN).unlink(missing_ok=True)
 
     def _path(self, batch: int) -> Path:
         return self.folder / f"{batch:08d}-{self._mark}.npz"
 
     def finished(self) -> list[int]:
         """List the numbers of the batches whose rows are stored in the folder."""
-        paths = self.folder.glob(f"[0-9]*-{self._mark}.npz")
-        return sorted(int(path.stem.partition("-")[0]) for path in paths)
+        own = re.compile(rf"([0-9]{{8,12}})-{self._mark}\.npz")
+        names = os.listdir(self.folder) if self.folder.is_dir() else []
+        return sorted(int(found[1]) for name in names if (found := own.fullmatch(name)))
 
     def save_json(self, name: str, content: object) -> None:
         """Write a result computed before the first batch to ``name.json``, for a resumed run."""
@@ -125,8 +171,8 @@ class ShardStore:
             The digest of the samples as they were read.
         """
         held = {**rows, INDICES: indices}
-        stamp = np.array([digest, digest_of([self._mark, digest, held])])
-        with replace_on_success(self._path(batch)) as aside:
+        stamp = np.array([digest, self._checksum(batch, digest, held)])
+        with replace_on_success(self._path(batch), durable=False) as aside:
             np.savez(aside, **held, **{STAMP: stamp})  # type: ignore[arg-type]
 
     def load(self, batch: int) -> dict[str, NDArray[np.float64]]:
@@ -146,10 +192,14 @@ class ShardStore:
     def _load(self, batch: int) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64], str]:
         path = self._path(batch)
         try:
-            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                held = {name: file[name] for name in file.files}
+            _check_regular(path)
+            with ZipFile(path) as file:
+                held = {
+                    info.filename.removesuffix(".npy"): _read_array(file, info)
+                    for info in file.infolist()
+                }
             digest, checksum = held.pop(STAMP).tolist()
-            if checksum != digest_of([self._mark, digest, held]):
+            if checksum != self._checksum(batch, digest, held):
                 raise ValueError("its checksum is another one")
             return held, held.pop(INDICES), digest
         except FileNotFoundError as error:
@@ -157,8 +207,26 @@ class ShardStore:
                 f"{path}: the rows of a finished batch were removed. Measure again, and make "
                 "sure that no other run writes to the same directory"
             ) from error
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        except (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile) as error:
             raise _damaged(path, error, "Remove that file and go on with resume=True") from error
+
+    def _checksum(self, batch: int, digest: str, held: Mapping[str, NDArray[Any]]) -> str:
+        return digest_of([self._mark, batch, digest, dict(held)])
+
+
+def _read_array(file: ZipFile, info: ZipInfo) -> NDArray[Any]:
+    """Read an array that `numpy.savez` wrote, if the file holds as much as it says."""
+    if info.compress_type != ZIP_STORED or info.file_size > info.compress_size:
+        raise ValueError(f"{info.filename} is packed")
+    data = file.read(info)
+    stream = io.BytesIO(data)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError(f"{info.filename} is no array")
+    shape, columns_first, dtype = np.lib.format.read_array_header_1_0(stream)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(data) - stream.tell():
+        raise ValueError(f"{info.filename} does not hold as much as it says")
+    order: Literal["F", "C"] = "F" if columns_first else "C"
+    return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape, order=order)
 
 
 def _versions() -> dict[str, str]:
@@ -171,10 +239,16 @@ def _versions() -> dict[str, str]:
     return found
 
 
+def _check_regular(path: Path) -> None:
+    if path.exists() and not path.is_file():  # a pipe would be waited for, a device read for ever
+        raise OSError("no regular file")
+
+
 def _read(path: Path) -> Any:
     try:
+        _check_regular(path)
         return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
 
 

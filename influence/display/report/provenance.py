@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from influence.results.run_directory import read_info
+from influence.runtime.directories.commits import located, settle
 from influence.runtime.files import sha256_of
 
 __all__ = ["Origin", "read_origins"]
@@ -62,13 +63,15 @@ def read_origins(runs: Iterable[str | os.PathLike[str]]) -> list[Origin]:
 
 def _origin(run: Path) -> Origin:
     facts: dict[str, list[tuple[str, str]]] = {}
-    info = read_info(run) if (run / "run.json").exists() else {}
+    settle(run)
+    info = read_info(run) if located(run / "run.json").exists() else {}
     for heading, content in info.items():
         if isinstance(content, (dict, list)):
             facts[heading] = list(_flat(content))
         else:
             facts.setdefault("run", []).append((heading, _text(content)))
-    files = [(name, sha256_of(run / name)) for name in FILES if (run / name).is_file()]
+    places = {name: located(run / name) for name in FILES}
+    files = [(name, sha256_of(path)) for name, path in places.items() if path.is_file()]
     return Origin(
         run.resolve().name, {h: pairs for h, pairs in facts.items() if pairs}, tuple(files)
     )

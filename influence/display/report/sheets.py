@@ -19,6 +19,7 @@ import pandas as pd
 from influence.results.selection import headline
 from influence.results.tables import read_tables
 from influence.results.verdict import verdicts
+from influence.runtime.directories.commits import located
 
 __all__ = [
     "COLUMN_WORDS",
@@ -213,7 +214,7 @@ def _texts(runs: list[Path], name: str) -> pd.DataFrame:
         table = verdicts(read_tables(runs, "influence")).to_csv(index=False, quoting=csv.QUOTE_ALL)
         return _read_texts(StringIO(table))
     read_tables(runs, name, optional=name != "influence")  # checks the file
-    paths = [run / f"{name}.csv" for run in runs]
+    paths = [located(run / f"{name}.csv") for run in runs]
     frames = [_read_texts(path) for path in paths if path.exists()]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 

@@ -7,6 +7,7 @@ import gzip
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ from influence.results.tables import (
     INTERACTIONS_COLUMNS,
     PERFORMANCE_COLUMNS,
     SAMPLES_COLUMNS,
+    read_tables,
 )
+from influence.runtime.directories.locks import hold
 from influence.statistics.rows import RowKey, Rows
 from tests.toy import Toy, joint, toy
 
@@ -226,24 +229,134 @@ def test_tables_without_their_run_are_not_overwritten(run: Run, tmp_path: Path) 
     assert (tmp_path / "influence.csv").read_text() == "somebody's\n"
 
 
+@pytest.fixture
+def another(run: Run) -> Run:
+    """The same run with other numbers and without samples."""
+    influence = run.influence.assign(omega=run.influence["omega"] + 1)
+    info = {**run.info, "samples": False}
+    return replace(run, influence=influence, samples=run.samples.head(0), info=info)
+
+
+OPERATIONS = ("open", "write", "fsync", "mkdir", "rename", "replace", "unlink", "rmdir")
+
+
 @pytest.mark.parametrize("stop", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-@pytest.mark.parametrize("name", ["influence.csv", "performance.csv", "samples.csv.gz", "run.json"])
-def test_failure_in_the_middle_of_writing_leaves_earlier_results(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException, name: str
+def test_failure_at_any_call_leaves_one_run_whole(
+    run: Run, another: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException
+) -> None:
+    """The earlier results stay until one instant; from then on the new ones are read."""
+    expected = []
+    for name, one in (("one", run), ("two", another)):
+        one.write(tmp_path / name)
+        expected.append(contents(tmp_path / name))
+    seen = set()
+    for count in range(200):
+        out = tmp_path / f"out{count}"
+        run.write(out)
+        calls = iter(range(1000))
+
+        def failing(
+            plain: Any, *args: Any, calls: Any = calls, at: int = count, **named: Any
+        ) -> Any:
+            if next(calls) == at:
+                raise stop
+            return plain(*args, **named)
+
+        with monkeypatch.context() as patch:
+            for name in OPERATIONS:
+                patch.setattr(os, name, partial(failing, getattr(os, name)))
+            told = ""
+            try:
+                another.write(out)
+            except (InfluenceError, KeyboardInterrupt) as error:
+                told = str(error)
+            finished = next(calls) <= count
+        read = read_run(out)
+        which = int(len(read.samples) == 0)
+        assert not (which and "unchanged" in told)
+        (another if which else run).write(out)
+        assert contents(out) == expected[which]
+        seen.add(which)
+        if finished:
+            break
+    assert seen == {0, 1}
+    assert count > 20
+
+
+def test_a_directory_of_an_interrupted_commit_is_read_where_it_cannot_be_written(
+    run: Run, another: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.write(tmp_path)
+
+    plain = os.replace
+
+    def killed(source: Path, place: Path) -> None:
+        if Path(source).parent.name == ".committed":
+            raise KeyboardInterrupt
+        plain(source, place)
+
+    def refused(*names: object, **more: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            another.write(tmp_path)
+    with monkeypatch.context() as patch:
+        for name in ("open", "replace", "unlink", "mkdir", "rmdir"):
+            patch.setattr(os, name, refused)
+        found = read_run(tmp_path, rows=True)
+        table = read_tables([tmp_path], "influence")
+        assert read_tables([tmp_path], "samples", optional=True).empty
+    pd.testing.assert_frame_equal(found.influence, another.influence, check_exact=True)
+    pd.testing.assert_frame_equal(table, another.influence, check_exact=True)
+    assert found.samples.empty
+    assert found.rows.keys() == run.rows.keys()
+    assert (tmp_path / ".committed").is_dir()
+    read_run(tmp_path)
+    assert sorted(contents(tmp_path)) == ["influence.csv", "performance.csv", "rows.h5", "run.json"]
+
+
+def test_files_of_others_stay(run: Run, another: Run, tmp_path: Path) -> None:
+    run.write(tmp_path)
+    (tmp_path / "notes.csv").write_text("mine")
+    (tmp_path / "gallery").mkdir()
+    another.write(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "gallery", "influence.csv", "notes.csv", "performance.csv", "rows.h5", "run.json",
+    ]  # fmt: skip
+
+
+def test_a_folder_called_as_a_table_stops_the_run_before_it_is_written(
+    run: Run, another: Run, tmp_path: Path
 ) -> None:
     run.write(tmp_path)
     first = contents(tmp_path)
-    replace = os.replace
+    (tmp_path / "interactions.csv").mkdir()
+    more = replace(another, interactions=run.performance)
+    with pytest.raises(InfluenceError, match=r"Is a directory.*interactions\.csv"):
+        more.write(tmp_path)
+    (tmp_path / "interactions.csv").rmdir()
+    assert contents(tmp_path) == first
 
-    def failing(source: Path, target: Path) -> None:
-        if Path(target).name == name:
-            raise stop
-        replace(source, target)
 
-    monkeypatch.setattr(os, "replace", failing)
-    expected = InfluenceError if isinstance(stop, OSError) else KeyboardInterrupt
-    with pytest.raises(expected):
-        run.write(tmp_path)
+def test_a_directory_that_another_process_writes_is_left_alone(run: Run, tmp_path: Path) -> None:
+    run.write(tmp_path)
+    first = contents(tmp_path)
+    ready, stop = os.pipe(), os.pipe()
+    process = os.fork()
+    if not process:
+        with hold(tmp_path):
+            os.write(ready[1], b".")
+            os.read(stop[0], 1)
+        os._exit(0)
+    os.read(ready[0], 1)
+    for act in (lambda: run.write(tmp_path), lambda: check_writable(tmp_path)):
+        with pytest.raises(InfluenceError, match=f"is being written by process {process} on "):
+            act()
+    assert read_run(tmp_path).info == run.info
+    os.write(stop[1], b".")
+    os.waitpid(process, 0)
     assert contents(tmp_path) == first
 
 
@@ -253,9 +366,9 @@ def test_full_disk_is_reported(run: Run, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(
         pd.DataFrame, "to_csv", lambda self, _path, **options: plain(self, "/dev/full", **options)
     )
-    with pytest.raises(InfluenceError, match=r"influence\.csv: .*No space left.* unchanged"):
+    with pytest.raises(InfluenceError, match=r"out: .*No space left.* unchanged"):
         run.write(tmp_path / "out")
-    assert contents(tmp_path / "out") == {}
+    assert not (tmp_path / "out").exists()
 
 
 def _no_json(folder: Path) -> None:
@@ -371,9 +484,9 @@ def test_a_report_keeps_neither_samples_nor_rows(run: Run, tmp_path: Path) -> No
 def test_place_to_write_is_tried(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     check_writable(tmp_path / "new" / "out")
-    assert list((tmp_path / "new" / "out").iterdir()) == []
+    assert not (tmp_path / "new").exists()
     for place in ("mine", "mine/out"):
-        with pytest.raises(InfluenceError, match=r"mine.*: expected a directory to write .*Choose"):
+        with pytest.raises(InfluenceError, match=r"mine.* expected a directory .*Choose another"):
             check_writable(tmp_path / place)
 
 

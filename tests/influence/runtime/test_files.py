@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from influence.data.evaluation_writer import write_evaluation_file
 from influence.errors import InfluenceError
-from influence.runtime.files import replace_folder_on_success, replace_on_success
+from influence.runtime.files import make_temporary, replace_on_success, sweep
 
 
 @pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt, OSError])
@@ -63,66 +64,103 @@ def test_disk_that_fills_up_is_reported(tmp_path: Path) -> None:
     assert (tmp_path / "a.h5").read_text() == "earlier"
 
 
-@pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt, OSError])
-def test_a_folder_that_fails_keeps_the_earlier_one(
-    tmp_path: Path, stop: type[BaseException]
-) -> None:
-    target = tmp_path / "pages"
-    target.mkdir()
-    (target / "1.txt").write_text("earlier")
-
-    def fail_half_way() -> None:
-        with replace_folder_on_success(target) as aside:
-            (aside / "1.txt").write_text("half")
-            raise stop
-
-    with pytest.raises(InfluenceError if stop is OSError else stop):
-        fail_half_way()
-    assert (target / "1.txt").read_text() == "earlier"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_folder_takes_the_place_of_the_earlier_one_as_a_whole(tmp_path: Path) -> None:
-    for name in ("1.txt", "2.txt"):
-        with replace_folder_on_success(tmp_path / "new" / "pages") as aside:
-            (aside / name).write_text(name)
-    assert [path.name for path in (tmp_path / "new").rglob("*")] == ["pages", "2.txt"]
-
-
-def test_an_earlier_folder_comes_back_if_the_new_one_cannot_be_put_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target = tmp_path / "pages"
-    target.mkdir()
-    (target / "1.txt").write_text("earlier")
-    plain = os.replace
-
-    def refused(source: Path, place: Path) -> None:
-        if str(source).endswith(".writing"):
-            raise PermissionError
-        plain(source, place)
-
-    monkeypatch.setattr("influence.runtime.files.os.replace", refused)
-    with (
-        pytest.raises(InfluenceError, match="what was there before is unchanged"),
-        replace_folder_on_success(target),
-    ):
-        pass
-    assert [path.name for path in tmp_path.rglob("*")] == ["pages", "1.txt"]
-
-
 def test_a_folder_or_a_device_is_never_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    folder, pipe = tmp_path / "folder", tmp_path / "pipe"
+    folder, pipe, link = (tmp_path / name for name in ("folder", "pipe", "link"))
     folder.mkdir()
     os.mkfifo(pipe)
-    for name in (folder, pipe, ".", "", "/", ".."):
+    link.symlink_to("gone")
+    for name in (folder, pipe, link, ".", "", "/", "..", "/dev/null"):
         with (
             pytest.raises(InfluenceError, match="expected the name of a file, got a folder or"),
             replace_on_success(name),
         ):
             pytest.fail("was about to write")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link", "pipe"]
     assert pipe.is_fifo()
+    assert link.is_symlink()
+
+
+def dead_process(folder: Path, target: str, *, directory: bool = False) -> Path:
+    """Let a process make a temporary and be killed."""
+    process = os.fork()
+    if not process:
+        made = make_temporary(folder, target, directory=directory)
+        if directory:
+            (made / "half.csv").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(process, 0)
+    found: Path = max(folder.glob(".writing-*"), key=lambda path: path.stat().st_ctime_ns)
+    return found
+
+
+def test_what_a_killed_process_left_of_a_file_goes_when_it_is_written(tmp_path: Path) -> None:
+    left = dead_process(tmp_path, "a.csv")
+    other = dead_process(tmp_path, "b.csv")
+    assert left.suffix == ".csv"
+    with replace_on_success(tmp_path / "a.csv") as aside:
+        aside.write_text("whole")
+        assert aside.exists()
+    assert sorted(tmp_path.iterdir()) == sorted([other, tmp_path / "a.csv"])
+
+
+def test_only_what_is_surely_a_dead_process_s_is_swept(tmp_path: Path) -> None:
+    left, folder = dead_process(tmp_path, "a.csv"), dead_process(tmp_path, "a", directory=True)
+    mine = make_temporary(tmp_path, "a.csv")
+    begin, target, machine, pid, started, end = left.name.split("-")
+    others = [
+        f"{begin}-{target}-00000000-{pid}-{started}-{end}",  # of another machine
+        f"{begin}-{target}-{machine}-{pid}-{started}",
+        f"{begin}-x{target[1:]}-{machine}-{pid}-{started}-{end}",
+        ".writing.csv", "a.csv",
+    ]  # fmt: skip
+    for name in others:
+        (tmp_path / name).touch()
+    sweep(tmp_path)
+    assert not left.exists()
+    assert not folder.exists()
+    kept = {path.name for path in tmp_path.iterdir()}
+    assert kept == {mine.name, *others}
+    sweep(tmp_path / "gone")
+
+
+def test_a_later_process_of_the_same_number_does_not_keep_a_temporary(tmp_path: Path) -> None:
+    mine = make_temporary(tmp_path, "a.csv")
+    begin, target, machine, pid, started, end = mine.name.split("-")
+    earlier = tmp_path / f"{begin}-{target}-{machine}-{pid}-{int(started) - 1}-{end}"
+    earlier.touch()
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == [mine]
+
+
+def test_a_link_at_the_name_of_a_temporary_is_not_written_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").write_text("mine")
+    monkeypatch.setattr("secrets.token_hex", lambda n: "0" * 2 * n)
+    planted = make_temporary(tmp_path, "a.csv")
+    planted.unlink()
+    planted.symlink_to(tmp_path / "mine")
+    with pytest.raises(InfluenceError, match="File exists"), replace_on_success(tmp_path / "a.csv"):
+        pytest.fail("was about to write")
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert planted.is_symlink()
+    monkeypatch.undo()
+    with replace_on_success(tmp_path / "a.csv") as aside:
+        aside.write_text("whole")
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_content_is_on_the_disk_before_the_file_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda file: (done.append("sync"), fsync(file)))
+    monkeypatch.setattr(os, "replace", lambda *names: (done.append("rename"), replace(*names)))
+    for durable in (True, False):
+        with replace_on_success(tmp_path / "a.csv", durable=durable) as aside:
+            aside.write_text("whole")
+    assert done == ["sync", "rename", "sync", "rename"]
