@@ -87,7 +87,7 @@ def _read(
         reader,
         sampler=batches,
         batch_size=None,
-        num_workers=workers,
+        num_workers=min(workers, len(batches)),
         generator=torch.Generator(),  # workers would draw from the user's global one
         pin_memory=pinned,
     )

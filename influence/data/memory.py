@@ -120,6 +120,8 @@ def read_batch(
     dict_keys(['img.rgb'])
     """
     parts = _by_fields(item, number, fields) if fields else _by_place(item, number)
+    _check_dense(parts["inputs"], number)
+    _check_dense(parts["targets"], number)
     inputs = {n: _as_values(x) for n, x in flatten(parts["inputs"])}
     targets = {n: _as_values(x) for n, x in parts["targets"].items()}
     samples: int | None = None
@@ -148,6 +150,26 @@ def read_batch(
         if labels is not None:
             facts[name] = _labels(labels, name, samples, number)
     return GivenBatch(inputs, targets, shared, facts)
+
+
+def _check_dense(values: Any, number: int) -> None:
+    """Raise InfluenceError for tensors that have no values, or none that can be cut by samples."""
+    if isinstance(values, Tensor):
+        kind = "meta" if values.is_meta else "quantised" if values.is_quantized else ""
+        if values.layout != torch.strided or values.is_nested:
+            kind = "nested" if values.is_nested else "sparse"
+        if kind:
+            raise InfluenceError(
+                f"batch {number}: holds a {kind} tensor, expected plain values in a dense one. "
+                " Give x.to_dense() or x.dequantize(), or a list with one tensor a "
+                "sample"
+            )
+    elif isinstance(values, Mapping):
+        for value in values.values():
+            _check_dense(value, number)
+    elif isinstance(values, (list, tuple)) and values and not isinstance(values[0], (str, float)):
+        for value in values:
+            _check_dense(value, number)
 
 
 def _mismatch(name: str, values: Any, samples: int | None, number: int) -> str:

@@ -67,11 +67,17 @@ class Form:
     batch_size: int = 16
 
     def batches(self, data: Iterable[Any]) -> Iterator[Any]:
-        """Yield the batches of data, made of its samples if need be."""
+        """Yield the batches of data, made of its samples if need be.
+
+        Raises
+        ------
+        InfluenceError
+            If the data or `collate` fail.
+        """
         if self.collate is None:
-            yield from data
+            yield from _told(data)
             return
-        samples = iter(data) if isinstance(data, Iterable) else (data[i] for i in range(len(data)))
+        samples = _told(data)
         while some := list(islice(samples, self.batch_size)):
             try:
                 batch = self.collate(some)
@@ -82,6 +88,27 @@ class Form:
                     "lists with one entry a sample"
                 ) from error
             yield batch
+
+
+def _told(data: Any) -> Iterator[Any]:
+    """Yield the items of a user's data, whose code may raise anything."""
+    number = 0
+    try:
+        items = iter(data if isinstance(data, Iterable) else (data[i] for i in range(len(data))))
+        while True:
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            number += 1
+            yield item
+            del item  # not kept while the next one is read
+    except InfluenceError:
+        raise
+    except Exception as error:
+        raise InfluenceError(
+            f"the data failed after {number} items: {type(error).__name__}: {error}"
+        ) from error
 
 
 class BatchStream:

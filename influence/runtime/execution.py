@@ -24,6 +24,8 @@ __all__ = [
     "progress_bar",
 ]
 
+MOST_WORKERS = 1024
+
 LINES = 10
 """The approximate number of lines of progress that are printed without a terminal."""
 
@@ -72,6 +74,11 @@ class Execution:
             raise InfluenceError(
                 "expected a batch size of 1 or more and 0 or more workers, got "
                 f"{self.batch_size} and {self.workers}"
+            )
+        if self.workers > MOST_WORKERS:
+            raise InfluenceError(
+                f"expected at most {MOST_WORKERS} workers, got {self.workers}: each is a process "
+                "of its own. Give about as many as there are processor cores"
             )
         if self.amp not in AMP:
             raise unknown("precision", self.amp, AMP)

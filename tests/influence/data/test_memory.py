@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -424,3 +424,16 @@ def test_targets_inside_a_batch_may_be_fewer_in_the_last() -> None:
     assert own.loc["accuracy", "muted"] == right / 6
     with pytest.raises(InfluenceError, match="other numbers of classes"):
         measure(network, batches, mutes=["zero"], metrics={"z": ["class_accuracy"]})
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda: torch.zeros(2, 3, device="meta"), "meta"),
+        (lambda: torch.eye(2).to_sparse(), "sparse"),
+        (lambda: [torch.zeros(2), torch.eye(2).to_sparse()], "sparse"),
+    ],
+)
+def test_tensors_without_plain_values_are_refused(make: Callable[[], Any], kind: str) -> None:
+    with pytest.raises(InfluenceError, match=f"batch 0: holds a {kind} tensor"):
+        MemorySet.collect([({"x": make()}, {"y": torch.zeros(2)})])

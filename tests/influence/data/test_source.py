@@ -262,3 +262,14 @@ def test_ids_that_repeat_in_a_set_of_ones_own_are_refused() -> None:
     data = MemorySet.collect([({"x": torch.ones(3)}, {"y": torch.ones(3)})])
     with pytest.raises(InfluenceError, match=r"'a' repeats \(samples 0 and 2\)"):
         open_data(Own(data.inputs, data.targets, data.batches))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_the_users_data_raise_is_told(stream: bool) -> None:
+    def fail() -> Iterator[Any]:
+        yield {"x": torch.ones(2)}, {"y": torch.ones(2)}
+        raise OSError("disk is gone")
+
+    with pytest.raises(InfluenceError, match="failed after 1 items: OSError: disk is gone"):
+        found: Any = open_data(fail(), stream=stream)
+        list(found)
