@@ -270,6 +270,9 @@ def test_what_the_users_data_raise_is_told(stream: bool) -> None:
         yield {"x": torch.ones(2)}, {"y": torch.ones(2)}
         raise OSError("disk is gone")
 
-    with pytest.raises(InfluenceError, match="failed after 1 items: OSError: disk is gone"):
+    def read() -> None:
         found: Any = open_data(fail(), stream=stream)
         list(found)
+
+    with pytest.raises(InfluenceError, match="failed after 1 items: OSError: disk is gone"):
+        read()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 
 from influence.errors import InfluenceError
+from influence.runtime import shards
 from influence.runtime.shards import ShardStore
 
 PLAN = {"seed": 0, "mutes": ("zero",)}
@@ -98,3 +104,77 @@ def test_shards_of_two_jobs_in_one_folder_are_not_mixed(folder: Path) -> None:
     other.save(1, {"full/y/errors": np.zeros((1, 2))}, *SAMPLES)
     assert first.load(1)["full/y/errors"].tolist() == ROWS["full/y/errors"].tolist()
     assert ShardStore(folder, {"seed": 1}, resume=True).finished() == [1]
+
+
+def rewrite(folder: Path, change: Callable[[dict[str, np.ndarray]], Any], **options: Any) -> None:
+    """Write the shard of batch 2 again, with a change to what is in it."""
+    path = next(folder.glob("00000002-*.npz"))
+    with np.load(path) as file:
+        held = dict(file)
+    change(held)
+    (np.savez_compressed if options.get("packed") else np.savez)(path, **held)
+
+
+@pytest.mark.parametrize(
+    ("change", "packed"),
+    [
+        (lambda held: held.update({"full/y/errors": ROWS["full/y/errors"] + 1e-9}), False),
+        (lambda held: held.update(indices=np.array([5])), False),
+        (lambda held: held.pop("full/y/errors"), False),
+        (lambda held: held.pop("stamp"), False),
+        (lambda held: held.update(stamp=np.array(["a"])), False),
+        (lambda held: None, True),
+    ],
+)
+def test_changed_shard_is_noticed(
+    folder: Path, change: Callable[[dict[str, np.ndarray]], Any], packed: bool
+) -> None:
+    store = ShardStore(folder, PLAN, resume=True)
+    rewrite(folder, change, packed=packed)
+    with pytest.raises(InfluenceError, match=r"damaged file .* Remove that file and go on"):
+        store.load(2)
+
+
+def test_shard_of_another_batch_is_noticed(folder: Path) -> None:
+    store = ShardStore(folder, PLAN, resume=True)
+    path = next(folder.glob("00000002-*.npz"))
+    path.rename(path.with_name(path.name.replace("00000002", "00000007")))
+    with pytest.raises(InfluenceError, match="its checksum is another one"):
+        store.load(7)
+
+
+def test_array_that_claims_more_than_the_file_holds_is_refused(folder: Path) -> None:
+    store, path = ShardStore(folder, PLAN, resume=True), next(folder.glob("00000002-*.npz"))
+    header = io.BytesIO()
+    claim = {"descr": "<f8", "fortran_order": False, "shape": (10**12,)}
+    np.lib.format.write_array_header_1_0(header, claim)
+    with ZipFile(path, "w") as file:
+        file.writestr("stamp.npy", header.getvalue())
+    with pytest.raises(InfluenceError, match="does not hold as much as it says"):
+        store.load(2)
+
+
+def test_rows_in_any_order_in_memory_come_back(tmp_path: Path) -> None:
+    rows = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    store = ShardStore(tmp_path / "shards", PLAN)
+    store.save(0, {"rows": rows}, *SAMPLES)
+    assert store.load(0)["rows"].tolist() == rows.tolist()
+
+
+@pytest.mark.parametrize("name", ["1e5", "0x1", "99999999999999"])
+def test_files_of_other_names_are_no_shards(folder: Path, name: str) -> None:
+    path = next(folder.glob("00000002-*.npz"))
+    path.rename(path.with_name(path.name.replace("00000002", name)))
+    assert ShardStore(folder, PLAN, resume=True).finished() == [0]
+
+
+def test_pipe_in_the_place_of_a_file_is_refused(folder: Path) -> None:
+    os.mkfifo(folder / "trials.json")
+    with pytest.raises(InfluenceError, match="no regular file"):
+        ShardStore(folder, PLAN, resume=True).load_json("trials")
+
+
+def test_versions_belong_to_the_plan(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "version", lambda package: "99")
+    with pytest.raises(InfluenceError, match="started with other versions"):
+        ShardStore(folder, PLAN, resume=True)
