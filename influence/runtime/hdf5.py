@@ -16,7 +16,15 @@ import numpy as np
 
 from influence.errors import InfluenceError
 
-__all__ = ["check_dataset", "check_whole", "hdf5_errors", "plain_attribute", "read_texts"]
+__all__ = [
+    "check_dataset",
+    "check_whole",
+    "filters",
+    "hdf5_errors",
+    "plain_attribute",
+    "read_texts",
+    "varies",
+]
 
 MOST_PACKED = 2048
 """Arrays larger than the file times this factor are refused; gzip reaches a factor of 1030."""
@@ -124,7 +132,7 @@ samples, from number 0 on, have no values. Write them, or leave these samples ou
     texts = h5py.check_string_dtype(dataset.dtype)
     if texts is not None and texts.length is None:
         piece = 0  # references; see `read_texts`
-    most = MOST_PACKED * stored if _filters(dataset) <= _BOUNDED else math.inf
+    most = MOST_PACKED * stored if filters(dataset) <= _BOUNDED else math.inf
     if stored > own or dataset.nbytes > most or (piece > PIECE and piece > own):
         raise _claim(where, dataset, max(piece, dataset.nbytes))
 
@@ -148,13 +156,14 @@ def _size_of(dataset: h5py.Dataset) -> int:
     return int(dataset.file.id.get_filesize())
 
 
-def _filters(dataset: h5py.Dataset) -> set[int]:
+def filters(dataset: h5py.Dataset) -> set[int]:
+    """Return the codes of the filters through which the chunks of a dataset go."""
     properties = dataset.id.get_create_plist()
     return {properties.get_filter(i)[0] for i in range(properties.get_nfilters())}
 
 
 def _check_filters(dataset: h5py.Dataset, where: str) -> None:
-    for code in _filters(dataset):
+    for code in filters(dataset):
         if not h5py.h5z.filter_avail(code):
             raise InfluenceError(
                 f"{where} is packed with the HDF5 filter {code}, which is not installed. pip "
@@ -232,7 +241,7 @@ def read_texts(dataset: h5py.Dataset, where: str) -> list[str]:
     found: list[str] = []
     step = max(1, min(len(dataset), 1 << 20))
     claimed, own = 0, _size_of(dataset)
-    if _varies(dataset.dtype) and len(dataset) * own > PIECE:
+    if varies(dataset.dtype) and len(dataset) * own > PIECE:
         step = max(1, min(step, PIECE // _largest_text(Path(dataset.file.filename))))
     for start in range(0, len(dataset), step):
         block = dataset[start : start + step].tolist()
@@ -252,7 +261,8 @@ def _decode(text: bytes | str, number: int, where: str) -> str:
         ) from error
 
 
-def _varies(dtype: np.dtype[Any]) -> bool:
+def varies(dtype: np.dtype[Any]) -> bool:
+    """Return whether a type is that of texts of any length, whose bytes lie outside of chunks."""
     texts = h5py.check_string_dtype(dtype)
     return texts is not None and texts.length is None
 
@@ -298,7 +308,7 @@ def plain_attribute(owner: h5py.HLObject, name: str, where: str) -> Any:
     kept = owner.attrs.get_id(name)
     count = math.prod(kept.shape or ())
     size = count * kept.dtype.itemsize
-    if _varies(kept.dtype) and count * owner.file.id.get_filesize() > PIECE:
+    if varies(kept.dtype) and count * owner.file.id.get_filesize() > PIECE:
         size = max(size, count * _largest_text(Path(owner.file.filename)) // 64)
     if size > ATTRIBUTE:
         raise InfluenceError(
