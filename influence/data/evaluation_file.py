@@ -129,17 +129,18 @@ class EvaluationFile:
                         self._texts(f"{part}/{name}")
 
     def _find_sources(self) -> None:
-        found = find_sources(self._file(), PARTS)
-        if found and not self._with_sources:
-            first = found[0]
-            raise InfluenceError(
-                f"{self.path}: {first.where} is {first.kind} data that take their bytes from "
-                f"elsewhere ({first.path}), which the file's hash does not cover. Write the values "
-                "into one file, or from Python give data=influence.data.evaluation_file."
-                "EvaluationFile(path, sources=True)"
-            )
-        for path in sorted({source.path for source in found} - {self.path}):
-            self._states.setdefault(path, check_regular(path))
+        try:
+            for source in find_sources(self._file(), PARTS):
+                if not self._with_sources:
+                    raise InfluenceError(
+                        f"{source.where} is {source.kind} data that take their bytes from "
+                        f"elsewhere ({source.path}), which the file's hash does not cover. Write "
+                        "the values into one file, or from Python give data=influence.data."
+                        "evaluation_file.EvaluationFile(path, sources=True)"
+                    )
+                self._states.setdefault(source.path, check_regular(source.path))
+        except InfluenceError as error:
+            raise InfluenceError(f"{self.path}: {error}") from error
 
     def _check_states(self) -> None:
         """Check that no file has changed since it was hashed."""

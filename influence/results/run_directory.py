@@ -338,8 +338,8 @@ def _read_rows(
     list[tuple[str, dict[RowKey, NDArray[np.float64]]]],
 ]:  # fmt: skip
     with h5py.File(path, "r") as file:
-        if sources := find_sources(file, ["ids", "groups", "units", "rows"]):
-            raise ValueError(f"{sources[0].where} with values in another file, {sources[0].path}")
+        for source in find_sources(file, ["ids", "groups", "units", "rows"]):
+            raise ValueError(f"{source.where} with values in another file, {source.path}")
         ids = read_texts(file["ids"], "ids")
         groups = _read_numbers(file, "groups", len(ids))
         units = _read_numbers(file, "units", len(ids)) if "units" in file else None

@@ -29,7 +29,7 @@ __all__ = [
 MOST_PACKED = 2048
 """Arrays larger than the file times this factor are refused; gzip reaches a factor of 1030."""
 
-PIECE = 2**30
+PIECE = 2**28
 """What is read at once may be larger than this, in bytes, only if the file is larger as well."""
 
 ATTRIBUTE = 2**24

@@ -94,9 +94,9 @@ def _names(file: h5py.File) -> list[str]:
 
 def _look(path: Path) -> None:
     with hdf5_errors(path, "file"), h5py.File(path, "r") as file:
-        if sources := find_sources(file, list(file)):
+        for source in find_sources(file, list(file)):
             raise InfluenceError(
-                f"{path}: {sources[0].where} takes its bytes from elsewhere ({sources[0].path}). "
+                f"{path}: {source.where} takes its bytes from elsewhere ({source.path}). "
                 "Check the files that hold them"
             )
         for name in _names(file):

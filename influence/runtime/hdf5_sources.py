@@ -40,11 +40,11 @@ class Source:
     path: Path
 
 
-def find_sources(file: h5py.File, names: Sequence[str]) -> list[Source]:
-    """List the sources of parts of a file, which a hash of the file alone does not cover.
+def find_sources(file: h5py.File, names: Sequence[str]) -> Iterator[Source]:
+    """Yield the sources of parts of a file, which a hash of the file alone does not cover.
 
-    Every source is checked for being there and for holding all values: where a virtual dataset has
-    no source, HDF5 silently gives its fill value.
+    Each is checked, once it has been yielded, for being there and for holding all values: where a
+    virtual dataset has no source, HDF5 silently gives its fill value.
 
     Parameters
     ----------
@@ -63,14 +63,15 @@ def find_sources(file: h5py.File, names: Sequence[str]) -> list[Source]:
     >>> import io
     >>> file = h5py.File(io.BytesIO(), "w")
     >>> file["inputs/x"] = h5py.ExternalLink("other.h5", "x")
-    >>> find_sources(file, ["inputs"])
+    >>> next(find_sources(file, ["inputs"])).path.name
+    'other.h5'
+    >>> list(find_sources(file, ["inputs"]))
     Traceback (most recent call last):
     influence.errors.InfluenceError: inputs/x: its link to another file, other.h5, leads nowhere. \
 Put the file where the link points
     """
-    return [
-        source for name in names for source in _walk(file, name, name.strip("/"), file.filename, 0)
-    ]
+    for name in names:
+        yield from _walk(file, name, name.strip("/"), file.filename, 0)
 
 
 def _walk(group: h5py.Group, name: str, where: str, own: str, depth: int) -> Iterator[Source]:
@@ -78,16 +79,18 @@ def _walk(group: h5py.Group, name: str, where: str, own: str, depth: int) -> Ite
     link = group.get(head, getlink=True)
     if link is None:
         return
+    if leaves := isinstance(link, h5py.ExternalLink):
+        yield Source(where, "linked", _beside(group, link.filename))
     try:
         found = group[head]
     except (KeyError, OSError) as error:
-        target = f"another file, {link.filename}," if hasattr(link, "filename") else "its target"
         if isinstance(link, h5py.HardLink):
             raise
+        target = f"another file, {link.filename}," if leaves else link.path
         raise InfluenceError(
             f"{where}: its link to {target} leads nowhere. Put the file where the link points"
         ) from error
-    if isinstance(link, h5py.ExternalLink) or found.file.filename != own:
+    if found.file.filename != own:
         own = found.file.filename
         check_regular(own)
         yield Source(where, "linked", Path(own))
@@ -114,30 +117,27 @@ def _of_dataset(dataset: h5py.Dataset, where: str, depth: int) -> Iterator[Sourc
         yield from _of_virtual(dataset, where, depth)
     for name, offset, size in dataset.external or ():
         path = Path(name)  # HDF5 looks in the working directory
+        yield Source(where, "external", path)
         if check_regular(path, f"source of {where}").size < offset + size:
             raise InfluenceError(
                 f"{where}: its source {path} is too short: expected {offset + size} bytes. Copy "
                 "it again"
             )
-        yield Source(where, "external", path)
 
 
 def _of_virtual(dataset: h5py.Dataset, where: str, depth: int) -> Iterator[Source]:
-    folder = Path(dataset.file.filename).parent
     filled = 0
     for space, name, inner, part in dataset.virtual_sources():
         filled += space.get_select_npoints()
-        own = name == "."
-        path = next((p for p in (folder / name, Path(name)) if p.exists()), folder / name)
-        path = Path(dataset.file.filename) if own else path
-        check_regular(path, f"source of {where}")
+        path = Path(dataset.file.filename) if name == "." else _beside(dataset, name)
         yield Source(where, "virtual", path)
+        check_regular(path, f"source of {where}")
         with h5py.File(path, "r") as file:
             found = file.get(inner)
-            if not isinstance(found, h5py.Dataset) or found.shape != part.shape:
+            if not isinstance(found, h5py.Dataset) or not _holds(found, part, space):
                 raise InfluenceError(
-                    f"{where}: its source {path} has no dataset {inner!r} of the shape "
-                    f"{part.shape}, so values are missing. Copy it again"
+                    f"{where}: its source {path} has no dataset {inner!r} of the shape that it "
+                    "takes, so values are missing. Copy it again"
                 )
             check_dataset(found, f"{path}: {inner}")
             yield from _of_dataset(found, where, depth + 1)
@@ -146,3 +146,19 @@ def _of_virtual(dataset: h5py.Dataset, where: str, depth: int) -> Iterator[Sourc
             f"{where}: its virtual sources fill {filled} of its {dataset.size} values. Write all "
             "values into one file"
         )
+
+
+def _beside(owner: h5py.Group | h5py.Dataset, name: str) -> Path:
+    """Return the file of a name as HDF5 finds it: beside the file that names it, or else here."""
+    folder = Path(owner.file.filename).parent
+    return next((p for p in (folder / name, Path(name)) if p.exists()), folder / name)
+
+
+def _holds(dataset: h5py.Dataset, part: h5py.h5s.SpaceID, space: h5py.h5s.SpaceID) -> bool:
+    """Return whether a dataset has all places of a selection."""
+    if part.get_select_type() == h5py.h5s.SEL_ALL:
+        return bool(dataset.size == space.get_select_npoints())
+    _, last = part.get_select_bounds()
+    return len(last) == dataset.ndim and all(
+        i < n for i, n in zip(last, dataset.shape, strict=True)
+    )

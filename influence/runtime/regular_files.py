@@ -82,10 +82,10 @@ def check_regular(path: str | os.PathLike[str], what: str = "file") -> Identity:
             f"could not read the {what} {shown}: {error.strerror}. Check the name"
         ) from error
     except ValueError as error:  # a NUL
-        raise InfluenceError(f"{shown} is no name of a {what}: {error}. Check the name") from error
+        raise InfluenceError(f"{shown} is no name of a file: {error}. Check the name") from error
     if not stat.S_ISREG(found.st_mode):
         raise InfluenceError(
-            f"expected a {what}, but {shown} is a {_kind(found.st_mode)}. Check the name"
+            f"expected a file, but {shown} is a {_kind(found.st_mode)}. Check the name"
         )
     if found.st_size > LARGE and _stored(path, found.st_size) * MOST_HOLES < found.st_size:
         raise InfluenceError(
