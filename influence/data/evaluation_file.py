@@ -41,6 +41,8 @@ PARTS = ("inputs", "targets", "shared", "ids", "groups", "images/rgb")
 
 HELD = 2**25
 """A dataset of at most this many bytes is read as a whole, when it is first needed."""
+SMALL = 2**20
+"""A dataset of at most this many bytes is read before, in a process of its own."""
 CACHE = 2**28
 """The largest number of bytes of decompressed chunks that are kept."""
 
@@ -120,13 +122,14 @@ class EvaluationFile:
             self._cache = self._needed_cache()
 
     def _look_closely(self) -> None:
-        """Read what the HDF5 library has to interpret, texts too."""
+        """Read what the HDF5 library has to interpret: texts too, and what is small."""
         self._look()
         with hdf5_errors(self.path, "evaluation file"):
-            for part, fields in (("inputs", self._as_stored), ("targets", self.targets)):
-                for name, field in fields.items():
-                    if field.texts:
-                        self._texts(f"{part}/{name}")
+            for part, name, dataset in self._datasets():
+                if h5py.check_string_dtype(dataset.dtype) is not None:
+                    self._texts(f"{part}/{name}")
+                elif dataset.nbytes <= SMALL:
+                    _ = dataset[...]
 
     def _find_sources(self) -> None:
         try:

@@ -179,7 +179,7 @@ def _as_groups(groups: ArrayLike) -> NDArray[Any]:
                 "number a sample"
             )
         if (missing := np.flatnonzero(array != array)).size:
-            raise _no_group(int(missing[0]), array[missing[0]])
+            raise _no_group(int(missing[0]), array[missing[0]].item())
         return array
     values = array.tolist()
     for i, value in enumerate(values):

@@ -6,12 +6,20 @@ import os
 from pathlib import Path
 
 from influence.errors import InfluenceError
-from influence.network.contents import content_of
+from influence.network.contents import Content, content_of
 from influence.network.zip_archives import check_archive, is_archive
 from influence.runtime.recorded_hashes import check_recorded, recorded_sha256
 from influence.runtime.regular_files import read_regular
 
 __all__ = ["check_checkpoint"]
+
+_KINDS: dict[Content, str] = {
+    "program": "an exported program",
+    "script": "TorchScript",
+    "pickle": "weights of torch.save",
+    "safetensors": "safetensors",
+    "onnx": "an ONNX model",
+}
 
 
 def check_checkpoint(path: str | os.PathLike[str]) -> list[str]:
@@ -37,7 +45,7 @@ def check_checkpoint(path: str | os.PathLike[str]) -> list[str]:
     >>> torch.save({"k": torch.ones(1)}, path)
     >>> for line in check_checkpoint(path):
     ...     print(line)
-    a.pt: a pickle, every byte was read
+    a.pt: weights of torch.save, every byte was read
       as the checksums of its members say
       no hash beside it (a.pt.sha256)
     """
@@ -51,7 +59,7 @@ def check_checkpoint(path: str | os.PathLike[str]) -> list[str]:
     try:
         kind = content_of(data)
         check_recorded(path, data)
-        lines = [f"{path.name}: a {kind}, every byte was read", *_archive_lines(data)]
+        lines = [f"{path.name}: {_KINDS[kind]}, every byte was read", *_archive_lines(data)]
     except InfluenceError as error:
         raise InfluenceError(f"checkpoint {path}: {error}") from error
     beside = f"{path.name}.sha256"

@@ -35,7 +35,8 @@ PIECE = 2**28
 ATTRIBUTE = 2**24
 """The largest number of bytes of an attribute."""
 
-_BOUNDED = {1, 2, 3, 32000}
+_GZIP, _SHUFFLE, _FLETCHER, _LZF = 1, 2, 3, 32000
+_BOUNDED = {_GZIP, _SHUFFLE, _FLETCHER, _LZF}
 """Filters that pack by `MOST_PACKED` at most: gzip, shuffle, fletcher32 and lzf."""
 
 _BROKEN = "Write or copy it again"
@@ -158,8 +159,16 @@ def _size_of(dataset: h5py.Dataset) -> int:
 
 def filters(dataset: h5py.Dataset) -> set[int]:
     """Return the codes of the filters through which the chunks of a dataset go."""
+    return set(_filter_codes(dataset))
+
+
+def _filter_codes(dataset: h5py.Dataset) -> list[int]:
+    return [code for code, *_ in _pipeline(dataset)]
+
+
+def _pipeline(dataset: h5py.Dataset) -> list[tuple[int, int, tuple[int, ...], bytes]]:
     properties = dataset.id.get_create_plist()
-    return {properties.get_filter(i)[0] for i in range(properties.get_nfilters())}
+    return [properties.get_filter(i) for i in range(properties.get_nfilters())]
 
 
 def _check_filters(dataset: h5py.Dataset, where: str) -> None:
@@ -183,33 +192,53 @@ def _check_written(dataset: h5py.Dataset, where: str) -> None:
                 raise _claim(where, dataset, dataset.nbytes)
         return
     rows = [-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True)]
-    written, expected = dataset.id.get_num_chunks(), math.prod(rows)
-    if written >= expected:
-        return
+    expected = math.prod(rows)
     if expected > MOST_PACKED * max(_size_of(dataset), 1):
         raise _claim(where, dataset, dataset.nbytes)
-    samples, first = _missing_samples(dataset, expected // rows[0])
+    written = _count_chunks(dataset, where)
+    if (count := sum(written.values())) >= expected:
+        return
+    step, each = dataset.chunks[0], expected // rows[0]
+    whole = sorted(row for row, chunks in written.items() if chunks >= each)
+    first = next((i for i, row in enumerate(whole) if i != row), len(whole)) * step
+    samples = len(dataset) - sum(min(step, len(dataset) - row * step) for row in whole)
     raise InfluenceError(
-        f"{where}: {expected - written} of its {expected} chunks were never written, so {samples} "
+        f"{where}: {expected - count} of its {expected} chunks were never written, so {samples} "
         f"of its {len(dataset)} samples, from number {first} on, have no values. Write them, or "
         "leave these samples out"
     )
 
 
-def _missing_samples(dataset: h5py.Dataset, each: int) -> tuple[int, int]:
-    """Count the samples that lack a chunk, of `each` that hold one; and return the first."""
-    length, step = len(dataset), dataset.chunks[0]
-    found: dict[int, int] = {}
+def _count_chunks(dataset: h5py.Dataset, where: str) -> dict[int, int]:
+    """Count the chunks of each row of chunks, after a check of their sizes.
 
-    def count(info: Any) -> None:
-        row = info.chunk_offset[0] // step
-        found[row] = found.get(row, 0) + 1
+    The HDF5 library trusts these, and reads memory of others for chunks that are too short.
+    """
+    size, own = math.prod(dataset.chunks) * dataset.dtype.itemsize, _size_of(dataset)
+    order = _filter_codes(dataset)
+    sums = 4 * (_FLETCHER in order)
+    packing = sum(1 << i for i, code in enumerate(order) if code not in (_FLETCHER, _SHUFFLE))
+    least = sums + 1 if set(order) - _BOUNDED else sums + size // MOST_PACKED
+    written: dict[int, int] = {}
+    wrong: list[int] = []
+
+    def count(chunk: Any) -> None:
+        row = chunk.chunk_offset[0] // dataset.chunks[0]
+        written[row] = written.get(row, 0) + 1
+        plain = not packing & ~chunk.filter_mask
+        held = chunk.size == size + sums if plain else chunk.size >= least
+        if not held or chunk.byte_offset + chunk.size > own:
+            wrong.append(chunk.chunk_offset[0])
 
     dataset.id.chunk_iter(count)
-    whole = sorted(row for row, chunks in found.items() if chunks >= each)
-    first = next((i for i, row in enumerate(whole) if i != row), len(whole))
-    held = sum(min(step, length - row * step) for row in whole)
-    return length - held, first * step
+    if wrong or any(
+        code == _LZF and values[2:] != (size,) for code, _, values, _ in _pipeline(dataset)
+    ):
+        raise InfluenceError(
+            f"{where}: the chunk of sample {min(wrong, default=0)} has another size than the "
+            f"{size} bytes that it claims. {_BROKEN}"
+        )
+    return written
 
 
 def _samples(dataset: h5py.Dataset) -> int:

@@ -61,18 +61,14 @@ def check_hdf5(path: str | os.PathLike[str]) -> list[str]:
     path = Path(path)
     check_regular(path)
     probe(lambda: _look(path), path)
+    probe(lambda: _sort(path), path, seconds=10**6)
     digest = sha256_of(path)
     if (recorded := recorded_sha256(path)) not in (None, digest):
         raise InfluenceError(
             f"{path} has the SHA-256 {digest}, but {path.name}.sha256 records {recorded}. Copy "
             "the file again, or its hash"
         )
-    kept: dict[bool, list[str]] = {True: [], False: []}
-    with hdf5_errors(path, "file"), h5py.File(path, "r") as file:
-        for name in _names(file):
-            _read(file[name], f"{path}: {name}")
-            kept[_has_checksums(file[name])].append(name)
-        structure = file.id.get_create_plist().get_version()[0] >= 2
+    kept, structure = _sort(path, read=False)
     lines = [f"{path.name}: every byte of {len(kept[True] + kept[False])} datasets was read"]
     if kept[True]:
         lines.append(f"  as their checksums say: {', '.join(kept[True])}")
@@ -84,6 +80,17 @@ def check_hdf5(path: str | os.PathLike[str]) -> list[str]:
     beside = f"{path.name}.sha256"
     said = "as its hash says" if recorded else "no hash beside it"
     return [*lines, f"  {said} ({beside})"]
+
+
+def _sort(path: Path, *, read: bool = True) -> tuple[dict[bool, list[str]], bool]:
+    """Read all datasets; return those with and without checksums, and if the structure has any."""
+    kept: dict[bool, list[str]] = {True: [], False: []}
+    with hdf5_errors(path, "file"), h5py.File(path, "r") as file:
+        for name in _names(file):
+            if read:
+                _read(file[name], f"{path}: {name}")
+            kept[_has_checksums(file[name])].append(name)
+        return kept, file.id.get_create_plist().get_version()[0] >= 2
 
 
 def _names(file: h5py.File) -> list[str]:

@@ -15,7 +15,7 @@ from influence.errors import InfluenceError
 
 __all__ = ["probe"]
 
-SECONDS = 5
+SECONDS = 3
 """The processor time that a look may take, and one second more for each `BYTES` of the file."""
 BYTES = 2**27
 MEMORY = 3 * 2**30
@@ -26,7 +26,9 @@ _DEFAULT = (signal.SIGINT, signal.SIGTERM, signal.SIGABRT, signal.SIGFPE,
 """Signals that end a fork, whatever the process does on them."""
 
 
-def probe(look: Callable[[], object], path: str | os.PathLike[str]) -> None:
+def probe(
+    look: Callable[[], object], path: str | os.PathLike[str], seconds: int | None = None
+) -> None:
     """Run a function in a fork of this process first, so that it does no harm here.
 
     Libraries in C crash, loop for ever or ask for any amount of memory on some damaged files. A
@@ -39,6 +41,8 @@ def probe(look: Callable[[], object], path: str | os.PathLike[str]) -> None:
         Reads all of the file that the library has to interpret; its result is lost.
     path
         The file.
+    seconds
+        The processor time that the fork may take, by default according to the size of the file.
 
     Raises
     ------
@@ -54,7 +58,8 @@ reads it (SIGABRT). Write or copy it again
     """
     if not hasattr(os, "fork"):
         return
-    seconds = SECONDS + os.path.getsize(path) // BYTES if os.path.exists(path) else SECONDS
+    if seconds is None:
+        seconds = SECONDS + (os.path.getsize(path) // BYTES if os.path.exists(path) else 0)
     try:
         reading, writing = os.pipe()
     except OSError:  # no file handles: reading the file says so
