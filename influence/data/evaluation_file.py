@@ -20,6 +20,7 @@ from influence.data.stored_fields import read_field
 from influence.errors import InfluenceError
 from influence.runtime.files import sha256_of
 from influence.runtime.hdf5 import (
+    check_chunks,
     check_dataset,
     check_whole,
     hdf5_errors,
@@ -126,6 +127,7 @@ class EvaluationFile:
         self._look()
         with hdf5_errors(self.path, "evaluation file"):
             for part, name, dataset in self._datasets():
+                check_chunks(dataset, f"{self.path}: {part}/{name}")
                 if h5py.check_string_dtype(dataset.dtype) is not None:
                     self._texts(f"{part}/{name}")
                 elif dataset.nbytes <= SMALL:

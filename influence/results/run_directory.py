@@ -27,7 +27,7 @@ from influence.errors import InfluenceError
 from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.results.tables import COLUMNS, FILES, empty_table, read_table
 from influence.runtime.files import replace_on_success, write_hdf5
-from influence.runtime.hdf5 import check_whole, plain_attribute, read_texts
+from influence.runtime.hdf5 import check_chunks, check_whole, plain_attribute, read_texts
 from influence.runtime.hdf5_sources import find_sources
 from influence.runtime.probing import probe
 from influence.runtime.regular_files import check_regular
@@ -318,7 +318,8 @@ def read_rows(path: str | os.PathLike[str]) -> dict[str, Rows]:
 
 
 def _shape_of(dataset: h5py.Dataset) -> NDArray[np.float64]:
-    """Stand in for values that are not read."""
+    """Check the chunks of values that are not read, and stand in for them."""
+    check_chunks(dataset, dataset.name)
     return np.broadcast_to(np.float64(0), dataset.shape)
 
 

@@ -9,7 +9,14 @@ import h5py
 
 from influence.errors import InfluenceError
 from influence.runtime.files import sha256_of
-from influence.runtime.hdf5 import check_dataset, filters, hdf5_errors, read_texts, varies
+from influence.runtime.hdf5 import (
+    check_chunks,
+    check_dataset,
+    filters,
+    hdf5_errors,
+    read_texts,
+    varies,
+)
 from influence.runtime.hdf5_sources import find_sources
 from influence.runtime.probing import probe
 from influence.runtime.recorded_hashes import recorded_sha256
@@ -109,6 +116,7 @@ def _look(path: Path) -> None:
         for name in _names(file):
             dataset = file[name]
             check_dataset(dataset, f"{path}: {name}")
+            check_chunks(dataset, f"{path}: {name}")
             for key in dataset.attrs:
                 dataset.attrs.get_id(key)
             if varies(dataset.dtype) and dataset.ndim == 1:

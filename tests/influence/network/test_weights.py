@@ -343,7 +343,9 @@ def test_names_of_nothing_are_refused(folder: Path, name: str, message: str) -> 
         find_network(name)
 
 
-@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor", "ignore:Sparse CSR")
+@pytest.mark.filterwarnings(
+    "ignore:torch.quantize_per_tensor", "ignore:Sparse CSR", "ignore:TypedStorage"
+)
 def test_quantised_and_sparse_tensors_are_read_as_numbers() -> None:
     weight = torch.tensor([[0.5, 0.0, 1.0], [0.0, 0.0, 0.25]])
     quantised = torch.quantize_per_tensor(weight, 0.25, 0, torch.qint8)

@@ -13,6 +13,7 @@ import pytest
 
 from influence.errors import InfluenceError
 from influence.runtime.hdf5 import (
+    check_chunks,
     check_dataset,
     check_whole,
     hdf5_errors,
@@ -45,17 +46,23 @@ def foreign_filter(file: h5py.File) -> None:
 
 
 def short(file: h5py.File, packed: bytes = b"abc", **filters: object) -> None:
-    """Write one chunk that has too few bytes."""
-    dataset = file.create_dataset("x", (2**21,), "u1", chunks=(2**21,), **filters)
-    dataset.id.write_direct_chunk((0,), packed)
+    """Write two chunks, of which the second has too few bytes."""
+    dataset = file.create_dataset("x", (2, 2**16), "u1", chunks=(1, 2**16), **filters)
+    dataset[0] = np.random.default_rng(0).integers(0, 256, 2**16)
+    dataset.id.write_direct_chunk((1, 0), packed)
+
+
+def check(dataset: h5py.Dataset) -> None:
+    check_dataset(dataset, "a.h5: x")
+    check_chunks(dataset, "a.h5: x")
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (short, "the chunk of sample 0 has another size than the 2097152 bytes"),
-        (lambda f: short(f, fletcher32=True), "the chunk of sample 0 has another size"),
-        (lambda f: short(f, zlib.compress(bytes(9)), compression="gzip"), "chunk of sample 0 has"),
+        (short, "the chunk of sample 1 has another size than the 65536 bytes"),
+        (lambda f: short(f, fletcher32=True), "the chunk of sample 1 has another size"),
+        (lambda f: short(f, zlib.compress(bytes(9)), compression="gzip"), "chunk of sample 1 has"),
         (lambda f: f.create_dataset("x", (6, 2), "f4", chunks=(3, 2)), "2 of its 2 chunks .* 6 of"),
         (partly, "1 of its 8 chunks were never written, so 2 of its 7 samples, from number 2 on"),
         (lambda f: f.create_dataset("x", (6, 2), "f4"), "none of its 6 samples was ever written"),
@@ -70,7 +77,7 @@ def test_datasets_that_are_not_all_there_are_refused(
     with h5py.File(tmp_path / "a.h5", "w") as file:
         make(file)
         with pytest.raises(InfluenceError, match=rf"a\.h5: x.*{message}"):
-            check_dataset(file["x"], "a.h5: x")
+            check(file["x"])
 
 
 @pytest.mark.parametrize(
@@ -91,6 +98,7 @@ def test_datasets_that_are_all_there_pass(
         make(file)
         file.flush()
         check_whole(file["x"], "x")
+        check_chunks(file["x"], "x")
 
 
 @pytest.mark.parametrize(
