@@ -166,7 +166,7 @@ def _computation_lines(net: JointNetwork, clean: Mapping[str, Any]) -> list[str]
 def _check_lines(path: str) -> list[str]:
     """Say what of a file, or of the rows of a run, was found as its checksums say."""
     from influence.network.checkpoint_check import check_checkpoint
-    from influence.runtime.hdf5_check import check_hdf5
+    from influence.runtime.reading.hdf5_check import check_hdf5
 
     rows = os.path.join(path, "rows.h5")
     for found in (path, rows):

@@ -19,7 +19,7 @@ from influence.data.dataset import Batch, Field, floating
 from influence.data.stored_fields import read_field
 from influence.errors import InfluenceError
 from influence.runtime.files import sha256_of
-from influence.runtime.hdf5 import (
+from influence.runtime.reading.hdf5 import (
     check_chunks,
     check_dataset,
     check_whole,
@@ -27,9 +27,9 @@ from influence.runtime.hdf5 import (
     plain_attribute,
     read_texts,
 )
-from influence.runtime.hdf5_sources import find_sources
-from influence.runtime.probing import probe
-from influence.runtime.regular_files import Identity, check_regular
+from influence.runtime.reading.hdf5_sources import find_sources
+from influence.runtime.reading.probing import probe
+from influence.runtime.reading.regular_files import Identity, check_regular
 
 __all__ = ["FORMAT", "NUMBERS", "VERSION", "EvaluationFile"]
 

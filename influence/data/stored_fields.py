@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, FiniteFloat
 from pydantic_core import PydanticCustomError
 
 from influence.data.dataset import Field
-from influence.runtime.hdf5 import plain_attribute
+from influence.runtime.reading.hdf5 import plain_attribute
 from influence.runtime.records import Record, read_record
 
 __all__ = ["read_field"]

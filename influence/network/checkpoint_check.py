@@ -8,8 +8,8 @@ from pathlib import Path
 from influence.errors import InfluenceError
 from influence.network.contents import Content, content_of
 from influence.network.zip_archives import check_archive, is_archive
-from influence.runtime.recorded_hashes import check_recorded, recorded_sha256
-from influence.runtime.regular_files import read_regular
+from influence.runtime.reading.recorded_hashes import check_recorded, recorded_sha256
+from influence.runtime.reading.regular_files import read_regular
 
 __all__ = ["check_checkpoint"]
 

@@ -41,8 +41,8 @@ from influence.network.state_dicts import (
 from influence.network.weights import find_network, load_weights
 from influence.network.zip_archives import check_archive, is_archive
 from influence.runtime.files import replace_on_success, sha256_of
-from influence.runtime.recorded_hashes import check_recorded
-from influence.runtime.regular_files import read_regular
+from influence.runtime.reading.recorded_hashes import check_recorded
+from influence.runtime.reading.regular_files import read_regular
 
 __all__ = [
     "check_refill",

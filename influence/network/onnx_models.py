@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from influence.errors import InfluenceError
-from influence.runtime.regular_files import check_regular
+from influence.runtime.reading.regular_files import check_regular
 
 __all__ = ["OnnxModel", "Port", "read_onnx"]
 

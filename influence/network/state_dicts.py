@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from influence.errors import InfluenceError
-from influence.runtime.recorded_hashes import check_recorded
-from influence.runtime.regular_files import read_regular
+from influence.runtime.reading.recorded_hashes import check_recorded
+from influence.runtime.reading.regular_files import read_regular
 
 __all__ = ["WRAPPERS", "Weights", "find_entries", "read_folder", "read_pickle", "read_safetensors"]
 

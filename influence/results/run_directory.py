@@ -27,10 +27,10 @@ from influence.errors import InfluenceError
 from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.results.tables import COLUMNS, FILES, empty_table, read_table
 from influence.runtime.files import replace_on_success, write_hdf5
-from influence.runtime.hdf5 import check_chunks, check_whole, plain_attribute, read_texts
-from influence.runtime.hdf5_sources import find_sources
-from influence.runtime.probing import probe
-from influence.runtime.regular_files import check_regular
+from influence.runtime.reading.hdf5 import check_chunks, check_whole, plain_attribute, read_texts
+from influence.runtime.reading.hdf5_sources import find_sources
+from influence.runtime.reading.probing import probe
+from influence.runtime.reading.regular_files import check_regular
 from influence.statistics.rows import RowKey, Rows, full_key
 
 __all__ = [

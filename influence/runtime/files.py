@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 
 from influence.errors import InfluenceError
-from influence.runtime.regular_files import check_regular
+from influence.runtime.reading.regular_files import check_regular
 
 __all__ = ["replace_folder_on_success", "replace_on_success", "sha256_of", "write_hdf5"]
 

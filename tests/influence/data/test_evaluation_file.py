@@ -387,7 +387,7 @@ def test_a_file_that_is_written_elsewhere_is_said_to_be(toy_file: Path) -> None:
 def test_a_file_on_which_the_library_never_ends_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("influence.runtime.probing.SECONDS", 1)
+    monkeypatch.setattr("influence.runtime.reading.probing.SECONDS", 1)
     path = write_toy_file(tmp_path / "a.h5")
     content = bytearray(path.read_bytes())
     place = content.index(b"GCOL") + 24  # the size of the first text: with its header it is 0

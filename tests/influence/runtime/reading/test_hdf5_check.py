@@ -10,7 +10,7 @@ import pytest
 
 from influence.errors import InfluenceError
 from influence.runtime.files import sha256_of
-from influence.runtime.hdf5_check import check_hdf5
+from influence.runtime.reading.hdf5_check import check_hdf5
 
 
 def written(path: Path) -> Path:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from influence.errors import InfluenceError
-from influence.runtime.regular_files import read_regular
+from influence.runtime.reading.regular_files import read_regular
 
 __all__ = ["check_recorded", "recorded_sha256"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from influence.errors import InfluenceError
-from influence.runtime.probing import probe
+from influence.runtime.reading.probing import probe
 
 
 def crash() -> None:
@@ -45,7 +45,7 @@ def refuse() -> NoReturn:
 def test_what_goes_wrong_in_the_fork_is_told(
     monkeypatch: pytest.MonkeyPatch, look: object, message: str
 ) -> None:
-    monkeypatch.setattr("influence.runtime.probing.SECONDS", 1)
+    monkeypatch.setattr("influence.runtime.reading.probing.SECONDS", 1)
     assert callable(look)
     with pytest.raises(InfluenceError, match=message):
         probe(look, "a.h5")

@@ -10,8 +10,8 @@ from pathlib import Path
 import h5py
 
 from influence.errors import InfluenceError
-from influence.runtime.hdf5 import check_dataset
-from influence.runtime.regular_files import check_regular
+from influence.runtime.reading.hdf5 import check_dataset
+from influence.runtime.reading.regular_files import check_regular
 
 __all__ = ["Source", "find_sources"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from influence.errors import InfluenceError
-from influence.runtime.hdf5 import (
+from influence.runtime.reading.hdf5 import (
     check_chunks,
     check_dataset,
     check_whole,
@@ -126,7 +126,7 @@ def test_the_reason_is_told(error: Exception, message: str) -> None:
 def test_texts_that_share_their_bytes_are_not_read_into_any_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("influence.runtime.hdf5.PIECE", 2**20)
+    monkeypatch.setattr("influence.runtime.reading.hdf5.PIECE", 2**20)
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         dataset = file.create_dataset("ids", (2000,), h5py.string_dtype())
@@ -142,7 +142,7 @@ def test_texts_that_share_their_bytes_are_not_read_into_any_memory(
 
 
 def test_texts_are_read_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("influence.runtime.hdf5.PIECE", 2**15)
+    monkeypatch.setattr("influence.runtime.reading.hdf5.PIECE", 2**15)
     texts = [f"{i} é" for i in range(1000)]
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["ids"], file["short"] = texts, np.array([b"a", b"bc"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from influence.errors import InfluenceError
-from influence.runtime.recorded_hashes import check_recorded, recorded_sha256
+from influence.runtime.reading.recorded_hashes import check_recorded, recorded_sha256
 
 RIGHT = sha256(b"content").hexdigest()
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from influence.errors import InfluenceError
-from influence.runtime.hdf5_sources import find_sources
+from influence.runtime.reading.hdf5_sources import find_sources
 
 
 def virtual(file: h5py.File, rows: int = 6, source: str = "source.h5") -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from influence.errors import InfluenceError
 from influence.runtime.files import sha256_of
-from influence.runtime.regular_files import Identity, check_regular, read_regular
+from influence.runtime.reading.regular_files import Identity, check_regular, read_regular
 
 
 def folder(at: Path) -> Path:

@@ -9,7 +9,7 @@ import h5py
 
 from influence.errors import InfluenceError
 from influence.runtime.files import sha256_of
-from influence.runtime.hdf5 import (
+from influence.runtime.reading.hdf5 import (
     check_chunks,
     check_dataset,
     filters,
@@ -17,10 +17,10 @@ from influence.runtime.hdf5 import (
     read_texts,
     varies,
 )
-from influence.runtime.hdf5_sources import find_sources
-from influence.runtime.probing import probe
-from influence.runtime.recorded_hashes import recorded_sha256
-from influence.runtime.regular_files import check_regular
+from influence.runtime.reading.hdf5_sources import find_sources
+from influence.runtime.reading.probing import probe
+from influence.runtime.reading.recorded_hashes import recorded_sha256
+from influence.runtime.reading.regular_files import check_regular
 
 __all__ = ["check_hdf5"]
 
