@@ -12,11 +12,19 @@ from typing import Any
 
 import h5py
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from influence.data.dataset import Batch, Field, floating
 from influence.data.stored_fields import read_field
+from influence.data.stored_values import (
+    NUMBERS,
+    check_offsets,
+    count_samples,
+    decode,
+    holds_numbers,
+    kind_of,
+    read_rows_of,
+)
 from influence.errors import InfluenceError
 from influence.runtime.files import sha256_of
 from influence.runtime.reading.hdf5 import (
@@ -31,12 +39,9 @@ from influence.runtime.reading.hdf5_sources import find_sources
 from influence.runtime.reading.probing import probe
 from influence.runtime.reading.regular_files import Identity, check_regular
 
-__all__ = ["FORMAT", "NUMBERS", "VERSION", "EvaluationFile"]
+__all__ = ["FORMAT", "VERSION", "EvaluationFile"]
 
 FORMAT, VERSION, VERSIONS = "influence-evaluation", 2, (1, 2)
-NUMBERS = "biufc"
-"""The kinds of NumPy types that a dataset may have."""
-
 PARTS = ("inputs", "targets", "shared", "ids", "groups", "images/rgb")
 """What is read of a file."""
 
@@ -214,11 +219,11 @@ class EvaluationFile:
             if not isinstance(dataset, h5py.Dataset) or dataset.ndim < 1:
                 raise InfluenceError(f"{where} is not an array of samples")
             texts = h5py.check_string_dtype(dataset.dtype) is not None
-            if not _holds_numbers(dataset) and not (texts and self.version > 1):
+            if not holds_numbers(dataset) and not (texts and self.version > 1):
                 raise InfluenceError(f"{where} holds {dataset.dtype}, expected numbers")
             check_dataset(dataset, where)
             if ragged:
-                _check_offsets(found["offsets"], len(dataset), where)
+                check_offsets(found["offsets"], len(dataset), where)
             field = read_field(dataset, where)
             if ragged or texts:
                 field = replace(field, shape=(), ragged=True, texts=texts)
@@ -229,7 +234,7 @@ class EvaluationFile:
         file = self._file()
         names = [f"inputs/{n}" for n in self.inputs] + [f"targets/{n}" for n in self.targets]
         names += [n for n in ("ids", "groups") if n in file]
-        lengths = {name: _count(file[name]) for name in names}
+        lengths = {name: count_samples(file[name]) for name in names}
         if len(set(lengths.values())) != 1:
             raise InfluenceError(
                 f"{self.path}: expected the same number of samples everywhere, got {lengths}"
@@ -267,7 +272,7 @@ class EvaluationFile:
             )
         if h5py.check_string_dtype(dataset.dtype) is not None:
             return np.array(read_texts(dataset, where), dtype=object)
-        if not _holds_numbers(dataset):
+        if not holds_numbers(dataset):
             raise InfluenceError(f"{where} hold {dataset.dtype}, expected texts or numbers")
         check_whole(dataset, where)
         groups: NDArray[Any] = dataset[...]
@@ -283,7 +288,7 @@ class EvaluationFile:
         if not isinstance(found, h5py.Dataset) or found.dtype.kind not in NUMBERS + "OS":
             raise InfluenceError(f"{where} is no array of numbers and no text")
         check_whole(found, where)
-        return _decode(found[...] if found.ndim else found[()], None)
+        return decode(found[...] if found.ndim else found[()], None)
 
     def __len__(self) -> int:
         return self._length
@@ -301,7 +306,7 @@ class EvaluationFile:
             stored = {n: self._stored("targets", n, indices) for n in self.targets}
             for name, values in stored.items():
                 self._check_labels(name, values, indices)
-            targets = {n: _decode(stored[n], field) for n, field in self.targets.items()}
+            targets = {n: decode(stored[n], field) for n, field in self.targets.items()}
             inputs = {
                 n: self._input(self._stored("inputs", n, indices), field)
                 for n, field in self._as_stored.items()
@@ -311,8 +316,8 @@ class EvaluationFile:
     def _input(self, stored: Any, field: Field) -> Any:
         if self.version == 1:
             return floating(field.decode(stored))
-        plain = field.scale is None and (field.integer or _kind_of(stored) not in "f")
-        return _decode(stored, None if plain else field)
+        plain = field.scale is None and (field.integer or kind_of(stored) not in "f")
+        return decode(stored, None if plain else field)
 
     def _stored(self, part: str, name: str, indices: NDArray[np.int64]) -> Any:
         """Read the stored values of samples: an array, or a list with one entry a sample."""
@@ -326,7 +331,7 @@ class EvaluationFile:
             return [texts[i] for i in indices.tolist()]
         if found.nbytes <= HELD:
             return self._whole(f"{part}/{name}", found)[indices]
-        return _rows(found, indices)
+        return read_rows_of(found, indices)
 
     def _texts(self, key: str) -> list[str]:
         if key not in self._held:
@@ -370,58 +375,6 @@ class EvaluationFile:
                     "means 'no ground truth', set the dataset's attribute 'ignore'; integers that "
                     "are values and not labels need an attribute 'scale'"
                 )
-
-
-def _rows(dataset: h5py.Dataset, indices: NDArray[np.int64]) -> NDArray[Any]:
-    """Read rows of a dataset in any order, those that follow one another at once."""
-    order = np.argsort(indices, kind="stable")
-    sorted_ = indices[order]
-    found = np.empty((len(indices), *dataset.shape[1:]), dataset.dtype)
-    for run in np.split(np.arange(len(indices)), np.flatnonzero(np.diff(sorted_) != 1) + 1):
-        found[order[run]] = dataset[int(sorted_[run[0]]) : int(sorted_[run[-1]]) + 1]
-    return found
-
-
-def _kind_of(stored: Any) -> str:
-    """Return the kind of NumPy type of stored values; ``O`` for texts."""
-    first = stored[0] if isinstance(stored, list) else stored
-    return "O" if isinstance(first, str) else str(first.dtype.kind)
-
-
-def _decode(stored: Any, field: Field | None) -> Any:
-    """Convert stored values: by the attributes of a field, or as they are without one."""
-    if isinstance(stored, list):
-        return [_decode(values, field) for values in stored]
-    if isinstance(stored, (str, bytes)):
-        return stored.decode() if isinstance(stored, bytes) else stored
-    if field is not None:
-        return field.decode(stored)
-    array = np.asarray(stored)
-    if array.dtype.kind == "u" and array.dtype.itemsize > 1:
-        array = array.astype(np.int64)  # torch computes little with unsigned integers
-    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
-
-
-def _count(found: Any) -> int:
-    return len(found["offsets"]) - 1 if isinstance(found, h5py.Group) else len(found)
-
-
-def _holds_numbers(dataset: h5py.Dataset) -> bool:
-    kind, size = dataset.dtype.kind, dataset.dtype.itemsize
-    return kind in NUMBERS and not (kind == "c" and size > 16)  # torch has none of these
-
-
-def _check_offsets(dataset: h5py.Dataset, length: int, where: str) -> None:
-    check_whole(dataset, f"{where}/offsets")
-    offsets = dataset[...]
-    rising = offsets.ndim == 1 and len(offsets) > 1 and offsets.dtype.kind in "iu"
-    if not (
-        rising and offsets[0] == 0 and offsets[-1] == length and (offsets[1:] >= offsets[:-1]).all()
-    ):
-        raise InfluenceError(
-            f"{where}/offsets: expected integers that rise from 0 to the {length} rows of its "
-            "values, one more than there are samples. Write it with influence.write_evaluation_file"
-        )
 
 
 def _changed(path: Path) -> InfluenceError:

@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from influence.data.evaluation_file import FORMAT, NUMBERS, VERSION
+from influence.data.evaluation_file import FORMAT, VERSION
+from influence.data.stored_values import NUMBERS
 from influence.errors import InfluenceError
 from influence.runtime.files import write_hdf5
 
