@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +26,9 @@ _HDF5 = b"\x89HDF"  # how evaluation files begin
 
 FREE = 128
 """Length that is assumed for an axis to which a checkpoint gives none."""
+
+MOST = 2**26
+"""Inputs of more values than this are not made up; an evaluation file has to give them."""
 
 
 def _metric_lines() -> list[str]:
@@ -115,7 +119,10 @@ def _sample_inputs(net: JointNetwork, data: str | None) -> dict[str, Any]:
     plain = net.layout.leaves == [m.name for m in net.inputs]
     if not plain or any(m.shape is None or m.kind not in NUMBERS for m in net.inputs):
         return {}
-    return {m.name: torch.zeros(2, *(n or FREE for n in m.shape or ())) for m in net.inputs}
+    shapes = {m.name: [n or FREE for n in m.shape or ()] for m in net.inputs}
+    if max(map(math.prod, shapes.values()), default=0) > MOST:
+        return {}
+    return {name: torch.zeros(2, *shape) for name, shape in shapes.items()}
 
 
 def _computation_lines(net: JointNetwork, clean: Mapping[str, Any]) -> list[str]:
@@ -156,8 +163,20 @@ def _computation_lines(net: JointNetwork, clean: Mapping[str, Any]) -> list[str]
     ]
 
 
+def _check_lines(path: str) -> list[str]:
+    """Say what of a file, or of the rows of a run, was found as its checksums say."""
+    from influence.network.checkpoint_check import check_checkpoint
+    from influence.runtime.reading.hdf5_check import check_hdf5
+
+    rows = os.path.join(path, "rows.h5")
+    for found in (path, rows):
+        if _is_hdf5(found):
+            return check_hdf5(found)
+    return check_checkpoint(path)
+
+
 def _is_hdf5(path: str) -> bool:
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         return False
     with open(path, "rb") as file:
         return file.read(len(_HDF5)) == _HDF5
@@ -173,13 +192,19 @@ def _product(shape: tuple[int, ...]) -> str:
 @click.option(
     "--data", metavar="FILE", help="An evaluation file, for the shapes of a checkpoint's inputs."
 )
-def show(what: str, data: str | None, **asked: Any) -> None:
+@click.option(
+    "--check", is_flag=True,
+    help="Read every byte of a file (or of a run's rows.h5) and compare the checksums in it.",
+)  # fmt: skip
+def show(what: str, data: str | None, check: bool, **asked: Any) -> None:
     """List metrics or mutes, or describe a checkpoint, a network or an evaluation file.
 
     Of a checkpoint it also shows what a measurement computes, where its inputs meet, and which
     edges inside the network can be muted.
     """
-    if what == "metrics":
+    if check:
+        lines = _check_lines(what)
+    elif what == "metrics":
         lines = _metric_lines()
     elif what == "mutes":
         lines = _mute_lines()
@@ -188,7 +213,7 @@ def show(what: str, data: str | None, **asked: Any) -> None:
         lines = _network_lines(net, data)
     elif _is_hdf5(what):
         lines = _data_lines(what)
-    elif Path(what).exists() or what.endswith(".pt2"):
+    elif os.path.exists(what) or what.endswith(".pt2"):
         (net,) = options.load_networks([what], asked)
         lines = _network_lines(net, data)
     else:

@@ -5,31 +5,50 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import h5py
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BeforeValidator, FiniteFloat
-from pydantic_core import PydanticCustomError
 
-from influence.data.dataset import Batch, Field, floating
+from influence.data.dataset import Batch, Field, check_unique, floating
+from influence.data.stored_fields import read_field
+from influence.data.stored_values import (
+    NUMBERS,
+    check_offsets,
+    count_samples,
+    decode,
+    holds_numbers,
+    kind_of,
+    read_rows_of,
+)
 from influence.errors import InfluenceError
 from influence.runtime.files import sha256_of
-from influence.runtime.records import Record, read_record
+from influence.runtime.reading.hdf5 import (
+    check_chunks,
+    check_dataset,
+    check_whole,
+    hdf5_errors,
+    plain_attribute,
+    read_texts,
+)
+from influence.runtime.reading.hdf5_sources import find_sources
+from influence.runtime.reading.probing import probe
+from influence.runtime.reading.regular_files import Identity, check_regular
 
-__all__ = ["FORMAT", "NUMBERS", "VERSION", "EvaluationFile"]
+__all__ = ["FORMAT", "VERSION", "EvaluationFile"]
 
 FORMAT, VERSION, VERSIONS = "influence-evaluation", 2, (1, 2)
-NUMBERS = "biufc"
-"""The kinds of NumPy types that a dataset may have."""
+PARTS = ("inputs", "targets", "shared", "ids", "groups", "images/rgb")
+"""What is read of a file."""
 
 HELD = 2**25
 """A dataset of at most this many bytes is read as a whole, when it is first needed."""
+SMALL = 2**20
+"""A dataset of at most this many bytes is read before, in a process of its own."""
 CACHE = 2**28
 """The largest number of bytes of decompressed chunks that are kept."""
 
@@ -45,35 +64,53 @@ class EvaluationFile:
         can only be scored by how much they change. Inputs keep the stored type; in files of
         version 1 integers become floating-point numbers, as they always did.
 
+    sources
+        Whether the file may take bytes from further files: virtual and external datasets, and
+        links to other files. Their hashes then go into that of the file.
+
     Raises
     ------
     InfluenceError
-        If the file is missing, damaged, of another format or inconsistent.
+        If the file is missing, damaged, of another format or inconsistent; if it takes bytes from
+        elsewhere and `sources` is not set; or if values in it were never written.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, sources: bool = False) -> None:
         self.path = Path(path)
         self.source = str(path)
-        if not self.path.is_file():
-            raise InfluenceError(f"{path}: no such evaluation file. Check the path given as data")
+        self._with_sources = sources
+        self._states = {self.path: check_regular(self.path, "evaluation file")}
         self._handle: tuple[int, h5py.File] | None = None
-        self._held: dict[str, NDArray[Any]] = {}
+        self._held: dict[str, Any] = {}
         self._cache = 0
-        with _read_errors(self.path):
+        probe(self._look_closely, self.path)
+        self._look()
+        self.close()
+        digests = [bytes.fromhex(sha256_of(path)) for path in self._states]
+        self.sha256 = (
+            digests[0] if len(digests) == 1 else sha256(b"".join(digests)).digest()
+        ).hex()
+        self._check_states()
+
+    def _look(self) -> None:
+        """Read all but the samples, and check that these are in the file."""
+        with hdf5_errors(self.path, "evaluation file"):
             file = self._file()
-            if file.attrs.get("format") != FORMAT:
+            if (found := plain_attribute(file, "format", str(self.path))) != FORMAT:
                 raise InfluenceError(
-                    f"{path}: expected an evaluation file (attribute format = {FORMAT!r}), got an "
-                    "HDF5 file of another kind. Write one with influence.write_evaluation_file"
-                )
-            self.version = file.attrs.get("version")
-            if self.version not in VERSIONS:
-                raise InfluenceError(
-                    f"{path}: evaluation file version {self.version}, this program reads versions "
-                    f"{' and '.join(map(str, VERSIONS))}. Write it again with "
+                    f"{self.path}: expected an evaluation file (attribute format = {FORMAT!r}), "
+                    f"got an HDF5 file of another kind ({found!r}). Write one with "
                     "influence.write_evaluation_file"
                 )
-            self.name = str(file.attrs.get("name", "")) or self.path.stem
+            self.version = plain_attribute(file, "version", str(self.path))
+            if self.version not in VERSIONS:
+                raise InfluenceError(
+                    f"{self.path}: evaluation file version {self.version}, this program reads "
+                    f"versions {' and '.join(map(str, VERSIONS))}. Write it again with "
+                    "influence.write_evaluation_file"
+                )
+            self._find_sources()
+            self.name = str(plain_attribute(file, "name", str(self.path)) or "") or self.path.stem
             self._as_stored = self._fields("inputs")
             # Inputs of version 1 are floating-point numbers, whatever is stored.
             self.inputs = {
@@ -84,11 +121,42 @@ class EvaluationFile:
             self._length = self._check_lengths()
             self.ids: Sequence[str] = self._read_ids()
             self.groups = self._read_groups()
-            self._shared = {n: _decode(d[...], None) for n, d in file.get("shared", {}).items()}
+            self._shared = {n: self._read_shared(n, d) for n, d in file.get("shared", {}).items()}
             self.inputs |= {name: Field((), False, ragged=True) for name in self._shared}
+            if "images/rgb" in file:
+                check_dataset(file["images/rgb"], f"{self.path}: images/rgb")
             self._cache = self._needed_cache()
-        self.close()
-        self.sha256 = sha256_of(self.path)
+
+    def _look_closely(self) -> None:
+        """Read what the HDF5 library has to interpret: texts too, and what is small."""
+        self._look()
+        with hdf5_errors(self.path, "evaluation file"):
+            for part, name, dataset in self._datasets():
+                check_chunks(dataset, f"{self.path}: {part}/{name}")
+                if h5py.check_string_dtype(dataset.dtype) is not None:
+                    self._texts(f"{part}/{name}")
+                elif dataset.nbytes <= SMALL:
+                    _ = dataset[...]
+
+    def _find_sources(self) -> None:
+        try:
+            for source in find_sources(self._file(), PARTS):
+                if not self._with_sources:
+                    raise InfluenceError(
+                        f"{source.where} is {source.kind} data that take their bytes from "
+                        f"elsewhere ({source.path}), which the file's hash does not cover. Write "
+                        "the values into one file, or from Python give data=influence.data."
+                        "evaluation_file.EvaluationFile(path, sources=True)"
+                    )
+                self._states.setdefault(source.path, check_regular(source.path))
+        except InfluenceError as error:
+            raise InfluenceError(f"{self.path}: {error}") from error
+
+    def _check_states(self) -> None:
+        """Check that no file has changed since it was hashed."""
+        for path, state in self._states.items():
+            if check_regular(path, "evaluation file") != state:
+                raise _changed(path)
 
     given = None
     """Samples of a file stand alone: it holds no batches."""
@@ -103,6 +171,7 @@ class EvaluationFile:
         # A forked worker must not share its parent's handle.
         if self._handle is None or self._handle[0] != os.getpid():
             options = {"rdcc_nbytes": self._cache, "rdcc_nslots": 10007} if self._cache else {}
+            self._check_states()
             self._handle = (os.getpid(), h5py.File(self.path, "r", **options))
         return self._handle[1]
 
@@ -150,11 +219,12 @@ class EvaluationFile:
             if not isinstance(dataset, h5py.Dataset) or dataset.ndim < 1:
                 raise InfluenceError(f"{where} is not an array of samples")
             texts = h5py.check_string_dtype(dataset.dtype) is not None
-            if dataset.dtype.kind not in NUMBERS and not (texts and self.version > 1):
+            if not holds_numbers(dataset) and not (texts and self.version > 1):
                 raise InfluenceError(f"{where} holds {dataset.dtype}, expected numbers")
+            check_dataset(dataset, where)
             if ragged:
-                _check_offsets(found["offsets"][...], len(dataset), where)
-            field = _read_field(dataset, where)
+                check_offsets(found["offsets"], len(dataset), where)
+            field = read_field(dataset, where)
             if ragged or texts:
                 field = replace(field, shape=(), ragged=True, texts=texts)
             fields[name] = field
@@ -164,7 +234,7 @@ class EvaluationFile:
         file = self._file()
         names = [f"inputs/{n}" for n in self.inputs] + [f"targets/{n}" for n in self.targets]
         names += [n for n in ("ids", "groups") if n in file]
-        lengths = {name: _count(file[name]) for name in names}
+        lengths = {name: count_samples(file[name]) for name in names}
         if len(set(lengths.values())) != 1:
             raise InfluenceError(
                 f"{self.path}: expected the same number of samples everywhere, got {lengths}"
@@ -175,26 +245,49 @@ class EvaluationFile:
         return length
 
     def _read_ids(self) -> list[str]:
-        file = self._file()
+        file, where = self._file(), f"{self.path}: ids"
         if "ids" not in file:
             return [str(i) for i in range(self._length)]
-        texts = h5py.check_string_dtype(file["ids"].dtype) is not None
-        ids: list[str] = (file["ids"].asstr() if texts else file["ids"].astype(str))[...].tolist()
-        if len(set(ids)) < len(ids):
-            raise InfluenceError(f"{self.path}: 'ids' must be unique, and some repeat")
+        dataset = file["ids"]
+        if h5py.check_string_dtype(dataset.dtype) is not None:
+            ids = read_texts(dataset, where)
+        else:
+            check_whole(dataset, where)
+            ids = dataset[...].astype(str).tolist()
+        for i, name in enumerate(ids):
+            if "\0" in name:
+                raise InfluenceError(f"{where}: that of sample {i}, {name!r}, holds a NUL")
+        check_unique(ids, self.path)
         return ids
 
     def _read_groups(self) -> NDArray[Any] | None:
-        file = self._file()
+        file, where = self._file(), f"{self.path}: groups"
         if "groups" not in file:
             return None
-        groups: NDArray[Any] = file["groups"][...]
-        if groups.ndim != 1 or (groups.dtype.kind == "f" and np.isnan(groups).any()):
+        dataset = file["groups"]
+        if dataset.ndim != 1:
             raise InfluenceError(
-                f"{self.path}: 'groups' has shape {groups.shape}, expected one value a sample and "
-                "no NaN"
+                f"{self.path}: 'groups' has shape {dataset.shape}, expected one value a sample"
+            )
+        if h5py.check_string_dtype(dataset.dtype) is not None:
+            return np.array(read_texts(dataset, where), dtype=object)
+        if not holds_numbers(dataset):
+            raise InfluenceError(f"{where} hold {dataset.dtype}, expected texts or numbers")
+        check_whole(dataset, where)
+        groups: NDArray[Any] = dataset[...]
+        if (missing := np.flatnonzero(groups != groups)).size:
+            raise InfluenceError(
+                f"{self.path}: 'groups' gives sample {self.ids[missing[0]]!r} the value NaN, "
+                "expected one value a sample and no NaN"
             )
         return groups
+
+    def _read_shared(self, name: str, found: Any) -> Any:
+        where = f"{self.path}: shared/{name}"
+        if not isinstance(found, h5py.Dataset) or found.dtype.kind not in NUMBERS + "OS":
+            raise InfluenceError(f"{where} is no array of numbers and no text")
+        check_whole(found, where)
+        return decode(found[...] if found.ndim else found[()], None)
 
     def __len__(self) -> int:
         return self._length
@@ -207,11 +300,12 @@ class EvaluationFile:
         InfluenceError
             If the file is damaged, or a label is out of range.
         """
-        with _read_errors(self.path):
+        with hdf5_errors(self.path, "evaluation file"):
+            self._check_open()
             stored = {n: self._stored("targets", n, indices) for n in self.targets}
             for name, values in stored.items():
                 self._check_labels(name, values, indices)
-            targets = {n: _decode(stored[n], field) for n, field in self.targets.items()}
+            targets = {n: decode(stored[n], field) for n, field in self.targets.items()}
             inputs = {
                 n: self._input(self._stored("inputs", n, indices), field)
                 for n, field in self._as_stored.items()
@@ -221,8 +315,8 @@ class EvaluationFile:
     def _input(self, stored: Any, field: Field) -> Any:
         if self.version == 1:
             return floating(field.decode(stored))
-        plain = field.scale is None and (field.integer or _kind_of(stored) not in "f")
-        return _decode(stored, None if plain else field)
+        plain = field.scale is None and (field.integer or kind_of(stored) not in "f")
+        return decode(stored, None if plain else field)
 
     def _stored(self, part: str, name: str, indices: NDArray[np.int64]) -> Any:
         """Read the stored values of samples: an array, or a list with one entry a sample."""
@@ -232,20 +326,34 @@ class EvaluationFile:
             values = found["values"]
             return [values[starts[i] : starts[i + 1]] for i in indices.tolist()]
         if h5py.check_string_dtype(found.dtype) is not None:
-            texts = self._whole(f"{part}/{name}", found.asstr())
-            return [str(texts[i]) for i in indices.tolist()]
+            texts = self._texts(f"{part}/{name}")
+            return [texts[i] for i in indices.tolist()]
         if found.nbytes <= HELD:
             return self._whole(f"{part}/{name}", found)[indices]
-        return _rows(found, indices)
+        return read_rows_of(found, indices)
+
+    def _texts(self, key: str) -> list[str]:
+        if key not in self._held:
+            self._held[key] = read_texts(self._file()[key], f"{self.path}: {key}")
+        texts: list[str] = self._held[key]
+        return texts
+
+    def _check_open(self) -> None:
+        """Check that the open file, and its sources, are as they were hashed."""
+        own = self._file().id.get_vfd_handle()
+        for path, state in self._states.items():
+            if Identity.of(own if path == self.path else path) != state:
+                raise _changed(path)
 
     def _whole(self, key: str, dataset: Any) -> NDArray[Any]:
         if key not in self._held:
             self._held[key] = dataset[...]
-        return self._held[key]
+        held: NDArray[Any] = self._held[key]
+        return held
 
     def picture(self, index: int) -> NDArray[np.uint8] | None:
         """Return the RGB picture of a sample, (height, width, 3), or `None` if there are none."""
-        with _read_errors(self.path):
+        with hdf5_errors(self.path, "evaluation file"):
             pictures = self._file().get("images/rgb")
             if pictures is None or pictures.ndim != 4 or len(pictures) != len(self):
                 return None
@@ -270,94 +378,8 @@ class EvaluationFile:
                 )
 
 
-def _rows(dataset: h5py.Dataset, indices: NDArray[np.int64]) -> NDArray[Any]:
-    """Read rows of a dataset in any order, those that follow one another at once."""
-    order = np.argsort(indices, kind="stable")
-    sorted_ = indices[order]
-    found = np.empty((len(indices), *dataset.shape[1:]), dataset.dtype)
-    for run in np.split(np.arange(len(indices)), np.flatnonzero(np.diff(sorted_) != 1) + 1):
-        found[order[run]] = dataset[int(sorted_[run[0]]) : int(sorted_[run[-1]]) + 1]
-    return found
-
-
-def _kind_of(stored: Any) -> str:
-    """Return the kind of NumPy type of stored values; ``O`` for texts."""
-    first = stored[0] if isinstance(stored, list) else stored
-    return "O" if isinstance(first, str) else str(first.dtype.kind)
-
-
-def _decode(stored: Any, field: Field | None) -> Any:
-    """Convert stored values: by the attributes of a field, or as they are without one."""
-    if isinstance(stored, list):
-        return [_decode(values, field) for values in stored]
-    if isinstance(stored, (str, bytes)):
-        return stored.decode() if isinstance(stored, bytes) else stored
-    if field is not None:
-        return field.decode(stored)
-    array = np.asarray(stored)
-    if array.dtype.kind == "u" and array.dtype.itemsize > 1:
-        array = array.astype(np.int64)  # torch computes little with unsigned integers
-    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
-
-
-def _count(found: Any) -> int:
-    return len(found["offsets"]) - 1 if isinstance(found, h5py.Group) else len(found)
-
-
-def _check_offsets(offsets: NDArray[Any], length: int, where: str) -> None:
-    rising = offsets.ndim == 1 and len(offsets) > 1 and offsets.dtype.kind in "iu"
-    if not (rising and offsets[0] == 0 and offsets[-1] == length and (np.diff(offsets) >= 0).all()):
-        raise InfluenceError(
-            f"{where}/offsets: expected integers that rise from 0 to the {length} rows of its "
-            "values, one more than there are samples. Write it with influence.write_evaluation_file"
-        )
-
-
-@contextmanager
-def _read_errors(path: Path) -> Iterator[None]:
-    """Raise InfluenceError instead of the errors of h5py for a damaged file."""
-    try:
-        yield
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise InfluenceError(
-            f"{path}: expected a readable HDF5 evaluation file, but it is truncated, damaged or "
-            f"of another format ({error}). Write or copy it again"
-        ) from error
-
-
-def _check_rising(limits: tuple[float, float]) -> tuple[float, float]:
-    if limits[0] >= limits[1]:
-        raise PydanticCustomError("rising", "Input should be (low, high) with low < high")
-    return limits
-
-
-# Some writers store a number as an array of one, or one number where there may be several.
-_SCALAR = BeforeValidator(lambda value: np.asarray(value).item())
-_SEVERAL = BeforeValidator(lambda value: np.ravel(value).tolist())
-_Numbers = Annotated[tuple[FiniteFloat, ...], _SEVERAL]
-_Range = Annotated[tuple[FiniteFloat, FiniteFloat], _SEVERAL, AfterValidator(_check_rising)]
-
-
-class _Attributes(Record, strict=False, coerce_numbers_to_str=True):
-    """The attributes of a dataset that are read; see `Field`."""
-
-    unit: Annotated[str, _SCALAR] = ""
-    scale: Annotated[float, _SCALAR] | None = None
-    offset: Annotated[float, _SCALAR] = 0.0
-    ignore: Annotated[float, _SCALAR] | None = None
-    range: _Range | None = None
-    classes: Annotated[tuple[str, ...], BeforeValidator(lambda x: np.asarray(x).tolist())] = ()
-    mean: _Numbers | None = None
-    std: _Numbers | None = None
-
-
-def _read_field(dataset: h5py.Dataset, where: str) -> Field:
-    names = _Attributes.model_fields.keys() & dataset.attrs.keys()
-    attributes = read_record(
-        _Attributes,
-        {name: dataset.attrs[name] for name in names},
-        where,
-        "Set the attribute anew, or write the file with influence.write_evaluation_file",
+def _changed(path: Path) -> InfluenceError:
+    return InfluenceError(
+        f"{path}: changed while it was measured. Leave it alone until the measurement ends, and "
+        "measure again"
     )
-    integer = np.issubdtype(dataset.dtype, np.integer)
-    return Field(tuple(dataset.shape[1:]), integer, **dict(attributes))

@@ -10,11 +10,16 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from influence.data.evaluation_file import FORMAT, NUMBERS, VERSION
+from influence.data.dataset import check_unique
+from influence.data.evaluation_file import FORMAT, VERSION
+from influence.data.stored_values import NUMBERS
 from influence.errors import InfluenceError
 from influence.runtime.files import write_hdf5
 
 __all__ = ["write_evaluation_file"]
+
+SHORT = 256
+"""Texts of at most this many bytes are stored in as many bytes each, and packed."""
 
 CHUNK = 2**16
 """The number of bytes of which a chunk consists at least, if a sample is smaller."""
@@ -31,7 +36,7 @@ def write_evaluation_file(
     name: str = "",
     attributes: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
-    """Write an evaluation file, compressed, in chunks of whole samples.
+    """Write an evaluation file, compressed, in chunks of whole samples with checksums.
 
     Parameters
     ----------
@@ -58,8 +63,9 @@ def write_evaluation_file(
     Raises
     ------
     InfluenceError
-        If an array does not hold numbers with samples first, if the numbers of samples differ, or
-        if attributes are given for a dataset that does not exist.
+        If an array does not hold numbers with samples first, if the numbers of samples differ, if
+        ids repeat, if a sample has no group, or if attributes are given for a dataset that does
+        not exist.
 
     Examples
     --------
@@ -78,11 +84,14 @@ def write_evaluation_file(
     datasets |= {f"targets/{n}": _as_stored(x, f"targets/{n}") for n, x in targets.items()}
     if images is not None:
         datasets["images/rgb"] = _as_stored(images, "images/rgb")
+    for key in [*datasets, *(f"inputs/{n}" for n in shared)]:
+        _check_name(key)
     labels: dict[str, NDArray[Any]] = {}
     if ids is not None:
-        labels["ids"] = np.array([str(i) for i in ids], dtype=object)
+        labels["ids"] = _as_texts([str(i) for i in ids], "ids")
+        check_unique(labels["ids"].tolist(), path)
     if groups is not None:
-        labels["groups"] = np.asarray(groups)
+        labels["groups"] = _as_groups(groups)
     lengths = {n: len(x) for n, x in {**datasets, **labels}.items()}
     if len(set(lengths.values())) != 1 or 0 in lengths.values():
         raise InfluenceError(f"expected the same number of samples, above 0, got {lengths}")
@@ -93,34 +102,104 @@ def write_evaluation_file(
         for key, values in datasets.items():
             if isinstance(values, list) and not isinstance(values[0], str):
                 dataset = _create(file, f"{key}/values", np.concatenate(values))
-                ends = np.cumsum([0, *map(len, values)])
-                file.create_dataset(f"{key}/offsets", data=ends, track_times=False)
+                _create(file, f"{key}/offsets", np.cumsum([0, *map(len, values)]))
             else:
                 dataset = _create(file, key, np.asarray(values))
             dataset.attrs.update(attributes.get(key, {}))
         for key, array in labels.items():
-            texts = array.dtype.kind in "UO"
-            file.create_dataset(
-                key,
-                data=array.astype(object) if texts else array,
-                dtype=h5py.string_dtype() if texts else None,
-            )
+            _create(file, key, array)
         for name in shared:
-            file.create_dataset(f"shared/{name}", data=inputs[name], track_times=False)
+            value = np.asarray(inputs[name])
+            if value.ndim:
+                _create(file, f"shared/{name}", value)
+            else:
+                file.create_dataset(f"shared/{name}", data=inputs[name], track_times=False)
 
 
 def _create(file: h5py.File, key: str, array: NDArray[Any]) -> h5py.Dataset:
-    texts = array.dtype.kind in "UO"
+    """Write an array in chunks of samples, with a checksum of each."""
+    array, dtype = _texts_as_stored(array) if array.dtype.kind in "UO" else (array, array.dtype)
     each = max(array.nbytes // max(len(array), 1), 1)
     rows = 1 if key.startswith("images/") else max(1, min(len(array), CHUNK // each))
     return file.create_dataset(
         key,
-        data=array.astype(object) if texts else array,
-        dtype=h5py.string_dtype() if texts else None,
+        data=array,
+        dtype=dtype,
         chunks=(rows, *array.shape[1:]) if array.size else None,
         compression="gzip" if array.size else None,
         shuffle=True if array.size else None,
+        fletcher32=bool(array.size) and array.dtype.kind != "O",
         track_times=False,
+    )
+
+
+def _texts_as_stored(texts: NDArray[Any]) -> tuple[NDArray[Any], np.dtype[Any]]:
+    """Return texts of one length where they are short, since HDF5 gives no others a checksum."""
+    encoded = [text.encode() for text in texts.tolist()]
+    longest = max(map(len, encoded))
+    if not 0 < longest <= SHORT:
+        return texts.astype(object), h5py.string_dtype()
+    dtype = h5py.string_dtype(length=longest)
+    return np.array(encoded, dtype), dtype
+
+
+def _check_name(key: str) -> None:
+    part, _, name = key.partition("/")
+    if not name.strip(".") or "/" in name or "\0" in name or not _is_unicode(name):
+        raise InfluenceError(
+            f"{part} cannot be called {name!r}: names are not empty, consist of more than dots, "
+            "and hold neither a slash nor a NUL. Choose another name"
+        )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _as_texts(texts: Sequence[str], key: str) -> NDArray[Any]:
+    for i, text in enumerate(texts):
+        if "\0" in text or not _is_unicode(text):
+            raise InfluenceError(
+                f"{key}: that of sample {i}, {text[:60]!r}, holds a NUL or half a character, which "
+                "a file cannot hold. Take it out"
+            )
+    return np.array(texts, dtype=object)
+
+
+def _as_groups(groups: ArrayLike) -> NDArray[Any]:
+    """Check that every sample has a group, all of them texts or all of them numbers."""
+    array = np.asarray(groups)
+    if array.dtype.kind not in "UO":
+        if array.dtype.kind not in NUMBERS or array.ndim != 1:
+            raise InfluenceError(
+                f"groups hold {array.dtype} in the shape {array.shape}, expected one text or "
+                "number a sample"
+            )
+        if (missing := np.flatnonzero(array != array)).size:
+            raise _no_group(int(missing[0]), array[missing[0]].item())
+        return array
+    values = array.tolist()
+    for i, value in enumerate(values):
+        if not isinstance(value, (str, int, float)) or value != value:
+            raise _no_group(i, value)
+        if isinstance(value, str) is not isinstance(values[0], str):
+            raise InfluenceError(
+                f"groups: expected all texts or all numbers, got {values[0]!r} and, for sample "
+                f"{i}, {value!r}. Convert them to one type"
+            )
+    if values and isinstance(values[0], str):
+        return _as_texts(values, "groups")
+    return np.array(values)
+
+
+def _no_group(sample: int, value: object) -> InfluenceError:
+    return InfluenceError(
+        f"groups: sample {sample} has no group, but {value!r}. Give every sample one, such as a "
+        "group of its own"
     )
 
 

@@ -39,7 +39,10 @@ from influence.network.state_dicts import (
     read_safetensors,
 )
 from influence.network.weights import find_network, load_weights
+from influence.network.zip_archives import check_archive, is_archive
 from influence.runtime.files import replace_on_success, sha256_of
+from influence.runtime.reading.recorded_hashes import check_recorded
+from influence.runtime.reading.regular_files import read_regular
 
 __all__ = [
     "check_refill",
@@ -108,12 +111,7 @@ def load_checkpoint(
     JointNetwork(scale: x -> y)
     """
     path = Path(path)
-    try:
-        data = b"" if path.is_dir() else path.read_bytes()
-    except OSError as error:
-        raise InfluenceError(
-            f"could not read the checkpoint {path}: {error.strerror}. Check the name"
-        ) from error
+    data = b"" if os.path.isdir(path) else read_regular(path, "checkpoint")
     try:
         net = _load(_Source(path, data, network, weights_key, trust))
     except InfluenceError as error:
@@ -152,6 +150,7 @@ def _load(source: _Source) -> JointNetwork:
         net = _with_weights(source, {"": weights})
         net.name = source.path.resolve().name
     else:
+        check_recorded(source.path, source.data)
         net = _LOADERS[content_of(source.data)](source)
         digest = _digest_of(source.data, net)
     net.sha256 = digest
@@ -172,6 +171,8 @@ def _load_program(source: _Source) -> JointNetwork:
 
 def _load_pickle(source: _Source) -> JointNetwork:
     _check_network(source)
+    if is_archive(source.data):
+        check_archive(source.data)
     return _with_weights(source, find_entries(read_pickle(source.data)))
 
 
@@ -205,6 +206,7 @@ def _load_script(source: _Source) -> JointNetwork:
             "not loaded. If you know who made it, give trust=True; else save plain weights: "
             "torch.save(module.state_dict(), path)"
         )
+    check_archive(source.data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)

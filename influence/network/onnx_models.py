@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from influence.errors import InfluenceError
+from influence.runtime.reading.regular_files import check_regular
 
 __all__ = ["OnnxModel", "Port", "read_onnx"]
 
@@ -130,6 +131,7 @@ def read_onnx(path: Path, data: bytes) -> OnnxModel:
     external = sorted(set(_external_files(model)))
     for name in external:
         _check_inside(path.parent, name)
+        check_regular(path.parent / name)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = torch.get_num_threads()

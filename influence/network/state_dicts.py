@@ -15,12 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
 from influence.errors import InfluenceError
+from influence.runtime.reading.recorded_hashes import check_recorded
+from influence.runtime.reading.regular_files import read_regular
 
 __all__ = ["WRAPPERS", "Weights", "find_entries", "read_folder", "read_pickle", "read_safetensors"]
 
@@ -181,7 +182,7 @@ def read_safetensors(data: bytes) -> Weights:
     """
     try:
         return safetensors.torch.load(data)
-    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+    except Exception as error:  # headers of others lead to many kinds
         raise InfluenceError(
             f"it is not a safetensors file, or cut off: {error}. Copy it again"
         ) from error
@@ -203,7 +204,7 @@ def read_folder(folder: Path) -> tuple[Weights, str]:
     try:
         present = sorted(path.name for path in folder.iterdir() if path.suffix == ".safetensors")
         names = _indexed(folder) if (folder / _INDEX).exists() else present
-        files = {name: (folder / name).read_bytes() for name in names}
+        files = {name: read_regular(folder / name) for name in names}
     except OSError as error:
         raise InfluenceError(
             f"{error.filename}: {error.strerror}. Copy the folder again"
@@ -221,6 +222,7 @@ def read_folder(folder: Path) -> tuple[Weights, str]:
     weights: Weights = {}
     for name, data in files.items():
         try:
+            check_recorded(folder / name, data)
             weights |= read_safetensors(data)
         except InfluenceError as error:
             raise InfluenceError(f"{name}: {error}") from error
@@ -231,7 +233,7 @@ def read_folder(folder: Path) -> tuple[Weights, str]:
 
 def _indexed(folder: Path) -> list[str]:
     try:
-        index = json.loads((folder / _INDEX).read_bytes())["weight_map"].values()
+        index = json.loads(read_regular(folder / _INDEX))["weight_map"].values()
         names = sorted({str(name) for name in index})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InfluenceError(
@@ -280,8 +282,9 @@ def _walk(path: str, content: Any, depth: int) -> Iterator[tuple[str, Weights]]:
     if not isinstance(content, Mapping) or not depth:
         return
     named = {key: value for key, value in content.items() if isinstance(key, str)}
-    if weights := {key: value for key, value in named.items() if isinstance(value, Tensor)}:
-        yield path, weights
+    tensors = {key: value for key, value in named.items() if isinstance(value, Tensor)}
+    if weights := {key: value for key, value in tensors.items() if not value.is_nested}:
+        yield path, weights  # nested ones have no shape
     order = [*(key for key in WRAPPERS if key in named), *(k for k in named if k not in WRAPPERS)]
     for key in order:
         if not re.match("optim|lr_sched|sched|scaler|callbacks|loops", key):

@@ -23,6 +23,7 @@ _INSIDE = {"_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_m
 """What wrappers of single layers put into the middle of a key."""
 
 _SHOWN = 5
+_REMEDY = "Save plain weights: torch.save(module.state_dict(), path), or a .safetensors file"
 
 
 def load_weights(
@@ -74,7 +75,13 @@ def load_weights(
     if not fitting:
         raise _misfit(expected, entries)
     (path, weights), *further = fitting.items()
-    module.load_state_dict(weights)
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InfluenceError(
+            f"its weights cannot be copied into the network: {' '.join(str(error).split())}. "
+            f"{_REMEDY}"
+        ) from error
     if others := [other for other, found in further if not _are_equal(found, weights)]:
         return (
             f"weights are of the entry {path!r}; {', '.join(map(repr, others))} would fit as well: "
@@ -147,10 +154,35 @@ def _complete(found: Weights, expected: Mapping[str, Tensor]) -> Weights | None:
     if any(wrong.values()):
         return None
     return {
-        key: found[key].reshape(value.shape) if key in found and not _is_lazy(value)
-        else found.get(key, value)
+        key: _fill(key, found[key], value) if key in found else value
         for key, value in expected.items()
-    }  # fmt: skip
+    }
+
+
+def _fill(key: str, found: Tensor, expected: Tensor) -> Tensor:
+    """Return a stored tensor in the form of the network's own."""
+    if found.is_meta:
+        raise InfluenceError(
+            f"its tensor {key!r} has a shape, but no values (it was saved on the meta device). "
+            f"Load the weights before they are saved. {_REMEDY}"
+        )
+    if found.is_complex() and not expected.is_complex():
+        raise InfluenceError(
+            f"its tensor {key!r} holds complex numbers, the network real ones. Name the network "
+            "that these weights were trained in"
+        )
+    if found.is_quantized and not expected.is_quantized:
+        found = found.dequantize()
+    if _is_lazy(expected):
+        if found.layout != torch.strided or found.numel() > found.untyped_storage().nbytes():
+            raise InfluenceError(
+                f"its tensor {key!r} of shape {tuple(found.shape)} claims more values than the "
+                f"file holds. {_REMEDY}"
+            )
+        return found
+    if found.layout != torch.strided and expected.layout == torch.strided:
+        found = found.to_dense()
+    return found.reshape(expected.shape)
 
 
 def _compare(found: Weights, expected: Mapping[str, Tensor]) -> dict[str, list[str]]:

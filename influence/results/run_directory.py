@@ -10,7 +10,7 @@ import gzip
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,10 @@ from influence.results.tables import COLUMNS, FILES, empty_table, read_table
 from influence.runtime.directories.commits import located, replace_files_on_success, settle
 from influence.runtime.directories.locks import hold
 from influence.runtime.files import write_hdf5
+from influence.runtime.reading.hdf5 import check_chunks, check_whole, plain_attribute, read_texts
+from influence.runtime.reading.hdf5_sources import find_sources
+from influence.runtime.reading.probing import probe
+from influence.runtime.reading.regular_files import check_regular
 from influence.statistics.rows import RowKey, Rows, full_key
 
 __all__ = [
@@ -38,9 +42,6 @@ __all__ = [
     "read_run",
     "write_rows",
 ]
-
-MOST_PACKED = 2048
-"""Arrays larger than the file times this factor are refused; gzip reaches a factor of 1030."""
 
 PACKING = 4
 """The level at which samples are packed: of level 9, a sixth of the time and 2% more bytes."""
@@ -310,42 +311,76 @@ def read_rows(path: str | os.PathLike[str]) -> dict[str, Rows]:
     [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
     try:
-        with h5py.File(path) as file:
-            ids = file["ids"].asstr()[...]
-            groups = _read_numbers(file, "groups", ids.shape)
-            units = _read_numbers(file, "units", ids.shape) if "units" in file else None
-            found = [_read_network(file[f"rows/{i}"], len(ids)) for i in range(len(file["rows"]))]
-            if len({network for network, _ in found}) < len(found):
-                raise ValueError("two networks of one name")
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        check_regular(path)
+        probe(lambda: _read_rows(path, _shape_of), path)
+        names, groups, units, found = _read_rows(path)
+    except Exception as error:  # h5py raises many kinds on damaged files
         raise InfluenceError(
             f"{os.fspath(path)}: expected the rows that influence measure writes beside its tables "
             f"(a streamed run keeps none), got {error}. Measure again, or copy the file again"
         ) from error
-    names = ids.tolist()
     return {network: Rows(names, groups, values, units=units) for network, values in found}
 
 
-def _read_numbers(file: h5py.File, name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    numbers = file[name][...]
-    if len(shape) != 1 or numbers.shape != shape or not len(numbers):
-        raise ValueError(f"ids of shape {shape} beside {name} of shape {numbers.shape}")
+def _shape_of(dataset: h5py.Dataset) -> NDArray[np.float64]:
+    """Check the chunks of values that are not read, and stand in for them."""
+    check_chunks(dataset, dataset.name)
+    return np.broadcast_to(np.float64(0), dataset.shape)
+
+
+def _load(dataset: h5py.Dataset) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = dataset[...]
+    if not np.isfinite(values).all():
+        raise ValueError(f"{dataset.name} with rows that are not finite numbers")
+    return values
+
+
+def _read_rows(
+    path: str | os.PathLike[str], load: Callable[[h5py.Dataset], NDArray[np.float64]] = _load
+) -> tuple[
+    list[str],
+    NDArray[np.int64],
+    NDArray[np.int64] | None,
+    list[tuple[str, dict[RowKey, NDArray[np.float64]]]],
+]:  # fmt: skip
+    with h5py.File(path, "r") as file:
+        for source in find_sources(file, ["ids", "groups", "units", "rows"]):
+            raise ValueError(f"{source.where} with values in another file, {source.path}")
+        ids = read_texts(file["ids"], "ids")
+        groups = _read_numbers(file, "groups", len(ids))
+        units = _read_numbers(file, "units", len(ids)) if "units" in file else None
+        found = [_read_network(file[f"rows/{i}"], len(ids), load) for i in range(len(file["rows"]))]
+    if len({network for network, _ in found}) < len(found):
+        raise ValueError("two networks of one name")
+    return ids, groups, units, found
+
+
+def _read_numbers(file: h5py.File, name: str, samples: int) -> NDArray[np.int64]:
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset) or dataset.shape != (samples,) or not samples:
+        raise ValueError(f"{samples} ids beside {name} of shape {dataset.shape}")
+    check_whole(dataset, name)
+    numbers = dataset[...]
     found = np.unique(numbers)
     if not np.array_equal(found, np.arange(len(found))):
         raise ValueError(f"{name} that are not numbered 0, 1, ...")
     return np.asarray(numbers, dtype=np.int64)
 
 
-def _read_network(group: h5py.Group, samples: int) -> tuple[str, dict[RowKey, NDArray[np.float64]]]:
+def _read_network(
+    group: h5py.Group, samples: int, load: Callable[[h5py.Dataset], NDArray[np.float64]]
+) -> tuple[str, dict[RowKey, NDArray[np.float64]]]:
     names: list[str] = []
     group.visit(names.append)
     datasets = [name for name in names if isinstance(group[name], h5py.Dataset)]
-    values = {_parse(name): _checked(group[name], samples) for name in datasets}
+    values = {_parse(name): load(_checked(group[name], samples)) for name in datasets}
     for key, rows in values.items():
         full = values.get(full_key(key))
         if full is None or full.shape != rows.shape:
             raise ValueError(f"{key} without rows of the same shape with nothing muted")
-    return str(group.attrs["network"]), values
+    if (network := plain_attribute(group, "network", group.name)) is None:
+        raise ValueError(f"{group.name} without the attribute 'network'")
+    return str(network), values
 
 
 def _parse(name: str) -> RowKey:
@@ -358,12 +393,8 @@ def _parse(name: str) -> RowKey:
     return RowKey(Condition(mute or NO_MUTE, setup), output, statistic, level or "all")
 
 
-def _checked(dataset: h5py.Dataset, samples: int) -> NDArray[np.float64]:
-    if dataset.dtype != np.float64 or dataset.shape != (samples, *dataset.shape[1:2]):
+def _checked(dataset: h5py.Dataset, samples: int) -> h5py.Dataset:
+    if dataset.dtype != np.float64 or dataset.ndim != 2 or len(dataset) != samples:
         raise ValueError(f"{dataset.name} of type {dataset.dtype} and shape {dataset.shape}")
-    if dataset.nbytes > MOST_PACKED * dataset.id.get_storage_size():
-        raise ValueError(f"{dataset.name} of {dataset.nbytes} bytes, which the file does not hold")
-    values: NDArray[np.float64] = dataset[...]
-    if values.ndim != 2 or not np.isfinite(values).all():
-        raise ValueError(f"{dataset.name} with rows that are not finite numbers")
-    return values
+    check_whole(dataset, dataset.name)
+    return dataset

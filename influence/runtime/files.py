@@ -22,6 +22,7 @@ from pathlib import Path
 import h5py
 
 from influence.errors import InfluenceError
+from influence.runtime.reading.regular_files import check_regular
 
 __all__ = [
     "is_temporary",
@@ -236,7 +237,14 @@ def write_hdf5(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 hash of a file in hexadecimal digits."""
+    """Return the SHA-256 hash of a file in hexadecimal digits.
+
+    Raises
+    ------
+    InfluenceError
+        If it is no regular file, whose bytes may have no end.
+    """
+    check_regular(path)
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):

@@ -27,6 +27,7 @@ from influence.errors import InfluenceError
 from influence.runtime.digests import digest_of
 from influence.runtime.directories.locks import LOCK
 from influence.runtime.files import is_temporary, replace_on_success, sweep
+from influence.runtime.reading.regular_files import check_regular
 
 __all__ = ["ShardStore"]
 
@@ -191,8 +192,9 @@ class ShardStore:
 
     def _load(self, batch: int) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64], str]:
         path = self._path(batch)
+        if path.exists():
+            check_regular(path)
         try:
-            _check_regular(path)
             with ZipFile(path) as file:
                 held = {
                     info.filename.removesuffix(".npy"): _read_array(file, info)
@@ -239,14 +241,9 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _check_regular(path: Path) -> None:
-    if path.exists() and not path.is_file():  # a pipe would be waited for, a device read for ever
-        raise OSError("no regular file")
-
-
 def _read(path: Path) -> Any:
+    check_regular(path)
     try:
-        _check_regular(path)
         return json.loads(path.read_text())
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from error

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import pandas as pd
 import pytest
 import torch
@@ -209,7 +210,9 @@ def test_missing_arguments_and_commands_are_wrong_usage() -> None:
 def test_earlier_results_stay(weights: Path, toy_file: Path, tmp_path: Path) -> None:
     assert call(arguments(weights, toy_file, tmp_path, "--mute", "zero")).exit_code == 0
     first = contents(tmp_path)
-    bad = write_toy_file(tmp_path / "bad.h5", ids=["same"] * 12 + ["other"])
+    bad = write_toy_file(tmp_path / "bad.h5")
+    with h5py.File(bad, "r+") as file:
+        file["ids"] = ["same"] * 12 + ["other"]
     for more, message in (
         (["--mute", "mean"], "holds another run, with other mutes"),
         (["--mute", "zero", "--seed", "5"], "with other seed"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import pytest
 import torch
 from click.testing import CliRunner
@@ -115,3 +116,44 @@ def test_what_a_metric_needs_and_means_is_said() -> None:
     lines = shown("metrics").splitlines()
     assert [x.split()[0] for x in lines if x.endswith("needs a range")] == ["psnr", "psnr_mean"]
     assert [x.split()[0] for x in lines if x.endswith("of kind depth: depth_rms")] == ["rms"]
+
+
+def checked(path: Path) -> str:
+    result = CliRunner().invoke(main, ["show", str(path), "--check"])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_check_says_what_was_compared(tmp_path: Path, checkpoint: Path) -> None:
+    data = write_toy_file(tmp_path / "a.h5", ids=[f"i{i}" for i in range(13)])
+    assert "as their checksums say: ids, inputs/depth, inputs/semantic, targets/" in checked(data)
+    assert "as the checksums of its members say" in checked(checkpoint)
+    (tmp_path / "run").mkdir()
+    data.rename(tmp_path / "run" / "rows.h5")
+    assert checked(tmp_path / "run").startswith("rows.h5: every byte of 5 datasets was read")
+
+
+def test_check_of_a_damaged_file_ends_with_its_reason(tmp_path: Path) -> None:
+    path = write_toy_file(tmp_path / "a.h5")
+    content = bytearray(path.read_bytes())
+    with h5py.File(path) as file:
+        chunk = file["inputs/depth"].id.get_chunk_info(0)
+    content[chunk.byte_offset + chunk.size // 2] ^= 1
+    path.write_bytes(content)
+    result = CliRunner().invoke(main, ["show", str(path), "--check"])
+    assert result.exit_code == 1
+    assert "inputs/depth: samples 0 to 12 do not match their checksums" in str(result.output)
+
+
+def test_inputs_of_a_huge_shape_are_not_made_up(
+    tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("influence.cli.show.MOST", 20)
+    assert "computation: name an evaluation file with --data" in shown(str(checkpoint))
+
+
+@pytest.mark.parametrize("what", ["/dev/zero", "d" * 5000])
+def test_what_is_no_file_ends_with_a_sentence(what: str) -> None:
+    for options in ([], ["--check"]):
+        result = CliRunner().invoke(main, ["show", what, *options])
+        assert (result.exit_code, type(result.exception)) == (1, SystemExit)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +90,8 @@ def test_truncated_file(tmp_path: Path, toy_file: Path, part: float) -> None:
 def test_damage_in_the_middle_is_found_when_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("influence.data.evaluation_file.HELD", 0)  # as for a larger file
+    for limit in ("HELD", "SMALL"):  # as for a larger file
+        monkeypatch.setattr(f"influence.data.evaluation_file.{limit}", 0)
     depth = np.random.default_rng(0).random((6, 1, 160, 160)).astype(np.float32)
     path = tmp_path / "a.h5"
     write_evaluation_file(path, inputs={"depth": depth}, targets={})
@@ -174,7 +178,7 @@ def _nan_groups(file: h5py.File) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (_falling_range, r"targets/depth: range: input should be \(low, high\) .* array\(\[5"),
+        (_falling_range, r"targets/depth: range: input should be \(low, high\) .* got \[5"),
         (_nan_mean, "inputs/depth: mean: 0: input should be a finite number, got nan"),
         (_one_text_for_classes, "targets/semantic: classes: input should be .* got 'floor'"),
         (_flat_groups, r"'groups' has shape \(13, 2\), expected one value a sample"),
@@ -315,3 +319,136 @@ def test_offsets_that_do_not_rise_are_refused(tmp_path: Path, offsets: list[Any]
         file["inputs/p/offsets"] = offsets
     with pytest.raises(InfluenceError, match=r"inputs/p/offsets: expected integers that rise from"):
         EvaluationFile(path)
+
+
+def _latin_ids(file: h5py.File) -> None:
+    file["ids"] = [b"caf\xe9" + str(i).encode() for i in range(13)]
+
+
+def _nul_ids(file: h5py.File) -> None:
+    file["ids"] = np.array([["a", f"b{i}"] for i in range(13)], dtype="S2").view("S4")[:, 0]
+
+
+def _two_ignored_labels(file: h5py.File) -> None:
+    file["targets/semantic"].attrs["ignore"] = [254, 255]
+
+
+def _unwritten(file: h5py.File) -> None:
+    del file["inputs/depth"]
+    file.create_dataset("inputs/depth", (13, 1, 5, 6), "f4", chunks=(5, 1, 5, 6))[:5] = 1
+
+
+def _unwritten_pictures(file: h5py.File) -> None:
+    file.create_dataset("images/rgb", (13, 5, 6, 3), "u1", chunks=(1, 5, 6, 3))
+
+
+def _wide_complex(file: h5py.File) -> None:
+    file["inputs/wave"] = np.ones(13, np.clongdouble)
+
+
+def _lists_for_groups(file: h5py.File) -> None:
+    file.create_dataset("groups", (13,), h5py.vlen_dtype("i4"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_latin_ids, r"ids: text 0, b'caf\\xe90', is not UTF-8"),
+        (_nul_ids, "ids: that of sample 0, .* holds a NUL"),
+        (_two_ignored_labels, r"semantic: ignore: expected one number, got \[254, 255\]"),
+        (_unwritten, "depth: 2 of its 3 chunks were never written, so 8 of its 13 samples, from"),
+        (_unwritten_pictures, "images/rgb: 13 of its 13 chunks were never written"),
+        (_wide_complex, "inputs/wave holds complex256, expected numbers"),
+        (_lists_for_groups, "groups hold object, expected texts or numbers"),
+    ],
+)
+def test_the_reason_is_told(tmp_path: Path, damage: Any, message: str) -> None:
+    path = write_toy_file(tmp_path / "a.h5")
+    with h5py.File(path, "r+") as file:
+        damage(file)
+    with pytest.raises(InfluenceError, match=rf"a\.h5: .*{message}"):
+        EvaluationFile(path)
+
+
+WRITER = "import h5py, sys; f = h5py.File(sys.argv[1], 'r+'); print(1, flush=True); input()"
+
+
+def test_a_file_that_is_written_elsewhere_is_said_to_be(toy_file: Path) -> None:
+    command = [sys.executable, "-c", WRITER, str(toy_file)]
+    with subprocess.Popen(command, stdin=-1, stdout=-1) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        with pytest.raises(InfluenceError, match="another program has it open for writing"):
+            EvaluationFile(toy_file)
+        writer.communicate(b"\n")
+    assert len(EvaluationFile(toy_file)) == 13
+
+
+def test_a_file_on_which_the_library_never_ends_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("influence.runtime.reading.probing.SECONDS", 1)
+    path = write_toy_file(tmp_path / "a.h5")
+    content = bytearray(path.read_bytes())
+    place = content.index(b"GCOL") + 24  # the size of the first text: with its header it is 0
+    content[place : place + 8] = (2**64 - 16).to_bytes(8, "little")
+    path.write_bytes(content)
+    with pytest.raises(InfluenceError, match=r"search for ever, .* Write or copy it again"):
+        EvaluationFile(path)
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "a\0b", "d" * 5000, "."])
+def test_paths_of_no_file_are_told(path: str) -> None:
+    with pytest.raises(InfluenceError, match="Check the name"):
+        EvaluationFile(path)
+
+
+def _virtual(path: Path) -> Path:
+    """Let the depth of a set lie in another file."""
+    source = path.with_name("depth.h5")
+    with h5py.File(path, "r+") as file, h5py.File(source, "w") as other:
+        file.copy("inputs/depth", other, "x")
+        layout = h5py.VirtualLayout((13, 1, 5, 6), "f4")
+        layout[:] = h5py.VirtualSource(source.name, "x", (13, 1, 5, 6))
+        del file["inputs/depth"]
+        file.create_virtual_dataset("inputs/depth", layout)
+    return source
+
+
+def test_values_in_other_files_are_refused(tmp_path: Path) -> None:
+    path = write_toy_file(tmp_path / "a.h5")
+    _virtual(path)
+    message = r"inputs/depth is virtual data that take their bytes from elsewhere \(.*depth\.h5\)"
+    with pytest.raises(InfluenceError, match=message):
+        EvaluationFile(path)
+
+
+def test_allowed_sources_are_hashed_with_the_file(tmp_path: Path) -> None:
+    path = write_toy_file(tmp_path / "a.h5")
+    source = _virtual(path)
+    first = EvaluationFile(path, sources=True)
+    expected = toy_arrays()["inputs"]["depth"]
+    np.testing.assert_array_equal(first.read(np.arange(13)).inputs["depth"], expected)
+    assert EvaluationFile(path, sources=True).sha256 == first.sha256
+    first.close()
+    with h5py.File(source, "r+") as file:
+        file["x"][0] += 1
+    assert EvaluationFile(path, sources=True).sha256 != first.sha256
+    with pytest.raises(InfluenceError, match=r"depth\.h5: changed while it was measured"):
+        first.read(np.arange(2))
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_file_that_changes_is_not_read_on(tmp_path: Path, opened: bool) -> None:
+    path = write_toy_file(tmp_path / "a.h5")
+    data = EvaluationFile(path)
+    if opened:
+        data.read(np.arange(2))
+    copied = pickle.loads(pickle.dumps(data))
+    with path.open("r+b") as raw:
+        raw.seek(-1, os.SEEK_END)
+        raw.write(b"\0")
+    os.utime(path, ns=(0, 0))  # however coarse the clock of the file system is
+    for changed in (data, copied):
+        with pytest.raises(InfluenceError, match=r"a\.h5: changed while it was measured"):
+            changed.read(np.arange(2))

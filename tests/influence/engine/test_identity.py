@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -214,6 +215,26 @@ def test_resumed_run_with_a_changed_file_names_the_batch(net: JointNetwork, tmp_
     write_toy_file(path, **arrays)
     with pytest.raises(InfluenceError, match="batch 1, of the samples 4, 5, 6, 7, differs"):
         resume(net, path, tmp_path / "state")
+
+
+def test_resumed_run_with_a_changed_source_of_the_file_names_the_batch(
+    net: JointNetwork, tmp_path: Path
+) -> None:
+    write_toy_file(tmp_path / "source.h5")
+    depth = h5py.VirtualLayout((13, 1, 5, 6), np.float32)
+    depth[...] = h5py.VirtualSource(tmp_path / "source.h5", "inputs/depth", (13, 1, 5, 6))
+    with h5py.File(write_toy_file(tmp_path / "set.h5"), "r+") as file:
+        del file["inputs/depth"]
+        file.create_virtual_dataset("inputs/depth", depth)
+    data = EvaluationFile(tmp_path / "set.h5", sources=True)
+    interrupt(net, data, tmp_path / "state")
+    with h5py.File(tmp_path / "source.h5", "r+") as file:
+        file["inputs/depth"][6] += 1
+    with pytest.raises(InfluenceError, match="changed while it was measured"):
+        resume(net, data, tmp_path / "state")
+    data = EvaluationFile(tmp_path / "set.h5", sources=True)
+    with pytest.raises(InfluenceError, match="batch 1, of the samples 4, 5, 6, 7, differs"):
+        resume(net, data, tmp_path / "state")
 
 
 def test_resumed_run_with_other_weights_is_refused(net: JointNetwork, stopped: Path) -> None:

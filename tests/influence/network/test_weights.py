@@ -341,3 +341,34 @@ def test_a_network_that_is_given_is_copied() -> None:
 def test_names_of_nothing_are_refused(folder: Path, name: str, message: str) -> None:
     with pytest.raises(InfluenceError, match=message):
         find_network(name)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:torch.quantize_per_tensor", "ignore:Sparse CSR", "ignore:TypedStorage"
+)
+def test_quantised_and_sparse_tensors_are_read_as_numbers() -> None:
+    weight = torch.tensor([[0.5, 0.0, 1.0], [0.0, 0.0, 0.25]])
+    quantised = torch.quantize_per_tensor(weight, 0.25, 0, torch.qint8)
+    for stored in (quantised, weight.to_sparse(), weight.to_sparse_csr()):
+        module = layer()
+        load(module, saved({"weight": stored, "bias": torch.zeros(2)}))
+        assert torch.equal(module.weight, weight)
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (torch.empty(2, 3, device="meta"), "'weight' has a shape, but no values"),
+        (torch.ones(2, 3, dtype=torch.complex64), "'weight' holds complex numbers"),
+        (torch.ones(1, 1).expand(2**20, 2**20), "1 of another shape: weight"),
+    ],
+)
+def test_tensors_without_numbers_of_their_own_are_refused(weight: Tensor, message: str) -> None:
+    with pytest.raises(InfluenceError, match=message):
+        load(layer(), saved({"weight": weight, "bias": torch.zeros(2)}))
+
+
+def test_lazy_layers_take_no_more_values_than_the_file_holds() -> None:
+    huge = {"weight": torch.ones(1, 1).expand(2**20, 2**20), "bias": torch.zeros(2**20)}
+    with pytest.raises(InfluenceError, match="claims more values than the file holds"):
+        load(nn.LazyLinear(2), saved(huge))

@@ -582,7 +582,7 @@ FULL_ROWS = "rows/0/full/y/errors"
         (replaced("groups", [0, -1, 0]), "groups that are not numbered"),
         (replaced(FULL_ROWS, np.ones((3, 5))), "without rows of the same shape"),
         (replaced(FULL_ROWS, np.ones((2, 2))), r"shape \(2, 2\)"),
-        (replaced(FULL_ROWS, np.ones(3)), "not finite numbers"),
+        (replaced(FULL_ROWS, np.ones(3)), r"shape \(3,\)"),
         (replaced(FULL_ROWS, np.ones((3, 2), dtype=np.float32)), "type float32"),
         (replaced(FULL_ROWS, np.array([["a", "b"]] * 3, dtype="S1")), "type "),
         (replaced(FULL_ROWS, np.full((3, 2), np.nan)), "not finite numbers"),
@@ -590,7 +590,7 @@ FULL_ROWS = "rows/0/full/y/errors"
         (lambda file: file["rows/0"].attrs.clear(), "network"),
         (lambda file: file["rows"].move("0", "first"), "expected the rows"),
         (lambda file: file.copy("rows/0", "rows/1"), "two networks of one name"),
-        (bomb, "which the file does not hold"),
+        (bomb, "of its 12582912 chunks were never written"),
     ],
 )
 def test_a_foreign_file_is_refused(
@@ -611,7 +611,7 @@ def test_a_link_out_of_the_file_is_not_followed(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "rows.h5", "a") as file:
         del file[FULL_ROWS]
         file[FULL_ROWS] = h5py.ExternalLink("other.h5", FULL_ROWS)
-    with pytest.raises(InfluenceError, match="without rows of the same shape with nothing muted"):
+    with pytest.raises(InfluenceError, match=r"y/errors with values in another file, .*other\.h5"):
         read_rows(tmp_path / "rows.h5")
 
 
