@@ -61,12 +61,15 @@ def test_another_thread_leaves_signals_alone() -> None:
 
 def test_a_forked_process_dies_of_a_signal() -> None:
     """Such as one that reads data, which the loader ends by SIGTERM."""
+    ready = os.pipe()
     with raise_on_signals():
         process = os.fork()
         if not process:
+            os.write(ready[1], b".")
             for _ in range(1000):
                 time.sleep(0.01)
             os._exit(0)
+        os.read(ready[0], 1)
         os.kill(process, signal.SIGTERM)
         _, status = os.waitpid(process, 0)
     assert os.WTERMSIG(status) == signal.SIGTERM
