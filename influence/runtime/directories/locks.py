@@ -22,14 +22,6 @@ from threading import get_ident
 
 from influence.errors import InfluenceError
 
-try:
-    from fcntl import LOCK_EX, LOCK_NB, flock
-except ImportError:  # Windows, where the file alone has to do
-    LOCK_EX = LOCK_NB = 0
-
-    def flock(fd: int, operation: int, /) -> None: ...
-
-
 __all__ = ["LOCK", "Held", "hold"]
 
 LOCK = ".writer.json"
@@ -163,7 +155,7 @@ def _acquire(path: Path) -> tuple[int, str]:
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
         try:
-            flock(file, LOCK_EX | LOCK_NB)
+            _lock(file)
             if _is(file, path):
                 return file, _take_over(file, path)
             os.close(file)  # whoever held it has removed it meanwhile
@@ -177,6 +169,13 @@ def _acquire(path: Path) -> tuple[int, str]:
         except BaseException:
             os.close(file)
             raise
+
+
+def _lock(file: int) -> None:
+    if sys.platform != "win32":  # where the content of the file alone has to do
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _is(file: int, path: Path) -> bool:
