@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: measure publish-rooms pages test check lint types figures bench ground-truth compat clean
+.PHONY: measure publish-rooms pages test check lint types figures bench ground-truth compat kill clean
 
 # The main job: five joint networks on the embedded scenes, into build/rooms/, with pictures.
 measure: $(VENV)/installed
@@ -52,6 +52,10 @@ bench: $(VENV)/installed-dev
 # Networks and data whose influence is known, into reports/ground_truth/: about ten minutes.
 ground-truth: $(VENV)/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.ground_truth
+
+# Commands killed at random instants and at every rename, and two at once: nothing may be lost or mixed.
+kill: $(VENV)/installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.hostile.kill
 
 # The oldest to the newest torch, each in its own environment: the rooms have to have the same
 # influences as with the newest within 1e-6, and the engine's tests have to pass. PyPI's builds for

@@ -21,7 +21,7 @@ UNFINISHED = "unfinished"
 @click.argument("more_checkpoints", nargs=-1, metavar="[FILE]...")
 @options.checkpoint
 @options.data
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The run directory.")
+@click.option("--out", required=True, callback=options.to_directory, help="The run directory.")
 @options.network
 @click.option(
     "--mute",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["YOURS", "batch_size", "checkpoint", "computed", "data", "device", "format", "limit",
            "load_networks", "match_options", "metric", "mute", "names", "network", "pairs",
            "print_computed", "read_data", "read_frame", "runs", "seed", "split", "take",
-           "tell_interrupted", "tell_shards", "translate", "workers"]  # fmt: skip
+           "tell_interrupted", "tell_shards", "to_directory", "translate", "workers"]  # fmt: skip
 
 C = TypeVar("C", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -124,6 +124,13 @@ def computed(command: C) -> C:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def to_directory(context: click.Context, option: click.Parameter, text: str) -> Path:
+    """Read the name of a directory; an empty one would mean the working directory."""
+    if not text:
+        raise click.BadParameter("expected the name of a directory, got an empty one")
+    return Path(text)
 
 
 def split(text: str) -> tuple[str, ...]:

@@ -297,6 +297,10 @@ class Campaign:
         if after != new:
             self.fault(case, where, f"other bytes when it went on: {differing(after, new)}")
 
+    def tell(self, name: str) -> None:
+        counts = ", ".join(f"{count} {what}" for what, count in self.counts[name].items())
+        print(f"{name}: {counts}", flush=True)
+
     def fault(self, case: Case, where: str, what: str) -> None:
         self.faults.append(f"{case.name}, killed at {where}: {what}")
         print(self.faults[-1], flush=True)
@@ -430,12 +434,13 @@ def main(instants: int, calls: int | None, pairs: int, seed: int, chosen: tuple[
         for name, share in KILLED.items():
             if name in (chosen or KILLED):
                 campaign.run(cases[name], round(share * instants / 100), calls)
+                campaign.tell(name)
         if not chosen:
             first, other = cases["measure, first results"], cases["measure, another seed"]
             campaign.two_at_once(first, first, pairs - pairs // 2, "two at once, same arguments")
             campaign.two_at_once(first, other, pairs // 2, "two at once, other arguments")
-    for name, counts in campaign.counts.items():
-        click.echo(f"{name}: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+            for name in campaign.counts.keys() - cases.keys():
+                campaign.tell(name)
     trials = sum(counts["trials"] for counts in campaign.counts.values())
     click.echo(f"{trials} trials, {len(campaign.faults)} faults, seed {seed}, "
                f"{time.monotonic() - began:.0f} s")  # fmt: skip

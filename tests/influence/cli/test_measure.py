@@ -193,7 +193,7 @@ def test_mistakes_end_with_one_message_and_code_1(
 @pytest.mark.parametrize(
     "wrong",
     [["--metric", "depth"], ["--batch-size", "0"], ["--limit", "0"], ["--confidence", "1"],
-     ["--amp", "half"], ["--mtue", "zero"]],
+     ["--amp", "half"], ["--mtue", "zero"], ["--out", ""]],
 )  # fmt: skip
 def test_wrong_usage_ends_with_code_2(
     weights: Path, toy_file: Path, tmp_path: Path, wrong: list[str]

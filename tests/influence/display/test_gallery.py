@@ -21,6 +21,7 @@ from influence.display.gallery import (
     LARGEST,
     Exhibit,
     Gallery,
+    check_gallery,
     make_gallery,
     read_gallery,
     write_gallery,
@@ -78,6 +79,20 @@ def test_what_is_no_gallery_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InfluenceError, match=r"holds no gallery.csv: it is not a gallery"):
         write_gallery(tmp_path, gallery())
     assert (tmp_path / "gallery" / "holiday.jpg").read_bytes() == b"dear"
+
+
+def test_files_of_others_in_a_gallery_stay(tmp_path: Path) -> None:
+    folder = write_gallery(tmp_path, gallery())
+    (folder / "holiday.jpg").write_bytes(b"dear")
+    write_gallery(tmp_path, gallery())
+    assert (folder / "holiday.jpg").read_bytes() == b"dear"
+
+
+def test_a_gallery_is_checked_before_it_is_made(tmp_path: Path) -> None:
+    check_gallery(tmp_path)
+    (tmp_path / "gallery").touch()
+    with pytest.raises(InfluenceError, match="it is not a gallery"):
+        check_gallery(tmp_path)
 
 
 @pytest.mark.parametrize(

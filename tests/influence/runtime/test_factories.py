@@ -46,3 +46,24 @@ def test_working_directory_is_looked_at_and_left_again(
 def test_failing_factory_is_reported(text: str, reason: str) -> None:
     with pytest.raises(InfluenceError, match=f"'{text}': expected module:factory .*{reason}"):
         make(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [("sys.exit()", r"ended the program: sys\.exit\(None\) in .*exiting\.py, line 2"),
+     ("os.chdir('other')", "changed the working directory to .*other")],
+)  # fmt: skip
+@pytest.mark.parametrize("called", [False, True])
+def test_a_module_that_ends_the_program_or_moves_it_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, message: str, called: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "exiting", raising=False)
+    (tmp_path / "other").mkdir()
+    begin = "import os, sys; made = lambda: \\" if called else "import os, sys"
+    (tmp_path / "exiting.py").write_text(f"{begin}\n{line}\nmade = made if {called} else 0\n")
+    before = list(sys.path)
+    with pytest.raises(InfluenceError, match=f"'exiting:made' {message}"):
+        make("exiting:made")
+    assert Path.cwd() == tmp_path
+    assert sys.path == before

@@ -14,6 +14,7 @@ import pytest
 
 from influence.errors import InfluenceError
 from influence.runtime import shards
+from influence.runtime.files import make_temporary
 from influence.runtime.shards import ShardStore
 
 PLAN = {"seed": 0, "mutes": ("zero",)}
@@ -54,6 +55,38 @@ def test_only_its_own_files_are_cleared(folder: Path) -> None:
     (folder / "notes.txt").write_text("mine")
     ShardStore(folder, PLAN)
     assert sorted(path.name for path in folder.iterdir()) == ["notes.txt", "plan.json"]
+
+
+def test_files_of_others_are_never_cleared_and_their_folder_stays(folder: Path) -> None:
+    others = ["3.npz", "00000001.npz", "00000001-xyz.npz", "notes.json", "optimal.json.bak"]
+    for name in others:
+        (folder / name).write_text("mine")
+    ShardStore(folder, PLAN)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*others, "plan.json"])
+    ShardStore.remove(folder)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(others)
+    for resume in (False, True):
+        with pytest.raises(InfluenceError, match=r"holds no plan\.json: .* Move it away"):
+            ShardStore(folder, PLAN, resume=resume)
+    ShardStore.remove(folder)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(others)
+
+
+def test_all_of_a_finished_run_is_removed(folder: Path) -> None:
+    ShardStore(folder, PLAN, resume=True).save_json("trials", [])
+    ShardStore.remove(folder)
+    assert not folder.exists()
+    ShardStore.remove(folder)
+
+
+def test_a_folder_that_a_killed_run_has_just_made_is_used(folder: Path) -> None:
+    made = folder.parent / "made"
+    made.mkdir()
+    make_temporary(made, "plan.json")
+    assert ShardStore(made, PLAN, resume=True).finished() == []
+    (folder.parent / "file").touch()
+    with pytest.raises(InfluenceError, match=r"file is there and holds no plan\.json"):
+        ShardStore(folder.parent / "file", PLAN)
 
 
 def test_trials_are_kept_for_whoever_goes_on(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import signal
@@ -14,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from influence.errors import InfluenceError
-from influence.runtime.directories import locks
 from influence.runtime.directories.locks import LOCK, Held, hold
 
 
@@ -80,8 +80,8 @@ def test_a_process_that_was_forked_does_not_keep_the_lock(tmp_path: Path) -> Non
             stack.enter_context(forked(lambda: None))
             file = os.open(tmp_path / LOCK, os.O_RDWR)
             with pytest.raises(BlockingIOError):
-                locks.flock(file, locks.LOCK_EX | locks.LOCK_NB)
-        locks.flock(file, locks.LOCK_EX | locks.LOCK_NB)  # is free, though the other one lives
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # is free, though the other one lives
         os.close(file)
 
 
@@ -133,7 +133,8 @@ def test_a_lock_that_was_removed_meanwhile_is_asked_for_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else two would hold: one the file that is gone, and one the new file."""
-    plain, found = locks.flock, []
+    plain = fcntl.flock
+    found: list[int] = []
 
     def late(file: int, operation: int) -> None:
         if not found:
@@ -141,7 +142,7 @@ def test_a_lock_that_was_removed_meanwhile_is_asked_for_again(
         found.append(file)
         plain(file, operation)
 
-    monkeypatch.setattr(locks, "flock", late)
+    monkeypatch.setattr(fcntl, "flock", late)
     with hold(tmp_path):
         assert len(found) == 2
         assert json.loads((tmp_path / LOCK).read_text())["pid"] == os.getpid()
@@ -184,7 +185,7 @@ def test_a_file_system_that_refuses_is_told(
     def refused(file: int, operation: int) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(locks, "flock", refused)
+    monkeypatch.setattr(fcntl, "flock", refused)
     with pytest.raises(InfluenceError, match=message):
         enter(tmp_path)
 
