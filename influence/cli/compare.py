@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from influence.cli import options
+from influence.cli.output import echo
 
 __all__ = ["compare"]
 
@@ -43,4 +44,4 @@ def compare(
     found = compare_runs(first, second, pairs=pairs, metrics=metrics)
     options.print_computed(found, comparison_table, metrics, **shown)
     for note in data_notes(first, second):
-        click.echo(note, err=True)
+        echo(note, err=True)

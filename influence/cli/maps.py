@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from influence.cli import options
+from influence.cli.output import echo
 
 __all__ = ["maps"]
 
@@ -82,7 +83,7 @@ def maps(
     drawn = draw_maps(found) if figure else None
     if out:
         write_maps(out, found)
-        click.echo(f"wrote {out}")
+        echo(f"wrote {out}")
     if figure and drawn:
         save_figure(drawn, figure)
-        click.echo(f"wrote {figure}")
+        echo(f"wrote {figure}")

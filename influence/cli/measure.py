@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from influence.cli import options
+from influence.cli.output import echo
 
 __all__ = ["measure"]
 
@@ -147,13 +148,13 @@ def measure(
         if processes.first:
             run.write(out)
             shutil.rmtree(out / "unfinished", ignore_errors=True)
-            click.echo(format_table(omega_table(run.influence), "text"))
+            echo(format_table(omega_table(run.influence), "text"))
             if run.influence["mute"].nunique() > 1:
                 judged = mutes_table(run.influence, distance=run.distance, interval=False)
-                click.echo(format_table(judged, "text"))
+                echo(format_table(judged, "text"))
             if asked["interactions"]:
-                click.echo(format_table(interactions_table(run.interactions), "text"))
+                echo(format_table(interactions_table(run.interactions), "text"))
             for name, notes in run.info["notes"].items():
                 for note in notes:
-                    click.echo(f"{name}: {note}", err=True)
-            click.echo(f"wrote {out}", err=True)
+                    echo(f"{name}: {note}", err=True)
+            echo(f"wrote {out}", err=True)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from influence.cli import options
+from influence.cli.output import echo
 
 __all__ = ["optimal"]
 
@@ -50,7 +51,7 @@ def optimal(checkpoint: str | None, data: str, out: Path | None, **asked: Any) -
         **asked,
     )
     for name, constant in found.items():
-        click.echo(f"{name}: {', '.join(f'{number:.6g}' for number in constant)}")
+        echo(f"{name}: {', '.join(f'{number:.6g}' for number in constant)}")
     if out and checkpoint:
         refill_checkpoint(checkpoint, out, found)
-        click.echo(f"wrote {out}", err=True)
+        echo(f"wrote {out}", err=True)

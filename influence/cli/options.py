@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from influence.cli.output import echo, echo_csv, echo_error
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["batch_size", "checkpoint", "computed", "data", "device", "format", "limit",
            "load_networks", "match_options", "metric", "mute", "names", "network", "pairs",
-           "print_computed", "read_data", "read_frame", "runs", "seed", "split", "take",
-           "translate", "workers"]  # fmt: skip
+           "print_computed", "print_table", "read_data", "read_frame", "runs", "seed", "split",
+           "take", "translate", "workers"]  # fmt: skip
 
 C = TypeVar("C", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -68,11 +70,18 @@ def batch_size(default: int | None, shown: str = "") -> Callable[[C], C]:
 
 
 def format(command: C) -> C:
-    """Declare ``--format``, one of the formats of tables."""
+    """Declare ``--format``, one of the formats of tables, and ``--guard-formulas``."""
     from influence.display.table import FORMATS  # not above: it loads pandas
 
     choice = click.Choice(list(FORMATS))
-    return click.option("--format", default="text", show_default=True, type=choice)(command)
+    for option in (
+        click.option("--guard-formulas", is_flag=True,
+                     help="In csv, put an apostrophe before texts that a spreadsheet would run as "
+                          "formulas. Without it pandas reads names as they are."),
+        click.option("--format", default="text", show_default=True, type=choice),
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 def names(*flags: str, help: str) -> Callable[[C], C]:
@@ -194,7 +203,7 @@ def load_networks(paths: Sequence[str], asked: dict[str, Any]) -> list[JointNetw
         found = [load_checkpoint(path, network, **reading) for path in paths]
     for warning in caught:
         command = click.get_current_context().command
-        click.echo(f"influence: {translate(str(warning.message), command)}", err=True)
+        echo_error(translate(str(warning.message), command))
     return found or [find_network(network)]
 
 
@@ -204,6 +213,7 @@ def print_computed(
     metrics: Sequence[str],
     *,
     format: str,
+    guard_formulas: bool,
     out: Path | None,
     **shown: Any,
 ) -> None:
@@ -217,18 +227,31 @@ def print_computed(
         Makes a table of the frame and of the options `shown`.
     metrics
         The metrics that were computed; without any the table chooses.
-    format, out
-        The format of the table, and the file, which appears whole or not at all.
+    format, guard_formulas, out
+        The format of the table, whether formulas are guarded in it and in the file, and the file,
+        which appears whole or not at all.
     """
-    from influence.display.table import format_table
+    from influence.display.table import without_formulas
     from influence.runtime.files import replace_on_success
 
     table = make(frame, metric=list(frame["metric"].unique()) if metrics else (), **shown)
-    click.echo(format_table(table, format), nl=False)
+    print_table(table, format, guard_formulas=guard_formulas)
     if out:
+        written = without_formulas(frame) if guard_formulas else frame
         with replace_on_success(out) as aside:
-            frame.to_csv(aside, index=False, lineterminator="\n")
-        click.echo(f"wrote {out}", err=True)
+            written.to_csv(aside, index=False, lineterminator="\n")
+        echo(f"wrote {out}", err=True)
+
+
+def print_table(table: Table, format: str, *, guard_formulas: bool) -> None:
+    """Print a table in a format; of `csv` the cells, unless it goes to a terminal, as they are."""
+    from influence.display.table import format_table
+
+    text = format_table(table, format, guard_formulas=guard_formulas)
+    if format == "csv":
+        echo_csv(text)
+    else:
+        click.echo(text, nl=False)
 
 
 RECORD = re.compile(r"\b(?:checkpointing|execution|resampling)=\w+\((?:\w+, )*([^()]*=[^()]*)\)")

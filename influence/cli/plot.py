@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from influence.cli import options
+from influence.cli.output import echo
 from influence.display.plots import PLOTS
 
 __all__ = ["plot"]
@@ -59,4 +60,4 @@ def plot(
         if name in takes
     }
     save_figure(draw(**frames, **given), out)
-    click.echo(f"wrote {out}")
+    echo(f"wrote {out}")

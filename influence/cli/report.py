@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from influence.cli import options
+from influence.cli.output import echo
 
 __all__ = ["report"]
 
@@ -28,4 +29,4 @@ def report(runs: tuple[Path, ...], out: Path, title: str | None, gallery: bool) 
     from influence.display.report.page import write_page
 
     write_page(runs, out, title=title, gallery=gallery)
-    click.echo(f"wrote {click.format_filename(out)} ({out.stat().st_size / 1e6:.1f} MB)")
+    echo(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")
