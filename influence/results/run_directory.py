@@ -212,9 +212,10 @@ def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> row = dict.fromkeys(COLUMNS["influence"], 1) | {"network": "a", "higher_is_better": True}
-    >>> pd.DataFrame([row | {"seed": None}]).to_csv(folder / "influence.csv", index=False)
-    >>> row = dict.fromkeys(COLUMNS["performance"], 1) | {"network": "a", "higher_is_better": True}
+    >>> known = {"network": "a", "higher_is_better": True, "confidence": 0.95}
+    >>> row = dict.fromkeys(COLUMNS["influence"], 1) | known | {"seed": None}
+    >>> pd.DataFrame([row]).to_csv(folder / "influence.csv", index=False)
+    >>> row = dict.fromkeys(COLUMNS["performance"], 1) | known
     >>> pd.DataFrame([row]).to_csv(folder / "performance.csv", index=False)
     >>> read_run(folder).influence[["network", "seed", "omega", "n"]].dtypes.astype(str).to_list()
     ['str', 'Int64', 'float64', 'int64']

@@ -82,8 +82,9 @@ def write_page(
     >>> from pathlib import Path
     >>> from influence.results.tables import INFLUENCE_COLUMNS
     >>> folder = Path(tempfile.mkdtemp())
-    >>> row = dict.fromkeys(INFLUENCE_COLUMNS, 0) | {"network": "a", "higher_is_better": True,
-    ...     "metric": "mean_iou", "mute": "zero", "level": "all", "source": "x", "target": "y"}
+    >>> row = dict.fromkeys(INFLUENCE_COLUMNS, 0) | {"network": "a", "n": 9, "confidence": 0.95,
+    ...     "higher_is_better": True, "metric": "mean_iou", "mute": "zero", "level": "all",
+    ...     "source": "x", "target": "y"}
     >>> pd.DataFrame([row]).to_csv(folder / "influence.csv", index=False)
     >>> write_page([folder], folder / "page.html", title="A & B")
     >>> "<title>A &amp; B</title>" in (folder / "page.html").read_text()

@@ -181,8 +181,8 @@ def read_sheets(runs: Iterable[str | os.PathLike[str]]) -> list[Sheet]:
     >>> import tempfile
     >>> run = Path(tempfile.mkdtemp())
     >>> from influence.results.tables import INFLUENCE_COLUMNS
-    >>> row = dict.fromkeys(INFLUENCE_COLUMNS, 0) | {"network": "a", "higher_is_better": True,
-    ...     "metric": "rms", "mute": "zero", "omega": 0.1, "level": "all"}
+    >>> row = dict.fromkeys(INFLUENCE_COLUMNS, 0) | {"network": "a", "n": 9, "confidence": 0.95,
+    ...     "higher_is_better": True, "metric": "rms", "mute": "zero", "omega": 0.1, "level": "all"}
     >>> pd.DataFrame([row]).to_csv(run / "influence.csv", index=False)
     >>> [(sheet.name, sheet.texts["omega"].tolist()) for sheet in read_sheets([run])[1:]]
     [('influence', ['0.1'])]

@@ -329,7 +329,7 @@ def test_networks_without_depth_are_divided_by_the_depth_of_the_data(toy_file: P
 
     net = JointNetwork(Semantic(), ["depth", "semantic"], [Output("semantic", "probabilities")])
     alone, both = (
-        measure(n, toy_file, levels="depth", mutes=["zero"], draws=5).influence
+        measure(n, toy_file, levels="depth", mutes=["zero"], draws=10).influence
         for n in (net, joint(Toy()))
     )
     both = both[both["target"] == "semantic"].reset_index(drop=True)

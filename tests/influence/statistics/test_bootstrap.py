@@ -222,7 +222,7 @@ def test_undefined_and_infinite_draws() -> None:
 
 def test_seed_decides_the_draws() -> None:
     rows = rows_of(*np.random.default_rng(0).normal(size=(2, 9, 1)))
-    first, same, other = (Resampling(5, seed=s).sums(rows) for s in (1, 1, 2))
+    first, same, other = (Resampling(10, seed=s).sums(rows) for s in (1, 1, 2))
     np.testing.assert_array_equal(first.drawn[LEFT], same.drawn[LEFT])
     np.testing.assert_array_equal(first.exchanged[LEFT], same.exchanged[LEFT])
     assert (first.drawn[LEFT] != other.drawn[LEFT]).any()
@@ -279,11 +279,11 @@ def test_no_p_value_is_below_that_of_samples_that_all_change_alike() -> None:
 def test_p_value_counts_the_observation_and_is_never_zero() -> None:
     flipped = np.array([0.1, -0.2, np.nan, 0.3, -3.0])[:, None]
     observed = np.array([2.0, 9.0, np.nan, np.inf])
-    found = Resampling(draws=2).p_value(observed, np.tile(flipped, 4), 7)
+    found = Resampling(draws=10).p_value(observed, np.tile(flipped, 4), 7)
     assert found[:2].tolist() == [2 / 5, 1 / 5]
     assert np.isnan(found[2])
     assert found[3] == 1 / 5
-    assert Resampling(draws=2).p_value(np.zeros(1), np.zeros((7, 1)), 7) == 1.0
+    assert Resampling(draws=10).p_value(np.zeros(1), np.zeros((7, 1)), 7) == 1.0
 
 
 def test_holm_by_hand() -> None:
