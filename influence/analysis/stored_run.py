@@ -51,7 +51,7 @@ class MeasuredRecord(Record, extra="ignore"):
     data: DataRecord
     draws: int = Field(ge=1, le=MOST_DRAWS)
     confidence: float = Field(gt=0, lt=1)
-    seed: int
+    seed: int = Field(ge=0)
 
     @property
     def resampling(self) -> Resampling:

@@ -14,8 +14,8 @@ __all__ = ["compare"]
 
 
 @click.command()
-@click.argument("run_a", type=click.Path(path_type=Path))
-@click.argument("run_b", required=False, type=click.Path(path_type=Path))
+@click.argument("run_a", type=options.PATH)
+@click.argument("run_b", required=False, type=options.PATH)
 @options.pairs("--pair", "pairs", form="network=network", metavar="A=B",
                help="Compare networks A and B; by default those of equal name.")  # fmt: skip
 @options.computed
@@ -39,6 +39,7 @@ def compare(
 
     if not run_b and not pairs:
         raise click.UsageError("Name a second run, or two networks of this one by --pair A=B.")
+    options.keep_inputs(shown["out"], (run_a, run_b))
     first = read_run(run_a, rows=True)
     second = read_run(run_b, rows=True) if run_b else first
     found = compare_runs(first, second, pairs=pairs, metrics=metrics)

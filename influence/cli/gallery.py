@@ -14,7 +14,7 @@ __all__ = ["gallery"]
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=options.PATH)
 @click.argument("more_checkpoints", nargs=-1, metavar="[FILE]...")
 @options.checkpoint
 @options.data

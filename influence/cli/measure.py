@@ -18,7 +18,7 @@ __all__ = ["measure"]
 @click.argument("more_checkpoints", nargs=-1, metavar="[FILE]...")
 @options.checkpoint
 @options.data
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The run directory.")
+@click.option("--out", required=True, type=options.PATH, help="The run directory.")
 @options.network
 @click.option(
     "--mute",
@@ -26,7 +26,7 @@ __all__ = ["measure"]
     show_default="zero,mean; empty for tokens, mode for categories",
     help="Mutes, joined by commas; panel for all; module:name for your own.",
 )
-@options.pairs("--field", "fields", form="inputs/name=path", metavar="NAME=PATH",
+@options.pairs("--field", "fields", once=True, form="inputs/name=path", metavar="NAME=PATH",
                help="Where a part of a loader's batch lies: inputs/rgb=0, targets/label=y.class, "
                     "ids=name.")  # fmt: skip
 @options.pairs("--metric", "metrics", form="output=metric,...", metavar="OUTPUT=NAME,...",
@@ -124,10 +124,13 @@ def measure(
     from influence.display.tables.omega import mutes_table, omega_table
     from influence.measurement.pipeline import Checkpointing
     from influence.measurement.pipeline import measure as measure_networks
+    from influence.results.run_directory import OWN_FILES
     from influence.runtime.execution import Execution
     from influence.runtime.processes import join_processes
     from influence.statistics.bootstrap import Resampling
 
+    for name in OWN_FILES:
+        options.keep_inputs(out / name, (*paths, data, training))
     networks = options.load_networks(paths, asked)
     execution, resampling = options.take(Execution, asked), options.take(Resampling, asked)
     with join_processes(execution.device) as processes:

@@ -16,7 +16,7 @@ __all__ = ["optimal"]
 @click.command()
 @click.argument("checkpoint", required=False, metavar="[CKPT]")
 @options.data
-@click.option("--out", type=click.Path(path_type=Path), help="The new checkpoint, a .pt2 file.")
+@click.option("--out", type=options.PATH, help="The new checkpoint, a .pt2 file.")
 @options.network
 @click.option("--site", "sites", multiple=True, metavar="NAME", help="Only these inputs.")
 @click.option("--steps", default=200, show_default=True, type=click.IntRange(min=0),
@@ -40,6 +40,7 @@ def optimal(checkpoint: str | None, data: str, out: Path | None, **asked: Any) -
     from influence.network.checkpoints import check_refill, refill_checkpoint
     from influence.runtime.execution import Execution
 
+    options.keep_inputs(out, (data,))
     if out and checkpoint:
         check_refill(checkpoint, out)
     (net,) = options.load_networks([checkpoint] if checkpoint else [], asked)

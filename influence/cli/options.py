@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shlex
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from influence.display.table import Table
     from influence.network.joint_network import JointNetwork
 
-__all__ = ["batch_size", "checkpoint", "computed", "data", "device", "format", "limit",
+__all__ = ["PATH", "batch_size", "checkpoint", "computed", "data", "device", "format",
+           "keep_inputs", "limit",
            "load_networks", "match_options", "metric", "mute", "names", "network", "pairs",
            "print_computed", "print_table", "read_data", "read_frame", "runs", "seed", "split",
            "take", "translate", "workers"]  # fmt: skip
@@ -30,9 +32,19 @@ __all__ = ["batch_size", "checkpoint", "computed", "data", "device", "format", "
 C = TypeVar("C", bound=Callable[..., Any])
 T = TypeVar("T")
 
-runs = click.argument(
-    "runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN..."
-)
+
+class _Name(click.Path):
+    """A path that has a name: an empty one would be the working directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value) or "\0" in str(value):
+            self.fail(f"expected the name of a file or folder, got {str(value)!r}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Name(path_type=Path)
+
+runs = click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
 checkpoint = click.option(
     "--ckpt", multiple=True, metavar="FILE", help="A checkpoint; may be repeated."
 )
@@ -100,8 +112,11 @@ mute = names("--mute", help="Show only these mutes, joined by commas.")
 metric = names("--metric", help="Only these metrics, joined by commas.")
 
 
-def pairs(*flags: str, form: str, **attributes: Any) -> Callable[[C], C]:
-    """Declare an option that takes pairs of texts joined by ``=``, and may be repeated."""
+def pairs(*flags: str, form: str, once: bool = False, **attributes: Any) -> Callable[[C], C]:
+    """Declare an option that takes pairs of texts joined by ``=``, and may be repeated.
+
+    With `once`, no two pairs have the same first text.
+    """
 
     def read(
         context: click.Context, option: click.Parameter, texts: tuple[str, ...]
@@ -111,6 +126,8 @@ def pairs(*flags: str, form: str, **attributes: Any) -> Callable[[C], C]:
             first, _, second = text.partition("=")
             if not first or not second:
                 raise click.BadParameter(f"expected {form}, got {text!r}")
+            if (first, second) in found or (once and first in dict(found)):
+                raise click.BadParameter(f"{first if once else text!r} is given twice")
             found.append((first, second))
         return found
 
@@ -119,9 +136,8 @@ def pairs(*flags: str, form: str, **attributes: Any) -> Callable[[C], C]:
 
 def computed(command: C) -> C:
     """Declare which metrics are computed, which results are shown and how, and a file for all."""
-    path = click.Path(path_type=Path, dir_okay=False)
     for option in (
-        click.option("--out", type=path, help="Also write all results to this .csv file."),
+        click.option("--out", type=PATH, help="Also write all results to this .csv file."),
         format,
         click.option("--level", default="all", show_default=True,
                      help="A slice or a pattern to show."),
@@ -134,12 +150,56 @@ def computed(command: C) -> C:
 
 
 def split(text: str) -> tuple[str, ...]:
-    """Split names that are joined by commas.
+    """Split names that are joined by commas; an empty text has none.
 
+    Raises
+    ------
+    click.BadParameter
+        If one of several names is empty.
+
+    Examples
+    --------
     >>> split("zero, mean")
     ('zero', 'mean')
     """
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    found = tuple(name.strip() for name in text.split(",")) if text.strip() else ()
+    if "" in found:
+        raise click.BadParameter(f"expected names joined by commas, got {text!r} with an empty one")
+    return found
+
+
+def keep_inputs(out: Path | None, inputs: Iterable[str | Path | None]) -> None:
+    """Refuse an output that would replace what a command reads.
+
+    Parameters
+    ----------
+    out
+        The file that will be written.
+    inputs
+        Files, of which any may be missing; or directories of runs, whose own files are meant.
+
+    Raises
+    ------
+    click.UsageError
+        If the output is one of these.
+    """
+    from influence.results.run_directory import OWN_FILES
+
+    for given in inputs if out else ():
+        read = Path(given or "")
+        files = [read / name for name in OWN_FILES] if read.is_dir() else [read]
+        in_gallery = read.is_dir() and _same(Path(out or "").parent, read / "gallery")
+        if given and (in_gallery or any(_same(Path(out or ""), file) for file in files)):
+            raise click.UsageError(
+                f"{out} would replace what is read from {read}. Choose another name."
+            )
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # one of them does not exist
+        return os.path.realpath(one) == os.path.realpath(other)
 
 
 def take(record: Callable[..., T], options: dict[str, Any]) -> T:

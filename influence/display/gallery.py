@@ -35,8 +35,10 @@ from influence.display.images import (
 )
 from influence.errors import InfluenceError
 from influence.results.sample_maps import SampleMaps
+from influence.results.tables import UNREADABLE
 from influence.runtime.files import replace_folder_on_success
 from influence.runtime.records import Record, read_record
+from influence.runtime.text_files import open_text, read_text
 
 __all__ = [
     "GALLERY_COLUMNS",
@@ -355,14 +357,15 @@ def read_gallery(run: str | os.PathLike[str]) -> Gallery | None:
     if not folder.exists():
         return None
     try:
-        rows = pd.read_csv(
-            folder / TABLE,
-            keep_default_na=False,
-            na_values={name: [""] for name in TYPES},
-            dtype=dict.fromkeys(GALLERY_COLUMNS, "str") | TYPES,
-        )
-        legend = json.loads((folder / LEGEND).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        with open_text(folder / TABLE) as file:
+            rows = pd.read_csv(
+                file,
+                keep_default_na=False,
+                na_values={name: [""] for name in TYPES},
+                dtype=dict.fromkeys(GALLERY_COLUMNS, "str") | TYPES,
+            )
+        legend = json.loads(read_text(folder / LEGEND))
+    except (*UNREADABLE, TypeError, RecursionError) as error:
         raise InfluenceError(f"{folder}: expected a gallery ({error}). {REMEDY}") from error
     if tuple(rows.columns) != GALLERY_COLUMNS:
         raise InfluenceError(

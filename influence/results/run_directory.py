@@ -10,6 +10,7 @@ import gzip
 import json
 import os
 import re
+import stat
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -25,19 +26,23 @@ from numpy.typing import NDArray
 
 from influence.errors import InfluenceError
 from influence.plan.setups import FULL, NO_MUTE, Condition
+from influence.results.info import read_info
 from influence.results.tables import COLUMNS, FILES, empty_table, read_table
 from influence.runtime.files import replace_on_success, write_hdf5
 from influence.statistics.rows import RowKey, Rows, full_key
 
 __all__ = [
+    "OWN_FILES",
     "Run",
     "check_free",
     "check_writable",
-    "read_info",
     "read_rows",
     "read_run",
     "write_rows",
 ]
+
+OWN_FILES = ("run.json", "rows.h5", *FILES.values())
+"""The files of a run directory."""
 
 MOST_PACKED = 2048
 """Arrays larger than the file times this factor are refused; gzip reaches a factor of 1030."""
@@ -240,26 +245,6 @@ def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
     return Run(**tables, info=info, rows=read_rows(directory / "rows.h5") if rows else {})
 
 
-def read_info(directory: Path) -> dict[str, Any]:
-    """Read the ``run.json`` of a run directory.
-
-    Raises
-    ------
-    InfluenceError
-        If the file is missing, or not as written by `Run.write`.
-    """
-    try:
-        info = json.loads((directory / "run.json").read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InfluenceError(
-            f"{directory}: expected a run directory with a readable run.json ({error}). Write one "
-            "with influence measure"
-        ) from error
-    if not isinstance(info, dict) or not isinstance(info.get("measured", {}), dict):
-        raise InfluenceError(f"{directory}/run.json: expected a JSON object, 'measured' another")
-    return info
-
-
 def write_rows(path: str | os.PathLike[str], rows: Mapping[str, Rows]) -> None:
     """Write the rows of several networks, measured on the same samples, to one HDF5 file.
 
@@ -306,6 +291,8 @@ def read_rows(path: str | os.PathLike[str]) -> dict[str, Rows]:
     [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # which would be waited for without an end
+            raise OSError("no file, but a folder, a pipe or a device")
         with h5py.File(path) as file:
             ids = file["ids"].asstr()[...]
             groups = _read_numbers(file, "groups", ids.shape)

@@ -19,6 +19,7 @@ import pandas as pd
 from influence.results.selection import headline
 from influence.results.tables import read_tables
 from influence.results.verdict import verdicts
+from influence.runtime.text_files import open_text
 
 __all__ = [
     "COLUMN_WORDS",
@@ -214,8 +215,13 @@ def _texts(runs: list[Path], name: str) -> pd.DataFrame:
         return _read_texts(StringIO(table))
     read_tables(runs, name, optional=name != "influence")  # checks the file
     paths = [run / f"{name}.csv" for run in runs]
-    frames = [_read_texts(path) for path in paths if path.exists()]
+    frames = [_read_file(path) for path in paths if path.exists()]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _read_file(path: Path) -> pd.DataFrame:
+    with open_text(path) as file:
+        return _read_texts(file)
 
 
 def _read_texts(source: Any) -> pd.DataFrame:
