@@ -14,6 +14,9 @@ from influence.runtime.text_files import read_text
 
 __all__ = ["read_info"]
 
+DEEPEST = 50
+"""Levels of nested JSON; a run writes a tenth of them."""
+
 REMEDY = "Write one with influence measure"
 
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -29,8 +32,7 @@ class _Network(Record, extra="allow"):
     stateful: dict[str, list[str]] = Field(default_factory=dict)
 
 
-class _Data(Record, extra="allow"):
-    name: str = ""
+class _Data(Record, extra="allow"):  # whose name is that of a file, which may be no text
     sha256: str | None = None
     n: Count | None = None
 
@@ -60,6 +62,20 @@ class _Info(Record, extra="allow"):
     samples: bool = True
 
 
+def _check_depth(content: object) -> None:
+    """Raise an error if JSON is nested deeper than anything that a run writes."""
+    level = [content]
+    for _ in range(DEEPEST):
+        level = [
+            part
+            for some in level
+            if isinstance(some, (dict, list))
+            for part in (some.values() if isinstance(some, dict) else some)
+        ]
+    if level:
+        raise ValueError(f"it is nested more than {DEEPEST} deep")
+
+
 def read_info(directory: Path) -> dict[str, Any]:
     """Read the ``run.json`` of a run directory.
 
@@ -81,9 +97,10 @@ def read_info(directory: Path) -> dict[str, Any]:
     try:
         text = read_text(path)
         info: dict[str, Any] = json.loads(text)
+        _check_depth(info)
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise InfluenceError(
             f"{directory}: expected a run directory with a readable run.json ({error}). {REMEDY}"
         ) from error
-    read_record(_Info, text, str(path), REMEDY)
+    read_record(_Info, info, str(path), REMEDY)
     return info

@@ -302,9 +302,9 @@ def _no_text(folder: Path) -> None:
     ("damage", "message"),
     [
         (_no_json, "expected a run directory with a readable run.json"),
-        (_list, "run.json: input should be an object"),
+        (_list, "run.json: input should be a valid dictionary"),
         (_deep, "expected a run directory with a readable run.json"),
-        (_measured_list, "run.json: measured: input should be an object"),
+        (_measured_list, "run.json: measured: input should be a valid dictionary"),
         (_empty_table, "influence.csv: expected a table that influence measure wrote"),
         (_other_columns, "performance.csv: expected the columns .* missing: .*'seed'"),
         (_cut_archive, "samples.csv.gz: expected a table"),
