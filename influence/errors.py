@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["InfluenceError", "unknown", "visible"]
+__all__ = ["InfluenceError", "code_of", "unknown", "visible"]
 
 JOINER = "\N{ZERO WIDTH JOINER}"
 
@@ -63,10 +63,11 @@ def visible(text: object) -> str:
     >>> visible("red \x1b[31m, left \u202e, caf\u00e9")
     'red \\x1b[31m, left \\u202e, café'
     """
-    return ACTING.sub(lambda match: _code(match[0]), str(text))
+    return ACTING.sub(lambda match: code_of(match[0]), str(text))
 
 
-def _code(character: str) -> str:
+def code_of(character: str) -> str:
+    r"""Return the code by which a character is shown, such as ``\x1b`` or ``\u202e``."""
     number = ord(character)
     if number < 0x100:
         return f"\\x{number:02x}"

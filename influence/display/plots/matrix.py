@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from influence.display.images import GAIN
 from influence.display.notation import display_of, omega_unit, run_names
 from influence.display.plots.rows import refuse_twice, shown_directions
-from influence.display.plots.style import COLUMN_WIDTH, heading, styled
+from influence.display.plots.style import COLUMN_WIDTH, heading, legible, styled
 
 __all__ = ["draw_matrix"]
 
@@ -112,18 +112,18 @@ def _draw_panel(
                 color="white" if strong else "black",
             )
     upright = _reach(across) > CELL[0]
-    axes.set_xticks(range(len(across)), across, rotation=90 if upright else 0)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_xticks(range(len(across)), list(map(legible, across)), rotation=90 if upright else 0)
+    axes.set_yticks(range(len(names)), list(map(legible, names)))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"→ {first['target']}")
+    axes.set_title(f"→ {legible(first['target'])}")
     bar = figure.colorbar(image, ax=axes, orientation="horizontal", aspect=15, pad=0.03)
     ticks = [-limit, -limit / 10, 0, limit / 10, limit]
     words = [f"{tick:g}".replace("-", "−") for tick in ticks]
     bar.set_ticks(ticks, labels=[words[0], "", *words[2:]])  # one tenth is enough
     bar.ax.minorticks_off()
     bar.outline.set_visible(False)
-    bar.set_label(f"ω, {omega_unit(first)}", fontsize=7)
+    bar.set_label(f"ω, {legible(omega_unit(first))}", fontsize=7)
 
 
 def _rounded_up(size: float) -> float:
@@ -134,7 +134,7 @@ def _rounded_up(size: float) -> float:
 
 def _reach(names: Sequence[str]) -> float:
     """Return the approximate length of the longest name in inches."""
-    return LETTER * max(map(len, names))
+    return LETTER * max(len(legible(name)) for name in names)
 
 
 def _words(row: Any) -> str:
