@@ -29,7 +29,7 @@ def echo_error(text: object) -> None:
 def echo_csv(text: str) -> None:
     """Print a table that other programs read: as it is, but visibly on a terminal."""
     shown = visible(text) if sys.stdout and sys.stdout.isatty() else text
-    click.echo(shown, nl=False)
+    click.echo(shown, nl=False, color=True)  # else escapes are taken out of names
 
 
 class PrintingGroup(click.Group):

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from numbers import Integral
 from typing import TypeVar
 from zlib import crc32
 
@@ -107,6 +108,8 @@ class Resampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.draws, Integral):
+            raise InfluenceError(f"expected a whole number of draws, got {self.draws!r}")
         if self.draws < 1 or not 0 < self.confidence < 1:
             raise InfluenceError(
                 f"expected draws of 1 or more and a confidence in (0, 1), got {self.draws} and "

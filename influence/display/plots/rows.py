@@ -126,7 +126,7 @@ def drawable(numbers: T) -> T:
     if (large := (sizes > LARGEST) & np.isfinite(sizes)).any(axis=None):
         raise InfluenceError(
             f"expected numbers of at most {LARGEST:g} to draw, got one of "
-            f"{sizes.where(large).max(axis=None):g}. Leave out what holds it by mute, metric or level"
+            f"{sizes.where(large).max(axis=None):g}. Leave it out by mute, metric or level"
         )
     return numbers.where(~(sizes < 1 / LARGEST), 0.0)
 
