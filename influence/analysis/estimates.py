@@ -68,7 +68,7 @@ class Estimates:
         if self.drawn is None:
             return np.outer(errors, errors)
         drawn = self.drawn[:, list(indices)]
-        infinite = np.isinf(drawn).any(axis=0)
+        infinite: NDArray[np.bool_] = np.asarray(np.isinf(drawn).any(axis=0))
         drawn = np.where(infinite, 0.0, drawn)
         drawn = drawn[~np.isnan(drawn).any(axis=1)]
         units = int(self.cells["units"].iloc[indices[0]])

@@ -121,7 +121,7 @@ def pairs(*flags: str, form: str, once: bool = False, **attributes: Any) -> Call
     def read(
         context: click.Context, option: click.Parameter, texts: tuple[str, ...]
     ) -> list[tuple[str, str]]:
-        found = []
+        found: list[tuple[str, str]] = []
         for text in texts:
             first, _, second = text.partition("=")
             if not first or not second:

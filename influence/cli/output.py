@@ -60,5 +60,5 @@ def _visible_usage() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
-        error.message = visible(error.message)
+        vars(error)["message"] = visible(error.message)
         raise

@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-from numbers import Integral
 from typing import TypeVar
 from zlib import crc32
 
@@ -108,7 +107,7 @@ class Resampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.draws, Integral):
+        if not hasattr(self.draws, "__index__"):
             raise InfluenceError(f"expected a whole number of draws, got {self.draws!r}")
         if self.draws < 1 or not 0 < self.confidence < 1:
             raise InfluenceError(

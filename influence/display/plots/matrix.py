@@ -22,6 +22,7 @@ __all__ = ["draw_matrix"]
 CELL = (0.5, 0.17)  # inches: width and height
 LETTER = 0.06  # inches: the width of a letter, about
 NAMES, FRAME = 1.0, 1.15  # inches: what names take beside the cells; titles, sources and bars
+MOST, USUAL = 40, 25  # letters of a network's name: shown, and for which there is room
 DECADES = 2  # of |omega| with different colours, on either side of zero
 DARK = 0.62  # letters are white beyond this part of the scale
 
@@ -71,7 +72,8 @@ def draw_matrix(
     sources = [list(panel["source"].unique()) for panel in panels]
     with styled():
         cells = sum(map(len, sources))
-        width = max(COLUMN_WIDTH, NAMES + CELL[0] * cells + 0.15 * len(panels))
+        longer = max(0, min(MOST, max(map(len, names))) - USUAL) * LETTER
+        width = max(COLUMN_WIDTH, NAMES + CELL[0] * cells + 0.15 * len(panels)) + longer
         longest = max(map(_reach, sources))
         below = longest if longest > CELL[0] else 0
         size = (width, FRAME + CELL[1] * len(names) + below)
@@ -113,7 +115,7 @@ def _draw_panel(
             )
     upright = _reach(across) > CELL[0]
     axes.set_xticks(range(len(across)), list(map(legible, across)), rotation=90 if upright else 0)
-    axes.set_yticks(range(len(names)), list(map(legible, names)))
+    axes.set_yticks(range(len(names)), [legible(name, MOST) for name in names])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_title(f"→ {legible(first['target'])}")

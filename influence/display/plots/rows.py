@@ -37,6 +37,7 @@ Directions = Literal["cross", "all"]
 """`cross` leaves out the influence of an input on the output of the same name."""
 
 NAME_WIDTH = 16  # letters
+WORD_WIDTH = 24  # letters; a longer word is broken where there is no hyphen, too
 FRAME, OUTSIDE, PAGE = 0.45, 0.5, 8.0  # inches: a panel's axis; title and legend; rows of a page
 BEYOND, LONGEST = 0.3, 1.5  # how far intervals reach: of the values' range, of a usual interval
 MARGIN = 0.05  # of an axis, free at either end
@@ -124,9 +125,10 @@ def drawable(numbers: T) -> T:
     """
     sizes = numbers.abs()
     if (large := (sizes > LARGEST) & np.isfinite(sizes)).any(axis=None):
+        found = float(np.nanmax(sizes.where(large).to_numpy()))
         raise InfluenceError(
-            f"expected numbers of at most {LARGEST:g} to draw, got one of "
-            f"{sizes.where(large).max(axis=None):g}. Leave it out by mute, metric or level"
+            f"expected numbers of at most {LARGEST:g} to draw, got {found:g}. Leave it out by "
+            "mute, metric or level"
         )
     return numbers.where(~(sizes < 1 / LARGEST), 0.0)
 
@@ -275,4 +277,7 @@ def _wrapped(name: str) -> str:
     """Break a long name at its spaces, or else at hyphens, which leaves the points their room."""
     options: Any = {"break_long_words": False, "replace_whitespace": False}
     words = wrap(name, NAME_WIDTH, break_on_hyphens=False, **options)
-    return "\n".join(line for part in words for line in wrap(part, NAME_WIDTH, **options))
+    lines = [line for part in words for line in wrap(part, NAME_WIDTH, **options)]
+    return "\n".join(
+        piece for line in lines for piece in wrap(line, WORD_WIDTH, replace_whitespace=False)
+    )

@@ -129,7 +129,7 @@ def styled() -> Iterator[None]:
         yield
 
 
-def legible(name: object) -> str:
+def legible(name: object, most: int = LONGEST) -> str:
     r"""Return a name as a figure shows it: visibly, in letters that its font has, not too long.
 
     >>> legible("a\tb \x1b \u4e2d"), len(legible("a" * 300))
@@ -138,7 +138,7 @@ def legible(name: object) -> str:
     known = _letters()
     text = visible(name).replace("\t", " ").replace("\r\n", "\n")
     shown = (c if c == "\n" or ord(c) in known else code_of(c) for c in text)
-    return shortened("".join(shown), LONGEST)
+    return shortened("".join(shown), most)
 
 
 @cache

@@ -50,13 +50,13 @@ def test_what_no_run_writes_is_refused(tmp_path: Path, info: Any, expected: str)
 @pytest.mark.parametrize("depth", [60, 900, 100_000])
 def test_deep_nesting_is_refused(tmp_path: Path, depth: int) -> None:
     (tmp_path / "run.json").write_text('{"a": ' + "[" * depth + "]" * depth + "}")
-    with pytest.raises(InfluenceError, match="readable run.json"):
+    with pytest.raises(InfluenceError, match=r"readable run\.json"):
         read_info(tmp_path)
 
 
 def test_numbers_of_any_length_and_pipes_are_refused_or_read(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"measured": {"draws": ' + "9" * 5000 + "}}")
-    with pytest.raises(InfluenceError, match="readable run.json"):
+    with pytest.raises(InfluenceError, match=r"readable run\.json"):
         read_info(tmp_path)
     (tmp_path / "run.json").write_text('{"measured": {"draws": ' + "9" * 400 + "}}")
     with pytest.raises(InfluenceError, match="draws: input should be less than"):

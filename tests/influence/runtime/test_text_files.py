@@ -38,5 +38,5 @@ def test_what_unpacks_to_more_than_memory_is_refused(
 ) -> None:
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"x" * 2**20))
     monkeypatch.setattr("influence.runtime.text_files.available_memory", lambda: 2**20)
-    with pytest.raises(ValueError, match="more text than fits into the 0.00105 GB"):
+    with pytest.raises(ValueError, match=r"more text than fits into the 0\.00105 GB"):
         read_text(tmp_path / "a.gz")

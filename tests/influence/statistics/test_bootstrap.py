@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from dataclasses import replace
 from itertools import product
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -305,3 +306,32 @@ def test_one_group_shows_nothing_of_the_spread() -> None:
     drawn = np.arange(40.0).reshape(20, 2)
     assert np.isnan(resampling.interval(drawn, 1)).all()
     assert np.isnan(resampling.p_value(np.ones(2), drawn, 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"draws": 1}, "needs 10 draws or more"),
+        ({"draws": 10, "confidence": 0.999}, r"needs 500 draws .* got 10. Give draws=500"),
+        ({"draws": 10.5}, "expected a whole number of draws, got 10.5"),
+        ({"confidence": np.inf}, "a confidence in"),
+        ({"confidence": np.nan}, "a confidence in"),
+        ({"seed": -1}, "expected seed=0 or more, got -1"),
+        ({"draws": 2**40}, r"of memory, of which .* Give at most draws="),
+    ],
+)
+def test_draws_that_cannot_be_are_refused(arguments: dict[str, Any], expected: str) -> None:
+    with pytest.raises(InfluenceError, match=expected):
+        Resampling(**arguments)
+
+
+def test_draws_for_which_memory_is_too_small_are_refused_before_any_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = rows_of(np.ones((5, 3)), np.ones((5, 3)))
+    monkeypatch.setattr("influence.statistics.bootstrap.available_memory", lambda: 24 * 9 * 100)
+    assert Resampling(draws=100).sums(rows).drawn[FULL].shape == (100, 3)
+    with pytest.raises(InfluenceError, match="Give at most draws=100, or fewer metrics"):
+        Resampling(draws=101).sums(rows)
+    with pytest.raises(InfluenceError, match="Give at most draws=100"):
+        Resampling(draws=101).resample(rows.values, blocks=True)
