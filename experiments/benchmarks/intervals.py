@@ -137,7 +137,7 @@ def _metric(name: str, classes: int) -> Metric:
 
 def _check(subject: Subject, arguments: Arguments) -> None:
     """Both resample the same scores."""
-    run = subject.measure("memory", mutes=["zero"], draws=2)
+    run = subject.measure("memory", mutes=["zero"], draws=10)
     ours = {(setup, metric): x for (_, setup, _, metric), x in values_of(run).items()}
     for (setup, name), given in arguments.items():
         metric = _metric(name, len(subject.network.outputs[1].classes))

@@ -236,13 +236,13 @@ def check_agreement(case: Case, subject: Subject) -> list[dict[str, Any]]:
     records = []
     for source in SOURCES:
         counting = CountingSet(subject.opened(source))
-        run = subject.measure(counting, setups=case.setups, mutes=list(case.mutes), draws=2)
+        run = subject.measure(counting, setups=case.setups, mutes=list(case.mutes), draws=10)
         ours = values_of(run)
         reads = [counting.reads.get(index, 0) for index in range(subject.samples)]
         if min(reads) < 1:
             raise InfluenceError(f"{case.name}: expected every sample to be read, some were not")
         # By path or as a list, without the counting, it has to be the same.
-        plainly = subject.measure(source, setups=case.setups, mutes=list(case.mutes), draws=2)
+        plainly = subject.measure(source, setups=case.setups, mutes=list(case.mutes), draws=10)
         gap = _gap(case, INFLUENCE, ours, values_of(plainly))
         path = "; ".join(run.info["paths"].values())
         mean = sum(reads) / len(reads)

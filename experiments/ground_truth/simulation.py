@@ -224,7 +224,7 @@ def _measure(world: World, samples: int, number: int) -> pd.DataFrame:
         metrics={ANSWER: world.metrics},
         mutes=MUTES,
         interactions=True,
-        draws=2,  # intervals are the business of `experiments.ground_truth.simulation`
+        draws=10,  # intervals are the business of `experiments.ground_truth.simulation`
         batch_size=samples,
         seed=number,
         device="cpu",

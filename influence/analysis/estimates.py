@@ -22,7 +22,7 @@ from influence.analysis.stored_run import find_subjects, read_measured, tabled_c
 from influence.metrics.registry import Wanted
 from influence.results.run_directory import Run, read_run
 from influence.results.selection import named
-from influence.results.tables import read_tables
+from influence.results.tables import check_values, read_tables
 from influence.statistics.bootstrap import Resampling
 from influence.statistics.rows import Rows, match_samples
 
@@ -58,6 +58,9 @@ class Estimates:
     def covariance(self, indices: Sequence[int]) -> Array:
         """Return the covariance (cells, cells) of the omegas of some cells over sets of samples.
 
+        Draws in which an omega is not defined are left out. An omega that is infinite in a draw has
+        no variance, which is NaN then.
+
         Without draws all correlations are assumed to be one, so that no difference between cells is
         attributed to the samples.
         """
@@ -65,11 +68,14 @@ class Estimates:
         if self.drawn is None:
             return np.outer(errors, errors)
         drawn = self.drawn[:, list(indices)]
-        drawn = drawn[np.isfinite(drawn).all(axis=1)]
+        infinite: NDArray[np.bool_] = np.asarray(np.isinf(drawn).any(axis=0))
+        drawn = np.where(infinite, 0.0, drawn)
+        drawn = drawn[~np.isnan(drawn).any(axis=1)]
         units = int(self.cells["units"].iloc[indices[0]])
         if units < 2 or len(drawn) < 2:
             return np.full((len(indices), len(indices)), np.nan)
-        return np.atleast_2d(np.cov(drawn, rowvar=False)) * units / (units - 1)
+        found = np.atleast_2d(np.cov(drawn, rowvar=False)) * units / (units - 1)
+        return np.where(infinite | infinite[:, None], np.nan, found)
 
 
 def read_estimates(
@@ -116,6 +122,7 @@ def estimate_table(influence: pd.DataFrame) -> Estimates:
     >>> float(estimate_table(frame).cells["standard_error"].round(9).iloc[0])
     0.2
     """
+    check_values(influence)
     half = (influence["omega_high"] - influence["omega_low"]) / 2
     reach = stats.t.ppf((1 + influence["confidence"]) / 2, influence["n"] - 1)
     cells = influence[[*CELL, "omega", "confidence", "n"]].assign(
@@ -161,7 +168,8 @@ def _draw(
         omega, drawn = (cell.gain(*side(cell.key)) for side in (sums.observed, sums.resampled))
         found.append((cell, omega, drawn))
     together = np.concatenate([np.empty((resampling.draws, 0)), *(d for _, _, d in found)], axis=1)
-    spread = pd.DataFrame(np.where(np.isfinite(together), together, np.nan)).std().to_numpy()
+    infinite = np.isinf(together).any(axis=0)  # these have no standard error
+    spread = pd.DataFrame(np.where(infinite, np.nan, together)).std().to_numpy()
     omegas = ((cell, {"omega": omega}) for cell, omega, _ in found)
     cells = make_table(omegas, subject, [*CELL, "omega"]).assign(
         standard_error=spread * np.sqrt(sums.groups / (sums.groups - 1))

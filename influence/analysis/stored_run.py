@@ -18,7 +18,7 @@ from influence.metrics.registry import METRICS, Wanted, find_metrics, find_state
 from influence.plan.setups import Condition
 from influence.results.run_directory import Run
 from influence.runtime.records import Record, read_record
-from influence.statistics.bootstrap import Resampling
+from influence.statistics.bootstrap import LEAST, Resampling
 from influence.statistics.rows import Rows
 
 __all__ = ["MeasuredRecord", "find_subjects", "of_network", "read_measured", "tabled_conditions"]
@@ -51,7 +51,7 @@ class MeasuredRecord(Record, extra="ignore"):
     data: DataRecord
     draws: int = Field(ge=1, le=MOST_DRAWS)
     confidence: float = Field(gt=0, lt=1)
-    seed: int
+    seed: int = Field(ge=0)
 
     @property
     def resampling(self) -> Resampling:
@@ -205,8 +205,7 @@ def _unit(rows: pd.DataFrame, known: Mapping[str, Metric]) -> str:
 
 def _check(rows: Rows, subject: Subject, influence: pd.DataFrame) -> None:
     """Check that every omega computed from the rows equals that of the table."""
-    once = Resampling(draws=1)
-    found = influence_frame(once.sums(rows), subject, once)
+    found = influence_frame(LEAST.sums(rows), subject, LEAST)
     keys = ["mute", "source", "target", "metric", "level"]
     if found.empty:
         return

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from influence.cli.options import tell_interrupted, translate
+from influence.cli.output import PrintingGroup, echo_error
 from influence.errors import InfluenceError
 from influence.runtime.interrupts import Interrupted, foreign_code, raise_on_signals
 
@@ -35,7 +36,7 @@ Intel's, and values that let a thread sleep while it waits for another one. By d
 actively, and beside another busy process it then holds up the thread that it waits for."""
 
 
-class _Lazy(click.Group):
+class _Lazy(PrintingGroup):
     """A group that imports a command only when it is called, and prints the library's errors."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -62,7 +63,7 @@ class _Lazy(click.Group):
             # Messages of other commands speak of how a run was measured.
             names = [ctx.invoked_subcommand or "measure", "measure"]
             commands = [command for name in names if (command := self.get_command(ctx, name))]
-            click.echo(f"influence: {translate(str(error), *commands)}", err=True)
+            echo_error(translate(str(error), *commands))
             sys.exit(1)
         except Interrupted as stop:
             tell_interrupted(stop, ctx)

@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from influence.cli import options
+from influence.cli.output import echo
 
 __all__ = ["compare"]
 
 
 @click.command()
-@click.argument("run_a", type=click.Path(path_type=Path))
-@click.argument("run_b", required=False, type=click.Path(path_type=Path))
+@click.argument("run_a", type=options.PATH)
+@click.argument("run_b", required=False, type=options.PATH)
 @options.pairs("--pair", "pairs", form="network=network", metavar="A=B",
                help="Compare networks A and B; by default those of equal name.")  # fmt: skip
 @options.computed
@@ -38,9 +39,10 @@ def compare(
 
     if not run_b and not pairs:
         raise click.UsageError("Name a second run, or two networks of this one by --pair A=B.")
+    options.keep_inputs(shown["out"], (run_a, run_b))
     first = read_run(run_a, rows=True)
     second = read_run(run_b, rows=True) if run_b else first
     found = compare_runs(first, second, pairs=pairs, metrics=metrics)
     options.print_computed(found, comparison_table, metrics, **shown)
     for note in data_notes(first, second):
-        click.echo(note, err=True)
+        echo(note, err=True)

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from influence.cli import options
+from influence.cli.output import echo
 
 __all__ = ["gallery"]
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=options.PATH)
 @click.argument("more_checkpoints", nargs=-1, metavar="[FILE]...")
 @options.checkpoint
 @options.data
@@ -47,7 +48,7 @@ def gallery(
 
     found, notes = gather_gallery(run, networks, options.read_data(data), **chosen)
     for note in notes:
-        click.echo(note, err=True)
+        echo(note, err=True)
     size = sum(map(len, found.images.values())) / 1000
     folder = write_gallery(run, found)
-    click.echo(f"wrote {folder}: {len(found.rows)} rows, {len(found.images)} images, {size:.0f} kB")
+    echo(f"wrote {folder}: {len(found.rows)} rows, {len(found.images)} images, {size:.0f} kB")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from influence.cli import options
+from influence.cli.output import echo
 
 __all__ = ["maps"]
 
@@ -22,16 +23,14 @@ __all__ = ["maps"]
 @click.option("--id", "ids", multiple=True, metavar="ID", help="A sample; may be repeated.")
 @click.option("--seed", type=click.IntRange(min=0), help="With --id: the seed of the run, else 0.")
 @click.option("--limit", type=click.IntRange(min=1), help="With --id: the limit of the run.")
-@click.option("--run", type=click.Path(path_type=Path), metavar="RUN",
+@click.option("--run", type=options.PATH, metavar="RUN",
               help="Instead of --id: the samples helped and hurt most in this run.")  # fmt: skip
 @click.option("--top", type=click.IntRange(min=1),
               help="With --run: how many helped and how many hurt samples, else 4.")  # fmt: skip
 @click.option("--metric", metavar="NAME", help="With --run: the metric that chooses samples.")
 @options.device
-@click.option("--out", type=click.Path(path_type=Path), help="Write the maps to this .h5 file.")
-@click.option(
-    "--figure", type=click.Path(path_type=Path), help="Draw the maps: a .png, .pdf or .svg file."
-)
+@click.option("--out", type=options.PATH, help="Write the maps to this .h5 file.")
+@click.option("--figure", type=options.PATH, help="Draw the maps: a .png, .pdf or .svg file.")
 def maps(
     ckpt: str | None,
     data: str,
@@ -70,6 +69,8 @@ def maps(
     from influence.samples.maps import Effect, map_samples
     from influence.samples.rerun import map_extremes
 
+    for written in (out, figure):
+        options.keep_inputs(written, (ckpt, data, run))
     if figure:
         check_suffix(figure)
     (net,) = options.load_networks([ckpt] if ckpt else [], read)
@@ -82,7 +83,7 @@ def maps(
     drawn = draw_maps(found) if figure else None
     if out:
         write_maps(out, found)
-        click.echo(f"wrote {out}")
+        echo(f"wrote {out}")
     if figure and drawn:
         save_figure(drawn, figure)
-        click.echo(f"wrote {figure}")
+        echo(f"wrote {figure}")

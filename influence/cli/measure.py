@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from influence.cli import options
+from influence.cli.output import echo, echo_error
 
 __all__ = ["measure"]
 
@@ -21,7 +22,7 @@ UNFINISHED = "unfinished"
 @click.argument("more_checkpoints", nargs=-1, metavar="[FILE]...")
 @options.checkpoint
 @options.data
-@click.option("--out", required=True, callback=options.to_directory, help="The run directory.")
+@click.option("--out", required=True, type=options.PATH, help="The run directory.")
 @options.network
 @click.option(
     "--mute",
@@ -29,7 +30,7 @@ UNFINISHED = "unfinished"
     show_default="zero,mean; empty for tokens, mode for categories",
     help="Mutes, joined by commas; panel for all; module:name for your own.",
 )
-@options.pairs("--field", "fields", form="inputs/name=path", metavar="NAME=PATH",
+@options.pairs("--field", "fields", once=True, form="inputs/name=path", metavar="NAME=PATH",
                help="Where a part of a loader's batch lies: inputs/rgb=0, targets/label=y.class, "
                     "ids=name.")  # fmt: skip
 @options.pairs("--metric", "metrics", form="output=metric,...", metavar="OUTPUT=NAME,...",
@@ -125,6 +126,7 @@ def measure(
     from influence.display.tables.omega import mutes_table, omega_table
     from influence.measurement.pipeline import Checkpointing
     from influence.measurement.pipeline import measure as measure_networks
+    from influence.results.run_directory import OWN_FILES
     from influence.runtime.directories.locks import hold
     from influence.runtime.execution import Execution
     from influence.runtime.files import sweep
@@ -134,6 +136,8 @@ def measure(
     from influence.statistics.bootstrap import Resampling
 
     place, out = out.absolute(), out
+    for name in OWN_FILES:
+        options.keep_inputs(place / name, (*paths, data, training))
     if not asked["stream"]:
         options.tell_shards(place / UNFINISHED)
     networks = options.load_networks(paths, asked)
@@ -145,7 +149,7 @@ def measure(
         if processes.first:
             sweep(place)
             if note:
-                click.echo(f"influence: {note}", err=True)
+                echo_error(note)
         with foreign_code(options.YOURS):
             run = measure_networks(
                 networks,
@@ -164,13 +168,13 @@ def measure(
         if processes.first:
             run.write(place)
             ShardStore.remove(place / UNFINISHED)
-            click.echo(format_table(omega_table(run.influence), "text"))
+            echo(format_table(omega_table(run.influence), "text"))
             if run.influence["mute"].nunique() > 1:
                 judged = mutes_table(run.influence, distance=run.distance, interval=False)
-                click.echo(format_table(judged, "text"))
+                echo(format_table(judged, "text"))
             if asked["interactions"]:
-                click.echo(format_table(interactions_table(run.interactions), "text"))
+                echo(format_table(interactions_table(run.interactions), "text"))
             for name, notes in run.info["notes"].items():
                 for note in notes:
-                    click.echo(f"{name}: {note}", err=True)
-            click.echo(f"wrote {out}", err=True)
+                    echo(f"{name}: {note}", err=True)
+            echo(f"wrote {out}", err=True)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from influence.cli import options
+from influence.cli.output import echo
 
 __all__ = ["optimal"]
 
@@ -15,7 +16,7 @@ __all__ = ["optimal"]
 @click.command()
 @click.argument("checkpoint", required=False, metavar="[CKPT]")
 @options.data
-@click.option("--out", type=click.Path(path_type=Path), help="The new checkpoint, a .pt2 file.")
+@click.option("--out", type=options.PATH, help="The new checkpoint, a .pt2 file.")
 @options.network
 @click.option("--site", "sites", multiple=True, metavar="NAME", help="Only these inputs.")
 @click.option("--steps", default=200, show_default=True, type=click.IntRange(min=0),
@@ -39,6 +40,7 @@ def optimal(checkpoint: str | None, data: str, out: Path | None, **asked: Any) -
     from influence.network.checkpoints import check_refill, refill_checkpoint
     from influence.runtime.execution import Execution
 
+    options.keep_inputs(out, (data,))
     if out and checkpoint:
         check_refill(checkpoint, out)
     (net,) = options.load_networks([checkpoint] if checkpoint else [], asked)
@@ -50,7 +52,7 @@ def optimal(checkpoint: str | None, data: str, out: Path | None, **asked: Any) -
         **asked,
     )
     for name, constant in found.items():
-        click.echo(f"{name}: {', '.join(f'{number:.6g}' for number in constant)}")
+        echo(f"{name}: {', '.join(f'{number:.6g}' for number in constant)}")
     if out and checkpoint:
         refill_checkpoint(checkpoint, out, found)
-        click.echo(f"wrote {out}", err=True)
+        echo(f"wrote {out}", err=True)

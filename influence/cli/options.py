@@ -7,12 +7,14 @@ import os
 import re
 import shlex
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from influence.cli.output import echo, echo_csv, echo_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,17 +24,28 @@ if TYPE_CHECKING:
     from influence.network.joint_network import JointNetwork
     from influence.runtime.interrupts import Interrupted
 
-__all__ = ["YOURS", "batch_size", "checkpoint", "computed", "data", "device", "format", "limit",
-           "load_networks", "match_options", "metric", "mute", "names", "network", "pairs",
-           "print_computed", "read_data", "read_frame", "runs", "seed", "split", "take",
-           "tell_interrupted", "tell_shards", "to_directory", "translate", "workers"]  # fmt: skip
+__all__ = ["PATH", "YOURS", "batch_size", "checkpoint", "computed", "data", "device", "format",
+           "keep_inputs", "limit", "load_networks", "match_options", "metric", "mute", "names",
+           "network", "pairs", "print_computed", "print_table", "read_data", "read_frame", "runs",
+           "seed", "split", "take", "tell_interrupted", "tell_shards", "translate",
+           "workers"]  # fmt: skip
 
 C = TypeVar("C", bound=Callable[..., Any])
 T = TypeVar("T")
 
-runs = click.argument(
-    "runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN..."
-)
+
+class _Name(click.Path):
+    """A path that has a name: an empty one would be the working directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value) or "\0" in str(value):
+            self.fail(f"expected the name of a file or folder, got {str(value)!r}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Name(path_type=Path)
+
+runs = click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
 checkpoint = click.option(
     "--ckpt", multiple=True, metavar="FILE", help="A checkpoint; may be repeated."
 )
@@ -70,11 +83,18 @@ def batch_size(default: int | None, shown: str = "") -> Callable[[C], C]:
 
 
 def format(command: C) -> C:
-    """Declare ``--format``, one of the formats of tables."""
+    """Declare ``--format``, one of the formats of tables, and ``--guard-formulas``."""
     from influence.display.table import FORMATS  # not above: it loads pandas
 
     choice = click.Choice(list(FORMATS))
-    return click.option("--format", default="text", show_default=True, type=choice)(command)
+    for option in (
+        click.option("--guard-formulas", is_flag=True,
+                     help="In csv, put an apostrophe before texts that a spreadsheet would run as "
+                          "formulas. Without it pandas reads names as they are."),
+        click.option("--format", default="text", show_default=True, type=choice),
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 def names(*flags: str, help: str) -> Callable[[C], C]:
@@ -93,17 +113,22 @@ mute = names("--mute", help="Show only these mutes, joined by commas.")
 metric = names("--metric", help="Only these metrics, joined by commas.")
 
 
-def pairs(*flags: str, form: str, **attributes: Any) -> Callable[[C], C]:
-    """Declare an option that takes pairs of texts joined by ``=``, and may be repeated."""
+def pairs(*flags: str, form: str, once: bool = False, **attributes: Any) -> Callable[[C], C]:
+    """Declare an option that takes pairs of texts joined by ``=``, and may be repeated.
+
+    With `once`, no two pairs have the same first text.
+    """
 
     def read(
         context: click.Context, option: click.Parameter, texts: tuple[str, ...]
     ) -> list[tuple[str, str]]:
-        found = []
+        found: list[tuple[str, str]] = []
         for text in texts:
             first, _, second = text.partition("=")
             if not first or not second:
                 raise click.BadParameter(f"expected {form}, got {text!r}")
+            if (first, second) in found or (once and first in dict(found)):
+                raise click.BadParameter(f"{first if once else text!r} is given twice")
             found.append((first, second))
         return found
 
@@ -112,9 +137,8 @@ def pairs(*flags: str, form: str, **attributes: Any) -> Callable[[C], C]:
 
 def computed(command: C) -> C:
     """Declare which metrics are computed, which results are shown and how, and a file for all."""
-    path = click.Path(path_type=Path, dir_okay=False)
     for option in (
-        click.option("--out", type=path, help="Also write all results to this .csv file."),
+        click.option("--out", type=PATH, help="Also write all results to this .csv file."),
         format,
         click.option("--level", default="all", show_default=True,
                      help="A slice or a pattern to show."),
@@ -126,20 +150,57 @@ def computed(command: C) -> C:
     return command
 
 
-def to_directory(context: click.Context, option: click.Parameter, text: str) -> Path:
-    """Read the name of a directory; an empty one would mean the working directory."""
-    if not text:
-        raise click.BadParameter("expected the name of a directory, got an empty one")
-    return Path(text)
-
-
 def split(text: str) -> tuple[str, ...]:
-    """Split names that are joined by commas.
+    """Split names that are joined by commas; an empty text has none.
 
+    Raises
+    ------
+    click.BadParameter
+        If one of several names is empty.
+
+    Examples
+    --------
     >>> split("zero, mean")
     ('zero', 'mean')
     """
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    found = tuple(name.strip() for name in text.split(",")) if text.strip() else ()
+    if "" in found:
+        raise click.BadParameter(f"expected names joined by commas, got {text!r} with an empty one")
+    return found
+
+
+def keep_inputs(out: Path | None, inputs: Iterable[str | Path | None]) -> None:
+    """Refuse an output that would replace what a command reads.
+
+    Parameters
+    ----------
+    out
+        The file that will be written.
+    inputs
+        Files, of which any may be missing; or directories of runs, whose own files are meant.
+
+    Raises
+    ------
+    click.UsageError
+        If the output is one of these.
+    """
+    from influence.results.run_directory import OWN_FILES
+
+    for given in inputs if out else ():
+        read = Path(given or "")
+        files = [read / name for name in OWN_FILES] if read.is_dir() else [read]
+        in_gallery = read.is_dir() and _same(Path(out or "").parent, read / "gallery")
+        if given and (in_gallery or any(_same(Path(out or ""), file) for file in files)):
+            raise click.UsageError(
+                f"{out} would replace what is read from {read}. Choose another name."
+            )
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # one of them does not exist
+        return os.path.realpath(one) == os.path.realpath(other)
 
 
 def take(record: Callable[..., T], options: dict[str, Any]) -> T:
@@ -197,7 +258,7 @@ def tell_interrupted(stop: Interrupted, context: click.Context) -> None:
         )
     else:
         remedy = "No file is incomplete. Start the same command again"
-    click.echo(f"influence: {stop.name} has ended the command. {remedy}", err=True)
+    echo_error(f"{stop.name} has ended the command. {remedy}")
 
 
 def read_data(text: str) -> Data:
@@ -228,7 +289,7 @@ def load_networks(paths: Sequence[str], asked: dict[str, Any]) -> list[JointNetw
         found = [load_checkpoint(path, network, **reading) for path in paths]
     for warning in caught:
         command = click.get_current_context().command
-        click.echo(f"influence: {translate(str(warning.message), command)}", err=True)
+        echo_error(translate(str(warning.message), command))
     return found or [find_network(network)]
 
 
@@ -238,6 +299,7 @@ def print_computed(
     metrics: Sequence[str],
     *,
     format: str,
+    guard_formulas: bool,
     out: Path | None,
     **shown: Any,
 ) -> None:
@@ -251,18 +313,31 @@ def print_computed(
         Makes a table of the frame and of the options `shown`.
     metrics
         The metrics that were computed; without any the table chooses.
-    format, out
-        The format of the table, and the file, which appears whole or not at all.
+    format, guard_formulas, out
+        The format of the table, whether formulas are guarded in it and in the file, and the file,
+        which appears whole or not at all.
     """
-    from influence.display.table import format_table
+    from influence.display.table import without_formulas
     from influence.runtime.files import replace_on_success
 
     table = make(frame, metric=list(frame["metric"].unique()) if metrics else (), **shown)
-    click.echo(format_table(table, format), nl=False)
+    print_table(table, format, guard_formulas=guard_formulas)
     if out:
+        written = without_formulas(frame) if guard_formulas else frame
         with replace_on_success(out) as aside:
-            frame.to_csv(aside, index=False, lineterminator="\n")
-        click.echo(f"wrote {out}", err=True)
+            written.to_csv(aside, index=False, lineterminator="\n")
+        echo(f"wrote {out}", err=True)
+
+
+def print_table(table: Table, format: str, *, guard_formulas: bool) -> None:
+    """Print a table in a format; of `csv` the cells, unless it goes to a terminal, as they are."""
+    from influence.display.table import format_table
+
+    text = format_table(table, format, guard_formulas=guard_formulas)
+    if format == "csv":
+        echo_csv(text)
+    else:
+        click.echo(text, nl=False)
 
 
 RECORD = re.compile(r"\b(?:checkpointing|execution|resampling)=\w+\((?:\w+, )*([^()]*=[^()]*)\)")

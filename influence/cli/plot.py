@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from influence.cli import options
+from influence.cli.output import echo
 from influence.display.plots import PLOTS
 
 __all__ = ["plot"]
@@ -20,7 +21,7 @@ FRAMES = ("influence", "performance", "interactions", "distance", "seeds")
 @click.command()
 @click.argument("kind", type=click.Choice(list(PLOTS)))
 @options.runs
-@click.option("--out", required=True, type=click.Path(path_type=Path), help=".png, .pdf or .svg")
+@click.option("--out", required=True, type=options.PATH, help=".png, .pdf or .svg")
 @click.option(
     "--mute", help="The mute, by default the first; for the kind mutes several, joined by commas."
 )
@@ -47,9 +48,13 @@ def plot(
     from influence.display.plots.style import check_suffix, save_figure
 
     check_suffix(out)
+    options.keep_inputs(out, runs)
     draw = drawing_of(kind)
     takes = signature(draw).parameters
-    asked["groups"] = {name: group for group, names in groups for name in options.split(names)}
+    grouped = [(name, group) for group, names in groups for name in options.split(names)]
+    asked["groups"] = dict(grouped)
+    if len(asked["groups"]) < len(grouped):
+        raise click.UsageError("--group takes each network once")
     if "mutes" in takes:
         asked["mutes"] = options.split(asked.pop("mute") or "")
     given = options.match_options(draw, asked)
@@ -59,4 +64,4 @@ def plot(
         if name in takes
     }
     save_figure(draw(**frames, **given), out)
-    click.echo(f"wrote {out}")
+    echo(f"wrote {out}")

@@ -36,6 +36,7 @@ def power(runs: tuple[Path, ...], metrics: tuple[str, ...], **asked: Any) -> Non
     from influence.analysis.power import plan_samples
     from influence.display.tables.precision import power_table
 
+    options.keep_inputs(asked["out"], runs)
     plan = {name: asked.pop(name) for name in ("planned", "omega", "alpha", "power")}
     found = plan_samples(read_estimates(runs, metrics), **plan)
     options.print_computed(found, power_table, metrics, **asked)

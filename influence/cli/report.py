@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from influence.cli import options
+from influence.cli.output import echo
 
 __all__ = ["report"]
 
 
 @click.command()
 @options.runs
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The page, .html.")
+@click.option("--out", required=True, type=options.PATH, help="The page, .html.")
 @click.option("--title", help="The title; by default it names the data sets.")
 @click.option("--gallery/--no-gallery", default=True, show_default=True,
               help="Show the samples of runs that have a gallery.")  # fmt: skip
@@ -27,5 +28,6 @@ def report(runs: tuple[Path, ...], out: Path, title: str | None, gallery: bool) 
     """
     from influence.display.report.page import write_page
 
+    options.keep_inputs(out, runs)
     write_page(runs, out, title=title, gallery=gallery)
-    click.echo(f"wrote {click.format_filename(out)} ({out.stat().st_size / 1e6:.1f} MB)")
+    echo(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")

@@ -14,6 +14,7 @@ import click
 from influence.cli import options
 from influence.cli.measure import measure
 from influence.cli.options import translate
+from influence.cli.output import echo
 from influence.errors import InfluenceError, unknown
 from influence.runtime.factories import is_factory
 
@@ -218,4 +219,4 @@ def show(what: str, data: str | None, check: bool, **asked: Any) -> None:
         lines = _network_lines(net, data)
     else:
         raise unknown("file or topic", what, ["metrics", "mutes"])
-    click.echo("\n".join(lines))
+    echo("\n".join(lines))

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from influence.cli import options
-from influence.display.table import format_table
 from influence.display.tables import TABLES
 
 __all__ = ["table"]
@@ -27,7 +26,9 @@ __all__ = ["table"]
 @options.names("--setup", help="Only these setups, such as depth+semantic; * for all.")
 @click.option("--level", help="A slice such as class:floor, or a pattern such as 'class:*'.")
 @click.option("--interval/--no-interval", default=None, help="Show the intervals, or not.")
-def table(kind: str, runs: tuple[Path, ...], format: str, **asked: Any) -> None:
+def table(
+    kind: str, runs: tuple[Path, ...], format: str, guard_formulas: bool, **asked: Any
+) -> None:
     """Print a table of measured runs.
 
     KIND is omega (how much each input helps each output), mutes (each direction under every mute,
@@ -41,4 +42,4 @@ def table(kind: str, runs: tuple[Path, ...], format: str, **asked: Any) -> None:
     given = options.match_options(chosen.make, asked)
     beside = {name: options.read_frame(runs, name, optional=True) for name in chosen.beside}
     made = chosen.make(options.read_frame(runs, chosen.frame), **beside, **given)
-    click.echo(format_table(made, format), nl=False)
+    options.print_table(made, format, guard_formulas=guard_formulas)

@@ -35,10 +35,12 @@ from influence.display.images import (
 )
 from influence.errors import InfluenceError
 from influence.results.sample_maps import SampleMaps
+from influence.results.tables import UNREADABLE
 from influence.runtime.directories.commits import located, replace_files_on_success, settle
 from influence.runtime.directories.locks import hold
 from influence.runtime.files import is_temporary
 from influence.runtime.records import Record, read_record
+from influence.runtime.text_files import open_text, read_text
 
 __all__ = [
     "GALLERY_COLUMNS",
@@ -385,14 +387,15 @@ def read_gallery(run: str | os.PathLike[str]) -> Gallery | None:
         return None
     settle(folder)
     try:
-        rows = pd.read_csv(
-            located(folder / TABLE),
-            keep_default_na=False,
-            na_values={name: [""] for name in TYPES},
-            dtype=dict.fromkeys(GALLERY_COLUMNS, "str") | TYPES,
-        )
-        legend = json.loads(located(folder / LEGEND).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        with open_text(located(folder / TABLE)) as file:
+            rows = pd.read_csv(
+                file,
+                keep_default_na=False,
+                na_values={name: [""] for name in TYPES},
+                dtype=dict.fromkeys(GALLERY_COLUMNS, "str") | TYPES,
+            )
+        legend = json.loads(read_text(located(folder / LEGEND)))
+    except (*UNREADABLE, TypeError, RecursionError) as error:
         raise InfluenceError(f"{folder}: expected a gallery ({error}). {REMEDY}") from error
     if tuple(rows.columns) != GALLERY_COLUMNS:
         raise InfluenceError(

@@ -12,6 +12,7 @@ import pandas as pd
 
 from influence.display.notation import display_of, gains
 from influence.errors import InfluenceError, unknown
+from influence.runtime.text import guarded, on_one_line
 
 __all__ = [
     "FORMATS",
@@ -23,6 +24,7 @@ __all__ = [
     "make_cells",
     "make_table",
     "omega_cells",
+    "without_formulas",
 ]
 
 Heading = tuple[str, str]
@@ -54,7 +56,7 @@ class Dialect:
 
     def name(self, name: object) -> str:
         """Return a name on one line, safe in this format."""
-        return " ".join(str(name).split()).translate(self.escape)
+        return on_one_line(name).translate(self.escape)
 
     def broken(self, name: object) -> str:
         """Return a name on several lines where this format can: see `narrow`."""
@@ -278,7 +280,7 @@ def _usual_notes(entries: pd.DataFrame, *, interval: bool) -> Iterator[str]:
             yield f"Checkpoints (SHA-256): {', '.join(listed)}."
 
 
-def format_table(table: Table, format: str) -> str:
+def format_table(table: Table, format: str, *, guard_formulas: bool = False) -> str:
     r"""Write a table as text.
 
     Parameters
@@ -286,7 +288,10 @@ def format_table(table: Table, format: str) -> str:
     table
         What is written. Names in it may hold any character.
     format
-        `md`, `tex` (booktabs), `csv` (unrounded) or `text`.
+        `md`, `tex` (booktabs), `csv` (unrounded) or `text`. In `csv` names stand as they are, in
+        the others on one line, with what acts on a terminal made visible.
+    guard_formulas
+        In `csv`, whether to guard the cells that a spreadsheet would run as formulas.
 
     Raises
     ------
@@ -307,7 +312,19 @@ def format_table(table: Table, format: str) -> str:
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
-    return FORMATS[format](table)
+    return _csv(table, guard_formulas) if format == "csv" else FORMATS[format](table)
+
+
+def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """Guard the headings and cells of a frame that a spreadsheet would run as formulas.
+
+    >>> without_formulas(pd.DataFrame({"network": ["=1+1", "a"], "omega": [-1.0, 2.0]})).values
+    array([["'=1+1", -1.0],
+           ['a', 2.0]], dtype=object)
+    """
+    texts = frame.select_dtypes(exclude=["number", "bool"]).columns
+    cells = {name: [guarded(c) if isinstance(c, str) else c for c in frame[name]] for name in texts}
+    return frame.assign(**cells).rename(columns=guarded)
 
 
 def _cell(entry: Any, dialect: Dialect, table: Table) -> str:
@@ -387,7 +404,7 @@ def _latex(table: Table) -> str:
     return f"% needs \\usepackage{{booktabs}}\n{written}"
 
 
-def _csv(table: Table) -> str:
+def _csv(table: Table, guard_formulas: bool = False) -> str:
     entries = table.entries
     if "text" in entries and (entries["text"] != "").any():
         entries = entries.assign(
@@ -401,12 +418,15 @@ def _csv(table: Table) -> str:
             cells = frame.iloc[:, i]
             if part == "value" or cells.notna().any():
                 columns.append(cells.to_frame(f"{cells.name} {part}".removesuffix(" value")))
-    return pd.concat(columns, axis=1).to_csv(index=False, lineterminator="\n")
+    wide = pd.concat(columns, axis=1)
+    wide = without_formulas(wide) if guard_formulas else wide
+    return wide.to_csv(index=False, lineterminator="\n")
 
 
 def _text(table: Table) -> str:
     body = _body(table, TEXT, "simple")
-    return "\n".join([table.title, "", body, "", *table.notes]) + "\n"
+    title, *notes = map(TEXT.name, (table.title, *table.notes))
+    return "\n".join([title, "", body, "", *notes]) + "\n"
 
 
 FORMATS: Mapping[str, Callable[[Table], str]] = {

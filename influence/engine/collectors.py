@@ -19,7 +19,7 @@ from influence.data.dataset import Batch
 from influence.engine.schedule import Schedule
 from influence.errors import InfluenceError
 from influence.runtime.execution import Session
-from influence.statistics.bootstrap import Resampling
+from influence.statistics.bootstrap import Resampling, count_columns
 from influence.statistics.rows import FEATURES, RowKey, Rows, Sums
 from influence.statistics.running_sums import RunningSums
 
@@ -138,7 +138,16 @@ class RowCollector:
 
     Several processes exchange rows through the shards: each writes the batches that it ran, and
     reads those of all processes.
+
+    Parameters
+    ----------
+    resampling
+        The draws that will be made of the rows, to see with the first batch whether the memory
+        holds them.
     """
+
+    def __init__(self, resampling: Resampling | None = None) -> None:
+        self.resampling = resampling
 
     def open(self, schedule: Schedule, session: Session, networks: int) -> None:
         """Prepare for the first batch.
@@ -163,6 +172,9 @@ class RowCollector:
 
     def add(self, number: int, batch: Batch, rows: BatchRows) -> None:
         """Keep the rows of a batch, and report its progress."""
+        if self.resampling:
+            self.resampling.check_memory(max(map(_count_columns, rows)))
+            self.resampling = None
         shards = self._session.shards
         if shards:
             flat = {f"{i}/{key}": v for i, own in enumerate(rows) for key, v in own.items()}
@@ -241,6 +253,8 @@ class SumCollector:
         """Add the rows of a batch to the sums."""
         units = self._schedule.units
         together = batch.groups if units is None else units[batch.indices]
+        if not self._done:
+            self.resampling.check_memory(sum(map(_count_columns, rows)))
         for own, sums, features in zip(rows, self._sums, self._features, strict=True):
             features.take(batch.indices, own)
             sums.add(own, batch.ids, together, batch.tied)
@@ -277,6 +291,10 @@ class SumCollector:
     def _reach(self, samples: int) -> None:
         self._session.report(samples - self._done)
         self._done = samples
+
+
+def _count_columns(rows: Mapping[RowKey, Array]) -> int:
+    return count_columns({k: values for k, values in rows.items() if k.statistic != FEATURES})
 
 
 def _by_network(

@@ -24,7 +24,7 @@ from influence.network.joint_network import JointNetwork
 from influence.plan.plan import Plan
 from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.runtime.execution import Execution, Session
-from influence.statistics.bootstrap import Resampling
+from influence.statistics.bootstrap import LEAST
 from influence.statistics.rows import RowKey, Sums
 
 __all__ = [
@@ -126,7 +126,7 @@ def check_scores(
         [networks[key] for key in asked],
         data,
         [_clean_plan(metrics) for metrics in asked.values()],
-        SumCollector(Resampling(draws=1)),
+        SumCollector(LEAST),
         execution=replace(execution or Execution(), share=False, compile=False),
         limit=limit,
         session=session,

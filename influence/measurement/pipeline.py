@@ -294,7 +294,9 @@ def measure(
         task.with_notes(clean.notes.get(task.key, ())).with_constants(own, training_set)
         for task, own in zip(tasks, learned, strict=True)
     ]
-    collector: Collector[Rows | Sums] = SumCollector(resampling) if stream else RowCollector()
+    collector: Collector[Rows | Sums] = (
+        SumCollector(resampling) if stream else RowCollector(resampling)
+    )
     start = time.monotonic()
     with progress_bar(count, show=shown) as advance:
         found = evaluate(

@@ -341,7 +341,10 @@ def parse_levels(wanted: str | Sequence[str]) -> Levels:
     """
     # A number after a comma belongs to the edges before it.
     texts = re.split(r",(?=\s*[^\d\s.+-])", wanted) if isinstance(wanted, str) else wanted
-    found = [_parse(text.strip()) for text in texts if text.strip()]
+    texts = [text.strip() for text in texts] if wanted else []
+    if "" in texts:
+        raise InfluenceError(f"expected levels such as depth or region=3, got {wanted!r} with none")
+    found = [_parse(text) for text in texts]
     names = ["group" if d is None else d.name for d in found]
     if len(set(names)) < len(names):
         raise InfluenceError(f"expected levels that differ, got {names}")
@@ -349,12 +352,12 @@ def parse_levels(wanted: str | Sequence[str]) -> Levels:
 
 
 def _parse(text: str) -> Division | None:
-    name, _, value = text.partition("=")
+    name, given, value = text.partition("=")
     try:
         if name == "depth":
-            return DepthBins(tuple(map(float, value.split(",")))) if value else DepthBins()
+            return DepthBins(tuple(map(float, value.split(",")))) if given else DepthBins()
         if name == "region":
-            return Regions(int(value)) if value else Regions()
+            return Regions(int(value)) if given else Regions()
     except ValueError as error:
         raise InfluenceError(f"{text!r}: {error}. Such as depth=1,2,4 or region=3") from error
     if text != "group":

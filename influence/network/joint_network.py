@@ -97,6 +97,8 @@ class JointNetwork:
             # A site's name is joined to others by '+' in the tables, and ':' marks an edge.
             if bad := [n for n in names if "+" in n or ":" in n or "/" in n]:
                 raise self._error(f"{what} names must not contain '+', ':' or '/': {bad}")
+            if bad := [n for n in names if n in (".", "..") or "\0" in n]:  # no names in a file
+                raise self._error(f"{what} names must not be '.' or '..', nor hold a NUL: {bad}")
             if bad := [item.kind for item in items if item.kind not in KINDS]:
                 raise self._error(f"unknown {what} kind {bad[0]!r}; known: {', '.join(KINDS)}")
         for output in self.outputs:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from influence.errors import InfluenceError
 from influence.plan.setups import FULL, NO_MUTE, Condition
+from influence.results.info import read_info
 from influence.results.tables import COLUMNS, FILES, empty_table, read_table
 from influence.runtime.directories.commits import located, replace_files_on_success, settle
 from influence.runtime.directories.locks import hold
@@ -34,10 +35,10 @@ from influence.runtime.reading.regular_files import check_regular
 from influence.statistics.rows import RowKey, Rows, full_key
 
 __all__ = [
+    "OWN_FILES",
     "Run",
     "check_free",
     "check_writable",
-    "read_info",
     "read_rows",
     "read_run",
     "write_rows",
@@ -47,7 +48,7 @@ PACKING = 4
 """The level at which samples are packed: of level 9, a sixth of the time and 2% more bytes."""
 
 
-OWN = frozenset({"run.json", "rows.h5", *FILES.values()})
+OWN_FILES = frozenset({"run.json", "rows.h5", *FILES.values()})
 """The files of a run. No other file of its directory is ever replaced or removed."""
 
 
@@ -101,7 +102,7 @@ class Run:
         directory = Path(directory)
         with hold(directory):
             check_free(directory, self.info)
-            with replace_files_on_success(directory, OWN.__contains__) as aside:
+            with replace_files_on_success(directory, OWN_FILES.__contains__) as aside:
                 self._write_files(aside)
 
     def _write_files(self, folder: Path) -> None:
@@ -214,9 +215,10 @@ def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> row = dict.fromkeys(COLUMNS["influence"], 1) | {"network": "a", "higher_is_better": True}
-    >>> pd.DataFrame([row | {"seed": None}]).to_csv(folder / "influence.csv", index=False)
-    >>> row = dict.fromkeys(COLUMNS["performance"], 1) | {"network": "a", "higher_is_better": True}
+    >>> known = {"network": "a", "higher_is_better": True, "confidence": 0.95}
+    >>> row = dict.fromkeys(COLUMNS["influence"], 1) | known | {"seed": None}
+    >>> pd.DataFrame([row]).to_csv(folder / "influence.csv", index=False)
+    >>> row = dict.fromkeys(COLUMNS["performance"], 1) | known
     >>> pd.DataFrame([row]).to_csv(folder / "performance.csv", index=False)
     >>> read_run(folder).influence[["network", "seed", "omega", "n"]].dtypes.astype(str).to_list()
     ['str', 'Int64', 'float64', 'int64']
@@ -242,27 +244,6 @@ def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
         for name, path in ((name, directory / file) for name, file in FILES.items())
     }
     return Run(**tables, info=info, rows=read_rows(located(directory / "rows.h5")) if rows else {})
-
-
-def read_info(directory: Path) -> dict[str, Any]:
-    """Read the ``run.json`` of a run directory.
-
-    Raises
-    ------
-    InfluenceError
-        If the file is missing, or not as written by `Run.write`.
-    """
-    settle(directory)
-    try:
-        info = json.loads(located(directory / "run.json").read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InfluenceError(
-            f"{directory}: expected a run directory with a readable run.json ({error}). Write one "
-            "with influence measure"
-        ) from error
-    if not isinstance(info, dict) or not isinstance(info.get("measured", {}), dict):
-        raise InfluenceError(f"{directory}/run.json: expected a JSON object, 'measured' another")
-    return info
 
 
 def write_rows(path: str | os.PathLike[str], rows: Mapping[str, Rows]) -> None:

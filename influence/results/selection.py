@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from influence.errors import InfluenceError, unknown
+from influence.results.tables import check_values
 
 __all__ = [
     "SIDES",
@@ -111,7 +112,7 @@ def choose(
     Raises
     ------
     InfluenceError
-        If a name or a level is not in the frame.
+        If a name or a level is not in the frame, or a number is none that can be measured.
 
     Examples
     --------
@@ -121,6 +122,7 @@ def choose(
     >>> choose(frame).index.tolist(), choose(frame, metric=["rms"], level="class:*").index.tolist()
     ([2], [1])
     """
+    check_values(frame)
     return scored_by(at_level(named(frame, "mute", mute), level), metric)
 
 
@@ -198,6 +200,7 @@ def extreme_samples(
     """
     if top < 1:
         raise InfluenceError(f"expected top=1 or more, got {top}")
+    check_values(samples)
     wanted = {"network": network, "source": source, "target": target, "mute": mute}
     chosen = samples
     for column, names in wanted.items():

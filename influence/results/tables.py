@@ -7,11 +7,13 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype, pandas_dtype
 
 from influence.errors import InfluenceError
 from influence.runtime.directories.commits import located, settle
+from influence.runtime.text_files import open_text
 
 __all__ = [
     "COLUMNS",
@@ -22,6 +24,8 @@ __all__ = [
     "PERFORMANCE_COLUMNS",
     "SAMPLES_COLUMNS",
     "TEXT",
+    "UNREADABLE",
+    "check_values",
     "dtype_of",
     "empty_table",
     "read_table",
@@ -40,6 +44,10 @@ COUNTS = ("group", "n", "samples")
 
 LABELS = ("seed",)
 """Columns of whole numbers that may be missing."""
+
+
+UNREADABLE = (OSError, ValueError, EOFError, OverflowError, MemoryError, zlib.error)
+"""What pandas raises for a file that is not the table that it should be."""
 
 
 def dtype_of(column: str) -> str:
@@ -87,6 +95,64 @@ def _typed(cells: pd.Series) -> pd.Series:
             "influence measure"
         ) from error
 
+
+def check_values(frame: pd.DataFrame) -> None:
+    """Check that the numbers of a table are such as a measurement can have.
+
+    Probabilities are from 0 to 1, a confidence is between these, each result is of one sample or
+    more, and an interval begins below its end. An omega is infinite only if a performance is, such
+    as the PSNR of a prediction without error. What is missing may be missing.
+
+    Parameters
+    ----------
+    frame
+        A table with any of the columns of `COLUMNS`, each of its type.
+
+    Raises
+    ------
+    InfluenceError
+        If a number is none of these; the message names the column and the number.
+
+    Examples
+    --------
+    >>> check_values(pd.DataFrame({"p_value": [0.5, None], "n": [3, 1]}))
+    >>> check_values(pd.DataFrame({"p_value": [0.5, float("inf")]}))
+    Traceback (most recent call last):
+    ...
+    influence.errors.InfluenceError: expected p_value from 0 to 1, found inf. Write the table \
+again with influence measure
+    """
+    for columns, lowest, highest, words in RANGES:
+        for column in columns:
+            if column in frame:
+                numbers = frame[column]
+                _refuse(numbers, (numbers < lowest) | (numbers > highest), words)
+    for low, high in INTERVALS:
+        if low in frame and high in frame:
+            _refuse(frame[low], frame[low] > frame[high], f"no greater than {high}")
+    if {"omega", "full", "muted"} <= set(frame.columns):
+        finite = np.isfinite(frame["full"]) & np.isfinite(frame["muted"])
+        wrong = np.isinf(frame["omega"]) & finite
+        _refuse(frame["omega"], wrong, "finite where full and muted are")
+
+
+def _refuse(numbers: pd.Series, wrong: pd.Series, words: str) -> None:
+    if wrong.any():
+        raise InfluenceError(
+            f"expected {numbers.name} {words}, found {numbers[wrong].iloc[0]}. Write the table "
+            "again with influence measure"
+        )
+
+
+RANGES = (
+    (("p_value", "p_holm", "outside"), 0.0, 1.0, "from 0 to 1"),
+    (("confidence",), np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0), "between 0 and 1"),
+    (("n", "samples"), 1, np.inf, "of 1 or more"),
+    (("distance", "threshold", "group"), 0.0, np.inf, "of 0 or more"),
+)
+"""Columns, the least and the greatest number that they can hold, and these in words."""
+
+INTERVALS = (("omega_low", "omega_high"), ("low", "high"))
 
 INFLUENCE_COLUMNS = (
     "network", "seed", "dataset", "mute", "site", "source", "target", "metric", "level",
@@ -161,13 +227,14 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
                 f"{path.parent} holds no {path.name}, which a run has only if it was asked for. "
                 f"Measure again with {ASKED[name]}"
             )
-        frame = pd.read_csv(
-            located(path),
-            keep_default_na=False,
-            na_values={name: [""] for name in columns if name not in TEXT},
-            dtype={name: "str" for name in columns if name in TEXT},
-        )
-    except (OSError, ValueError, EOFError, zlib.error) as error:
+        with open_text(located(path)) as file:
+            frame = pd.read_csv(
+                file,
+                keep_default_na=False,
+                na_values={name: [""] for name in columns if name not in TEXT},
+                dtype={name: "str" for name in columns if name in TEXT},
+            )
+    except UNREADABLE as error:
         raise InfluenceError(
             f"{path}: expected a table that influence measure wrote ({error}). {remedy}"
         ) from error
@@ -190,9 +257,11 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
                 f"{path}: expected {kind} in column {column!r}, found such as {found!r}. {remedy}"
             )
     try:
-        return typed(frame)
+        found = typed(frame)
+        check_values(found)
     except InfluenceError as error:
         raise InfluenceError(f"{path}: {error}") from error
+    return found
 
 
 def read_tables(
@@ -218,7 +287,8 @@ def read_tables(
     --------
     >>> import tempfile
     >>> run = Path(tempfile.mkdtemp())
-    >>> row = dict.fromkeys(PERFORMANCE_COLUMNS, 0) | {"network": "a", "higher_is_better": True}
+    >>> known = {"network": "a", "n": 9, "confidence": 0.95, "higher_is_better": True}
+    >>> row = dict.fromkeys(PERFORMANCE_COLUMNS, 0) | known
     >>> pd.DataFrame([row]).to_csv(run / "performance.csv", index=False)
     >>> read_tables([run], "performance")[["network", "value"]].to_dict("records")
     [{'network': 'a', 'value': 0.0}]

@@ -60,6 +60,7 @@ Write it again
         first = error.errors()[0]
         where = "".join(f"{part}: " for part in first["loc"])
         reason = first["msg"][:1].lower() + first["msg"][1:]
+        reason = reason.partition(" or instance of ")[0]  # of this module's own classes
         raise InfluenceError(
             f"{source}: {where}{reason}, got {repr(first['input'])[:60]}. {remedy}"
         ) from None

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import TypeVar
 from zlib import crc32
 
@@ -26,9 +27,18 @@ from numpy.typing import NDArray
 from scipy import sparse, stats
 
 from influence.errors import InfluenceError
+from influence.runtime.memory import available_memory, in_gigabytes
 from influence.statistics.rows import RowKey, Rows, Sides, Sums, full_key
 
-__all__ = ["BLOCKS", "Resampling", "holm", "rows_of_group"]
+__all__ = [
+    "BLOCKS",
+    "LEAST",
+    "Resampling",
+    "count_columns",
+    "fewest_draws",
+    "holm",
+    "rows_of_group",
+]
 
 Array = NDArray[np.float64]
 
@@ -44,6 +54,15 @@ HELD = 2**21
 
 CACHED = 2**17
 """The number of weights of blocks that are held at a time: as many as a processor's cache holds."""
+
+MANY = 10**6
+"""The memory for more draws than this is checked before anything is computed."""
+
+FEWEST_COLUMNS = 6
+"""Of a metric of one output, full and with one input muted: two sums of each, and two flips."""
+
+BYTES = 8 * 3
+"""The memory of a number in a draw: its sum, the metric and its order."""
 
 FEWEST = 100
 """With fewer sign flips than this, their variance is not estimated."""
@@ -67,7 +86,8 @@ class Resampling:
     Raises
     ------
     InfluenceError
-        If there is no draw, or the confidence is not between 0 and 1.
+        If the confidence is not between 0 and 1, the draws are too few to give it or too many for
+        the memory, or the seed is negative.
 
     Examples
     --------
@@ -87,10 +107,43 @@ class Resampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not hasattr(self.draws, "__index__"):
+            raise InfluenceError(f"expected a whole number of draws, got {self.draws!r}")
         if self.draws < 1 or not 0 < self.confidence < 1:
             raise InfluenceError(
                 f"expected draws of 1 or more and a confidence in (0, 1), got {self.draws} and "
                 f"{self.confidence}"
+            )
+        if self.draws < (fewest := fewest_draws(self.confidence)):
+            raise InfluenceError(
+                f"a confidence of {self.confidence:g} needs {fewest} draws or more, as fewer "
+                f"cannot tell it from 1, got {self.draws}. Give draws={fewest} or a lower "
+                "confidence"
+            )
+        if self.seed < 0:
+            raise InfluenceError(f"expected seed=0 or more, got {self.seed}")
+        if self.draws > MANY:
+            self.check_memory(FEWEST_COLUMNS)
+
+    def check_memory(self, columns: int) -> None:
+        """Raise an error if the draws of this many numbers do not fit into memory.
+
+        Parameters
+        ----------
+        columns
+            How many numbers are summed in each draw and flip; see `count_columns`.
+
+        Raises
+        ------
+        InfluenceError
+            If there is too little memory; the message says how many draws there is enough for.
+        """
+        free, each = available_memory(), BYTES * columns
+        if self.draws * each > free:
+            raise InfluenceError(
+                f"draws={self.draws} need {in_gigabytes(self.draws * each)} of memory, of which "
+                f"{in_gigabytes(free)} are free. Give at most draws={free // each}, or fewer "
+                "metrics"
             )
 
     def sums(self, rows: Rows) -> Sums:
@@ -120,6 +173,7 @@ class Resampling:
         tuple
             `Sums.drawn` and `Sums.exchanged`.
         """
+        self.check_memory(count_columns(by_unit))
         drawn = {key: np.empty((self.draws, v.shape[1])) for key, v in by_unit.items()}
         count = len(next(iter(by_unit.values()), ()))
         draw = _draw_blocks if blocks else _draw_units
@@ -130,7 +184,7 @@ class Resampling:
         changes = {
             key: values - by_unit[full_key(key)]
             for key, values in by_unit.items()
-            if len(key.condition.setup) == 1  # only omegas are tested
+            if _is_tested(key)
         }
         return drawn, self._flip(changes, blocks=blocks)
 
@@ -217,6 +271,32 @@ class Resampling:
         p = (1 + reached) / (1 + (~np.isnan(flipped)).sum(0))
         p = np.where(reached == 0, np.minimum(p, _tail(observed, flipped, groups)), p)
         return np.where(np.isnan(observed) | (groups < 2), np.nan, p)
+
+
+def fewest_draws(confidence: float) -> int:
+    """Return how many draws an interval of this confidence needs.
+
+    Shares of draws have steps of 1 / draws. A confidence that is nearer to 1 than half a step is
+    none that such an interval can have.
+
+    >>> [fewest_draws(confidence) for confidence in (0.5, 0.95, 0.999)]
+    [1, 10, 500]
+    """
+    return ceil(0.5 / (1 - confidence) * (1 - 1e-9))
+
+
+def count_columns(rows: Mapping[RowKey, Array]) -> int:
+    """Count the numbers that are summed in each draw and each flip of rows."""
+    return sum((1 + _is_tested(key)) * values.shape[1] for key, values in rows.items())
+
+
+def _is_tested(key: RowKey) -> bool:
+    """Whether there is an omega of rows, which only those have that mute one site."""
+    return len(key.condition.setup) == 1
+
+
+LEAST = Resampling(draws=2, confidence=0.1)
+"""The least resampling, for sums over all samples of which no interval is wanted."""
 
 
 def _tail(observed: Array, flipped: Array, groups: int) -> Array:

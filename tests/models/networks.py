@@ -90,7 +90,12 @@ def measured(
     found = []
     for one in (net, load_checkpoint(folder / "net.pt2")):
         run = measure(
-            one, [(dict(inputs), targets)], sites=list(sites), mutes=["zero"], batch_size=3, draws=2
+            one,
+            [(dict(inputs), targets)],
+            sites=list(sites),
+            mutes=["zero"],
+            batch_size=3,
+            draws=10,
         )
         rows = run.influence[run.influence["metric"] == "mse"]
         found.append(

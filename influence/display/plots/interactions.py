@@ -20,6 +20,7 @@ from influence.display.plots.style import (
     COLUMN_WIDTH,
     Ink,
     heading,
+    legible,
     modality_inks,
     styled,
     write_legend,
@@ -125,7 +126,7 @@ def _draw_panel(axes: Axes, panel: pd.DataFrame, colour_of: Mapping[str, Ink]) -
     for kind in kinds:
         _, marker, filled = KINDS[kind]
         draw_intervals(axes, panel[panel["kind"] == kind], Ink(colour, marker, filled))
-    axes.set_title(players.replace("+", " + "), color=colour)
+    axes.set_title(legible(players.replace("+", " + ")), color=colour)
     # The file's values are oriented so that more is better, whatever the metric.
     shown = display_of(str(first["metric"]))
-    axes.set_xlabel(f"→ {first['target']}, {shown.gain_unit() or shown.label}")
+    axes.set_xlabel(f"→ {legible(first['target'])}, {legible(shown.gain_unit() or shown.label)}")

@@ -11,6 +11,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from numpy.typing import NDArray
 
+from influence.display.plots.style import legible
+
 __all__ = ["write_labels"]
 
 Array = NDArray[np.float64]
@@ -61,7 +63,7 @@ def write_labels(
         if not name:
             continue
         label = axes.annotate(
-            name,
+            legible(name),
             (point[0], point[1]),
             xytext=(0.0, 0.0),
             textcoords="offset points",

@@ -27,7 +27,7 @@ from influence.display.images import (
     colour_bytes,
     gain_limit,
 )
-from influence.display.plots.style import COLUMN_WIDTH, styled, write_legend
+from influence.display.plots.style import COLUMN_WIDTH, legible, styled, write_legend
 from influence.errors import InfluenceError
 from influence.results.sample_maps import SampleMaps
 
@@ -85,7 +85,10 @@ def draw_maps(maps: SampleMaps, *, names: Sequence[str] = ()) -> Figure:
     with styled():
         margins = OUTSIDE[maps.of_labels]
         figure = Figure((WIDTH, rows * (panel + CAPTION) + margins), layout=LAYOUT())
-        figure.suptitle(f"{maps.network}: {maps.source} → {maps.target}, mute: {maps.mute}")
+        network, source, target, mute = (
+            legible(name) for name in (maps.network, maps.source, maps.target, maps.mute)
+        )
+        figure.suptitle(f"{network}: {source} → {target}, mute: {mute}")
         ratios = [panel] * rows + [BAR] * (not maps.of_labels)
         cells = figure.add_gridspec(len(ratios), columns, height_ratios=ratios)
         grid = np.array(
@@ -100,13 +103,13 @@ def draw_maps(maps: SampleMaps, *, names: Sequence[str] = ()) -> Figure:
         if maps.of_labels:
             _draw_labels(figure, grid[:, first:-1], shown, maps)
         else:
-            unit = f", {maps.unit}" if maps.unit else ""
+            unit = f", {legible(maps.unit)}" if maps.unit else ""
             bars = [(gains, cells[-1, -1], f"hurt | helped{unit}", "both")]
             if maps.of_pictures:
                 _draw_pictures(figure, grid[:, first:-1], shown, maps)
             else:
                 values = _draw_values(figure, grid[:, first:-1], shown, maps)
-                bars += [(values, cells[-1, first:-1], f"{maps.target}{unit}", "neither")]
+                bars += [(values, cells[-1, first:-1], f"{legible(maps.target)}{unit}", "neither")]
             for image, cell, label, extend in reversed(bars):
                 bar = figure.add_subplot(cell)
                 figure.colorbar(image, bar, orientation="horizontal", extend=extend, label=label)
@@ -128,9 +131,9 @@ def _caption(grid: Grid, titles: Iterable[str], names: Sequence[str], maps: Samp
         axes.set(xticks=[], yticks=[])
         seaborn.despine(ax=axes, left=True, bottom=True)
     for axes, title in zip(grid[0], titles, strict=True):
-        axes.set_title(title)
+        axes.set_title(legible(title))
     for row, name, omega in zip(grid, names, maps.omega, strict=True):
-        row[0].set_ylabel(name)
+        row[0].set_ylabel(legible(name))
         row[-1].set_xlabel(_amount(maps, omega), labelpad=2, fontsize=7)
 
 
@@ -138,7 +141,7 @@ def _amount(maps: SampleMaps, omega: float) -> str:
     if maps.of_labels:
         text = f"{100 * omega:+.2f}% of pixels"
     else:
-        text = f"mean {omega:+.3f}{f' {maps.unit}' if maps.unit else ''}"
+        text = f"mean {omega:+.3f}{f' {legible(maps.unit)}' if maps.unit else ''}"
     return text.replace("-", "−")
 
 

@@ -15,13 +15,14 @@ from matplotlib.figure import Figure
 from influence.display.images import GAIN
 from influence.display.notation import display_of, omega_unit, run_names
 from influence.display.plots.rows import refuse_twice, shown_directions
-from influence.display.plots.style import COLUMN_WIDTH, heading, styled
+from influence.display.plots.style import COLUMN_WIDTH, heading, legible, styled
 
 __all__ = ["draw_matrix"]
 
 CELL = (0.5, 0.17)  # inches: width and height
 LETTER = 0.06  # inches: the width of a letter, about
 NAMES, FRAME = 1.0, 1.15  # inches: what names take beside the cells; titles, sources and bars
+MOST, USUAL = 40, 25  # letters of a network's name: shown, and for which there is room
 DECADES = 2  # of |omega| with different colours, on either side of zero
 DARK = 0.62  # letters are white beyond this part of the scale
 
@@ -71,7 +72,8 @@ def draw_matrix(
     sources = [list(panel["source"].unique()) for panel in panels]
     with styled():
         cells = sum(map(len, sources))
-        width = max(COLUMN_WIDTH, NAMES + CELL[0] * cells + 0.15 * len(panels))
+        longer = max(0, min(MOST, max(map(len, names))) - USUAL) * LETTER
+        width = max(COLUMN_WIDTH, NAMES + CELL[0] * cells + 0.15 * len(panels)) + longer
         longest = max(map(_reach, sources))
         below = longest if longest > CELL[0] else 0
         size = (width, FRAME + CELL[1] * len(names) + below)
@@ -112,18 +114,18 @@ def _draw_panel(
                 color="white" if strong else "black",
             )
     upright = _reach(across) > CELL[0]
-    axes.set_xticks(range(len(across)), across, rotation=90 if upright else 0)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_xticks(range(len(across)), list(map(legible, across)), rotation=90 if upright else 0)
+    axes.set_yticks(range(len(names)), [legible(name, MOST) for name in names])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"→ {first['target']}")
+    axes.set_title(f"→ {legible(first['target'])}")
     bar = figure.colorbar(image, ax=axes, orientation="horizontal", aspect=15, pad=0.03)
     ticks = [-limit, -limit / 10, 0, limit / 10, limit]
     words = [f"{tick:g}".replace("-", "−") for tick in ticks]
     bar.set_ticks(ticks, labels=[words[0], "", *words[2:]])  # one tenth is enough
     bar.ax.minorticks_off()
     bar.outline.set_visible(False)
-    bar.set_label(f"ω, {omega_unit(first)}", fontsize=7)
+    bar.set_label(f"ω, {legible(omega_unit(first))}", fontsize=7)
 
 
 def _rounded_up(size: float) -> float:
@@ -134,7 +136,7 @@ def _rounded_up(size: float) -> float:
 
 def _reach(names: Sequence[str]) -> float:
     """Return the approximate length of the longest name in inches."""
-    return LETTER * max(map(len, names))
+    return LETTER * max(len(legible(name)) for name in names)
 
 
 def _words(row: Any) -> str:

@@ -25,7 +25,7 @@ from influence.display.plots.rows import (
     row_panels,
     shown_directions,
 )
-from influence.display.plots.style import Ink, heading, inks, styled, write_legend
+from influence.display.plots.style import Ink, heading, inks, legible, styled, write_legend
 from influence.results.selection import far_from_data
 from influence.results.verdict import INDISTINGUISHABLE, STABLE, UNSTABLE, UNTESTED, verdicts
 
@@ -104,7 +104,7 @@ def _draw_panel(axes: Axes, panel: pd.DataFrame, ink_of: Mapping[str, Ink], step
         for far in (False, True):
             points = panel[(panel["mute"] == mute) & (panel["far"] == far)]
             draw_intervals(axes, points, replace(ink, filled=not far))
-    axes.set_xlabel(omega_label(panel.iloc[0], level=True))
+    axes.set_xlabel(legible(omega_label(panel.iloc[0], level=True)))
     across = axes.get_yaxis_transform()
     judged = verdicts(panel, level="*")  # a row per network, in their order
     for row, verdict in enumerate(judged.itertuples(index=False)):

@@ -19,13 +19,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from influence.display.notation import display_of, gain_heading, omega_label, run_names
 from influence.display.plots.labels import write_labels
-from influence.display.plots.rows import Directions, shown_directions
+from influence.display.plots.rows import Directions, drawable, shown_directions
 from influence.display.plots.style import (
     COLUMN_WIDTH,
     GREY,
     Ink,
     heading,
     inks,
+    legible,
     styled,
     write_legend,
 )
@@ -197,7 +198,7 @@ def draw_performance(
 def _panel(rows: pd.DataFrame) -> Panel:
     first = rows.iloc[0]
     higher = bool(first["higher_is_better"])
-    oriented = rows[["low", "value", "high"]] * display_of(first["metric"]).gain
+    oriented = drawable(rows[["low", "value", "high"]] * display_of(first["metric"]).gain)
     oriented *= 1 if higher else -1
     points = rows[["network", "name", "group", "x", "x_low", "x_high"]].assign(
         y=oriented["value"],
@@ -236,8 +237,8 @@ def draw_panel(axes: Axes, panel: Panel, ink_of: Mapping[str, Ink]) -> Line2D:
     for ink in dict.fromkeys(ink_of[network] for network in points["network"]):
         shown = points[[ink_of[network] == ink for network in points["network"]]]
         axes.plot(shown["x"], shown["y"], linestyle="none", markersize=4.5, zorder=3, **ink.look)
-    axes.set_xlabel(panel.x_label)
-    axes.set_ylabel(panel.y_label)
+    axes.set_xlabel(legible(panel.x_label))
+    axes.set_ylabel(legible(panel.y_label))
     axes.margins(0.12)
     return envelope
 

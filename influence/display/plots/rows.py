@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from influence.display.notation import gains
-from influence.display.plots.style import COLUMN_WIDTH, GREY, Ink
+from influence.display.plots.style import COLUMN_WIDTH, GREY, Ink, legible
 from influence.errors import InfluenceError
 from influence.results.selection import choose
 
@@ -22,6 +22,7 @@ __all__ = [
     "POINT",
     "Directions",
     "draw_intervals",
+    "drawable",
     "lay_rows",
     "name_rows",
     "point_legend",
@@ -36,9 +37,12 @@ Directions = Literal["cross", "all"]
 """`cross` leaves out the influence of an input on the output of the same name."""
 
 NAME_WIDTH = 16  # letters
+WORD_WIDTH = 24  # letters; a longer word is broken where there is no hyphen, too
 FRAME, OUTSIDE, PAGE = 0.45, 0.5, 8.0  # inches: a panel's axis; title and legend; rows of a page
 BEYOND, LONGEST = 0.3, 1.5  # how far intervals reach: of the values' range, of a usual interval
 MARGIN = 0.05  # of an axis, free at either end
+LARGEST = 1e100  # number that is drawn; less than one part of it is zero
+T = TypeVar("T", pd.Series, pd.DataFrame)
 POINT: dict[str, Any] = {"markersize": 3.5, "markeredgewidth": 0.8, "zorder": 3}
 
 
@@ -101,9 +105,32 @@ def shown_directions(
 def scaled(chosen: pd.DataFrame, value: str, low: str, high: str) -> pd.DataFrame:
     """Add the columns `x`, `x_low` and `x_high`: those named, in the units that are shown."""
     gain = gains(chosen["metric"])
-    return chosen.assign(
-        x=chosen[value] * gain, x_low=chosen[low] * gain, x_high=chosen[high] * gain
-    )
+    ends = {"x": value, "x_low": low, "x_high": high}
+    return chosen.assign(**{end: drawable(chosen[name] * gain) for end, name in ends.items()})
+
+
+def drawable(numbers: T) -> T:
+    """Return numbers, of a series or a frame, such that an axis holds them: none is next to zero.
+
+    Raises
+    ------
+    InfluenceError
+        If a number is so large that the length of an axis would overflow. An infinite one runs out
+        of the panel.
+
+    Examples
+    --------
+    >>> drawable(pd.Series([5e-324, 1.0])).tolist()
+    [0.0, 1.0]
+    """
+    sizes = numbers.abs()
+    if (large := (sizes > LARGEST) & np.isfinite(sizes)).any(axis=None):
+        found = float(np.nanmax(sizes.where(large).to_numpy()))
+        raise InfluenceError(
+            f"expected numbers of at most {LARGEST:g} to draw, got {found:g}. Leave it out by "
+            "mute, metric or level"
+        )
+    return numbers.where(~(sizes < 1 / LARGEST), 0.0)
 
 
 def refuse_twice(
@@ -166,7 +193,7 @@ def name_rows(axes: Axes, names: Sequence[str]) -> None:
     for row in range(0, len(names), 2):
         axes.axhspan(row - 0.5, row + 0.5, color="0.95", linewidth=0, zorder=0)
     axes.axvline(0, color=GREY, linewidth=0.6, linestyle=":", zorder=1)
-    axes.set_yticks(range(len(names)), [_wrapped(name) for name in names])
+    axes.set_yticks(range(len(names)), [_wrapped(legible(name)) for name in names])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(len(names) - 0.5, -0.5)
@@ -250,4 +277,7 @@ def _wrapped(name: str) -> str:
     """Break a long name at its spaces, or else at hyphens, which leaves the points their room."""
     options: Any = {"break_long_words": False, "replace_whitespace": False}
     words = wrap(name, NAME_WIDTH, break_on_hyphens=False, **options)
-    return "\n".join(line for part in words for line in wrap(part, NAME_WIDTH, **options))
+    lines = [line for part in words for line in wrap(part, NAME_WIDTH, **options)]
+    return "\n".join(
+        piece for line in lines for piece in wrap(line, WORD_WIDTH, replace_whitespace=False)
+    )

@@ -18,7 +18,7 @@ from influence.display.plots.rows import (
     shown_directions,
     view_limits,
 )
-from influence.display.plots.style import Ink, heading, inks, styled, write_legend
+from influence.display.plots.style import Ink, heading, inks, legible, styled, write_legend
 
 __all__ = ["draw_seeds"]
 
@@ -107,4 +107,4 @@ def _draw_panel(
         draw_intervals(axes, mean.assign(y=mean["name"].map(row_of) - BELOW / 2), ink)
     shown = pd.concat([means, single[["x"]]])
     axes.set_xlim(view_limits(*(shown[end] for end in ("x", "x_low", "x_high"))))
-    axes.set_xlabel(omega_label(means.iloc[0]))
+    axes.set_xlabel(legible(omega_label(means.iloc[0])))

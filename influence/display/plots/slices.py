@@ -17,7 +17,7 @@ from influence.display.plots.rows import (
     row_panels,
     shown_directions,
 )
-from influence.display.plots.style import Ink, heading, inks, styled, write_legend
+from influence.display.plots.style import Ink, heading, inks, legible, styled, write_legend
 
 __all__ = ["draw_slices"]
 
@@ -94,7 +94,7 @@ def draw_slices(
             panel = lay_rows(axes, panel, "label", "name", ink_of_run, STEP / row)
             for name, ink in ink_of_run.items():
                 draw_intervals(axes, panel[panel["name"] == name], ink)
-            axes.set_xlabel(omega_label(panel.iloc[0]))
+            axes.set_xlabel(legible(omega_label(panel.iloc[0])))
         named = {" ".join(name.split()): ink for name, ink in ink_of_run.items()}
         write_legend(figure, point_legend(named))
         figure.suptitle(heading(sliced, f"mute: {mute}"), fontsize=7)

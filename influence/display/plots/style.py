@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pandas as pd
 import seaborn
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 
-from influence.errors import InfluenceError
+from influence.errors import InfluenceError, code_of, visible
 from influence.runtime.files import replace_on_success
+from influence.runtime.text import shortened
 
 __all__ = [
     "COLUMN_WIDTH",
@@ -26,6 +29,7 @@ __all__ = [
     "check_suffix",
     "heading",
     "inks",
+    "legible",
     "modality_inks",
     "save_figure",
     "styled",
@@ -34,6 +38,8 @@ __all__ = [
 
 COLUMN_WIDTH = 3.3  # inches: one column of a two-column paper
 GREY = "0.6"
+FONT = "DejaVu Sans"  # which comes with matplotlib
+LONGEST = 60  # letters of a name
 MARKERS = "osD^vP"
 MODALITY_COLOURS = ("#332288", "#cc6677", "#999933", "#44aa99", "#882255", "#88ccee", "#117733")
 """Paul Tol's scheme `muted`: none is in the palette of `inks`, and all are distinct."""
@@ -104,7 +110,7 @@ def styled() -> Iterator[None]:
         "axes.spines.right": False,
         "axes.spines.top": False,
         "axes.titlesize": 8,
-        "font.family": ["DejaVu Sans"],
+        "font.family": [FONT],
         "font.size": 7,
         "legend.fontsize": 7,
         "legend.frameon": False,
@@ -123,12 +129,30 @@ def styled() -> Iterator[None]:
         yield
 
 
+def legible(name: object, most: int = LONGEST) -> str:
+    r"""Return a name as a figure shows it: visibly, in letters that its font has, not too long.
+
+    >>> legible("a\tb \x1b \u4e2d"), len(legible("a" * 300))
+    ('a b \\x1b \\u4e2d', 60)
+    """
+    known = _letters()
+    text = visible(name).replace("\t", " ").replace("\r\n", "\n")
+    shown = (c if c == "\n" or ord(c) in known else code_of(c) for c in text)
+    return shortened("".join(shown), most)
+
+
+@cache
+def _letters() -> Set[int]:
+    """Return the numbers of the characters that the font of figures has."""
+    return get_font(findfont(FONT)).get_charmap().keys()
+
+
 def write_legend(figure: Figure, legend: Mapping[str, Artist]) -> None:
     """Write the legend below the panels, in as few lines as the width allows."""
     for columns in range(len(legend), 0, -1):
         written = figure.legend(
             list(legend.values()),
-            list(legend),
+            list(map(legible, legend)),
             loc="outside lower center",
             ncols=columns,
             handlelength=1.2,
@@ -148,9 +172,11 @@ def heading(rows: pd.DataFrame, *facts: str) -> str:
     'rooms: n = 120; mute: zero; 95% intervals'
     """
     sizes = rows.groupby("dataset", sort=False)["n"].unique()
-    counted = ", ".join(f"{name}: n = {' or '.join(map(str, n))}" for name, n in sizes.items())
+    counted = ", ".join(
+        f"{legible(name)}: n = {' or '.join(map(str, n))}" for name, n in sizes.items()
+    )
     levels = [f"{level:.0%} intervals" for level in rows["confidence"].dropna().unique()]
-    return "; ".join([counted, *facts, *levels])
+    return "; ".join([counted, *map(legible, facts), *levels])
 
 
 def check_suffix(path: str | os.PathLike[str]) -> str:

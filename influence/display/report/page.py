@@ -1,6 +1,7 @@
 """The page: one HTML file that shows runs and connects to no server.
 
-Names come from files that anybody may have written. The template escapes all that it writes, what
+Names come from files that anybody may have written. What cannot be seen in them, or acts, is shown
+by its code, here and in downloads. The template escapes all that it writes, what
 scripts read is packed or escaped JSON, scripts write by `textContent`, and the policy of the page
 forbids every connection and every script but the two that are here.
 """
@@ -12,6 +13,7 @@ import json
 import os
 from base64 import b64encode
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -35,7 +37,7 @@ from influence.display.report.charts import (
 from influence.display.report.provenance import read_origins
 from influence.display.report.sheets import COLUMN_WORDS, Sheet, packed_columns, read_sheets
 from influence.display.report.summary import Amount, summarise
-from influence.errors import InfluenceError, unknown
+from influence.errors import InfluenceError, unknown, visible
 from influence.results.selection import headline, nothing_muted
 from influence.results.tables import read_tables
 from influence.runtime.files import replace_on_success
@@ -82,8 +84,9 @@ def write_page(
     >>> from pathlib import Path
     >>> from influence.results.tables import INFLUENCE_COLUMNS
     >>> folder = Path(tempfile.mkdtemp())
-    >>> row = dict.fromkeys(INFLUENCE_COLUMNS, 0) | {"network": "a", "higher_is_better": True,
-    ...     "metric": "mean_iou", "mute": "zero", "level": "all", "source": "x", "target": "y"}
+    >>> row = dict.fromkeys(INFLUENCE_COLUMNS, 0) | {"network": "a", "n": 9, "confidence": 0.95,
+    ...     "higher_is_better": True, "metric": "mean_iou", "mute": "zero", "level": "all",
+    ...     "source": "x", "target": "y"}
     >>> pd.DataFrame([row]).to_csv(folder / "influence.csv", index=False)
     >>> write_page([folder], folder / "page.html", title="A & B")
     >>> "<title>A &amp; B</title>" in (folder / "page.html").read_text()
@@ -116,11 +119,12 @@ def make_page(runs: Runs, *, title: str | None = None, gallery: bool = True) -> 
         If a table lacks columns or holds other types, or names a metric that neither the
         influence nor the performance has.
     """
-    influence = read_tables(runs, "influence")
-    performance = read_tables(runs, "performance", optional=True)
-    distance = read_tables(runs, "distance", optional=True)
-    sheets = read_sheets(runs)
-    cards = read_cards(runs) if gallery else Cards()
+    influence, performance, distance = (
+        visible_names(read_tables(runs, name, optional=name != "influence"))
+        for name in ("influence", "performance", "distance")
+    )
+    sheets = [replace(sheet, texts=visible_names(sheet.texts)) for sheet in read_sheets(runs)]
+    cards = _visible_cards(read_cards(runs)) if gallery else Cards()
     style, script = _asset("page.css"), "\n".join(map(_asset, SCRIPTS))
     plotting = _asset("vega.min.js")
     return _template().render(
@@ -142,6 +146,29 @@ def make_page(runs: Runs, *, title: str | None = None, gallery: bool = True) -> 
     )
 
 
+def visible_names(frame: pd.DataFrame) -> pd.DataFrame:
+    r"""Make the texts of a frame visible, in the page and in what is downloaded from it.
+
+    >>> visible_names(pd.DataFrame({"network": ["a\x1b"], "n": [3]})).values.tolist()
+    [['a\\x1b', 3]]
+    """
+    texts = frame.select_dtypes(exclude=["number", "bool"]).columns
+    shown = {name: {text: visible(text) for text in frame[name].unique()} for name in texts}
+    return frame.assign(**{name: frame[name].map(known) for name, known in shown.items()})
+
+
+def _visible_cards(cards: Cards) -> Cards:
+    return Cards(_visible_parts(cards.groups), _visible_parts(cards.cards), cards.images)
+
+
+def _visible_parts(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {_visible_parts(key): _visible_parts(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return list(map(_visible_parts, content))
+    return visible(content) if isinstance(content, str) else content
+
+
 def _charts(influence: pd.DataFrame) -> list[Chart]:
     """Return the charts that have rows to draw."""
     parts = (influence["level"] != "all").any()
@@ -152,6 +179,7 @@ def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("influence.display.report"),
         autoescape=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from influence.results.run_directory import read_info
+from influence.results.info import read_info
 from influence.runtime.directories.commits import located, settle
 from influence.runtime.files import sha256_of
 

@@ -20,6 +20,7 @@ from influence.results.selection import headline
 from influence.results.tables import read_tables
 from influence.results.verdict import verdicts
 from influence.runtime.directories.commits import located
+from influence.runtime.text_files import open_text
 
 __all__ = [
     "COLUMN_WORDS",
@@ -182,8 +183,8 @@ def read_sheets(runs: Iterable[str | os.PathLike[str]]) -> list[Sheet]:
     >>> import tempfile
     >>> run = Path(tempfile.mkdtemp())
     >>> from influence.results.tables import INFLUENCE_COLUMNS
-    >>> row = dict.fromkeys(INFLUENCE_COLUMNS, 0) | {"network": "a", "higher_is_better": True,
-    ...     "metric": "rms", "mute": "zero", "omega": 0.1, "level": "all"}
+    >>> row = dict.fromkeys(INFLUENCE_COLUMNS, 0) | {"network": "a", "n": 9, "confidence": 0.95,
+    ...     "higher_is_better": True, "metric": "rms", "mute": "zero", "omega": 0.1, "level": "all"}
     >>> pd.DataFrame([row]).to_csv(run / "influence.csv", index=False)
     >>> [(sheet.name, sheet.texts["omega"].tolist()) for sheet in read_sheets([run])[1:]]
     [('influence', ['0.1'])]
@@ -215,8 +216,13 @@ def _texts(runs: list[Path], name: str) -> pd.DataFrame:
         return _read_texts(StringIO(table))
     read_tables(runs, name, optional=name != "influence")  # checks the file
     paths = [located(run / f"{name}.csv") for run in runs]
-    frames = [_read_texts(path) for path in paths if path.exists()]
+    frames = [_read_file(path) for path in paths if path.exists()]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _read_file(path: Path) -> pd.DataFrame:
+    with open_text(path) as file:
+        return _read_texts(file)
 
 
 def _read_texts(source: Any) -> pd.DataFrame:

@@ -47,7 +47,7 @@ def test_all_contenders_of_every_case_agree(case: Case) -> None:
 def test_the_loop_knows_the_constant_mutes_of_ours(fusion: Subject) -> None:
     mutes = ["zero", "mean", "uniform"]
     loop = setup_loop(fusion.network, fusion.feed("memory"), setups="ends", mutes=mutes)
-    ours = values_of(fusion.measure("memory", setups="ends", mutes=mutes, draws=2))
+    ours = values_of(fusion.measure("memory", setups="ends", mutes=mutes, draws=10))
     assert loop == pytest.approx(ours, abs=1e-6)
     # For probabilities with a mean of a third, the mean is the uniform distribution.
     one, other = (

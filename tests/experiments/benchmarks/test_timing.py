@@ -66,7 +66,7 @@ def test_records_of_a_case(fusion: Subject) -> None:
 
 
 def test_conditions_are_those_that_are_measured(fusion: Subject) -> None:
-    run = fusion.measure("memory", setups=FUSION.setups, mutes=list(FUSION.mutes), draws=2)
+    run = fusion.measure("memory", setups=FUSION.setups, mutes=list(FUSION.mutes), draws=10)
     measured = next(iter(run.rows.values())).conditions()
     assert set(conditions_of(FUSION, fusion)) == set(measured)
     assert len(measured) == 4

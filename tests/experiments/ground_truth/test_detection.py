@@ -32,7 +32,7 @@ def test_nulls_are_exact_and_not_trivial(family: Family) -> None:
         muted = world.value(metric, mute, frozenset({source}))
         assert muted == pytest.approx(world.value(metric, mute, FULL), abs=1e-12)
         simulation = Simulation(world, (metric,), mute, np.arange(100), setups="each")
-        sums = next(simulation.run(CHUNK, draws=2)).sums
+        sums = next(simulation.run(CHUNK, draws=10)).sums
         key = key_of(METRICS[metric], Condition(mute, frozenset({source})))
         full, other = sums.observed(key)
         assert (full != other).mean() > 0.1  # omega is zero on average only

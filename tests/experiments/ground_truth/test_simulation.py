@@ -76,7 +76,7 @@ def test_partners_of_shuffle_are_other_samples_of_the_same_set() -> None:
 def test_seeds_rule_everything() -> None:
     simulation = Simulation(WORLDS["xor"], ("accuracy",), "noise", GROUPS)
     one, again, other = (
-        next(simulation.run(CHUNK, draws=5, seed=seed)).sums.totals for seed in (0, 0, 1)
+        next(simulation.run(CHUNK, draws=10, seed=seed)).sums.totals for seed in (0, 0, 1)
     )
     assert all(np.array_equal(one[key], again[key]) for key in one)
     assert not all(np.array_equal(one[key], other[key]) for key in one)

@@ -51,7 +51,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Study:
     export_checkpoint(toy(), path, {"depth": torch.ones(2, 1, 5, 6),
                                     "semantic": torch.full((2, 3, 5, 6), 1 / 3)})  # fmt: skip
     metrics = {"semantic": ["pixel_accuracy"], "depth": ["rms"]}
-    run = measure(load_checkpoint(path), test_set, metrics=metrics, mutes=["shuffle"], draws=9,
+    run = measure(load_checkpoint(path), test_set, metrics=metrics, mutes=["shuffle"], draws=10,
                   device="cpu")  # fmt: skip
     run.write(study.measured)
     return study
@@ -100,7 +100,7 @@ def test_pictures_that_the_file_does_not_hold_are_read(
     measured: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     test_set = write_toy_file(tmp_path / "toy.h5")
-    run = measure(load_checkpoint(checkpoint_path(measured, "cat1")), test_set, draws=9,
+    run = measure(load_checkpoint(checkpoint_path(measured, "cat1")), test_set, draws=10,
                   metrics={"semantic": ["pixel_accuracy"], "depth": ["rms"]}, mutes=["shuffle"],
                   device="cpu")  # fmt: skip
     run.write(tmp_path / "run")

@@ -208,7 +208,7 @@ ROWS = error_rows(
 def test_rows_of_other_lengths_are_refused() -> None:
     short = replace(ROWS, values={key: v[:, :2] for key, v in ROWS.values.items()})
     with pytest.raises(InfluenceError, match="rows of 3 numbers and the second of 2"):
-        draw_pair(ROWS, short, Resampling(draws=5))
+        draw_pair(ROWS, short, Resampling(draws=10))
 
 
 def test_swaps_exchange_whole_groups_and_all_conditions_at_once() -> None:

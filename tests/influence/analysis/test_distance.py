@@ -203,7 +203,7 @@ def test_measured_where_modalities_meet(
 ) -> None:
     monkeypatch.setattr("influence.engine.trial.WORTH_TRACING", -1.0)
     net, data = fusion
-    run = measure(net, data, mutes=["zero", "shuffle"], batch_size=9, draws=5)
+    run = measure(net, data, mutes=["zero", "shuffle"], batch_size=9, draws=10)
     found = run.distance.set_index(["mute", "source"])
     assert set(run.distance["place"]) == {"network.cat"}
     inputs, branches = data[0][0], [net.module.get_submodule(name) for name in "xy"]
@@ -224,15 +224,15 @@ def test_batches_and_the_place_that_is_named(
     fusion: tuple[JointNetwork, list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     net, data = fusion
-    named = measure(net, data, mutes=["zero"], meeting="head", draws=5)  # by a hook
+    named = measure(net, data, mutes=["zero"], meeting="head", draws=10)  # by a hook
     monkeypatch.setattr("influence.engine.trial.WORTH_TRACING", -1.0)
-    traced = measure(net, data, mutes=["zero"], meeting="head", draws=5, batch_size=7)
+    traced = measure(net, data, mutes=["zero"], meeting="head", draws=10, batch_size=7)
     assert named.info["paths"] != traced.info["paths"]
     pd.testing.assert_frame_equal(named.distance, traced.distance, rtol=1e-3)
     assert set(named.distance["place"]) == {"head"}
-    assert measure(net, data, mutes=["zero"], meeting="off", draws=5).distance.empty
+    assert measure(net, data, mutes=["zero"], meeting="off", draws=10).distance.empty
     with pytest.raises(InfluenceError, match=r"unknown module .*'heads': did you mean 'head'"):
-        measure(net, data, mutes=["zero"], meeting="heads", draws=5)
+        measure(net, data, mutes=["zero"], meeting="heads", draws=10)
 
 
 def test_outside_agrees_with_the_tail_of_a_normal() -> None:

@@ -60,9 +60,17 @@ def test_one_group_shows_nothing() -> None:
 
 def test_draws_that_are_not_defined_are_left_out() -> None:
     cells = estimate_runs([RUN]).cells
-    drawn = np.array([[1.0, 1.0], [np.nan, 5.0], [3.0, 2.0], [5.0, np.inf], [5.0, 6.0]])
-    expected = np.cov(drawn[[0, 2, 4]], rowvar=False) * N / (N - 1)
+    drawn = np.array([[1.0, 1.0], [np.nan, 5.0], [3.0, 2.0], [5.0, 6.0]])
+    expected = np.cov(drawn[[0, 2, 3]], rowvar=False) * N / (N - 1)
     assert Estimates(cells, drawn).covariance([0, 1]) == pytest.approx(expected)
+
+
+def test_an_omega_that_is_infinite_in_a_draw_has_no_variance() -> None:
+    cells = estimate_runs([RUN]).cells
+    drawn = np.array([[1.0, 1.0], [3.0, 2.0], [5.0, np.inf], [5.0, 6.0]])
+    found = Estimates(cells, drawn).covariance([0, 1])
+    assert found[0, 0] == pytest.approx(drawn[:, 0].var(ddof=1) * N / (N - 1))
+    assert np.isnan([found[0, 1], found[1, 0], found[1, 1]]).all()
 
 
 def test_directories_are_read_with_their_rows_or_without(tmp_path: Path) -> None:

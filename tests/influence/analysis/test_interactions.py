@@ -200,14 +200,14 @@ def test_stream_gives_the_same_values(run: Run) -> None:
 
 
 def test_nothing_is_tabulated_unless_asked_for(toy_file: Path) -> None:
-    plain = measure(toy(), toy_file, mutes=["zero"], draws=5)
+    plain = measure(toy(), toy_file, mutes=["zero"], draws=10)
     assert plain.interactions.empty
     assert tuple(plain.interactions.columns) == INTERACTIONS_COLUMNS
     assert plain.info["measured"]["interactions"] is False
 
 
 def test_mute_that_is_not_defined_for_every_site_is_left_out(toy_file: Path) -> None:
-    run = measure(toy(), toy_file, mutes=["zero", "uniform"], draws=5, interactions=True)
+    run = measure(toy(), toy_file, mutes=["zero", "uniform"], draws=10, interactions=True)
     assert set(run.interactions["mute"]) == {"zero"}
     assert set(run.influence["mute"]) == {"zero", "uniform"}
     (note,) = (note for note in run.info["notes"]["toy"] if "interactions" in note)
@@ -224,7 +224,7 @@ def test_mutes_without_any_coalition_are_refused_before_measuring(
 
 
 def test_one_site_is_a_game_of_one(toy_file: Path) -> None:
-    options: dict[str, Any] = {"mutes": ["uniform"], "draws": 5, "interactions": True}
+    options: dict[str, Any] = {"mutes": ["uniform"], "draws": 10, "interactions": True}
     run = measure(toy(), toy_file, sites=["semantic"], **options)
     frame = at(run.interactions, level="all", target="depth", metric="rms")
     assert list(frame["kind"]) == list(KINDS[:3])

@@ -243,7 +243,7 @@ def test_samples_frame_scores_each_sample_alone(measured: Run, tmp_path: Path) -
         part: {n: x[4:5] for n, x in named.items()} for part, named in arrays.items()
     }
     path = write_toy_file(tmp_path / "one.h5", **alone)
-    one = omegas(measure(toy(), path, mutes=["zero"], metrics=METRICS, draws=5))
+    one = omegas(measure(toy(), path, mutes=["zero"], metrics=METRICS, draws=10))
     rows = measured.samples[measured.samples["id"] == "4"]
     assert len(rows) == 4
     for row in rows.to_dict("records"):

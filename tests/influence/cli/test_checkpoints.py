@@ -21,7 +21,7 @@ def call(*arguments: object) -> Result:
 
 
 def measured(out: Path, data: Path, *arguments: object) -> pd.DataFrame:
-    result = call("measure", *arguments, "--data", data, "--mute", "zero", "--draws", 9,
+    result = call("measure", *arguments, "--data", data, "--mute", "zero", "--draws", 10,
                   "--metric", "depth=rms", "--out", out, "--device", "cpu")  # fmt: skip
     assert result.exit_code == 0, result.output
     return pd.read_csv(out / "influence.csv")
@@ -52,7 +52,7 @@ def test_the_entry_is_chosen_and_named(tmp_path: Path, toy_file: Path) -> None:
     torch.save(entries, tmp_path / "net.ckpt")
     for name in entries:
         torch.save(entries[name], tmp_path / f"{name}.pt")
-    result = call("measure", tmp_path / "net.ckpt", *NETWORK, "--data", toy_file, "--draws", 9,
+    result = call("measure", tmp_path / "net.ckpt", *NETWORK, "--data", toy_file, "--draws", 10,
                   "--out", tmp_path / "first", "--device", "cpu")  # fmt: skip
     assert "'ema' would fit as well: --weights-key ema" in result.stderr
     for name, option in (("model", []), ("ema", ["--weights-key", "ema"])):

@@ -26,7 +26,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(weights: Path, toy_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "run"
     result = call("measure", weights, *NETWORK, "--data", toy_file, "--mute", "zero,shuffle",
-                  "--draws", "9", "--out", out, "--device", "cpu")  # fmt: skip
+                  "--draws", "10", "--out", out, "--device", "cpu")  # fmt: skip
     assert result.exit_code == 0, result.output
     return out
 

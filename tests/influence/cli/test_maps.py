@@ -32,7 +32,7 @@ def run(weights: Path, toy_file: Path, tmp_path_factory: pytest.TempPathFactory)
     result = CliRunner().invoke(
         main,
         ["measure", str(weights), "--network", "tests.toy:toy", "--data", str(toy_file), "--mute",
-         "shuffle", "--seed", "5", "--limit", "11", "--draws", "9", "--out", str(out),
+         "shuffle", "--seed", "5", "--limit", "11", "--draws", "10", "--out", str(out),
          "--device", "cpu"],
     )  # fmt: skip
     assert result.exit_code == 0, result.output

@@ -47,7 +47,7 @@ def test_a_checkpoint_with_constants_runs_the_whole_panel(checkpoint: Path, toy_
     assert call(checkpoint, "--data", toy_file, "--out", new, "--steps", 2).exit_code == 0
     result = CliRunner().invoke(
         main,
-        ["measure", "--ckpt", str(new), "--data", str(toy_file), "--mute", "panel", "--draws", "9",
+        ["measure", "--ckpt", str(new), "--data", str(toy_file), "--mute", "panel", "--draws", "10",
          "--out", str(out)],
     )  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -60,7 +60,7 @@ def test_training_data_of_measure(checkpoint: Path, toy_file: Path) -> None:
     result = CliRunner().invoke(
         main,
         ["measure", "--ckpt", str(checkpoint), "--data", str(toy_file), "--mute", "optimal",
-         "--draws", "9", "--out", str(out), "--train", "tests.toy:batches"],
+         "--draws", "10", "--out", str(out), "--train", "tests.toy:batches"],
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "optimal of 'depth' was learned on the data given (13 samples)" in result.stderr

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import click
 import pytest
 from click.testing import CliRunner
 
-from influence.cli import main
+from influence.cli import main, options
 from influence.cli.compare import compare
 from influence.cli.maps import maps
 from influence.cli.measure import measure
 from influence.cli.options import translate
+from tests.tables_of_runs import write_run
 
 
 @pytest.mark.parametrize(
@@ -78,3 +82,69 @@ def test_every_command_explains_its_options() -> None:
     for name in main.list_commands(None):  # type: ignore[arg-type]
         result = CliRunner().invoke(main, [name, "--help"])
         assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("text", ["zero,,mean", ",", "zero,", " , zero"])
+def test_an_empty_name_in_a_list_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="with an empty one"):
+        options.split(text)
+    assert options.split(" ") == ()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["power", "RUN", "--out", "RUN/influence.csv"],
+        ["power", "RUN", "--out", "RUN/distance.csv"],
+        ["power", "RUN", "--out", "RUN/../RUN/run.json"],
+        ["power", "RUN", "--out", "link.csv"],
+        ["compare", "RUN", "RUN", "--out", "RUN/samples.csv.gz"],
+        ["plot", "mutes", "RUN", "--out", "RUN/gallery/0001.png"],
+        ["measure", "--data", "RUN/rows.h5", "--network", "a:b", "--out", "RUN"],
+        ["maps", "--data", "a.h5", "--out", "a.h5", "--id", "0", "--source", "x", "--target", "y",
+         "--mute", "zero"],
+    ],
+)  # fmt: skip
+def test_an_output_that_would_replace_an_input_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "RUN")
+    (tmp_path / "a.h5").touch()
+    (tmp_path / "RUN" / "rows.h5").touch()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "RUN" / "influence.csv")
+    before = (tmp_path / "RUN" / "influence.csv").read_bytes()
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2, result.output
+    assert "would replace what is read" in result.output
+    assert (tmp_path / "RUN" / "influence.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["table", "omega", ""],
+        ["power", "RUN", "--out", ""],
+        ["report", "RUN", "--out", "a\0.html"],
+        ["measure", "--data", "a.h5", "--out", ""],
+        ["compare", "", "RUN"],
+    ],
+)
+def test_a_path_without_a_name_is_refused(arguments: list[str]) -> None:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "expected the name of a file or folder" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compare", "RUN", "--pair", "a=b", "--pair", "a=b"],
+        ["measure", "--data", "a", "--out", "o", "--field", "ids=0", "--field", "ids=1"],
+        ["plot", "performance", "RUN", "--out", "f.png", "--group", "g=a,b", "--group", "h=a"],
+    ],
+)
+def test_what_is_given_twice_is_refused(arguments: list[str]) -> None:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "twice" in result.output or "once" in result.output

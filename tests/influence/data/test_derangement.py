@@ -282,7 +282,7 @@ def test_rows_are_those_of_a_gather(
 
 def test_edges_move_with_their_partners(path: Path) -> None:
     net = JointNetwork(Encoders(), ["x", "y"], ["z"])
-    options: dict[str, Any] = {"mutes": ["shuffle:groups"], "draws": 9, "batch_size": 5}
+    options: dict[str, Any] = {"mutes": ["shuffle:groups"], "draws": 10, "batch_size": 5}
     edge = measure(net, path, sites=["edge:of_x"], **options).influence
     whole = measure(net, path, sites=["x"], **options).influence
     np.testing.assert_allclose(edge["omega"], whole["omega"], rtol=1e-5)
@@ -292,7 +292,7 @@ def test_edges_move_with_their_partners(path: Path) -> None:
 def test_streamed_files_are_shuffled_alike(path: Path, mute: str) -> None:
     net = JointNetwork(Encoders(), ["x", "y"], ["z"])
     one, other = (
-        measure(net, path, mutes=[mute], draws=9, batch_size=4, stream=stream).influence["omega"]
+        measure(net, path, mutes=[mute], draws=10, batch_size=4, stream=stream).influence["omega"]
         for stream in (False, True)
     )
     np.testing.assert_allclose(one, other, rtol=1e-9)
@@ -323,7 +323,7 @@ def test_a_resumed_run_reads_in_the_same_order(
     path: Path, tmp_path: Path, mute: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     net = JointNetwork(Encoders(), ["x", "y"], ["z"])
-    options: dict[str, Any] = {"mutes": [mute], "draws": 9, "batch_size": 4}
+    options: dict[str, Any] = {"mutes": [mute], "draws": 10, "batch_size": 4}
     data = Unreadable(path)
     data.left -= 31 * (mute == "shuffle:groups")
     with pytest.raises(KeyboardInterrupt):

@@ -49,7 +49,7 @@ class Samples(Dataset[Any]):
 
 
 def run(data: Any, **options: Any) -> dict[str, float]:
-    known: dict[str, Any] = {"mutes": ["zero"], "metrics": {"z": ["mse"]}, "draws": 5}
+    known: dict[str, Any] = {"mutes": ["zero"], "metrics": {"z": ["mse"]}, "draws": 10}
     found = measure(SUM, data, **(known | options))
     return dict(found.influence.set_index("source")["omega"])
 
@@ -150,7 +150,7 @@ def test_retrieval_in_the_batch_is_that_of_a_loop_by_hand(mute: str, stream: boo
     batches = list(pairs())
     data = [({"image": i, "text": t}, {"match": torch.arange(len(i))}) for i, t in batches]
     net = JointNetwork(Retrieval(), ["image", "text"], [Output("match", "logits")])
-    options: dict[str, Any] = {"metrics": {"match": ["accuracy", "cross_entropy"]}, "draws": 5}
+    options: dict[str, Any] = {"metrics": {"match": ["accuracy", "cross_entropy"]}, "draws": 10}
     run = measure(net, data, mutes=[mute], stream=stream, **options)
     whole = [torch.cat(part) for part in zip(*batches, strict=True)]
     ends = np.cumsum([0, *(len(i) for i, _ in batches)])
@@ -192,7 +192,7 @@ def test_attention_over_samples_is_that_of_a_loop_by_hand(mute: str) -> None:
     y = [torch.ones_like(image) for image, _ in batches]
     data = [({"image": i, "text": t}, {"y": v}) for (i, t), v in zip(batches, y, strict=True)]
     net = JointNetwork(Attending(), ["image", "text"], ["y"])
-    run = measure(net, data, mutes=[mute], metrics={"y": ["mse"]}, draws=5)
+    run = measure(net, data, mutes=[mute], metrics={"y": ["mse"]}, draws=10)
     images = torch.cat([image for image, _ in batches])
     follows = pair_up(random_order(len(images), 0)).follows
     squares, start = 0.0, 0
@@ -229,7 +229,7 @@ def test_tokens_of_batches_of_different_width_are_shuffled_inside_them() -> None
         data.append(({"ids": ids, "mask": mask, "x": x}, {"y": torch.zeros(count)}))
     text = Modality("text", "tokens", tensors=("ids", "mask"))
     net = JointNetwork(Counting(), [text, "x"], ["y"])
-    run = measure(net, data, mutes=["shuffle"], metrics={"y": ["mse"]}, draws=5)
+    run = measure(net, data, mutes=["shuffle"], metrics={"y": ["mse"]}, draws=10)
     within = pair_within([np.arange(4), np.arange(4, 9)], 9, 0)
     assert within is not None
     squares, start = 0.0, 0
@@ -299,7 +299,7 @@ def test_inputs_keep_their_type(name: str) -> None:
     kind = "image" if name == "bytes" else "other"
     net = JointNetwork(ByType(), [Modality("x", kind), "bias"], ["y"])
     inputs = {"x": x, "bias": bias}
-    run = measure(net, [(inputs, {"y": y})], mutes=["zero"], metrics={"y": ["mse"]}, draws=5)
+    run = measure(net, [(inputs, {"y": y})], mutes=["zero"], metrics={"y": ["mse"]}, draws=10)
     expected = by_hand(net.module, inputs, "x", 0, y)
     assert math.isfinite(expected)
     assert abs(expected) > 1e-3
@@ -312,7 +312,7 @@ def test_an_input_that_is_one_value_a_batch_has_to_be_a_context() -> None:
     with pytest.raises(InfluenceError, match=r"Modality\('y', role='context'\)"):
         run(data)
     declared = JointNetwork(Sum(), ["x", Modality("y", role="context")], ["z"])
-    found: Run = measure(declared, data, mutes=["zero"], metrics={"z": ["mse"]}, draws=5)
+    found: Run = measure(declared, data, mutes=["zero"], metrics={"z": ["mse"]}, draws=10)
     assert found.influence["omega"].tolist() == pytest.approx([OMEGA["x"]], rel=1e-6)
 
 

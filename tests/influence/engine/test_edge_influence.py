@@ -98,7 +98,7 @@ def test_zero_and_mean_agree_with_a_hook(net: JointNetwork, data: list[Any], pat
 def test_a_batch_muted_by_zero_equals_that_of_a_hook_to_the_bit(
     net: JointNetwork, data: list[Any]
 ) -> None:
-    run = measure(net, data, sites=["edge:left"], mutes=["zero"], batch_size=30, draws=2)
+    run = measure(net, data, sites=["edge:left"], mutes=["zero"], batch_size=30, draws=10)
     rows = run.rows["network"]
     (key,) = (k for k in rows.values if k.condition.setup)
     handle = net.module.get_submodule("left").register_forward_hook(

@@ -18,7 +18,7 @@ from tests.toy import Toy, joint, toy, toy_arrays, write_toy_file
 
 
 def run(module: nn.Module, path: Path, **options: Any) -> Run:
-    known: dict[str, Any] = {"mutes": ["zero"], "draws": 5, "batch_size": 4}
+    known: dict[str, Any] = {"mutes": ["zero"], "draws": 10, "batch_size": 4}
     return measure(joint(module), path, **(known | options))
 
 
@@ -135,7 +135,7 @@ def test_network_of_one_value_a_sample() -> None:
 
     x, y = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 0.0, -1.0])
     net = JointNetwork(Add(), ("x", "y"), ("total",))
-    run = measure(net, [({"x": x, "y": y}, {"total": x + y})], mutes=["zero"], draws=5)
+    run = measure(net, [({"x": x, "y": y}, {"total": x + y})], mutes=["zero"], draws=10)
     assert run.influence.query("source == 'y' and metric == 'mse'")["omega"].item() == 2 / 3
 
 
@@ -148,4 +148,4 @@ def test_network_computes_in_the_precision_of_its_weights(toy_file: Path) -> Non
 def test_toy_itself_is_without_notes(toy_file: Path) -> None:
     toy_net = toy()
     toy_net.module.eval()
-    assert measure(toy_net, toy_file, mutes=["zero"], draws=5).info["notes"]["toy"] == []
+    assert measure(toy_net, toy_file, mutes=["zero"], draws=10).info["notes"]["toy"] == []

@@ -96,7 +96,7 @@ def test_a_limit_may_not_cut_a_batch_that_is_run_as_given() -> None:
     network = JointNetwork(Retrieval(), ["image", "text"], [Output("match", "logits")])
     rows = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
     batch = ({"image": rows, "text": rows}, {"match": torch.arange(8)})
-    run = measure(network, [batch] * 3, mutes=["zero"], limit=16, draws=5)
+    run = measure(network, [batch] * 3, mutes=["zero"], limit=16, draws=10)
     assert set(run.influence["n"]) == {16}
     with pytest.raises(InfluenceError, match=r"limit=12 ends inside a batch.* limit=8 or 16"):
-        measure(network, [batch] * 3, mutes=["zero"], limit=12, draws=5)
+        measure(network, [batch] * 3, mutes=["zero"], limit=12, draws=10)

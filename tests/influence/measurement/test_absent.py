@@ -40,7 +40,7 @@ def tolerant(call: Call = "positional") -> JointNetwork:
 @pytest.mark.parametrize("call", ["positional", "keyword", "mapping", "tuple"])
 @pytest.mark.parametrize("setups", ["each", "ends", "all"])
 def test_influence_of_what_is_absent(call: Call, setups: str) -> None:
-    run = measure(tolerant(call), DATA, mutes=["absent", "constant:1"], setups=setups, draws=9,
+    run = measure(tolerant(call), DATA, mutes=["absent", "constant:1"], setups=setups, draws=10,
                   batch_size=4, metrics={"z": ["mse"]})  # fmt: skip
     frame = run.influence.set_index(["mute", "source"])["omega"]
     for source, values in (("x", X), ("y", Y)):
@@ -54,19 +54,19 @@ def test_influence_of_what_is_absent(call: Call, setups: str) -> None:
 
 
 def test_no_work_is_shared_and_the_run_says_so() -> None:
-    run = measure(tolerant(), DATA, mutes=["absent"], draws=9, metrics={"z": ["mse"]})
+    run = measure(tolerant(), DATA, mutes=["absent"], draws=10, metrics={"z": ["mse"]})
     assert run.info["paths"]["network"].startswith("each setup by itself: ")
 
 
 def test_interactions_are_left_out() -> None:
-    run = measure(tolerant(), DATA, mutes=["zero", "absent"], draws=9, interactions=True)
+    run = measure(tolerant(), DATA, mutes=["zero", "absent"], draws=10, interactions=True)
     assert set(run.interactions["mute"]) == {"zero"}
     assert any("'absent' is not defined for every site" in n for n in run.info["notes"]["network"])
 
 
 def refused(message: str, net: JointNetwork, **options: Any) -> None:
     with pytest.raises(InfluenceError, match=message):
-        measure(net, DATA, mutes=["absent"], draws=9, **options)
+        measure(net, DATA, mutes=["absent"], draws=10, **options)
 
 
 def test_who_cannot_be_shown_none_is_told(tmp_path: Path) -> None:

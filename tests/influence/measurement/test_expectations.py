@@ -136,7 +136,7 @@ def test_a_score_that_is_not_defined_is_wrong(toy_file: Path) -> None:
 
 
 def test_a_metric_that_is_not_measured_can_be_expected(toy_file: Path) -> None:
-    run = measure(toy(), toy_file, metrics={"semantic": ["mean_iou"]}, draws=9, mutes=["zero"],
+    run = measure(toy(), toy_file, metrics={"semantic": ["mean_iou"]}, draws=10, mutes=["zero"],
                   expect=[f"depth:rms={clean_rms()}+-1e-6"])  # fmt: skip
     assert set(run.influence["metric"]) == {"mean_iou"}
 

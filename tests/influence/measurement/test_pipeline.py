@@ -45,7 +45,7 @@ def test_tables_do_not_depend_on_batch_size_or_workers(
 
 def test_batches_in_memory_give_what_the_file_gives(toy_file: Path) -> None:
     from_memory, from_file = (
-        measure(toy(), d, mutes=["mean"], draws=9) for d in (batches(), toy_file)
+        measure(toy(), d, mutes=["mean"], draws=10) for d in (batches(), toy_file)
     )
     columns = ["full", "muted", "omega", "omega_low", "p_holm"]
     gap = from_memory.influence[columns] - from_file.influence[columns]

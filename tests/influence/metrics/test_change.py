@@ -179,7 +179,7 @@ def test_agrees_with_hand_written_passes(toy_file: Path) -> None:
     alone = Execution(batch_size=1, share=False)
     for execution in (Execution(batch_size=4), Execution(batch_size=13), alone):
         run = measure(
-            joint(module), toy_file, metrics=metrics, mutes=["zero"], draws=5, execution=execution
+            joint(module), toy_file, metrics=metrics, mutes=["zero"], draws=10, execution=execution
         )
         frame = run.influence[run.influence["source"] == "depth"].set_index("metric")
         for name, wanted in expected.items():
@@ -192,7 +192,7 @@ def test_sample_without_truth_is_refused_by_others_only(tmp_path: Path) -> None:
     path = write_toy_file(tmp_path / "a.h5", **arrays)
 
     def run(*metrics: str) -> Run:
-        return measure(toy(), path, metrics={"semantic": metrics}, mutes=["zero"], draws=5)
+        return measure(toy(), path, metrics={"semantic": metrics}, mutes=["zero"], draws=10)
 
     assert set(run("kl_divergence").influence["n"]) == {13}
     with pytest.raises(InfluenceError, match="sample '6' has no valid ground truth"):
@@ -225,7 +225,7 @@ def test_default_follows_the_kind() -> None:
     outputs = [Output("d", "depth"), Output("v", "vector")]
     net = JointNetwork(Both(), [Modality("x"), Modality("y")], outputs)
     x = torch.rand(4, 3) + 0.5
-    frame = measure(net, [({"x": x, "y": x}, {})], mutes=["zero"], draws=5).influence
+    frame = measure(net, [({"x": x, "y": x}, {})], mutes=["zero"], draws=10).influence
     assert frame[["target", "metric"]].drop_duplicates().to_numpy().tolist() == [
         ["d", "relative_change"], ["v", "absolute_change"]
     ]  # fmt: skip

@@ -329,7 +329,7 @@ def test_networks_without_depth_are_divided_by_the_depth_of_the_data(toy_file: P
 
     net = JointNetwork(Semantic(), ["depth", "semantic"], [Output("semantic", "probabilities")])
     alone, both = (
-        measure(n, toy_file, levels="depth", mutes=["zero"], draws=5).influence
+        measure(n, toy_file, levels="depth", mutes=["zero"], draws=10).influence
         for n in (net, joint(Toy()))
     )
     both = both[both["target"] == "semantic"].reset_index(drop=True)
@@ -406,3 +406,11 @@ def test_window_of_any_size() -> None:
     labels = torch.tensor([[[0, 0, 0, 0, 0, 1], [-1] * 6]])
     border = Regions(10**12).masks(labels)["region:border"]
     assert border.squeeze().int().tolist() == [[1] * 6, [0] * 6]
+
+
+@pytest.mark.parametrize(
+    "levels", ["depth=", "region=", "depth,,region", ",", "depth,", ["depth", ""]]
+)
+def test_levels_without_a_name_or_a_value_are_refused(levels: str | list[str]) -> None:
+    with pytest.raises(InfluenceError, match="depth"):
+        parse_levels(levels)

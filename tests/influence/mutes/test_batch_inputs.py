@@ -149,7 +149,7 @@ def test_mutes_of_the_user_are_measured(given: Any) -> None:
     x, y = torch.arange(4.0), torch.ones(4)
     net = JointNetwork(Sum(), ["x", "y"], ["z"])
     run = measure(
-        net, [({"x": x, "y": y}, {"z": x + y})], mutes=[given], metrics={"z": ["mse"]}, draws=5
+        net, [({"x": x, "y": y}, {"z": x + y})], mutes=[given], metrics={"z": ["mse"]}, draws=10
     )
     found = run.influence.set_index("source")
     assert set(found["mute"]) == {"sevens"}

@@ -225,7 +225,7 @@ def test_what_is_named_is_never_left_out() -> None:
 
 def test_panel_of_a_run(toy_file: Path) -> None:
     other = JointNetwork(Toy(), ["depth", "semantic"], ["depth", "semantic"], name="other")
-    run = measure([toy(), other], toy_file, mutes=["panel"], draws=9, metrics={"depth": ["rms"]})
+    run = measure([toy(), other], toy_file, mutes=["panel"], draws=10, metrics={"depth": ["rms"]})
     found = run.influence.groupby("network")["mute"].unique().map(list).to_dict()
     assert found == {
         "toy": ["zero", "mean", "uniform", "shuffle", "noise"],

@@ -76,7 +76,7 @@ WAYS: dict[str, Callable[[], tuple[Any, bool]]] = {
 
 def omegas(network: Any, arrays: bool = False) -> list[float]:
     net = JointNetwork(network, ["x", "y"], [Output("c", "logits")], arrays=arrays)
-    run = measure(net, DATA, mutes=["zero", "shuffle"], metrics={"c": ["cross_entropy"]}, draws=9)
+    run = measure(net, DATA, mutes=["zero", "shuffle"], metrics={"c": ["cross_entropy"]}, draws=10)
     found: list[float] = run.influence["omega"].tolist()
     return found
 
@@ -94,7 +94,7 @@ def test_a_classifier_of_scikit_learn() -> None:
         return np.asarray(fitted.predict_proba(np.hstack([x, y])))
 
     net = JointNetwork(probabilities, ["x", "y"], [Output("c", "probabilities")], arrays=True)
-    run = measure(net, DATA, mutes=["zero"], metrics={"c": ["accuracy"]}, draws=9)
+    run = measure(net, DATA, mutes=["zero"], metrics={"c": ["accuracy"]}, draws=10)
     right = {
         name: fitted.score(np.hstack([LEFT * (name != "x"), RIGHT * (name != "y")]), LABELS)
         for name in ("", "x", "y")

@@ -81,3 +81,11 @@ def facts(**changes: Any) -> bytes:
 def test_other_facts_are_refused(text: bytes, message: str) -> None:
     with pytest.raises(InfluenceError, match=message):
         read_facts(text, nn.Identity())
+
+
+@pytest.mark.parametrize("name", [".", "..", "a\0", "a/b", ""])
+def test_names_that_are_none_in_a_file_are_refused(name: str) -> None:
+    with pytest.raises(InfluenceError, match="names"):
+        JointNetwork(nn.Identity(), inputs=("x", "y"), outputs=(name,))
+    with pytest.raises(InfluenceError, match="names"):
+        JointNetwork(nn.Identity(), inputs=("x", name), outputs=("z",))

@@ -143,7 +143,7 @@ def test_a_context_is_not_muted_by_default_nor_when_asked() -> None:
     net = JointNetwork(Scaled(), ["x", Modality("k", role="context")], ["y"])
     x, k = torch.arange(4.0).reshape(4, 1), torch.tensor(3.0)
     data = [({"x": x, "k": k}, {"y": 3 * x})]
-    run = measure(net, data, mutes=["zero"], metrics={"y": ["mse"]}, draws=5)
+    run = measure(net, data, mutes=["zero"], metrics={"y": ["mse"]}, draws=10)
     assert run.influence["source"].tolist() == ["x"]
     # The error with nothing muted is 0; with x muted it is the mean of (3 x)² = 9 (0+1+4+9)/4.
     assert run.influence["omega"].item() == pytest.approx(9 * 14 / 4, rel=1e-12)
@@ -178,7 +178,7 @@ def test_inputs_at_paths_slices_and_several_tensors_by_a_loop_by_hand() -> None:
     net.module.register_parameter("unused", nn.Parameter(torch.zeros(1).double()))
     inputs = {"obs": {"img": img, "state": state}, "ids": ids, "mask": mask}
     options: dict[str, Any] = {"metrics": {"action": ["mse"]}, "mutes": ["zero", "empty"]}
-    run = measure(net, [(inputs, {"action": y})], draws=5, **options)
+    run = measure(net, [(inputs, {"action": y})], draws=10, **options)
 
     def error(**changes: Any) -> float:
         known = {"img": img, "state": state, "mask": mask} | changes

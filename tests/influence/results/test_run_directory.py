@@ -351,9 +351,9 @@ def test_a_directory_that_another_process_writes_is_left_alone(run: Run, tmp_pat
             os.read(stop[0], 1)
         os._exit(0)
     os.read(ready[0], 1)
-    for act in (lambda: run.write(tmp_path), lambda: check_writable(tmp_path)):
+    for act in (run.write, check_writable):
         with pytest.raises(InfluenceError, match=f"is being written by process {process} on "):
-            act()
+            act(tmp_path)
     assert read_run(tmp_path).info == run.info
     os.write(stop[1], b".")
     os.waitpid(process, 0)
@@ -415,9 +415,9 @@ def _no_text(folder: Path) -> None:
     ("damage", "message"),
     [
         (_no_json, "expected a run directory with a readable run.json"),
-        (_list, "run.json: expected a JSON object"),
+        (_list, "run.json: input should be a valid dictionary"),
         (_deep, "expected a run directory with a readable run.json"),
-        (_measured_list, "run.json: expected a JSON object, 'measured' another"),
+        (_measured_list, "run.json: measured: input should be a valid dictionary"),
         (_empty_table, "influence.csv: expected a table that influence measure wrote"),
         (_other_columns, "performance.csv: expected the columns .* missing: .*'seed'"),
         (_cut_archive, "samples.csv.gz: expected a table"),

@@ -101,7 +101,7 @@ def test_extremes_are_chosen_by_name() -> None:
 def test_what_is_not_defined_or_makes_no_difference_is_on_no_side() -> None:
     frame = samples_frame(["a"], ["zero"], count=5)
     one = frame[(frame["source"] == "depth") & (frame["metric"] == "rms")]
-    one = one.assign(omega=[np.nan, 0.0, 2.0, -1.0, np.inf])
+    one = one.assign(omega=[np.nan, 0.0, 2.0, -1.0, np.inf], full=[1, 1, 1, 1, np.inf])
     found = extreme_samples(one, metric=["rms"])
     assert found["id"].tolist() == ["0004", "0002", "0003"]
     assert found["side"].tolist() == ["helped", "helped", "hurt"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import os
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from influence.errors import InfluenceError
-from influence.results.tables import COLUMNS, dtype_of, read_tables, typed
+from influence.results.tables import COLUMNS, FILES, dtype_of, read_tables, typed
 from tests.tables_of_runs import influence_frame, performance_frame, write_run
 
 
@@ -75,7 +78,7 @@ def test_a_run_without_seeds_and_intervals_goes_with_one_that_has_them(tmp_path:
         (None, "expected a table that influence measure wrote"),
         ("", "expected a table that influence measure wrote"),
         ("network,omega\na,1\n", "expected the columns network, seed"),
-        ("\x00\x01\x02", "expected the columns network, seed"),
+        ("\x00\x01\x02", "it holds a NUL"),
         (",".join(influence_frame().columns) + "\n", "expected one row or more, found none"),
     ],
 )
@@ -97,3 +100,68 @@ def test_text_where_numbers_belong_is_refused(
     write_run(tmp_path, influence_frame().assign(**{column: value}))
     with pytest.raises(InfluenceError, match=f"expected {kind}.*column '{column}'.*'{value}'"):
         read_tables([tmp_path], "influence")
+
+
+NONSENSE = [
+    ("influence", "p_value", math.inf, "expected p_value from 0 to 1, found inf"),
+    ("influence", "p_holm", -0.1, "expected p_holm from 0 to 1, found -0.1"),
+    ("influence", "confidence", math.inf, "expected confidence between 0 and 1, found inf"),
+    ("influence", "confidence", 1.0, "expected confidence between 0 and 1, found 1.0"),
+    ("influence", "n", 0, "expected n of 1 or more, found 0"),
+    ("influence", "n", -4, "expected n of 1 or more, found -4"),
+    ("influence", "omega", -math.inf, "expected omega finite where full and muted are"),
+    ("influence", "omega_low", 1e9, "expected omega_low no greater than omega_high, found 1000000"),
+    ("performance", "low", 1e9, "expected low no greater than high"),
+    ("samples", "omega", math.inf, "expected omega finite"),
+    ("samples", "group", -1, "expected group of 0 or more, found -1"),
+    ("interactions", "n", 0, "expected n of 1 or more"),
+]
+
+
+@pytest.mark.parametrize(("name", "column", "value", "expected"), NONSENSE)
+def test_numbers_that_no_measurement_has_are_refused(
+    tmp_path: Path, name: str, column: str, value: float, expected: str
+) -> None:
+    write_run(tmp_path)
+    frame = read_tables([tmp_path], name)
+    frame.loc[1, column] = value
+    frame.to_csv(tmp_path / FILES[name], index=False)
+    with pytest.raises(InfluenceError, match=re.escape(expected)) as error:
+        read_tables([tmp_path], name)
+    assert FILES[name] in str(error.value)
+
+
+def test_an_omega_is_infinite_where_a_performance_is(tmp_path: Path) -> None:
+    frame = influence_frame(["a"], ["zero"])
+    frame.loc[1, ["full", "omega"]] = math.inf
+    write_run(tmp_path, frame)
+    assert read_tables([tmp_path], "influence")["omega"][1] == math.inf
+
+
+@pytest.mark.parametrize("made", ["pipe", "device", "folder", "nul"])
+def test_what_has_no_end_or_is_no_text_is_refused(tmp_path: Path, made: str) -> None:
+    write_run(tmp_path)
+    path = tmp_path / "influence.csv"
+    text = path.read_bytes()
+    path.unlink()
+    if made == "pipe":
+        os.mkfifo(path)
+    elif made == "device":
+        path.symlink_to("/dev/zero")
+    elif made == "folder":
+        path.mkdir()
+    else:
+        path.write_bytes(text.replace(b"jrn-cat1,", b"jrn-\x00at1,", 1))
+    words = "it holds a NUL" if made == "nul" else "got a folder, a pipe or a device"
+    with pytest.raises(InfluenceError, match=words):
+        read_tables([tmp_path], "influence")
+
+
+def test_a_table_that_unpacks_to_more_than_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path)
+    assert len(read_tables([tmp_path], "samples"))
+    monkeypatch.setattr("influence.runtime.text_files.available_memory", lambda: 10_000)
+    with pytest.raises(InfluenceError, match="more text than fits into the 1e-05 GB of free mem"):
+        read_tables([tmp_path], "samples")

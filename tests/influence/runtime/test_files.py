@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import resource
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,8 +160,16 @@ def test_content_is_on_the_disk_before_the_file_has_its_name(
 ) -> None:
     done: list[str] = []
     fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr(os, "fsync", lambda file: (done.append("sync"), fsync(file)))
-    monkeypatch.setattr(os, "replace", lambda *names: (done.append("rename"), replace(*names)))
+
+    def note(what: str, act: Callable[..., None]) -> Callable[..., None]:
+        def noted(*given: Any) -> None:
+            done.append(what)
+            act(*given)
+
+        return noted
+
+    monkeypatch.setattr(os, "fsync", note("sync", fsync))
+    monkeypatch.setattr(os, "replace", note("rename", replace))
     for durable in (True, False):
         with replace_on_success(tmp_path / "a.csv", durable=durable) as aside:
             aside.write_text("whole")

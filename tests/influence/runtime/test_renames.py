@@ -15,7 +15,7 @@ from tests.toy import toy
 
 
 def test_old_keywords_are_fields_of_the_record(toy_file: Path) -> None:
-    known: dict[str, Any] = {"mutes": ["zero"], "draws": 5}
+    known: dict[str, Any] = {"mutes": ["zero"], "draws": 10}
     old: dict[str, Any] = {"workers": 1, "share": False}
     expected = measure(toy(), toy_file, execution=Execution(workers=1, share=False), **known)
     with pytest.warns(DeprecationWarning, match=r"execution=Execution\(workers=1, share=False\)"):
@@ -30,7 +30,7 @@ def test_a_record_and_an_old_keyword_are_refused(toy_file: Path) -> None:
 
 
 def test_keywords_that_stay_take_the_place_of_the_record_s(toy_file: Path) -> None:
-    run = measure(toy(), toy_file, mutes=["zero"], draws=5, batch_size=4,
+    run = measure(toy(), toy_file, mutes=["zero"], draws=10, batch_size=4,
                   execution=Execution(batch_size=3, share=False))  # fmt: skip
     assert run.info["execution"]["batch_size"] == 4
     assert run.info["execution"]["share"] is False

@@ -50,7 +50,7 @@ def omegas(run: Any, maps: SampleMaps) -> list[float]:
 def test_maps_add_up_to_what_was_measured(toy_file: Path, source: str, limit: int | None) -> None:
     options: dict[str, Any] = {"seed": 3, "limit": limit, "device": "cpu"}
     run = measure(
-        toy(), toy_file, metrics=METRICS, mutes=MUTES[source], sites=[source], draws=9,
+        toy(), toy_file, metrics=METRICS, mutes=MUTES[source], sites=[source], draws=10,
         batch_size=4, **options,
     )  # fmt: skip
     for mute in MUTES[source]:
@@ -72,7 +72,7 @@ def test_maps_add_up_to_what_was_measured(toy_file: Path, source: str, limit: in
 @pytest.mark.parametrize("mute", ["shuffle:groups", "shuffle:neighbours"])
 def test_partners_of_a_kind_are_those_of_the_measurement(tmp_path: Path, mute: str) -> None:
     path = write_toy_file(tmp_path / "toy.h5", groups=np.arange(13) % 3)
-    run = measure(toy(), path, metrics=METRICS, mutes=[mute], draws=9, seed=2, batch_size=4,
+    run = measure(toy(), path, metrics=METRICS, mutes=[mute], draws=10, seed=2, batch_size=4,
                   device="cpu")  # fmt: skip
     for target in METRICS:
         maps = make(path, "semantic", target, mute=mute, seed=2)
@@ -81,7 +81,7 @@ def test_partners_of_a_kind_are_those_of_the_measurement(tmp_path: Path, mute: s
 
 @pytest.mark.parametrize("source", ["edge:conv", "depth"])
 def test_an_edge_is_mapped_as_it_is_measured(toy_file: Path, source: str) -> None:
-    run = measure(toy(), toy_file, metrics=METRICS, mutes=["mean", "shuffle"], draws=9,
+    run = measure(toy(), toy_file, metrics=METRICS, mutes=["mean", "shuffle"], draws=10,
                   sites=[source], batch_size=4, device="cpu")  # fmt: skip
     for mute in ("mean", "shuffle"):
         maps = make(toy_file, source, "depth", mute=mute)

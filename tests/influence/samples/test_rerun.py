@@ -39,7 +39,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(nets: list[JointNetwork], data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    found = measure(nets, data, mutes=["zero", "shuffle"], seed=4, draws=9, limit=12, device="cpu",
+    found = measure(nets, data, mutes=["zero", "shuffle"], seed=4, draws=10, limit=12, device="cpu",
                     metrics={"semantic": ["pixel_accuracy"], "depth": ["rms", "mae"]})  # fmt: skip
     folder = tmp_path_factory.mktemp("runs") / "run"
     found.write(folder)
@@ -173,7 +173,7 @@ def test_a_run_of_other_networks_or_data_is_refused(
 
 def test_networks_of_one_name_differ_by_their_seed(data: Path, tmp_path: Path) -> None:
     nets = [joint(Toy(0), "net", 1), joint(Toy(1), "net", None)]
-    measure(nets, data, mutes=["zero"], draws=9, device="cpu").write(tmp_path)
+    measure(nets, data, mutes=["zero"], draws=10, device="cpu").write(tmp_path)
     rows = gather_gallery(tmp_path, nets[1:], data, top=1, device="cpu")[0].rows
     assert rows["seed"].isna().all()
     both = gather_gallery(tmp_path, nets, data, top=1, device="cpu")[0].rows
@@ -184,7 +184,7 @@ def test_networks_of_one_name_differ_by_their_seed(data: Path, tmp_path: Path) -
 def test_a_streamed_run_has_nothing_to_show(
     nets: list[JointNetwork], data: Path, tmp_path: Path
 ) -> None:
-    measure(nets[0], data, mutes=["zero"], stream=True, draws=9, device="cpu").write(tmp_path)
+    measure(nets[0], data, mutes=["zero"], stream=True, draws=10, device="cpu").write(tmp_path)
     with pytest.raises(InfluenceError, match="no samples to choose from, as it was streamed"):
         gather_gallery(tmp_path, nets[:1], data)
 
@@ -200,7 +200,7 @@ def test_what_has_no_pixels_is_left_out_with_a_note(tmp_path: Path) -> None:
     net = JointNetwork(Both(), inputs=("x", "y"), outputs=("total", "level"))
     x, y = torch.rand((2, 5, 3, 4), generator=torch.Generator().manual_seed(0)).unbind()
     data = [({"x": x, "y": y}, {"total": x + y, "level": x.mean(dim=(1, 2))})]
-    measure(net, data, mutes=["zero"], draws=9, device="cpu").write(tmp_path)
+    measure(net, data, mutes=["zero"], draws=10, device="cpu").write(tmp_path)
     found, notes = gather_gallery(tmp_path, [net], data, top=1, device="cpu")
     assert set(found.rows["target"]) == {"total"}
     assert set(found.rows["mute"]) == {"zero"}
@@ -208,7 +208,7 @@ def test_what_has_no_pixels_is_left_out_with_a_note(tmp_path: Path) -> None:
     assert "x -> level is not shown: samples of level have the shape (), not rows" in notes[0]
     only = [(inputs, {"level": targets["level"]}) for inputs, targets in data]
     net = JointNetwork(Level(), inputs=("x", "y"), outputs=("level",))
-    measure(net, only, mutes=["zero"], draws=9, device="cpu").write(tmp_path / "only")
+    measure(net, only, mutes=["zero"], draws=10, device="cpu").write(tmp_path / "only")
     with pytest.raises(InfluenceError, match=r"has nothing to show: .* x -> level is not shown"):
         gather_gallery(tmp_path / "only", [net], only)
 
@@ -220,7 +220,7 @@ class Level(nn.Module):
 
 def test_constants_that_a_run_learned_are_those_of_its_maps(data: Path, tmp_path: Path) -> None:
     metrics = {"semantic": ["pixel_accuracy"], "depth": ["mae"]}
-    run = measure(toy(), data, metrics=metrics, mutes=["optimal"], training=data, draws=9)
+    run = measure(toy(), data, metrics=metrics, mutes=["optimal"], training=data, draws=10)
     run.write(tmp_path / "run")
     effect = Effect("depth", "depth", "optimal")
     mapped = map_extremes(tmp_path / "run", toy(), data, effect, top=2)

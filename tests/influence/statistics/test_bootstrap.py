@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from dataclasses import replace
 from itertools import product
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -222,7 +223,7 @@ def test_undefined_and_infinite_draws() -> None:
 
 def test_seed_decides_the_draws() -> None:
     rows = rows_of(*np.random.default_rng(0).normal(size=(2, 9, 1)))
-    first, same, other = (Resampling(5, seed=s).sums(rows) for s in (1, 1, 2))
+    first, same, other = (Resampling(10, seed=s).sums(rows) for s in (1, 1, 2))
     np.testing.assert_array_equal(first.drawn[LEFT], same.drawn[LEFT])
     np.testing.assert_array_equal(first.exchanged[LEFT], same.exchanged[LEFT])
     assert (first.drawn[LEFT] != other.drawn[LEFT]).any()
@@ -279,11 +280,11 @@ def test_no_p_value_is_below_that_of_samples_that_all_change_alike() -> None:
 def test_p_value_counts_the_observation_and_is_never_zero() -> None:
     flipped = np.array([0.1, -0.2, np.nan, 0.3, -3.0])[:, None]
     observed = np.array([2.0, 9.0, np.nan, np.inf])
-    found = Resampling(draws=2).p_value(observed, np.tile(flipped, 4), 7)
+    found = Resampling(draws=10).p_value(observed, np.tile(flipped, 4), 7)
     assert found[:2].tolist() == [2 / 5, 1 / 5]
     assert np.isnan(found[2])
     assert found[3] == 1 / 5
-    assert Resampling(draws=2).p_value(np.zeros(1), np.zeros((7, 1)), 7) == 1.0
+    assert Resampling(draws=10).p_value(np.zeros(1), np.zeros((7, 1)), 7) == 1.0
 
 
 def test_holm_by_hand() -> None:
@@ -305,3 +306,32 @@ def test_one_group_shows_nothing_of_the_spread() -> None:
     drawn = np.arange(40.0).reshape(20, 2)
     assert np.isnan(resampling.interval(drawn, 1)).all()
     assert np.isnan(resampling.p_value(np.ones(2), drawn, 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"draws": 1}, "needs 10 draws or more"),
+        ({"draws": 10, "confidence": 0.999}, r"needs 500 draws .* got 10. Give draws=500"),
+        ({"draws": 10.5}, "expected a whole number of draws, got 10.5"),
+        ({"confidence": np.inf}, "a confidence in"),
+        ({"confidence": np.nan}, "a confidence in"),
+        ({"seed": -1}, "expected seed=0 or more, got -1"),
+        ({"draws": 2**40}, r"of memory, of which .* Give at most draws="),
+    ],
+)
+def test_draws_that_cannot_be_are_refused(arguments: dict[str, Any], expected: str) -> None:
+    with pytest.raises(InfluenceError, match=expected):
+        Resampling(**arguments)
+
+
+def test_draws_for_which_memory_is_too_small_are_refused_before_any_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = rows_of(np.ones((5, 3)), np.ones((5, 3)))
+    monkeypatch.setattr("influence.statistics.bootstrap.available_memory", lambda: 24 * 9 * 100)
+    assert Resampling(draws=100).sums(rows).drawn[FULL].shape == (100, 3)
+    with pytest.raises(InfluenceError, match="Give at most draws=100, or fewer metrics"):
+        Resampling(draws=101).sums(rows)
+    with pytest.raises(InfluenceError, match="Give at most draws=100"):
+        Resampling(draws=101).resample(rows.values, blocks=True)

@@ -82,8 +82,8 @@ def test_other_groups_are_refused() -> None:
 
 def test_sides_are_the_full_and_the_muted_one() -> None:
     full, left, right = np.random.default_rng(0).normal(size=(3, 6, 3))
-    sums = Resampling(draws=7).sums(rows_of(full, left, right))
-    weights, flips = dense(np.arange(6), 7)
+    sums = Resampling(draws=10).sums(rows_of(full, left, right))
+    weights, flips = dense(np.arange(6), 10)
     for key, muted in ((LEFT, left), (RIGHT, right)):
         np.testing.assert_allclose(sums.observed(key), [full.sum(0), muted.sum(0)])
         np.testing.assert_allclose(sums.resampled(key), [weights @ full, weights @ muted])
@@ -98,7 +98,7 @@ def test_sides_are_the_full_and_the_muted_one() -> None:
 
 def test_sides_of_a_condition_that_changes_nothing_are_the_same() -> None:
     full = np.random.default_rng(0).normal(size=(50, 3))
-    sums = Resampling(draws=9).sums(rows_of(full, full.copy(), groups=np.arange(50) % 11))
+    sums = Resampling(draws=10).sums(rows_of(full, full.copy(), groups=np.arange(50) % 11))
     for sides in (sums.observed(LEFT), sums.resampled(LEFT), sums.swapped(LEFT)):
         np.testing.assert_array_equal(sides[0], sides[1])
 
@@ -107,7 +107,7 @@ def test_conditions_are_listed_with_the_full_one_first() -> None:
     values = np.ones((3, 1))
     rows = rows_of(values, values, values)
     turned = {key: rows.values[key] for key in (RIGHT, LEFT, FULL)}
-    found = Resampling(draws=1).sums(Rows(rows.ids, rows.groups, turned))
+    found = Resampling(draws=10).sums(Rows(rows.ids, rows.groups, turned))
     assert found.conditions() == [FULL.condition, RIGHT.condition, LEFT.condition]
 
 
@@ -120,7 +120,7 @@ def test_values_that_cannot_be_resampled_have_neither_interval_nor_p_value() -> 
     sums = Sums.of_values({FULL: 3.0, LEFT: 1.0}, n=6)
     assert (sums.n, sums.draws) == (6, 0)
     assert [side.tolist() for side in sums.observed(LEFT)] == [[3.0], [1.0]]
-    for ends in Resampling(draws=5).interval(sums.drawn[LEFT], sums.groups):
+    for ends in Resampling(draws=10).interval(sums.drawn[LEFT], sums.groups):
         assert np.isnan(ends).tolist() == [True]
     full, muted = sums.swapped(LEFT)
-    assert np.isnan(Resampling(draws=5).p_value(np.array([2.0]), full - muted, sums.groups)).all()
+    assert np.isnan(Resampling(draws=10).p_value(np.array([2.0]), full - muted, sums.groups)).all()

@@ -164,7 +164,7 @@ def test_sums_are_those_of_dense_weights() -> None:
 
 def test_samples_are_spread_evenly_over_the_blocks() -> None:
     key = KEYS[0]
-    running = RunningSums(Resampling(1))
+    running = RunningSums(Resampling(10))
     running.add({key: np.ones((40_000, 1))}, [f"sample {i}" for i in range(40_000)])
     found = running.arrays()["samples"]
     assert found.sum() == 40_000
@@ -198,7 +198,7 @@ def test_processes_together_have_the_sums_of_one(owners: list[int], grouped: boo
 
 
 def test_arrays_are_numbers_and_hold_everything() -> None:
-    running = run(values_of(12), Resampling(5), groups=list("aabbccddeeff"))
+    running = run(values_of(12), Resampling(10), groups=list("aabbccddeeff"))
     arrays = running.arrays()
     assert {a.dtype.str[1:] for a in arrays.values()} == {"f8", "i8"}
     again = RunningSums.from_arrays(running.resampling, KEYS, arrays)
@@ -207,7 +207,7 @@ def test_arrays_are_numbers_and_hold_everything() -> None:
 
 
 def test_sums_and_merged_parts_stay_as_they_are_when_more_is_added() -> None:
-    values, resampling = values_of(10), Resampling(5)
+    values, resampling = values_of(10), Resampling(10)
     running, empty = run(values, resampling), RunningSums(resampling)
     before, taken = deepcopy(running.sums()), running.sums()
     empty.merge(running)
@@ -252,7 +252,7 @@ def test_seed_and_id_decide_the_block() -> None:
 
 def test_half_of_a_surrogate_pair_changes_no_other_block() -> None:
     ids = ["a", "\u00e9", "\udcff"]
-    running = RunningSums(Resampling(5))
+    running = RunningSums(Resampling(10))
     running.add({KEYS[0]: np.ones((3, 1))}, ids)
     filled = set(np.flatnonzero(running.arrays()["samples"]).tolist())
     assert filled > {block_of(0, "a"), block_of(0, "\u00e9")}

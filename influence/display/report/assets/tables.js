@@ -118,7 +118,8 @@ class Sheet {
     const rows = which === "all" ? this.all : [...this.found].sort((a, b) => a - b);
     const columns = Object.values(this.frame.columns);
     const lines = [Object.keys(this.frame.columns), ...rows.map((row) => columns.map((c) => c[row]))];
-    const text = lines.map((cells) => `${cells.map(quoted).join(",")}\n`).join("");
+    const guard = this.root.querySelector("[name=guard]").checked ? guarded : (cell) => cell;
+    const text = lines.map((cells) => `${cells.map(guard).map(quoted).join(",")}\n`).join("");
     const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
     const link = element("a", { href: address, download: `${this.facts.name}.csv` });
     link.click();
@@ -139,6 +140,13 @@ class Sheet {
 function compare(a, b, sign) {
   if (typeof a === "string") return sign * collator.compare(a, b);
   return Number.isNaN(a) - Number.isNaN(b) || sign * (a - b) || 0;
+}
+
+// A text that a spreadsheet would run as a formula gets an apostrophe; numbers stay as they are. As in
+// influence/runtime/text.py.
+function guarded(cell) {
+  const number = /^([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan))$/;
+  return /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/.test(cell) && !number.test(cell) ? `'${cell}` : cell;
 }
 
 function quoted(cell) {

@@ -81,6 +81,7 @@ def test_two_results_for_one_cell_are_refused() -> None:
 @pytest.mark.parametrize("omega", [np.nan, np.inf, -np.inf])
 def test_an_omega_without_size_sets_no_scale(omega: float) -> None:
     influence = influence_frame(["a"], ["zero"])
+    influence = influence.assign(full=omega)  # as a PSNR without error is
     influence["omega"] = influence["omega"].where(influence["source"] == "depth", omega)
     words = [text.get_text() for axes in draw_matrix(influence).axes for text in axes.texts]
     strange = [] if np.isnan(omega) else [f"{omega:f}".replace("-", "−")] * 2

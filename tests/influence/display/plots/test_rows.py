@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import re
+from inspect import signature
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
+from influence.display.plots import PLOTS, drawing_of
 from influence.display.plots.rows import (
     draw_intervals,
+    drawable,
     name_rows,
     row_panels,
     view_limits,
 )
-from influence.display.plots.style import COLUMN_WIDTH, Ink
+from influence.display.plots.style import COLUMN_WIDTH, Ink, save_figure
+from influence.errors import InfluenceError
+from tests.tables_of_runs import (
+    influence_frame,
+    interactions_frame,
+    performance_frame,
+    seeds_frame,
+)
 
 
 def test_an_axis_holds_all_values_zero_and_ordinary_intervals() -> None:
@@ -69,3 +83,55 @@ def test_what_is_infinite_runs_out_of_the_panel() -> None:
     finite = view_limits([1.0, 2.0], [0.5, 1.5], [1.5, np.nan])
     assert view_limits([1.0, 2.0], [0.5, 1.5], [1.5, np.inf]) == finite
     assert np.isfinite(view_limits([np.inf], [-np.inf], [np.inf])).all()
+
+
+def test_numbers_that_an_axis_cannot_hold_are_refused_or_zero() -> None:
+    numbers = pd.Series([5e-324, -1e-200, 0.5, np.nan, np.inf])
+    assert drawable(numbers).tolist()[:3] == [0.0, 0.0, 0.5]
+    assert drawable(numbers)[4] == np.inf
+    with pytest.raises(InfluenceError, match=r"at most 1e\+100 to draw, got 1e\+308"):
+        drawable(pd.Series([-1e308, 0.0]))
+    with pytest.raises(InfluenceError, match=r"got 1e\+308"):
+        drawable(pd.DataFrame({"low": [-1e308], "high": [1.0]}))
+
+
+@pytest.mark.parametrize("kind", PLOTS)
+@pytest.mark.parametrize(
+    "name", ["n" * 300, "a\x1b[31m\u202e", "$x^$ \\alpha", "中文 👩", "a b " * 90]
+)
+def test_every_plot_draws_every_name(tmp_path: Path, kind: str, name: str) -> None:
+    names = {"jrn-cat1": name, "depth": name, "zero": name, "rooms": name, "floor": name}
+    draw = drawing_of(kind)
+    frames = {
+        "influence": influence_frame(["jrn-cat1"]),
+        "performance": performance_frame(["jrn-cat1"]),
+        "interactions": interactions_frame(["jrn-cat1"]),
+        "seeds": seeds_frame(["jrn-cat1"]),
+    }
+    frames["influence"] = pd.concat(
+        [frames["influence"], frames["influence"].assign(level="class:floor")]
+    )
+    takes = signature(draw).parameters
+    figure = draw(**{key: frame.replace(names) for key, frame in frames.items() if key in takes})
+    save_figure(figure, tmp_path / "figure.png")
+    for text in figure.findobj(Text):
+        assert not re.search("[\x00-\x08\x0b-\x1f\u202e]", text.get_text())
+        assert len(text.get_text()) < 250
+
+
+@pytest.mark.parametrize("kind", PLOTS)
+def test_every_plot_draws_an_omega_next_to_zero(tmp_path: Path, kind: str) -> None:
+    draw = drawing_of(kind)
+    tiny = dict.fromkeys(("omega", "omega_low", "omega_high", "value", "low", "high"), 5e-324)
+    made = (influence_frame(), performance_frame(), interactions_frame(), seeds_frame())
+    frames = dict(zip(("influence", "performance", "interactions", "seeds"), made, strict=True))
+    frames["influence"] = pd.concat(
+        [frames["influence"], frames["influence"].assign(level="class:floor")]
+    )
+    takes = signature(draw).parameters
+    given = {
+        key: frame.assign(**{name: size for name, size in tiny.items() if name in frame})
+        for key, frame in frames.items()
+        if key in takes
+    }
+    save_figure(draw(**given), tmp_path / "figure.png")

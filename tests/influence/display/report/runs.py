@@ -15,7 +15,7 @@ from tests.tables_of_runs import influence_frame, performance_frame, write_run
 
 NASTY = {
     "jrn-cat1": "<script>alert(1)</script>",
-    "jrn-cat10": "</script><!--\u2028\"'&amp;",
+    "jrn-cat10": "</script><!--\u2028\"'&amp;\x1b[31m\u202e",
     "jrn-cat5": "{{ 7 * 7 }} {% raw %} $x",
     "jrn-cat60": "netz-ü, Ω\nzweite Zeile",
     "jrn-sum60": "=1+1",

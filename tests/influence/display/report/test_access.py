@@ -193,7 +193,7 @@ def strange(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("influence", "performance", "interactions", "distance"):
         table = pd.read_csv(run / f"{name}.csv").replace(names)
         if name == "influence":
-            table.loc[0, ["omega", "omega_low", "omega_high"]] = math.inf
+            table.loc[0, ["full", "omega", "omega_low", "omega_high"]] = math.inf
         table.to_csv(run / f"{name}.csv", index=False, quoting=csv.QUOTE_ALL)
     write_page([run], run / "page.html")
     return run
@@ -207,7 +207,7 @@ def test_strange_names_are_drawn_and_found(browser: Browser, strange: Path) -> N
             assert visit.page.locator(f"#chart-{name} .plot svg").count() == 2
             assert visit.page.locator(f"#chart-{name} .plot .notice").count() == 0
         place = visit.open_table("influence")
-        for key, name in (("network", "a\rb"), ("mute", "toString\r")):
+        for key, name in (("network", r"a\x0db"), ("mute", r"toString\x0d")):
             visit.page.locator(f"{place} button[type=reset]").click()
             visit.page.locator(f"{place} select[name={key}]").select_option(name)
             assert len(visit.rows(place)) > 5

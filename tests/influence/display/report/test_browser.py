@@ -9,6 +9,7 @@ import pytest
 
 from influence.display.notation import display_of
 from influence.display.report.sheets import Column, read_sheets
+from influence.errors import visible
 from tests.influence.display.report.runs import NASTY
 from tests.influence.display.report.visits import IN_CHROMIUM, Visit
 
@@ -57,6 +58,7 @@ def test_every_shown_cell_is_that_of_the_file(visit: Visit, run: Path, name: str
     units = pd.read_csv(run / "influence.csv").groupby("metric")["unit"].first().fillna("")
     frame = sheet.texts.assign(unit=sheet.texts["metric"].map(units)) if "metric" in sheet.texts \
         else sheet.texts  # fmt: skip
+    frame = frame.map(visible)
     expected = [[shown(column, row) for column in sheet.columns] for _, row in frame.iterrows()]
     assert visit.all_rows(visit.open_table(name)) == expected
 
@@ -98,9 +100,20 @@ def test_filters_say_how_many_rows_they_find(visit: Visit, run: Path) -> None:
 
 @pytest.mark.parametrize("name", ["influence", "interactions"])
 def test_a_download_is_the_file(visit: Visit, run: Path, tmp_path: Path, name: str) -> None:
-    path = visit.download(visit.open_table(name), "all", tmp_path)
+    place = visit.open_table(name)
+    visit.page.locator(f"{place} [name=guard]").uncheck()
+    path = visit.download(place, "all", tmp_path)
     assert path.name == f"{name}.csv"
-    assert path.read_bytes() == (run / f"{name}.csv").read_bytes()
+    assert path.read_bytes().decode() == visible((run / f"{name}.csv").read_bytes().decode())
+
+
+def test_a_download_guards_formulas(visit: Visit, run: Path, tmp_path: Path) -> None:
+    place = visit.open_table("influence")
+    found = pd.read_csv(visit.download(place, "all", tmp_path), dtype="str", keep_default_na=False)
+    frame = pd.read_csv(run / "influence.csv", dtype="str", keep_default_na=False).map(visible)
+    assert (frame["omega"].str.startswith("-")).any()
+    assert (found["network"] == "'=1+1").sum() == (frame["network"] == "=1+1").sum() > 0
+    pd.testing.assert_frame_equal(found.replace("'=1+1", "=1+1"), frame)
 
 
 def test_a_download_of_found_rows(visit: Visit, run: Path, tmp_path: Path) -> None:
@@ -125,7 +138,7 @@ def test_pointing_at_a_mark_shows_its_values(visit: Visit, run: Path) -> None:
     for place, (_, row) in enumerate(frame.iterrows()):
         marks.nth(place).hover(force=True)
         texts = visit.page.locator("#hover dd").all_text_contents()
-        assert texts[0] == row["network"]
+        assert texts[0] == visible(row["network"])
         omega = [f"{100 * row[key]:+.2f}" for key in ("omega", "omega_low", "omega_high")]
         said = f"{omega[0]} [{omega[1]}, {omega[2]}] percentage points".replace("-", "−")
         assert texts[1] == said
@@ -180,7 +193,7 @@ def test_cards_are_ordered_by_omega_and_their_names_stay_text(visit: Visit) -> N
 def test_names_stay_text(visit: Visit) -> None:
     visit.draw()
     names = {row[0] for row in visit.all_rows(visit.open_table("influence"))}
-    assert names == set(NASTY.values())
+    assert names == set(map(visible, NASTY.values()))
     # The scripts of the page itself, its packets, and the plotting library.
     assert visit.page.locator("script").count() == 9 + 1
     labels = visit.page.locator("#chart-matrix .role-axis-label text").all_text_contents()

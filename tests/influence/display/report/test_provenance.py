@@ -35,7 +35,7 @@ def test_fingerprints_are_those_of_the_files(tmp_path: Path) -> None:
     [
         ("{", "readable run.json"),
         ("[" * 100_000, "readable run.json"),
-        ("[]", "expected a JSON object"),
+        ("[]", "input should be a valid dictionary"),
     ],
 )
 def test_a_broken_file_is_a_clear_error(tmp_path: Path, text: str, message: str) -> None:

@@ -1,0 +1,66 @@
+"""Memory: how much of it there is, asked before something large is made."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["available_memory", "in_gigabytes"]
+
+USUAL = 8 * 2**30
+"""Bytes that are assumed where the system does not tell."""
+
+GROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+"""Files with the limit of a container and what it uses, of both versions of control groups."""
+
+
+def available_memory() -> int:
+    """Return how many bytes this process can still take, without what others would lose.
+
+    >>> available_memory() > 0
+    True
+    """
+    found = [_of_machine(), *_of_container(), *_of_process()]
+    return max(0, min(found, default=USUAL))
+
+
+def in_gigabytes(size: float) -> str:
+    """Return a number of bytes for readers.
+
+    >>> in_gigabytes(3 * 10**9)
+    '3 GB'
+    """
+    return f"{size / 1e9:.3g} GB"
+
+
+def _of_machine() -> int:
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    with suppress(OSError, ValueError, AttributeError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return USUAL
+
+
+def _of_container() -> list[int]:
+    found = []
+    for limit, used in GROUPS:
+        with suppress(OSError, ValueError):  # no group, or the word max
+            found.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
+    return found
+
+
+def _of_process() -> list[int]:
+    with suppress(ImportError, OSError, ValueError, IndexError):
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            return [limit - pages * resource.getpagesize()]
+    return []

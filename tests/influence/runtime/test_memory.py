@@ -1,0 +1,34 @@
+"""How much memory is free: never more than what limits this process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from influence.runtime import memory
+
+LIMITED = (
+    "import resource\n"
+    "resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))\n"
+    "from influence.runtime.memory import available_memory\n"
+    "print(available_memory())"
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the limits of Linux")
+def test_a_limit_of_the_process_counts() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", LIMITED], capture_output=True, text=True, check=True
+    )
+    assert 0 < int(found.stdout) < 2**30
+
+
+def test_the_least_of_machine_container_and_process_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_of_machine", lambda: 30)
+    monkeypatch.setattr(memory, "_of_container", lambda: [20])
+    monkeypatch.setattr(memory, "_of_process", lambda: [-5])
+    assert memory.available_memory() == 0
+    monkeypatch.setattr(memory, "_of_process", list)
+    assert memory.available_memory() == 20
