@@ -1,0 +1,218 @@
+"""Hostile run directories: rows, tables, provenance, unfinished runs, galleries."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import zipfile
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from tests.hostile.attacks.archives import code_pickle, mutate_archive
+from tests.hostile.attacks.commands import read_run
+from tests.hostile.attacks.hdf5 import mutate_hdf5
+from tests.hostile.mutation import NUMBERS, mutate_bytes, mutate_csv, mutate_json
+from tests.hostile.sandbox import Attack, Sandbox
+from tests.hostile.seeds import MEASURE
+
+__all__ = ["galleries", "provenance", "rows", "shards", "tables"]
+
+READERS = {
+    "influence.csv": ("omega", "omega", "mutes", "seeds", "plot", "report", "compare", "power", "gallery"),
+    "performance.csv": ("performance", "performance", "classes", "plot", "report", "compare", "seeds"),
+    "samples.csv.gz": ("samples", "samples", "report", "gallery", "maps", "power"),
+    "interactions.csv": ("interactions", "interactions", "plot", "report"),
+    "distance.csv": ("mutes", "plot", "report"),
+}  # fmt: skip
+"""The commands that read a table."""
+
+
+def _printed(stream: Random) -> str:
+    return stream.choice(("utf-8", "utf-8", "utf-8", "latin-1"))
+
+
+def rows(stream: Random, box: Sandbox) -> Attack:
+    """Rows from which results are computed anew."""
+    path = box.take("run") / "rows.h5"
+    if stream.random() < 0.35:
+        data, note = mutate_bytes(stream, path.read_bytes())
+        path.write_bytes(data)
+    else:
+        note, _ = mutate_hdf5(stream, path)
+    arguments, writes = read_run(stream, box, own=("compare", "compare", "power", "seeds", "report"))
+    return Attack(arguments, note, writes, encoding=_printed(stream))
+
+
+def tables(stream: Random, box: Sandbox) -> Attack:
+    """Tables with other cells, columns, rows or ways of writing them; links, devices."""
+    folder = box.take("run")
+    present = [name for name in READERS if (folder / name).exists()]
+    name = stream.choice(present)
+    path, sound = folder / name, True
+    packed = name.endswith(".gz")
+    data = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
+    kind = stream.choice(("cells",) * 12 + ("bytes", "bytes", "link", "folder", "pipe", "packed", "wide"))
+    if kind == "cells":
+        text, note = mutate_csv(stream, data.decode())
+        changed = text.encode(stream.choice(("utf-8",) * 9 + ("utf-16",)), errors="surrogatepass")
+        path.write_bytes(gzip.compress(changed, mtime=0) if packed else changed)
+    elif kind in ("bytes", "packed", "wide"):
+        changed, note = mutate_bytes(stream, path.read_bytes())
+        if kind == "packed":  # a table that unpacks to much more than it takes
+            changed, note = gzip.compress(bytes(2**26), mtime=0), "64 MB of zeros, packed"
+        elif kind == "wide":
+            changed, note = b"a," * 200_000 + b"\n" + b"1," * 200_000, "200,000 columns"
+        path.write_bytes(changed)
+    else:
+        path.unlink()
+        note = _replace(stream, path, kind)
+        sound = name not in ("influence.csv", "performance.csv")
+    if stream.random() < 0.3:
+        (folder / "run.json").unlink()
+        note += "; without run.json"
+    arguments, writes = read_run(stream, box, own=READERS[name])
+    return Attack(arguments, f"{name}: {note}", writes, may_succeed=True, encoding=_printed(stream))
+
+
+def _replace(stream: Random, path: Path, kind: str) -> str:
+    """Put something else in the place of a file."""
+    if kind == "link":
+        target = stream.choice(("/dev/zero", "/dev/full", "/etc/passwd", path.name, "../../outside/notes.txt"))
+        path.symlink_to(target)
+        return f"a link to {target}"
+    if kind == "folder":
+        path.mkdir()
+    else:
+        os.mkfifo(path)
+    return f"a {kind}"
+
+
+def provenance(stream: Random, box: Sandbox) -> Attack:
+    """The record of how a run was measured."""
+    path = box.take("run") / "run.json"
+    note = ""
+    if stream.random() < 0.1:
+        path.unlink()
+        note = _replace(stream, path, stream.choice(("link", "folder", "pipe")))
+    elif stream.random() < 0.1:
+        data, note = mutate_bytes(stream, path.read_bytes())
+        path.write_bytes(data)
+    else:
+        text, note = mutate_json(stream, path.read_text(), stream.choice((None, "measured")))
+        path.write_bytes(text.encode(errors="surrogatepass"))
+    own = ("report", "report", "compare", "power", "gallery", "maps", "measure", "omega", "seeds")
+    arguments, writes = read_run(stream, box, own=own)
+    return Attack(arguments, note, writes, encoding=_printed(stream))
+
+
+def shards(stream: Random, box: Sandbox) -> Attack:
+    """What an interrupted run has left, and another one goes on from."""
+    for name in ("net.pt2", "data.h5", "unfinished"):
+        box.take(name)
+    folder = box.work / "unfinished" / "unfinished"
+    arrays = sorted(folder.glob("*.npz"))
+    texts = sorted(folder.glob("*.json"))
+    kind = stream.choice(("text", "text", "text", "array", "values", "values", "code", "lost", "link", "name"))
+    path, sound = stream.choice(texts if kind == "text" else arrays), True
+    if kind == "text":
+        text, note = mutate_json(stream, path.read_text())
+        path.write_bytes(text.encode(errors="surrogatepass"))
+    elif kind == "array":
+        data, note, _ = mutate_archive(stream, path.read_bytes(), str(box.canary))
+        path.write_bytes(data)
+    elif kind == "values":
+        note = _change_values(stream, path)
+    elif kind == "code":
+        _write_members(path, {"x.npy": _object_array(code_pickle(stream, str(box.canary)))})
+        note, sound = "an array of objects", False
+    elif kind == "lost":
+        path = stream.choice([*arrays, *texts])
+        path.unlink()
+        note = "lost"
+    elif kind == "link":
+        path = stream.choice([*arrays, *texts])
+        path.unlink()
+        note = _replace(stream, path, stream.choice(("link", "folder", "pipe")))
+    else:
+        new = stream.choice(("9" * 30, "00000009", "٣", "-1", "1e5", "0x1")) + path.name[8:]
+        path.rename(path.with_name(new))
+        note = f"called {new}"
+    arguments = ["measure", "net.pt2", "--data", "data.h5", *MEASURE, "--batch-size", "2",
+                 "--out", "unfinished", "--resume"]  # fmt: skip
+    return Attack(arguments, f"{path.name}: {note}", ("unfinished",), may_succeed=sound)
+
+
+def _change_values(stream: Random, path: Path) -> str:
+    with np.load(path) as file:
+        values = {name: file[name] for name in file.files}
+    name = stream.choice(sorted(values))
+    array = values[name]
+    kind = stream.choice(("value", "value", "type", "shape", "lost", "more", "huge"))
+    if kind == "value":
+        value = stream.choice([x for x in NUMBERS if abs(x) < 1e308 or x != x])
+        array.flat[stream.randrange(array.size)] = value
+        np.savez(path, **values)
+        return f"{name} holds {value}"
+    changed = {
+        "type": array.astype(stream.choice(("f4", "i8", "c16", "bool", "U3"))),
+        "shape": stream.choice((array[:0], array[:1], array.T, array[None], array[..., 0], array[0, 0])),
+        "more": np.repeat(array, 3, axis=stream.choice((0, 1))),
+        "huge": array,
+    }  # fmt: skip
+    if kind == "lost":
+        del values[name]
+    else:
+        values[name] = changed[kind]
+    np.savez(path, **values)
+    if kind == "huge":  # a header that claims more than follows
+        with zipfile.ZipFile(path) as archive:
+            members = {n: archive.read(n) for n in archive.namelist()}
+        header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000), }"
+        text = header.ljust(117).encode() + b"\n"
+        members[f"{name}.npy"] = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+        _write_members(path, members)
+    return f"{name}: {kind}"
+
+
+def _object_array(content: bytes) -> bytes:
+    header = "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(117).encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + content
+
+
+def _write_members(path: Path, members: dict[str, bytes]) -> None:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    path.write_bytes(target.getvalue())
+
+
+def galleries(stream: Random, box: Sandbox) -> Attack:
+    """The pictures of a run and what is said of them, which a page shows."""
+    folder = box.take("run") / "gallery"
+    pictures = sorted(folder.glob("*.png"))
+    kind = stream.choice(("legend",) * 4 + ("table",) * 4 + ("picture", "picture", "link", "lost", "folder"))
+    if kind == "legend":
+        path = folder / "legend.json"
+        text, note = mutate_json(stream, path.read_text())
+        path.write_bytes(text.encode(errors="surrogatepass"))
+    elif kind == "table":
+        path = folder / "gallery.csv"
+        text, note = mutate_csv(stream, path.read_text())
+        path.write_bytes(text.encode(errors="surrogatepass"))
+    elif kind == "picture":
+        path = stream.choice(pictures)
+        data, note = mutate_bytes(stream, path.read_bytes())
+        path.write_bytes(data)
+    else:
+        path = stream.choice([*pictures, folder / "legend.json", folder / "gallery.csv"])
+        path.unlink()
+        note = "lost"
+        if kind != "lost":
+            note = _replace(stream, path, stream.choice(("link", "folder", "pipe")))
+    own = ("report", "report", "report", "gallery")
+    arguments, writes = read_run(stream, box, own=own)
+    return Attack(arguments, f"{path.name}: {note}", writes)
