@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from tests.hostile.attacks import KINDS
-from tests.hostile.campaign import format_results, run, run_one, shares
+from tests.hostile.campaign import format_causes, format_results, run, run_one, shares
 from tests.hostile.client import Server
 
 
@@ -31,6 +31,7 @@ def main(context: click.Context, count: int, seed: int, kinds: tuple[str, ...]) 
         results.append(result)
         if result.faults:
             click.echo(str(result) + "\n")
+    click.echo(format_causes(results) + "\n")
     click.echo(format_results(results))
     taken = time.monotonic() - start
     click.echo(f"seed {seed}, {len(results)} inputs in {taken:.0f} s, {len(results) / taken:.1f} a second")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.hostile.client import Limits, Outcome, Server
 from tests.hostile.sandbox import Attack, Sandbox
 from tests.hostile.verdict import FAULTS, faults
 
-__all__ = ["Result", "format_results", "make", "run", "run_one", "shares"]
+__all__ = ["Result", "format_causes", "format_results", "make", "run", "run_one", "shares"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,21 @@ def format_results(results: Sequence[Result]) -> str:
         "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
         for line in lines
     )
+
+
+def format_causes(results: Sequence[Result]) -> str:
+    """List the faults by their cause, those that are seen most often first, with one seed each."""
+    seen: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        for name, shown in result.faults.items():
+            place = re.search(r"\(influence/.*\)$", shown)
+            error = shown.partition(":")[0] if place else ""
+            what = f"{error} {place[0]}" if place else shown if name == "control" else result.kind
+            seen[f"{name}: {what}"].append(result)
+    return _visible("\n".join(
+        f"{len(own):5d}  {cause}  [{own[0].kind} {own[0].seed}: {own[0].attack.note:.80}]"
+        for cause, own in sorted(seen.items(), key=lambda item: -len(item[1]))
+    ))
 
 
 def _visible(text: str) -> str:

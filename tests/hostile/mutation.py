@@ -171,16 +171,16 @@ def mutate_csv(stream: Random, text: str) -> tuple[str, str]:
         if not header or not rows:
             continue
         if kind == "cell":
-            rows[row][column] = value
+            rows[row][column : column + 1] = [value]
         elif kind == "column":
             for cells in rows:
-                cells[column] = value
+                cells[column : column + 1] = [value]
         elif kind == "drop":
             for cells in (header, *rows):
-                del cells[column]
+                del cells[column : column + 1]
         elif kind == "double":
             for cells in (header, *rows):
-                cells.append(cells[column])
+                cells += cells[column : column + 1]
         elif kind == "rename":
             header[column] = value
         else:

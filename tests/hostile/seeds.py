@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,33 @@ def _write_networks(folder: Path) -> None:
         json.dumps({"metadata": {"total_size": 592}, "weight_map": index})
     )
     _write_strange_weights(folder, weights)
+    if find_spec("onnx"):
+        _write_onnx(folder / "net.onnx")
+
+
+def _write_onnx(path: Path) -> None:
+    from onnx import TensorProto, helper
+
+    def port(name: str, channels: int) -> object:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, 5, 6])
+
+    kernel = [0.1 * i for i in range(16)]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Concat", ["depth", "semantic"], ["joined"], axis=1),
+            helper.make_node("Conv", ["joined", "kernel"], ["mixed"], kernel_shape=[1, 1]),
+            helper.make_node("Split", ["mixed", "sizes"], ["first", "rest"], axis=1),
+            helper.make_node("Softplus", ["first"], ["near"]),
+            helper.make_node("Softmax", ["rest"], ["likely"], axis=1),
+        ],
+        "toy",
+        [port("depth", 1), port("semantic", 3)],
+        [port("near", 1), port("likely", 3)],
+        [helper.make_tensor("kernel", TensorProto.FLOAT, [4, 4, 1, 1], kernel),
+         helper.make_tensor("sizes", TensorProto.INT64, [2], [1, 3])],
+    )  # fmt: skip
+    opset = [helper.make_opsetid("", 18)]
+    path.write_bytes(helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString())
 
 
 def _write_strange_weights(folder: Path, weights: dict[str, torch.Tensor]) -> None:
@@ -134,8 +162,9 @@ def _warm(folder: Path) -> None:
     run, net, data = (str(folder / name) for name in ("run", "net.pt2", "data.h5"))
     aside = folder / "warm"
     aside.mkdir(exist_ok=True)
+    onnx = [["show", str(path)] for path in folder.glob("*.onnx")]
     for arguments in (
-        ["show", net], ["show", data], ["show", "metrics"], ["table", "omega", run],
+        ["show", net], ["show", data], *onnx, ["show", "metrics"], ["table", "omega", run],
         ["table", "seeds", run], ["plot", "matrix", run, "--out", str(aside / "a.png")],
         ["plot", "matrix", run, "--out", str(aside / "a.svg")],
         ["report", run, "--out", str(aside / "a.html")], ["compare", run, str(folder / "other")],

@@ -22,6 +22,8 @@ from typing import Any, NoReturn
 
 LARGEST_FILE = 2**28
 """Most bytes of a file that a child may write."""
+SPARE = 2**30
+"""Bytes above the limit of memory at which the system gives no more."""
 
 
 def serve(seeds: Path) -> None:
@@ -101,16 +103,17 @@ def _enter(request: dict[str, Any]) -> None:
     box = Path(request["box"])
     for number, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(box / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-    sys.stdout.reconfigure(encoding=request["encoding"])  # type: ignore[union-attr]
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding=request["encoding"])  # type: ignore[union-attr]
     sys.argv = ["influence", *request["arguments"]]
     os.environ.update(HOME=str(box / "home"), TMPDIR=str(box / "temporary"))
     tempfile.tempdir = None
     os.chdir(box / "work")
     if request["lost"]:  # the working directory is deleted while a shell stands in it
         (box / "work").rmdir()
-    # Twice the limit, so that most of what asks for too much is seen to take it.
+    # A little above the limit, so that what takes too much is seen, and the machine is spared.
     own = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    most = own + 2 * request["memory"]
+    most = own + request["memory"] + SPARE
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -27,6 +27,7 @@ FAULTS = {
 MOST_LINES, MOST_CHARACTERS = 12, 3000
 BIDIRECTIONAL = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 SENTENCE = re.compile(r"^(influence|Error): .*\w", re.MULTILINE)
+PLACE = re.compile(r'File ".*/(influence/[^"]+)", line (\d+)')
 PROGRESS = re.compile(r"^\s*\d+(%|/\d+|sample).*\n", re.MULTILINE)
 
 
@@ -44,7 +45,7 @@ def _faults(
     }
     said = PROGRESS.sub("", printed["stderr"])
     if "Traceback (most recent call last)" in printed["stdout"] + printed["stderr"]:
-        yield "traceback", said.strip().rpartition("\n")[2]
+        yield "traceback", _where(said)
     if outcome.code not in (0, 1, 2) and not outcome.late:
         yield "signal", f"exit code {outcome.code}"
     if box.canary.exists():
@@ -66,6 +67,13 @@ def _faults(
     for name, text in printed.items():
         if found := sorted({c for c in text if not _is_safe(c)}):
             yield "control", f"{name}: " + " ".join(f"U+{ord(c):04X}" for c in found)
+
+
+def _where(trace: str) -> str:
+    """Return the last line of a traceback, and the last place in the library that it passed."""
+    last = trace.strip().rpartition("\n")[2]
+    places = PLACE.findall(trace)
+    return f"{last} ({':'.join(places[-1])})" if places else last
 
 
 def _is_safe(character: str) -> bool:

@@ -125,14 +125,15 @@ def onnx_models(stream: Random, box: Sandbox) -> Attack:
         data, note = mutate_bytes(stream, data)
         if kind == "name":
             data = (box.seeds / "net.onnx").read_bytes()
-            old = stream.choice((b"Conv", b"Softmax", b"Concat", b"depth", b"semantic"))
+            old = stream.choice((b"Conv", b"Softmax", b"Concat", b"depth", b"near", b"mixed"))
             new = bytes(stream.randrange(256) for _ in old)
             data, note = data.replace(old, new), f"{old!r} is {new!r}"
         elif kind == "place":
             data = _external(stream)
             note, sound = "a tensor in another file", False
         path.write_bytes(data)
-    arguments, writes = read_network(stream, box, path.name)
+    factory = stream.random() < 0.5
+    arguments, writes = read_network(stream, box, path.name, factory=factory)
     return Attack(arguments, note, writes, may_succeed=sound)
 
 
