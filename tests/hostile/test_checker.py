@@ -48,9 +48,9 @@ def found(
         ("say", ("",), "sentence"),
         ("say", ("influence: " + "many words\n" * 300,), "sentence"),
         ("say", ("something went wrong",), "sentence"),
-        ("say", ("influence: \x1b[2J",), "control"),
-        ("say", ("influence: \u202e",), "control"),
-        ("say", ("influence: \x9b",), "control"),
+        ("say", ("influence: no \x1b[2J",), "control"),
+        ("say", ("influence: no \u202e",), "control"),
+        ("say", ("influence: no \x9b",), "control"),
         ("say", ("influence: a\rb",), "control"),
     ],
 )  # fmt: skip
