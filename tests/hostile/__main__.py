@@ -34,7 +34,7 @@ def main(context: click.Context, count: int, seed: int, kinds: tuple[str, ...]) 
     click.echo(format_causes(results) + "\n")
     click.echo(format_results(results))
     taken = time.monotonic() - start
-    click.echo(f"seed {seed}, {len(results)} inputs in {taken:.0f} s, {len(results) / taken:.1f} a second")
+    click.echo(f"seed {seed}, {taken:.0f} s, {len(results) / taken:.1f} inputs a second")
     sys.exit(any(result.faults for result in results))
 
 

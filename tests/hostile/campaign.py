@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from tests.hostile.attacks import KINDS
-from tests.hostile.client import Limits, Outcome, Server
+from tests.hostile.client import LIMITS, Limits, Outcome, Server
 from tests.hostile.sandbox import Attack, Sandbox
 from tests.hostile.verdict import FAULTS, faults
 
@@ -32,7 +32,9 @@ class Result:
         command = " ".join(["influence", *map(repr, self.attack.arguments)])
         found = "; ".join(f"{name}: {shown}" for name, shown in self.faults.items())
         again = f"python -m tests.hostile --kind {self.kind} --seed {self.seed}"
-        return _visible(f"{found or 'no fault'}\n  {again}\n  {self.attack.note}\n  {command[:400]}")
+        return _visible(
+            f"{found or 'no fault'}\n  {again}\n  {self.attack.note}\n  {command[:400]}"
+        )
 
 
 def make(kind: str, seed: int, box: Sandbox) -> Attack:
@@ -41,7 +43,7 @@ def make(kind: str, seed: int, box: Sandbox) -> Attack:
 
 
 def run_one(
-    server: Server, kind: str, seed: int, seeds: Path, folder: Path, limits: Limits = Limits()
+    server: Server, kind: str, seed: int, seeds: Path, folder: Path, limits: Limits = LIMITS
 ) -> Result:
     """Make an input below a folder, run it, judge it, and remove it."""
     box = Sandbox(folder / "box", seeds)
@@ -66,9 +68,7 @@ def shares(count: int, kinds: Sequence[str] = tuple(KINDS)) -> dict[str, int]:
     return {kind: each + (i < rest) for i, kind in enumerate(kinds)}
 
 
-def run(
-    counts: Mapping[str, int], *, seed: int = 0, limits: Limits = Limits()
-) -> Iterator[Result]:
+def run(counts: Mapping[str, int], *, seed: int = 0, limits: Limits = LIMITS) -> Iterator[Result]:
     """Run inputs of each kind; the first is made from `seed`, the next from `seed + 1`, ..."""
     with tempfile.TemporaryDirectory(prefix="hostile-") as name:
         folder = Path(name)
@@ -90,10 +90,9 @@ def format_results(results: Sequence[Result]) -> str:
         counts = [len(own), *(codes[i] for i in range(3)), *(found[name] for name in FAULTS)]
         lines.append([kind, *map(str, counts), f"{seconds:.0f}"])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
-        for line in lines
-    )
+    starts = [line[0].ljust(widths[0]) for line in lines]
+    ends = [[c.rjust(w) for c, w in zip(line, widths, strict=True)][1:] for line in lines]
+    return "\n".join("  ".join([start, *end]) for start, end in zip(starts, ends, strict=True))
 
 
 def format_causes(results: Sequence[Result]) -> str:
@@ -105,10 +104,12 @@ def format_causes(results: Sequence[Result]) -> str:
             error = shown.partition(":")[0] if place else ""
             what = f"{error} {place[0]}" if place else shown if name == "control" else result.kind
             seen[f"{name}: {what}"].append(result)
-    return _visible("\n".join(
-        f"{len(own):5d}  {cause}  [{own[0].kind} {own[0].seed}: {own[0].attack.note:.80}]"
-        for cause, own in sorted(seen.items(), key=lambda item: -len(item[1]))
-    ))
+    return _visible(
+        "\n".join(
+            f"{len(own):5d}  {cause}  [{own[0].kind} {own[0].seed}: {own[0].attack.note:.80}]"
+            for cause, own in sorted(seen.items(), key=lambda item: -len(item[1]))
+        )
+    )
 
 
 def _visible(text: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["Limits", "Outcome", "Server"]
+__all__ = ["LIMITS", "Limits", "Outcome", "Server"]
 
 ROOT = Path(__file__).parents[2]
 MOST_READ = 2**20
@@ -25,6 +25,9 @@ class Limits:
     memory: int = 4 * 2**30
 
 
+LIMITS = Limits()
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What came of a command: exit code (negative for a signal), use of the machine, and texts."""
@@ -35,6 +38,11 @@ class Outcome:
     memory: int
     stdout: bytes
     stderr: bytes
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MOST_READ)
 
 
 class Server:
@@ -64,7 +72,7 @@ class Server:
         arguments: list[str],
         box: Path,
         *,
-        limits: Limits = Limits(),
+        limits: Limits = LIMITS,
         encoding: str = "utf-8",
         lost: bool = False,
         entry: str = "influence.cli:main",
@@ -77,11 +85,7 @@ class Server:
         assert self._process.stdin
         print(json.dumps(request), file=self._process.stdin, flush=True)
         answer = json.loads(self._line())
-        texts = {}
-        for name in ("stdout", "stderr"):
-            with open(box / name, "rb") as file:
-                texts[name] = file.read(MOST_READ)
-        return Outcome(**answer, **texts)
+        return Outcome(**answer, stdout=_start(box / "stdout"), stderr=_start(box / "stderr"))
 
     def _line(self) -> str:
         assert self._process.stdout

@@ -13,17 +13,22 @@ from typing import Any
 __all__ = ["NUMBERS", "TEXTS", "VALUES", "mutate_bytes", "mutate_csv", "mutate_json"]
 
 TEXTS = (
-    "", " ", ".", "..", "../outside/notes.txt", "../" * 12 + "etc/passwd", "/etc/passwd", "/dev/zero",
-    "x" * 300, "x" * 100_000, "é" * 200, "a\0b", "a\nb", "a\r\nb", "\x1b[2J\x1b]0;owned\x07", "\x9b31m",
+    "", " ", ".", "..", "../outside/notes.txt", "../" * 12 + "etc/passwd", "/etc/passwd",
+    "/dev/zero",
+    "x" * 300, "x" * 100_000, "é" * 200, "a\0b", "a\nb", "a\r\nb", "\x1b[2J\x1b]0;owned\x07",
+    "\x9b31m",
     "\u202egnp.exe", "\u2066left\u2069", "\u2028", "\ufeff", "\ud800", "=1+1", '=HYPERLINK("http://x")',
-    "@SUM(A1)", "+1", "-1", "-", "nan", "inf", "None", "true", "%s%n%d", "{0}", "${HOME}", "$(touch ../canary)",
-    "`touch ../canary`", "<script>alert(1)</script>", "</script>", "'\"", "a,b", "a+b", "a:b", "a/b", "a=b",
+    "@SUM(A1)", "+1", "-1", "-", "nan", "inf", "None", "true", "%s%n%d", "{0}", "${HOME}",
+    "$(touch ../canary)",
+    "`touch ../canary`", "<script>alert(1)</script>", "</script>", "'\"", "a,b", "a+b", "a:b",
+    "a/b", "a=b",
     "edge:conv", "zero", "depth", "class:floor", "1e309", "0x10", "１２", "\u200b",
 )  # fmt: skip
 """Texts that break what expects a name."""
 
 NUMBERS: tuple[Any, ...] = (
-    float("nan"), float("inf"), float("-inf"), 1e308, -1e308, 5e-324, -1, 0, 1, -0.0, 0.5, 2**31, 2**63,
+    float("nan"), float("inf"), float("-inf"), 1e308, -1e308, 5e-324, -1, 0, 1, -0.0, 0.5, 2**31,
+    2**63,
     -(2**63) - 1, 2**64, 10**400, 1e-300, 3, 10**9,
 )  # fmt: skip
 """Numbers that break what expects a count or a measured value."""
@@ -36,7 +41,8 @@ class _Raw(str):
 RAW = tuple(
     _Raw(text)
     for text in (
-        "[" * 10_000 + "]" * 10_000, '{"a":' * 10_000 + "1" + "}" * 10_000, "1" * 5000, "1e999", "-1e999",
+        "[" * 10_000 + "]" * 10_000, '{"a":' * 10_000 + "1" + "}" * 10_000, "1" * 5000, "1e999",
+        "-1e999",
         "", "nul", "'x'", '"\\ud800"', '"\\u0000"', "[1,]", "// note", '"\t"',
     )
 )  # fmt: skip
@@ -149,9 +155,10 @@ def _dump(tree: Any) -> str:
     if isinstance(tree, _Raw):
         return str(tree)
     if isinstance(tree, dict):
-        return "{%s}" % ", ".join(f"{_dump(str(k))}: {_dump(v)}" for k, v in tree.items())
+        inside = ", ".join(f"{_dump(str(k))}: {_dump(v)}" for k, v in tree.items())
+        return "{" + inside + "}"
     if isinstance(tree, list):
-        return "[%s]" % ", ".join(map(_dump, tree))
+        return "[" + ", ".join(map(_dump, tree)) + "]"
     return json.dumps(tree)
 
 
@@ -184,7 +191,8 @@ def mutate_csv(stream: Random, text: str) -> tuple[str, str]:
         elif kind == "rename":
             header[column] = value
         else:
-            rows = stream.choice(([], rows * 2, rows[:1], [*rows, rows[row]], [*rows, ["x"]], [[]]))
+            ways = [[], rows * 2, rows[:1], [*rows, rows[row]], [*rows, ["x"]], [[""]]]
+            rows = stream.choice(ways)
     target = io.StringIO()
     csv.writer(target, lineterminator="\n").writerows([header, *rows])
     text = target.getvalue()
@@ -193,7 +201,8 @@ def mutate_csv(stream: Random, text: str) -> tuple[str, str]:
         notes.append(kind)
         changed = {
             "empty": "", "header": text.partition("\n")[0], "semicolons": text.replace(",", ";"),
-            "mark": "\ufeff" + text, "quote": text.replace(",", ',"', 1), "nul": text.replace("0", "\0"),
+            "mark": "\ufeff" + text, "quote": text.replace(",", ',"', 1), "nul": text.replace("0",
+            "\0"),
             "long": text + "x," * 100_000,
         }  # fmt: skip
         text = changed[kind]

@@ -71,9 +71,9 @@ def _write_networks(folder: Path) -> None:
 
 
 def _write_onnx(path: Path) -> None:
-    from onnx import TensorProto, helper
+    from onnx import TensorProto, ValueInfoProto, helper
 
-    def port(name: str, channels: int) -> object:
+    def port(name: str, channels: int) -> ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, 5, 6])
 
     kernel = [0.1 * i for i in range(16)]
@@ -92,7 +92,8 @@ def _write_onnx(path: Path) -> None:
          helper.make_tensor("sizes", TensorProto.INT64, [2], [1, 3])],
     )  # fmt: skip
     opset = [helper.make_opsetid("", 18)]
-    path.write_bytes(helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString())
+    model = helper.make_model(graph, opset_imports=opset, ir_version=9)
+    path.write_bytes(model.SerializeToString())
 
 
 def _write_strange_weights(folder: Path, weights: dict[str, torch.Tensor]) -> None:

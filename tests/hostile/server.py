@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -58,10 +59,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
             late = True
             os.killpg(child, signal.SIGKILL)
         time.sleep(0.001)
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # processes that it has left behind
-    except ProcessLookupError:
-        pass
     return {
         "code": os.waitstatus_to_exitcode(status),
         "late": late,

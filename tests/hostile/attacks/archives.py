@@ -17,7 +17,8 @@ __all__ = ["code_pickle", "mutate_archive"]
 BOMB = 2**28
 """Bytes of a member of zeros; packed, they are a thousandth."""
 
-NAMES = ("../canary", "/canary", "archive/../../canary", "..\\canary", "archive/extra/\x1b[2J", "x" * 5000,
+NAMES = ("../canary", "/canary", "archive/../../canary", "..\\canary", "archive/extra/\x1b[2J",
+         "x" * 5000,
          "archive/data.pkl", "archive/models/model.json", "a\0b", "", "archive/")  # fmt: skip
 
 
@@ -50,7 +51,8 @@ def code_pickle(stream: Random, canary: str) -> bytes:
 def mutate_archive(stream: Random, data: bytes, canary: str) -> tuple[bytes, str, bool]:
     """Change a zip archive; return it, what was done, and whether it may still be a sound one."""
     kind = stream.choice(
-        ("bytes", "member", "member", "json", "json", "code", "add", "drop", "double", "bomb", "link",
+        ("bytes", "member", "member", "json", "json", "code", "add", "drop", "double", "bomb",
+        "link",
          "pack", "swap", "join")
     )  # fmt: skip
     if kind == "bytes":

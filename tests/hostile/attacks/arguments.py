@@ -29,29 +29,98 @@ SOUND: dict[str, tuple[list[str], tuple[str, ...]]] = {
 }  # fmt: skip
 """A sound use of each command, and what it writes."""
 
-FILES = {"measure": ("net.pt2", "data.h5"), "show": ("net.pt2",), "table": ("run",), "plot": ("run",),
+FILES = {"measure": ("net.pt2", "data.h5"), "show": ("net.pt2",), "table": ("run",),
+"plot": ("run",),
          "report": ("run",), "compare": ("run", "other"), "power": ("run",),
          "gallery": ("run", "net.pt2", "data.h5"), "maps": ("run", "net.pt2", "data.h5"),
          "optimal": ("net.pt2", "data.h5")}  # fmt: skip
 
-PATHS = ("", ".", "..", "/", "/dev/null", "/dev/zero", "/dev/full", "/dev/stdin", "pipe", "nowhere", "folder",
-         "folder/", "data.h5", "data.h5/x", "net.pt2", "run", "run/influence.csv", "loop", "dangling",
-         "../outside/notes.txt", "/proc/self/mem", "/proc/self/environ", "x" * 300, "x/" * 2000, "~", "-", "*",
-         "a\nb", "\x1b[2J", "\udcff", "CON", "x.png", "x.html", "x.csv", "x.pt2", "x.h5", "readonly/x.csv",
-         FACTORY, "os:getcwd", "sys:exit", "builtins:print", "tests.toy:batches", "nope:nope", ":", "a:", ":b",
+PATHS = ("", ".", "..", "/", "/dev/null", "/dev/zero", "/dev/full", "/dev/stdin", "pipe",
+         "nowhere", "folder",
+         "folder/", "data.h5", "data.h5/x", "net.pt2", "run", "run/influence.csv", "loop",
+         "dangling",
+         "../outside/notes.txt", "/proc/self/mem", "/proc/self/environ", "x" * 300, "x/" * 2000,
+         "~", "-", "*",
+         "a\nb", "\x1b[2J", "\udcff", "CON", "x.png", "x.html", "x.csv", "x.pt2", "x.h5",
+         "readonly/x.csv",
+         FACTORY, "os:getcwd", "sys:exit", "builtins:print", "tests.toy:batches", "nope:nope", ":",
+         "a:", ":b",
          "os:abort.__doc__", "mine:make", "\u202ex")  # fmt: skip
 """Values that break what expects a path or a factory."""
 
-WORDS = ("zero,,mean", "zero,zero", ",", "depth=", "=depth", "depth=1,1", "depth=nan", "depth=inf,-inf",
-         "depth=1e400", "region=-1", "region=0", "region=1e9", "group", "group,group", "depth=rms,rms",
-         "depth=nope", "nope=rms", "depth=a:b", "constant:", "constant:nan", "constant:1e400", "constant:x",
-         "edge:", "edge:nope", "edge:.", "all", "class:*", "[", "depth:rms=1", "depth:rms=nan+-nan",
-         "depth:rms=1+--1", "depth:rms=1e999+-1", "inputs/depth=0", "targets/=x", "cuda:99", "meta", "mps",
-         "toy=toy", "toy#0=toy", "network", "panel,panel", "auto", "off", "weights", "sample 0,sample 0")
+WORDS = (
+    "zero,,mean",
+    "zero,zero",
+    ",",
+    "depth=",
+    "=depth",
+    "depth=1,1",
+    "depth=nan",
+    "depth=inf,-inf",
+    "depth=1e400",
+    "region=-1",
+    "region=0",
+    "region=1e9",
+    "group",
+    "group,group",
+    "depth=rms,rms",
+    "depth=nope",
+    "nope=rms",
+    "depth=a:b",
+    "constant:",
+    "constant:nan",
+    "constant:1e400",
+    "constant:x",
+    "edge:",
+    "edge:nope",
+    "edge:.",
+    "all",
+    "class:*",
+    "[",
+    "depth:rms=1",
+    "depth:rms=nan+-nan",
+    "depth:rms=1+--1",
+    "depth:rms=1e999+-1",
+    "inputs/depth=0",
+    "targets/=x",
+    "cuda:99",
+    "meta",
+    "mps",
+    "toy=toy",
+    "toy#0=toy",
+    "network",
+    "panel,panel",
+    "auto",
+    "off",
+    "weights",
+    "sample 0,sample 0",
+)
 """Values that break what expects names, pairs or levels."""
 
-COUNTS = ("0", "1", "2", "-1", "1e9", "1000000000", "99999999999999999999", "1.5", "nan", "inf", "-inf", "1e400",
-          "0x10", "１", "", " ", "1_000", "+1", "1e-300", "0.999999999999", "5e-324", "2147483648")
+COUNTS = (
+    "0",
+    "1",
+    "2",
+    "-1",
+    "1e9",
+    "1000000000",
+    "99999999999999999999",
+    "1.5",
+    "nan",
+    "inf",
+    "-inf",
+    "1e400",
+    "0x10",
+    "１",
+    "",
+    " ",
+    "1_000",
+    "+1",
+    "1e-300",
+    "0.999999999999",
+    "5e-324",
+    "2147483648",
+)
 
 
 def arguments(stream: Random, box: Sandbox) -> Attack:
@@ -63,9 +132,8 @@ def arguments(stream: Random, box: Sandbox) -> Attack:
     for file in FILES[name]:
         box.take(file)
     _lay_traps(box)
-    notes = []
-    for _ in range(stream.choice((1, 1, 1, 2, 3))):
-        notes.append(_change(stream, name, words, writes))
+    times = stream.choice((1, 1, 1, 2, 3))
+    notes = [_change(stream, name, words, writes) for _ in range(times)]
     encoding = stream.choice(("utf-8", "utf-8", "latin-1"))
     return Attack([name, *words], f"{name}: {'; '.join(notes)}", tuple(writes), encoding=encoding)
 
@@ -117,7 +185,9 @@ def _change(stream: Random, name: str, words: list[str], writes: list[str]) -> s
     if kind == "repeat":
         words += words
         return "all twice"
-    value = stream.choice(("--help", "--nope", "--", "-x", "--version", "---", "--out=", "@file", "-h"))
+    value = stream.choice(
+        ("--help", "--nope", "--", "-x", "--version", "---", "--out=", "@file", "-h")
+    )
     words.insert(stream.randrange(len(words) + 1), value)
     return f"with {value}"
 
@@ -127,7 +197,13 @@ def _value(stream: Random, option: click.Option) -> str:
     pools: tuple[tuple[str, ...], ...]
     if isinstance(kind, (click.types.IntParamType, click.types.FloatParamType)):
         pools = COUNTS, COUNTS, tuple(map(str, NUMBERS))
-    elif isinstance(kind, click.Path) or option.name in ("ckpt", "data", "network", "training", "run"):
+    elif isinstance(kind, click.Path) or option.name in (
+        "ckpt",
+        "data",
+        "network",
+        "training",
+        "run",
+    ):
         pools = PATHS, PATHS, TEXTS
     elif isinstance(kind, click.Choice):
         pools = tuple(map(str, kind.choices)), WORDS

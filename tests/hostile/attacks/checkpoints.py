@@ -69,7 +69,9 @@ def folders(stream: Random, box: Sandbox) -> Attack:
     folder = box.take("parts")
     index = folder / "model.safetensors.index.json"
     parts = sorted(folder.glob("*.safetensors"))
-    kind = stream.choice(("index", "index", "names", "part", "config", "lost", "link", "loop", "pickle"))
+    kind = stream.choice(
+        ("index", "index", "names", "part", "config", "lost", "link", "loop", "pickle")
+    )
     sound, note = True, kind
     if kind == "index":
         text, note = mutate_json(stream, index.read_text())
@@ -94,7 +96,9 @@ def folders(stream: Random, box: Sandbox) -> Attack:
     elif kind == "link":
         part = stream.choice([*parts, index])
         part.unlink()
-        target = stream.choice(("/dev/zero", "/etc/passwd", "../../outside/notes.txt", part.name, "."))
+        target = stream.choice(
+            ("/dev/zero", "/etc/passwd", "../../outside/notes.txt", part.name, ".")
+        )
         part.symlink_to(target)
         note, sound = f"{part.name} links to {target}", False
     elif kind == "loop":
@@ -143,7 +147,9 @@ def _external(stream: Random) -> bytes:
 
     tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4],
                          data_location=TensorProto.EXTERNAL)  # fmt: skip
-    location = stream.choice(("../outside/notes.txt", "/etc/passwd", "/dev/zero", "net.onnx", "", ".."))
+    location = stream.choice(
+        ("../outside/notes.txt", "/etc/passwd", "/dev/zero", "net.onnx", "", "..")
+    )
     for key, value in {"location": location, "length": "16"}.items():
         tensor.external_data.add(key=key, value=value)
     ports = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", 4]) for n in "xyz"]

@@ -51,9 +51,7 @@ def read_run(stream: Random, box: Sandbox, *, own: tuple[str, ...] = ()) -> Comm
         box.take("net.pt2")
         box.take("data.h5")
     if kind == "plot":
-        drawn = stream.choice(
-            ("performance", "mutes", "matrix", "interactions", "slices", "seeds")
-        )
+        drawn = stream.choice(("performance", "mutes", "matrix", "interactions", "slices", "seeds"))
         return ["plot", drawn, "run", "--out", "figure.png"], ("figure.png",)
     if kind == "report":
         return ["report", "run", "--out", "page.html"], ("page.html",)

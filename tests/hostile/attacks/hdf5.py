@@ -15,7 +15,8 @@ from tests.hostile.mutation import NUMBERS, TEXTS
 
 __all__ = ["mutate_hdf5"]
 
-TYPES = ("f2", "f4", "f8", "c8", "i1", "i8", "u1", "u2", "u8", "bool", "S5", "O", "V3", ">f4", ">i2",
+TYPES = ("f2", "f4", "f8", "c8", "i1", "i8", "u1", "u2", "u8", "bool", "S5", "O", "V3", ">f4",
+         ">i2",
          "i4,f4")  # fmt: skip
 
 
@@ -37,8 +38,10 @@ def _attribute(stream: Random, file: h5py.File, name: str) -> tuple[str, bool]:
              "mean", "std", "network", *holder.attrs]  # fmt: skip
     key = stream.choice(known)
     value: Any = stream.choice((
-        *TEXTS, *NUMBERS, [], [1, 2], [float("nan")] * 2, ["a", "a"], ["", "b", "c"], [["a"], ["b"]],
-        ["x" * 300, "\x1b[31m", "\u202e"], np.zeros((3, 3)), np.bool_(True), h5py.Empty("f4"), b"\xff",
+        *TEXTS, *NUMBERS, [], [1, 2], [float("nan")] * 2, ["a", "a"], ["", "b", "c"], [["a"],
+        ["b"]],
+        ["x" * 300, "\x1b[31m", "\u202e"], np.zeros((3, 3)), np.bool_(True), h5py.Empty("f4"),
+        b"\xff",
         [0, 1e308], [-1e308, 1e308], [5e-324, 1e-323], [2, 1], np.zeros(3, "V4"),
     ))  # fmt: skip
     with suppress(TypeError, ValueError, OSError, OverflowError, RuntimeError, UnicodeError):
@@ -68,7 +71,8 @@ def _type(stream: Random, file: h5py.File, name: str) -> tuple[str, bool]:
 def _shape(stream: Random, file: h5py.File, name: str) -> tuple[str, bool]:
     old = _remove(file, name)
     shape = stream.choice((
-        (), (0,), (0, *old.shape[1:]), (*old.shape, 1), old.shape[:1], (old.shape[0] + 1, *old.shape[1:]),
+        (), (0,), (0, *old.shape[1:]), (*old.shape, 1), old.shape[:1], (old.shape[0] + 1,
+        *old.shape[1:]),
         (*old.shape[:-1], 1000), (*old.shape[:1], 0), (1,) * 30, old.shape[::-1],
     ))  # fmt: skip
     file.create_dataset(name, data=np.zeros(shape, old.dtype if old.dtype.kind != "O" else "f4"))
@@ -98,7 +102,9 @@ def _partly(stream: Random, file: h5py.File, name: str) -> tuple[str, bool]:
 
 def _external(stream: Random, file: h5py.File, name: str) -> tuple[str, bool]:
     old = _remove(file, name)
-    target = stream.choice(("../outside/notes.txt", "/dev/zero", "/etc/passwd", "nowhere", "\x1b[2J"))
+    target = stream.choice(
+        ("../outside/notes.txt", "/dev/zero", "/etc/passwd", "nowhere", "\x1b[2J")
+    )
     kind = "f4" if old.dtype.kind == "O" else old.dtype
     size = max(1, int(np.prod(old.shape)) * np.dtype(kind).itemsize)
     with suppress(OSError, ValueError):
@@ -121,7 +127,8 @@ def _link(stream: Random, file: h5py.File, name: str) -> tuple[str, bool]:
     place = stream.choice((name, name.rpartition("/")[0] or name))
     del file[place]
     link: Any = stream.choice((
-        h5py.SoftLink("/nowhere"), h5py.SoftLink(f"/{place}"), h5py.SoftLink("/"), h5py.SoftLink("/inputs"),
+        h5py.SoftLink("/nowhere"), h5py.SoftLink(f"/{place}"), h5py.SoftLink("/"),
+        h5py.SoftLink("/inputs"),
         h5py.ExternalLink("nowhere.h5", "/x"), h5py.ExternalLink("../outside/notes.txt", "/"),
         h5py.ExternalLink("/dev/zero", "/"), h5py.ExternalLink(file.filename, f"/{place}"),
         h5py.ExternalLink("again.h5", f"/{place}"),

@@ -1,4 +1,4 @@
-"""Hostile modules of users: factories that fail, leave, or return what is no network and no data."""
+"""Hostile modules of users: factories that fail, leave, or return what cannot be used."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ HEAD = """
 import os, sys, warnings
 import numpy as np
 import torch
+NAN = torch.full((2, 1, 5, 6), torch.nan)
 from tests.toy import Toy, batches, joint, toy
 """
 
@@ -50,9 +51,9 @@ NETWORKS = {
     "module interrupts": "net = toy(); net.module = Fails(GeneratorExit()); return net",
     "module returns nothing": "net = toy(); net.module = Gives(None); return net",
     "module returns text": "net = toy(); net.module = Gives('x'); return net",
-    "module returns NaN": "net = toy(); net.module = Gives((torch.full((2, 1, 5, 6), torch.nan),) * 2); return net",
+    "module returns NaN": "net = toy(); net.module = Gives((NAN, NAN)); return net",
     "module returns one": "net = toy(); net.module = Gives(torch.zeros(2, 1, 5, 6)); return net",
-    "module returns shapes": "net = toy(); net.module = Gives((torch.zeros(3), torch.zeros(()))); return net",
+    "module returns shapes": "net = toy(); net.module = Gives((NAN[0, 0], NAN[0, 0, 0, 0])); return net",
     "module in a loop": "net = toy(); net.module.conv.me = net.module; return net",
     "name": "net = toy(); net.name = TEXT; return net",
     "name is none": "net = toy(); net.name = None; return net",
@@ -146,7 +147,8 @@ def modules(stream: Random, box: Sandbox) -> Attack:
         note = stream.choice(sorted(bodies))
         sound = bodies is not BAD or role in ("mute", "metric") or note == "returns a module"
         takes = "*args" if role in ("mute", "metric") else ""
-        text = f"{HEAD}{TOOLS}\nTEXT = {stream.choice(TEXTS)!r}\ndef make({takes}):\n    {bodies[note]}\n"
+        made = f"TEXT = {stream.choice(TEXTS)!r}\ndef make({takes}):\n    {bodies[note]}\n"
+        text = f"{HEAD}{TOOLS}\n{made}"
     (box.work / "mine.py").write_text(text, encoding="utf-8")
     box.take("net.pt2")
     box.take("data.h5")
@@ -157,8 +159,10 @@ def modules(stream: Random, box: Sandbox) -> Attack:
             ["measure", "--network", "mine:make", "--data", "data.h5", *MEASURE, "--out", "out"],
         )),
         "data": ["measure", "net.pt2", "--data", "mine:make", *MEASURE, "--out", "out", *data],
-        "mute": ["measure", "net.pt2", "--data", "data.h5", *MEASURE, "--mute", "mine:make", "--out", "out"],
-        "metric": ["measure", "net.pt2", "--data", "data.h5", *MEASURE, "--metric", "depth=mine:make",
+        "mute": ["measure", "net.pt2", "--data", "data.h5", *MEASURE, "--mute", "mine:make",
+        "--out", "out"],
+        "metric": ["measure", "net.pt2", "--data", "data.h5", *MEASURE, "--metric",
+        "depth=mine:make",
                    "--out", "out"],
     }[role]  # fmt: skip
     if note in ("leaves", "leaves with 0", "interrupts itself", "leaves when imported",

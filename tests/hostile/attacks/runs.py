@@ -21,8 +21,10 @@ from tests.hostile.seeds import MEASURE
 __all__ = ["galleries", "provenance", "rows", "shards", "tables"]
 
 READERS = {
-    "influence.csv": ("omega", "omega", "mutes", "seeds", "plot", "report", "compare", "power", "gallery"),
-    "performance.csv": ("performance", "performance", "classes", "plot", "report", "compare", "seeds"),
+    "influence.csv": ("omega", "omega", "mutes", "seeds", "plot", "report", "compare", "power",
+    "gallery"),
+    "performance.csv": ("performance", "performance", "classes", "plot", "report", "compare",
+    "seeds"),
     "samples.csv.gz": ("samples", "samples", "report", "gallery", "maps", "power"),
     "interactions.csv": ("interactions", "interactions", "plot", "report"),
     "distance.csv": ("mutes", "plot", "report"),
@@ -42,7 +44,9 @@ def rows(stream: Random, box: Sandbox) -> Attack:
         path.write_bytes(data)
     else:
         note, _ = mutate_hdf5(stream, path)
-    arguments, writes = read_run(stream, box, own=("compare", "compare", "power", "seeds", "report"))
+    arguments, writes = read_run(
+        stream, box, own=("compare", "compare", "power", "seeds", "report")
+    )
     return Attack(arguments, note, writes, encoding=_printed(stream))
 
 
@@ -51,10 +55,12 @@ def tables(stream: Random, box: Sandbox) -> Attack:
     folder = box.take("run")
     present = [name for name in READERS if (folder / name).exists()]
     name = stream.choice(present)
-    path, sound = folder / name, True
+    path = folder / name
     packed = name.endswith(".gz")
     data = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
-    kind = stream.choice(("cells",) * 12 + ("bytes", "bytes", "link", "folder", "pipe", "packed", "wide"))
+    kind = stream.choice(
+        ("cells",) * 12 + ("bytes", "bytes", "link", "folder", "pipe", "packed", "wide")
+    )
     if kind == "cells":
         text, note = mutate_csv(stream, data.decode())
         changed = text.encode(stream.choice(("utf-8",) * 9 + ("utf-16",)), errors="surrogatepass")
@@ -69,18 +75,19 @@ def tables(stream: Random, box: Sandbox) -> Attack:
     else:
         path.unlink()
         note = _replace(stream, path, kind)
-        sound = name not in ("influence.csv", "performance.csv")
     if stream.random() < 0.3:
         (folder / "run.json").unlink()
         note += "; without run.json"
     arguments, writes = read_run(stream, box, own=READERS[name])
-    return Attack(arguments, f"{name}: {note}", writes, may_succeed=True, encoding=_printed(stream))
+    return Attack(arguments, f"{name}: {note}", writes, encoding=_printed(stream))
 
 
 def _replace(stream: Random, path: Path, kind: str) -> str:
     """Put something else in the place of a file."""
     if kind == "link":
-        target = stream.choice(("/dev/zero", "/dev/full", "/etc/passwd", path.name, "../../outside/notes.txt"))
+        target = stream.choice(
+            ("/dev/zero", "/dev/full", "/etc/passwd", path.name, "../../outside/notes.txt")
+        )
         path.symlink_to(target)
         return f"a link to {target}"
     if kind == "folder":
@@ -115,7 +122,9 @@ def shards(stream: Random, box: Sandbox) -> Attack:
     folder = box.work / "unfinished" / "unfinished"
     arrays = sorted(folder.glob("*.npz"))
     texts = sorted(folder.glob("*.json"))
-    kind = stream.choice(("text", "text", "text", "array", "values", "values", "code", "lost", "link", "name"))
+    kind = stream.choice(
+        ("text", "text", "text", "array", "values", "values", "code", "lost", "link", "name")
+    )
     path, sound = stream.choice(texts if kind == "text" else arrays), True
     if kind == "text":
         text, note = mutate_json(stream, path.read_text())
@@ -158,7 +167,8 @@ def _change_values(stream: Random, path: Path) -> str:
         return f"{name} holds {value}"
     changed = {
         "type": array.astype(stream.choice(("f4", "i8", "c16", "bool", "U3"))),
-        "shape": stream.choice((array[:0], array[:1], array.T, array[None], array[..., 0], array[0, 0])),
+        "shape": stream.choice((array[:0], array[:1], array.T, array[None], array[..., 0], array[0,
+        0])),
         "more": np.repeat(array, 3, axis=stream.choice((0, 1))),
         "huge": array,
     }  # fmt: skip
@@ -194,7 +204,9 @@ def galleries(stream: Random, box: Sandbox) -> Attack:
     """The pictures of a run and what is said of them, which a page shows."""
     folder = box.take("run") / "gallery"
     pictures = sorted(folder.glob("*.png"))
-    kind = stream.choice(("legend",) * 4 + ("table",) * 4 + ("picture", "picture", "link", "lost", "folder"))
+    kind = stream.choice(
+        ("legend",) * 4 + ("table",) * 4 + ("picture", "picture", "link", "lost", "folder")
+    )
     if kind == "legend":
         path = folder / "legend.json"
         text, note = mutate_json(stream, path.read_text())
