@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from tests.hostile.attacks import KINDS
 from tests.hostile.campaign import format_causes, format_results, run, run_one, shares
-from tests.hostile.client import Server
+from tests.hostile.client import LIMITS, Server
 
 
 @click.command()
@@ -19,15 +20,18 @@ from tests.hostile.client import Server
 @click.option("--seed", default=0, show_default=True, help="The first seed of each kind.")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(list(KINDS)),
               help="Only these; alone, without --count: the one input of --seed.")  # fmt: skip
+@click.option("--seconds", default=LIMITS.seconds, show_default=True, help="Most for one input.")
 @click.pass_context
-def main(context: click.Context, count: int, seed: int, kinds: tuple[str, ...]) -> None:
+def main(
+    context: click.Context, count: int, seed: int, kinds: tuple[str, ...], seconds: float
+) -> None:
     """Run the command line on hostile inputs, and end with 1 if any had a fault."""
     given = context.get_parameter_source("count") != click.core.ParameterSource.DEFAULT
     if len(kinds) == 1 and not given:
         _again(kinds[0], seed)
         return
-    start, results = time.monotonic(), []
-    for result in run(shares(count, kinds or tuple(KINDS)), seed=seed):
+    start, results, limits = time.monotonic(), [], replace(LIMITS, seconds=seconds)
+    for result in run(shares(count, kinds or tuple(KINDS)), seed=seed, limits=limits):
         results.append(result)
         if result.faults:
             click.echo(str(result) + "\n")

@@ -14,22 +14,18 @@ __all__ = ["NUMBERS", "TEXTS", "VALUES", "mutate_bytes", "mutate_csv", "mutate_j
 
 TEXTS = (
     "", " ", ".", "..", "../outside/notes.txt", "../" * 12 + "etc/passwd", "/etc/passwd",
-    "/dev/zero",
-    "x" * 300, "x" * 100_000, "é" * 200, "a\0b", "a\nb", "a\r\nb", "\x1b[2J\x1b]0;owned\x07",
-    "\x9b31m",
-    "\u202egnp.exe", "\u2066left\u2069", "\u2028", "\ufeff", "\ud800", "=1+1", '=HYPERLINK("http://x")',
-    "@SUM(A1)", "+1", "-1", "-", "nan", "inf", "None", "true", "%s%n%d", "{0}", "${HOME}",
-    "$(touch ../canary)",
-    "`touch ../canary`", "<script>alert(1)</script>", "</script>", "'\"", "a,b", "a+b", "a:b",
-    "a/b", "a=b",
-    "edge:conv", "zero", "depth", "class:floor", "1e309", "0x10", "１２", "\u200b",
+    "/dev/zero", "x" * 300, "x" * 100_000, "é" * 200, "a\0b", "a\nb", "a\r\nb",
+    "\x1b[2J\x1b]0;owned\x07", "\x9b31m", "\u202egnp.exe", "\u2066left\u2069", "\u2028", "\ufeff",
+    "\ud800", "=1+1", '=HYPERLINK("http://x")', "@SUM(A1)", "+1", "-1", "-", "nan", "inf", "None",
+    "true", "%s%n%d", "{0}", "${HOME}", "$(touch ../canary)", "`touch ../canary`",
+    "<script>alert(1)</script>", "</script>", "'\"", "a,b", "a+b", "a:b", "a/b", "a=b", "edge:conv",
+    "zero", "depth", "class:floor", "1e309", "0x10", "１２", "\u200b",
 )  # fmt: skip
 """Texts that break what expects a name."""
 
 NUMBERS: tuple[Any, ...] = (
     float("nan"), float("inf"), float("-inf"), 1e308, -1e308, 5e-324, -1, 0, 1, -0.0, 0.5, 2**31,
-    2**63,
-    -(2**63) - 1, 2**64, 10**400, 1e-300, 3, 10**9,
+    2**63, -(2**63) - 1, 2**64, 10**400, 1e-300, 3, 10**9,
 )  # fmt: skip
 """Numbers that break what expects a count or a measured value."""
 
@@ -42,8 +38,7 @@ RAW = tuple(
     _Raw(text)
     for text in (
         "[" * 10_000 + "]" * 10_000, '{"a":' * 10_000 + "1" + "}" * 10_000, "1" * 5000, "1e999",
-        "-1e999",
-        "", "nul", "'x'", '"\\ud800"', '"\\u0000"', "[1,]", "// note", '"\t"',
+        "-1e999", "", "nul", "'x'", '"\\ud800"', '"\\u0000"', "[1,]", "// note", '"\t"',
     )
 )  # fmt: skip
 

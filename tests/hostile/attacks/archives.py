@@ -17,9 +17,10 @@ __all__ = ["code_pickle", "mutate_archive"]
 BOMB = 2**28
 """Bytes of a member of zeros; packed, they are a thousandth."""
 
-NAMES = ("../canary", "/canary", "archive/../../canary", "..\\canary", "archive/extra/\x1b[2J",
-         "x" * 5000,
-         "archive/data.pkl", "archive/models/model.json", "a\0b", "", "archive/")  # fmt: skip
+NAMES = (
+    "../canary", "/canary", "archive/../../canary", "..\\canary", "archive/extra/\x1b[2J",
+    "x" * 5000, "archive/data.pkl", "archive/models/model.json", "a\0b", "", "archive/",
+)  # fmt: skip
 
 
 class _Code:

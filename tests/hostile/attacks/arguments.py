@@ -29,98 +29,39 @@ SOUND: dict[str, tuple[list[str], tuple[str, ...]]] = {
 }  # fmt: skip
 """A sound use of each command, and what it writes."""
 
-FILES = {"measure": ("net.pt2", "data.h5"), "show": ("net.pt2",), "table": ("run",),
-"plot": ("run",),
-         "report": ("run",), "compare": ("run", "other"), "power": ("run",),
-         "gallery": ("run", "net.pt2", "data.h5"), "maps": ("run", "net.pt2", "data.h5"),
-         "optimal": ("net.pt2", "data.h5")}  # fmt: skip
+FILES = {
+    "measure": ("net.pt2", "data.h5"), "show": ("net.pt2",), "table": ("run",), "plot": ("run",),
+    "report": ("run",), "compare": ("run", "other"), "power": ("run",),
+    "gallery": ("run", "net.pt2", "data.h5"), "maps": ("run", "net.pt2", "data.h5"),
+    "optimal": ("net.pt2", "data.h5"),
+}  # fmt: skip
 
-PATHS = ("", ".", "..", "/", "/dev/null", "/dev/zero", "/dev/full", "/dev/stdin", "pipe",
-         "nowhere", "folder",
-         "folder/", "data.h5", "data.h5/x", "net.pt2", "run", "run/influence.csv", "loop",
-         "dangling",
-         "../outside/notes.txt", "/proc/self/mem", "/proc/self/environ", "x" * 300, "x/" * 2000,
-         "~", "-", "*",
-         "a\nb", "\x1b[2J", "\udcff", "CON", "x.png", "x.html", "x.csv", "x.pt2", "x.h5",
-         "readonly/x.csv",
-         FACTORY, "os:getcwd", "sys:exit", "builtins:print", "tests.toy:batches", "nope:nope", ":",
-         "a:", ":b",
-         "os:abort.__doc__", "mine:make", "\u202ex")  # fmt: skip
+PATHS = (
+    "", ".", "..", "/", "/dev/null", "/dev/zero", "/dev/full", "/dev/stdin", "pipe", "nowhere",
+    "folder", "folder/", "data.h5", "data.h5/x", "net.pt2", "run", "run/influence.csv", "loop",
+    "dangling", "../outside/notes.txt", "/proc/self/mem", "/proc/self/environ", "x" * 300,
+    "x/" * 2000, "~", "-", "*", "a\nb", "\x1b[2J", "\udcff", "CON", "x.png", "x.html", "x.csv",
+    "x.pt2", "x.h5", "readonly/x.csv", FACTORY, "os:getcwd", "sys:exit", "builtins:print",
+    "tests.toy:batches", "nope:nope", ":", "a:", ":b", "os:abort.__doc__", "mine:make", "\u202ex",
+)  # fmt: skip
 """Values that break what expects a path or a factory."""
 
 WORDS = (
-    "zero,,mean",
-    "zero,zero",
-    ",",
-    "depth=",
-    "=depth",
-    "depth=1,1",
-    "depth=nan",
-    "depth=inf,-inf",
-    "depth=1e400",
-    "region=-1",
-    "region=0",
-    "region=1e9",
-    "group",
-    "group,group",
-    "depth=rms,rms",
-    "depth=nope",
-    "nope=rms",
-    "depth=a:b",
-    "constant:",
-    "constant:nan",
-    "constant:1e400",
-    "constant:x",
-    "edge:",
-    "edge:nope",
-    "edge:.",
-    "all",
-    "class:*",
-    "[",
-    "depth:rms=1",
-    "depth:rms=nan+-nan",
-    "depth:rms=1+--1",
-    "depth:rms=1e999+-1",
-    "inputs/depth=0",
-    "targets/=x",
-    "cuda:99",
-    "meta",
-    "mps",
-    "toy=toy",
-    "toy#0=toy",
-    "network",
-    "panel,panel",
-    "auto",
-    "off",
-    "weights",
-    "sample 0,sample 0",
-)
+    "zero,,mean", "zero,zero", ",", "depth=", "=depth", "depth=1,1", "depth=nan", "depth=inf,-inf",
+    "depth=1e400", "region=-1", "region=0", "region=1e9", "group", "group,group", "depth=rms,rms",
+    "depth=nope", "nope=rms", "depth=a:b", "constant:", "constant:nan", "constant:1e400",
+    "constant:x", "edge:", "edge:nope", "edge:.", "all", "class:*", "[", "depth:rms=1",
+    "depth:rms=nan+-nan", "depth:rms=1+--1", "depth:rms=1e999+-1", "inputs/depth=0", "targets/=x",
+    "cuda:99", "meta", "mps", "toy=toy", "toy#0=toy", "network", "panel,panel", "auto", "off",
+    "weights", "sample 0,sample 0",
+)  # fmt: skip
 """Values that break what expects names, pairs or levels."""
 
 COUNTS = (
-    "0",
-    "1",
-    "2",
-    "-1",
-    "1e9",
-    "1000000000",
-    "99999999999999999999",
-    "1.5",
-    "nan",
-    "inf",
-    "-inf",
-    "1e400",
-    "0x10",
-    "１",
-    "",
-    " ",
-    "1_000",
-    "+1",
-    "1e-300",
-    "0.999999999999",
-    "5e-324",
+    "0", "1", "2", "-1", "1e9", "1000000000", "99999999999999999999", "1.5", "nan", "inf", "-inf",
+    "1e400", "0x10", "１", "", " ", "1_000", "+1", "1e-300", "0.999999999999", "5e-324",
     "2147483648",
-)
+)  # fmt: skip
 
 
 def arguments(stream: Random, box: Sandbox) -> Attack:

@@ -15,9 +15,10 @@ from tests.hostile.mutation import NUMBERS, TEXTS
 
 __all__ = ["mutate_hdf5"]
 
-TYPES = ("f2", "f4", "f8", "c8", "i1", "i8", "u1", "u2", "u8", "bool", "S5", "O", "V3", ">f4",
-         ">i2",
-         "i4,f4")  # fmt: skip
+TYPES = (
+    "f2", "f4", "f8", "c8", "i1", "i8", "u1", "u2", "u8", "bool", "S5", "O", "V3", ">f4", ">i2",
+    "i4,f4",
+)  # fmt: skip
 
 
 def mutate_hdf5(stream: Random, path: Path) -> tuple[str, bool]:
