@@ -53,7 +53,7 @@ NETWORKS = {
     "module returns text": "net = toy(); net.module = Gives('x'); return net",
     "module returns NaN": "net = toy(); net.module = Gives((NAN, NAN)); return net",
     "module returns one": "net = toy(); net.module = Gives(torch.zeros(2, 1, 5, 6)); return net",
-    "module returns shapes": "net = toy(); net.module = Gives((NAN[0], NAN[0, 0, 0, 0])); return net",
+    "module returns shapes": "net = toy(); net.module = Gives((NAN[0], NAN[0, 0])); return net",
     "module in a loop": "net = toy(); net.module.conv.me = net.module; return net",
     "name": "net = toy(); net.name = TEXT; return net",
     "name is none": "net = toy(); net.name = None; return net",
