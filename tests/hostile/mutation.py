@@ -145,6 +145,9 @@ class _Twice(str):
     def __eq__(self, other: object) -> bool:
         return self is other
 
+    def __deepcopy__(self, memo: object) -> _Twice:
+        return self
+
 
 def _dump(tree: Any) -> str:
     if isinstance(tree, _Raw):

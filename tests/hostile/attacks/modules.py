@@ -62,7 +62,6 @@ NETWORKS = {
     "no inputs": "net = toy(); net.inputs = []; return net",
     "notes": "net = toy(); net.notes = TEXT; return net",
     "chdir": "os.chdir('/'); return toy()",
-    "prints": "print(chr(27) + '[2J'); return toy()",
 }  # fmt: skip
 
 DATA = {
