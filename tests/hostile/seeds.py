@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +12,10 @@ from safetensors.torch import save_file
 
 from influence.cli import main
 from influence.data.evaluation_writer import write_evaluation_file
-from influence.network.checkpoints import export_checkpoint
+from influence.measurement.pipeline import Checkpointing, measure
+from influence.network.checkpoints import export_checkpoint, load_checkpoint
+from influence.runtime.execution import Execution
+from influence.statistics.bootstrap import Resampling
 from tests.toy import Toy, toy, toy_arrays, write_toy_file
 
 __all__ = ["FACTORY", "MEASURE", "write_seeds"]
@@ -32,17 +34,16 @@ def write_seeds(folder: Path) -> None:
     _write_networks(folder)
     _write_data(folder)
     data = ["--data", str(folder / "data.h5")]
-    measure = ["measure", str(folder / "net.pt2"), *data, *MEASURE]
+    command = ["measure", str(folder / "net.pt2"), *data, *MEASURE]
     for name in ("run", "other"):
-        _call([*measure, "--interactions", "--by", "depth=2", "--out", str(folder / name)])
-    _keep_shards(folder, measure)
+        _call([*command, "--interactions", "--by", "depth=2", "--out", str(folder / name)])
+    _keep_shards(folder)
     _call(["gallery", str(folder / "run"), str(folder / "net.pt2"), *data, "--top", "1"])
-    for name in ("run", "other", "unfinished"):
-        if (path := folder / name / "run.json").exists():
-            info = json.loads(path.read_text())
-            # Times have other lengths in other processes, and positions of bytes are drawn.
-            info["seconds"], info["samples_per_second"] = {"evaluate": 0.25}, 24.0
-            path.write_text(json.dumps(info, indent=1) + "\n")
+    for path in folder.glob("*/run.json"):
+        info = json.loads(path.read_text())
+        # Times have other lengths in other processes, and positions of bytes are drawn.
+        info["seconds"], info["samples_per_second"] = {"evaluate": 0.25}, 24.0
+        path.write_text(json.dumps(info, indent=1) + "\n")
     _warm(folder)
 
 
@@ -140,22 +141,18 @@ def _write_data(folder: Path) -> None:
     )
 
 
-def _keep_shards(folder: Path, measure: list[str]) -> None:
-    """Keep the shards that a measurement has written, as an interrupted one leaves them."""
+def _keep_shards(folder: Path) -> None:
+    """Keep the shards of a measurement, which the command removes when all is written."""
     out = folder / "unfinished"
-    removed = shutil.rmtree
-
-    def keep(path: object, *_: object, **__: object) -> None:
-        assert Path(str(path)).is_relative_to(out)
-
-    shutil.rmtree = keep  # type: ignore[assignment]
-    try:
-        _call([*measure, "--batch-size", "2", "--out", str(out)])
-    finally:
-        shutil.rmtree = removed
-    for path in out.iterdir():
-        if path.is_file():
-            path.unlink()
+    measure(
+        load_checkpoint(folder / "net.pt2"),
+        folder / "data.h5",
+        metrics={"depth": ["rms"], "semantic": ["mean_iou"]},
+        mutes=["zero"],
+        execution=Execution(device="cpu", batch_size=2),
+        resampling=Resampling(draws=20),
+        checkpointing=Checkpointing(out / "unfinished", target=out),
+    )
 
 
 def _warm(folder: Path) -> None:
