@@ -83,6 +83,8 @@ DATA = {
     "sparse": "b = batches(); b[0][0]['depth'] = b[0][0]['depth'].to_sparse(); return b",
     "names": "return [({TEXT: x['depth'], **x}, y) for x, y in batches()]",
     "ids": "return [(x, y, {'ids': [TEXT] * len(x['depth'])}) for x, y in batches()]",
+    "own ids": "return [(x, y, {'ids': [f'{TEXT}{i}{j}' for j in range(len(x['depth']))]})"
+               " for i, (x, y) in enumerate(batches())]",
     "groups": "return [(x, y, {'groups': [None, TEXT] * len(x['depth'])}) for x, y in batches()]",
     "a generator": "yield from batches()",
     "endless, but wrong": "yield from iter(int, 1)",

@@ -167,9 +167,8 @@ def _change_values(stream: Random, path: Path) -> str:
         return f"{name} holds {value}"
     changed = {
         "type": array.astype(stream.choice(("f4", "i8", "c16", "bool", "U3"))),
-        "shape": stream.choice((array[:0], array[:1], array.T, array[None], array[..., 0], array[0,
-        0])),
-        "more": np.repeat(array, 3, axis=stream.choice((0, 1))),
+        "shape": stream.choice((array[:0], array[:1], array.T, array[None], array.ravel()[0])),
+        "more": np.repeat(array, 3, axis=stream.choice((0, -1))),
         "huge": array,
     }  # fmt: skip
     if kind == "lost":
