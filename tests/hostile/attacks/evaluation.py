@@ -19,7 +19,7 @@ def _take(stream: Random, box: Sandbox) -> Path:
 
 def _command(stream: Random, box: Sandbox, path: Path) -> Command:
     if path.name == "typed.h5" or stream.random() < 0.4:
-        return ["show", path.name], ()
+        return ["show", path.name, *stream.choice(([], [], ["--check"]))], ()
     box.take("net.pt2")
     if stream.random() < 0.1:
         return ["show", "net.pt2", "--data", path.name], ()

@@ -135,7 +135,9 @@ def shards(stream: Random, box: Sandbox) -> Attack:
     elif kind == "values":
         note = _change_values(stream, path)
     elif kind == "code":
-        _write_members(path, {"x.npy": _object_array(code_pickle(stream, str(box.canary)))})
+        _write_members(
+            path, {"x.npy": _numpy_file("|O", (1,), code_pickle(stream, str(box.canary)))}
+        )
         note, sound = "an array of objects", False
     elif kind == "lost":
         path = stream.choice([*arrays, *texts])
@@ -155,40 +157,36 @@ def shards(stream: Random, box: Sandbox) -> Attack:
 
 
 def _change_values(stream: Random, path: Path) -> str:
+    """Change one array of a shard: a value, its type, its shape, or what its header claims."""
     with np.load(path) as file:
         values = {name: file[name] for name in file.files}
     name = stream.choice(sorted(values))
-    array = values[name]
-    kind = stream.choice(("value", "value", "type", "shape", "lost", "more", "huge"))
+    array = values.pop(name)
+    kind = stream.choice(("value", "value", "type", "shape", "lost", "more", "claim"))
     if kind == "value":
-        value = stream.choice([x for x in NUMBERS if abs(x) < 1e308 or x != x])
-        array.flat[stream.randrange(array.size)] = value
-        np.savez(path, **values)
-        return f"{name} holds {value}"
-    changed = {
-        "type": array.astype(stream.choice(("f4", "i8", "c16", "bool", "U3"))),
-        "shape": stream.choice((array[:0], array[:1], array.T, array[None], array.ravel()[0])),
-        "more": np.repeat(array, 3, axis=stream.choice((0, -1))),
-        "huge": array,
-    }  # fmt: skip
-    if kind == "lost":
-        del values[name]
-    else:
-        values[name] = changed[kind]
-    np.savez(path, **values)
-    if kind == "huge":  # a header that claims more than follows
+        drawn = stream.choice([x for x in NUMBERS if not 1e308 < abs(x) < np.inf])
+        array = array.copy()
+        array.flat[stream.randrange(array.size)] = drawn
+        kind = f"holds {drawn}"
+    elif kind == "type":
+        array = np.zeros(array.shape, stream.choice(("f4", "i8", "c16", "bool", "U3", "S9")))
+    elif kind == "shape":
+        shape = stream.choice(((0,), (1,), (), array.shape[::-1], (1, *array.shape)))
+        array = np.zeros(shape, array.dtype)
+    elif kind == "more":
+        array = np.concatenate([array.ravel()] * 3)
+    np.savez(path, **(values if kind == "lost" else values | {name: array}))
+    if kind == "claim":  # a header that claims more than follows
         with zipfile.ZipFile(path) as archive:
             members = {n: archive.read(n) for n in archive.namelist()}
-        header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000), }"
-        text = header.ljust(117).encode() + b"\n"
-        members[f"{name}.npy"] = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+        members[f"{name}.npy"] = _numpy_file("<f8", (10**6, 10**6))
         _write_members(path, members)
     return f"{name}: {kind}"
 
 
-def _object_array(content: bytes) -> bytes:
-    header = "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(117).encode() + b"\n"
-    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + content
+def _numpy_file(kind: str, shape: tuple[int, ...], content: bytes = b"") -> bytes:
+    header = f"{{'descr': {kind!r}, 'fortran_order': False, 'shape': {shape}, }}".ljust(117)
+    return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + f"{header}\n".encode() + content
 
 
 def _write_members(path: Path, members: dict[str, bytes]) -> None:
