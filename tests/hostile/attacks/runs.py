@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -166,7 +167,8 @@ def _change_values(stream: Random, path: Path) -> str:
     if kind == "value":
         drawn = stream.choice([x for x in NUMBERS if not 1e308 < abs(x) < np.inf])
         array = array.copy()
-        array.flat[stream.randrange(array.size)] = drawn
+        with suppress(ValueError, OverflowError):  # of integers
+            array.flat[stream.randrange(array.size)] = drawn
         kind = f"holds {drawn}"
     elif kind == "type":
         array = np.zeros(array.shape, stream.choice(("f4", "i8", "c16", "bool", "U3", "S9")))
