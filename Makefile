@@ -4,7 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: measure publish-rooms pages test check lint types figures bench ground-truth compat kill clean
+.PHONY: measure publish-rooms pages test check lint types figures bench ground-truth compat fuzz kill \
+    clean
 
 # The main job: five joint networks on the embedded scenes, into build/rooms/, with pictures.
 measure: $(VENV)/installed
@@ -29,7 +30,15 @@ pages: $(VENV)/installed
 
 # One thread a process: processes with more threads than cores wait for each other.
 test: $(VENV)/installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
+
+# Hostile files and arguments, made from seeds: none may end in a traceback, run code, or write what
+# it was not told to. What is printed says how to make one again.
+COUNT ?= 5000
+SEED ?= 0
+
+fuzz: $(VENV)/installed-dev
+	$(BIN)/python -m tests.hostile --count $(COUNT) --seed $(SEED)
 
 check: lint types test
 

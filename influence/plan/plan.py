@@ -21,6 +21,9 @@ __all__ = [
     "Plan",
 ]
 
+SEEDS = 2**63
+"""The number of seeds: they are stored as integers of 64 bits with a sign."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -72,8 +75,11 @@ class Plan:
         Raises
         ------
         InfluenceError
-            If a site, mute or setup does not fit the network, or there are too few samples.
+            If a site, mute or setup does not fit the network, there are too few samples, or the
+            seed is none that files of results can hold.
         """
+        if not 0 <= self.seed < SEEDS:
+            raise InfluenceError(f"expected a seed from 0 to 2**63 - 1, got seed={self.seed}")
         self.conditions(network)
         program = isinstance(network.module, Program)
         if not program:

@@ -196,6 +196,8 @@ def test_any_number_of_axes_can_be_mapped(mute: str) -> None:
         ({"mute": "zreo"}, "unknown mute 'zreo': did you mean 'zero'"),
         ({"mute": "uniform"}, "mute 'uniform' is defined for inputs of kind"),
         ({"limit": 0}, "limit of one sample or more"),
+        ({"seed": -1}, r"expected a seed from 0 to 2\*\*63 - 1, got seed=-1"),
+        ({"seed": 2**63}, r"expected a seed from 0 to 2\*\*63 - 1, got seed=9223372036854775808"),
         ({"source": "edge:convolution"}, "'convolution'.*'?conv"),
     ],
 )
