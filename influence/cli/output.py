@@ -16,7 +16,7 @@ from influence.runtime.text import shortened, spell_out_on_consoles
 __all__ = ["PrintingGroup", "echo", "echo_csv", "echo_error"]
 
 
-LONGEST, MOST_LINES = 3000, 20
+LONGEST, MOST_LINES = 2000, 10
 """The most characters and lines of an error that are printed."""
 
 

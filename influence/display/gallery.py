@@ -40,7 +40,7 @@ from influence.runtime.directories.commits import located, replace_files_on_succ
 from influence.runtime.directories.locks import hold
 from influence.runtime.files import is_temporary
 from influence.runtime.records import Record, read_record
-from influence.runtime.text_files import open_text, read_text
+from influence.runtime.text_files import open_table, read_text
 
 __all__ = [
     "GALLERY_COLUMNS",
@@ -387,7 +387,7 @@ def read_gallery(run: str | os.PathLike[str]) -> Gallery | None:
         return None
     settle(folder)
     try:
-        with open_text(located(folder / TABLE)) as file:
+        with open_table(located(folder / TABLE)) as file:
             rows = pd.read_csv(
                 file,
                 keep_default_na=False,

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from influence.data.dataset import Batch, EvaluationSet
 from influence.data.loader import name_samples
@@ -263,7 +264,9 @@ def _first(batch: LoadedBatch | None, session: Session) -> LoadedBatch:
 def _read_records(kind: type[T], found: Any, count: int, shards: ShardStore | None) -> list[T]:
     """Parse a record for each network, which may have been written by an interrupted run."""
     try:
-        return [kind(**record) for record, _ in zip(found, range(count), strict=True)]
+        if len(found) != count:
+            raise ValueError(f"{len(found)} networks")
+        return TypeAdapter(list[kind]).validate_python(found)  # type: ignore[valid-type]
     except (TypeError, ValueError) as error:
         assert shards, "a trial of this process has its form"
         raise InfluenceError(

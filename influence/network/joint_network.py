@@ -86,10 +86,22 @@ class JointNetwork:
         self.sha256 = ""
         self.flat = False
         """Whether the module takes its tensors one by one, as an exported program does."""
-        self._check_facts()
+        self.check()
         self.layout = Layout(self.inputs)
 
-    def _check_facts(self) -> None:
+    def check(self) -> None:
+        """Check the facts of the network, which its owner may have changed since it was made.
+
+        Raises
+        ------
+        InfluenceError
+            If it has no module, or names, kinds or roles are not valid.
+        """
+        if not isinstance(self.module, nn.Module) or not isinstance(self.name, str):
+            raise InfluenceError(
+                "expected a network with a module and a name, got "
+                f"{type(self.module).__name__} and {self.name!r}"
+            )
         for what, items in (("input", self.inputs), ("output", self.outputs)):
             names = [item.name for item in items]
             if not names or len(set(names)) < len(names) or not all(names):

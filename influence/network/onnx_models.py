@@ -141,7 +141,10 @@ def read_onnx(path: Path, data: bytes) -> OnnxModel:
     except Exception as error:  # its exceptions have no base class of their own
         reason = str(error).strip().partition("\n")[0]
         raise InfluenceError(f"ONNX Runtime cannot open it: {reason}") from error
-    return OnnxModel(session, tuple(path.parent / name for name in external))
+    try:
+        return OnnxModel(session, tuple(path.parent / name for name in external))
+    except UnicodeDecodeError as error:
+        raise InfluenceError(f"a name in the ONNX model is no UTF-8: {error}") from error
 
 
 def _external_files(message: Any) -> Iterator[str]:

@@ -302,6 +302,7 @@ def find_network(network: str | JointNetwork) -> JointNetwork:
             f"the network {network!r} is of type {type(made).__name__}, expected an "
             "influence.JointNetwork or a function without arguments that returns one"
         )
+    made.check()
     return copy.deepcopy(made)
 
 

@@ -13,7 +13,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype, pandas_dtype
 
 from influence.errors import InfluenceError
 from influence.runtime.directories.commits import located, settle
-from influence.runtime.text_files import open_text
+from influence.runtime.text_files import open_table
 
 __all__ = [
     "COLUMNS",
@@ -227,7 +227,7 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
                 f"{path.parent} holds no {path.name}, which a run has only if it was asked for. "
                 f"Measure again with {ASKED[name]}"
             )
-        with open_text(located(path)) as file:
+        with open_table(located(path)) as file:
             frame = pd.read_csv(
                 file,
                 keep_default_na=False,

@@ -97,6 +97,10 @@ def foreign_code(what: str) -> Iterator[None]:
             f"{last.lineno}. Let it raise an error instead, or guard what is for a script of its "
             "own by: if __name__ == '__main__'"
         ) from stop
+    except GeneratorExit as stop:
+        raise InfluenceError(
+            f"{what} raised GeneratorExit, by which Python ends generators. Raise another error"
+        ) from stop
     finally:
         moved = _moved(place)
     if moved:

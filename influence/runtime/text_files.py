@@ -15,7 +15,10 @@ from typing import IO, Any
 
 from influence.runtime.memory import available_memory, in_gigabytes
 
-__all__ = ["open_text", "read_text"]
+__all__ = ["open_table", "open_text", "read_text"]
+
+MOST_COLUMNS = 1000
+"""A table of more columns is no table of a run; pandas would take minutes to read it."""
 
 HELD = 6
 """Bytes of memory that a byte of text may take once it is read, about."""
@@ -67,6 +70,26 @@ def open_text(path: str | os.PathLike[str]) -> io.BufferedReader:
     packed = Path(path).suffix == ".gz"
     source: Any = gzip.open(path, "rb") if packed else open(path, "rb", buffering=0)  # noqa: SIM115
     return io.BufferedReader(_Text(source), buffer_size=1 << 18)
+
+
+def open_table(path: str | os.PathLike[str]) -> io.BufferedReader:
+    """Open a CSV file for reading, as `open_text` does.
+
+    Raises
+    ------
+    OSError, ValueError
+        As of `open_text`, or if it has more than a thousand columns.
+    """
+    file = open_text(path)
+    try:
+        columns = file.peek().partition(b"\n")[0].count(b",") + 1
+    except BaseException:
+        file.close()
+        raise
+    if columns > MOST_COLUMNS:
+        file.close()
+        raise ValueError(f"it has {columns} columns or more")
+    return file
 
 
 def read_text(path: str | os.PathLike[str]) -> bytes:

@@ -20,7 +20,7 @@ from influence.results.selection import headline
 from influence.results.tables import read_tables
 from influence.results.verdict import verdicts
 from influence.runtime.directories.commits import located
-from influence.runtime.text_files import open_text
+from influence.runtime.text_files import open_table
 
 __all__ = [
     "COLUMN_WORDS",
@@ -221,7 +221,7 @@ def _texts(runs: list[Path], name: str) -> pd.DataFrame:
 
 
 def _read_file(path: Path) -> pd.DataFrame:
-    with open_text(path) as file:
+    with open_table(path) as file:
         return _read_texts(file)
 
 
