@@ -17,7 +17,7 @@ from influence.metrics.metric import Metric
 from influence.metrics.registry import METRICS, Wanted, find_metrics, find_stateful, of_rows
 from influence.plan.setups import Condition
 from influence.results.run_directory import Run
-from influence.runtime.records import Record, read_record
+from influence.runtime.reading.records import Record, read_record
 from influence.statistics.bootstrap import LEAST, Resampling
 from influence.statistics.rows import Rows
 

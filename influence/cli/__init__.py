@@ -13,6 +13,7 @@ from influence.cli.options import tell_interrupted, translate
 from influence.cli.output import PrintingGroup, echo_error
 from influence.errors import InfluenceError
 from influence.runtime.interrupts import Interrupted, foreign_code, raise_on_signals
+from influence.runtime.memory import available_memory, check_address_space, in_gigabytes
 
 __all__ = ["main"]
 
@@ -29,6 +30,9 @@ COMMANDS = {
     "table": "Print a table of measured runs.",
 }
 
+
+RUN_NETWORKS = ("gallery", "maps", "measure", "optimal", "show")
+"""Commands that load torch."""
 
 WAIT_POLICIES = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 """Environment variables of the libraries with which torch computes in several threads, GNU's and
@@ -52,6 +56,13 @@ class _Lazy(PrintingGroup):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] in RUN_NETWORKS:
+            check_address_space()
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         # The variables are read when torch is imported, which is after this.
         for name, value in WAIT_POLICIES.items():
@@ -64,6 +75,17 @@ class _Lazy(PrintingGroup):
             names = [ctx.invoked_subcommand or "measure", "measure"]
             commands = [command for name in names if (command := self.get_command(ctx, name))]
             echo_error(translate(str(error), *commands))
+            sys.exit(1)
+        except RecursionError as error:
+            echo_error(f"something that was given holds itself, or is nested too deep: {error}")
+            sys.exit(1)
+        except (ImportError, MemoryError) as error:
+            free = in_gigabytes(available_memory())
+            echo_error(
+                f"{type(error).__name__}: {error or 'no more memory'}. {free} of memory are free: "
+                "torch and its libraries need about 1 GB, and a network its own; if that is there, "
+                "install the libraries again"
+            )
             sys.exit(1)
         except Interrupted as stop:
             tell_interrupted(stop, ctx)

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from influence.data.dataset import Field
 from influence.runtime.reading.hdf5 import plain_attribute
-from influence.runtime.records import Record, read_record
+from influence.runtime.reading.records import Record, read_record
 
 __all__ = ["read_field"]
 

@@ -39,8 +39,8 @@ from influence.results.tables import UNREADABLE
 from influence.runtime.directories.commits import located, replace_files_on_success, settle
 from influence.runtime.directories.locks import hold
 from influence.runtime.files import is_temporary
-from influence.runtime.records import Record, read_record
-from influence.runtime.text_files import open_table, read_text
+from influence.runtime.reading.records import Record, read_record
+from influence.runtime.reading.text_files import open_table, read_text
 
 __all__ = [
     "GALLERY_COLUMNS",

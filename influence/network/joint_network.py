@@ -14,7 +14,7 @@ from influence.errors import InfluenceError
 from influence.network.callables import as_module, set_evaluation_mode
 from influence.network.layout import Layout, pick_outputs
 from influence.network.modality import KINDS, RESIZES, ROLES, Modality, Output, Text
-from influence.runtime.records import Record, read_record
+from influence.runtime.reading.records import Record, read_record
 
 __all__ = ["FACTS", "KINDS", "Call", "JointNetwork", "Modality", "Output", "read_facts"]
 

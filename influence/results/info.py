@@ -10,8 +10,8 @@ from pydantic import Field
 
 from influence.errors import InfluenceError
 from influence.runtime.directories.commits import located, settle
-from influence.runtime.records import Record, read_record
-from influence.runtime.text_files import read_text
+from influence.runtime.reading.records import Record, read_record
+from influence.runtime.reading.text_files import read_text
 
 __all__ = ["read_info"]
 

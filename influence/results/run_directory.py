@@ -359,9 +359,21 @@ def _read_network(
         full = values.get(full_key(key))
         if full is None or full.shape != rows.shape:
             raise ValueError(f"{key} without rows of the same shape with nothing muted")
+    _check_complete(values)
     if (network := plain_attribute(group, "network", group.name)) is None:
         raise ValueError(f"{group.name} without the attribute 'network'")
     return str(network), values
+
+
+def _check_complete(values: Mapping[RowKey, NDArray[np.float64]]) -> None:
+    """Raise ValueError if a condition lacks rows that another one has."""
+    found: dict[Condition, set[tuple[str, str, str]]] = {}
+    for key in values:
+        found.setdefault(key.condition, set()).add((key.output, key.statistic, key.level))
+    for condition, own in found.items():
+        if lacking := set().union(*found.values()) - own:
+            output, statistic, level = min(lacking)
+            raise ValueError(f"no rows of {statistic} of {output}, {level}, under {condition}")
 
 
 def _parse(name: str) -> RowKey:

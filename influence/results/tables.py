@@ -13,7 +13,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype, pandas_dtype
 
 from influence.errors import InfluenceError
 from influence.runtime.directories.commits import located, settle
-from influence.runtime.text_files import open_table
+from influence.runtime.reading.text_files import open_table
 
 __all__ = [
     "COLUMNS",

@@ -6,7 +6,12 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["available_memory", "in_gigabytes"]
+from influence.errors import InfluenceError
+
+__all__ = ["available_memory", "check_address_space", "in_gigabytes"]
+
+TORCH = 750_000_000
+"""Bytes of addresses that torch and the libraries beside it map when they are loaded."""
 
 USUAL = 8 * 2**30
 """Bytes that are assumed where the system does not tell."""
@@ -26,6 +31,24 @@ def available_memory() -> int:
     """
     found = [_of_machine(), *_of_container(), *_of_process()]
     return max(0, min(found, default=USUAL))
+
+
+def check_address_space() -> None:
+    """Check that the process may map enough memory to load torch.
+
+    With less, torch ends the process by a signal, or waits for ever.
+
+    Raises
+    ------
+    InfluenceError
+        If its limit is too low (``ulimit -v``).
+    """
+    left = min(_of_process(), default=TORCH)
+    if left < TORCH:
+        raise InfluenceError(
+            f"expected at least {in_gigabytes(TORCH)} of memory to load torch, and the limit of "
+            f"this process leaves {in_gigabytes(left)}. Raise the limit (ulimit -v)"
+        )
 
 
 def in_gigabytes(size: float) -> str:

@@ -24,7 +24,7 @@ from influence.network.joint_network import JointNetwork
 from influence.results.run_directory import Run, read_run
 from influence.results.sample_maps import SampleMaps
 from influence.results.selection import extreme_samples, named
-from influence.runtime.records import Record, read_record
+from influence.runtime.reading.records import Record, read_record
 from influence.samples.maps import Effect, map_samples
 
 __all__ = ["Rerun", "gather_gallery", "map_extremes", "open_rerun"]

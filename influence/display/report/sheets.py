@@ -20,7 +20,7 @@ from influence.results.selection import headline
 from influence.results.tables import read_tables
 from influence.results.verdict import verdicts
 from influence.runtime.directories.commits import located
-from influence.runtime.text_files import open_table
+from influence.runtime.reading.text_files import open_table
 
 __all__ = [
     "COLUMN_WORDS",

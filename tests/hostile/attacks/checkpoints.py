@@ -133,16 +133,19 @@ def onnx_models(stream: Random, box: Sandbox) -> Attack:
             new = bytes(stream.randrange(256) for _ in old)
             data, note = data.replace(old, new), f"{old!r} is {new!r}"
         elif kind == "place":
-            data = _external(stream)
-            note, sound = "a tensor in another file", False
+            data, place = _external(stream)
+            note, sound = f"a tensor in the file {place!r}", place == path.name
         path.write_bytes(data)
     factory = stream.random() < 0.5
     arguments, writes = read_network(stream, box, path.name, factory=factory)
     return Attack(arguments, note, writes, may_succeed=sound)
 
 
-def _external(stream: Random) -> bytes:
-    """Return a model one of whose tensors lies in a file that is not the user's to name."""
+def _external(stream: Random) -> tuple[bytes, str]:
+    """Return a model one of whose tensors lies in another file, and the name of that file.
+
+    The only one that it may name is in its own folder.
+    """
     from onnx import TensorProto, helper
 
     tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4],
@@ -156,4 +159,4 @@ def _external(stream: Random) -> bytes:
     nodes = [helper.make_node("Add", ["x", "y"], ["s"]), helper.make_node("Add", ["s", "w"], ["z"])]
     graph = helper.make_graph(nodes, "g", ports[:2], ports[2:], [tensor])
     made: bytes = helper.make_model(graph).SerializeToString()
-    return made
+    return made, location

@@ -171,4 +171,6 @@ def modules(stream: Random, box: Sandbox) -> Attack:
         sound = False
     if note == "name is none" and kind == "own":
         sound = True
+    if note == "module leaves" and "show" in arguments:  # which does not run it
+        sound = True
     return Attack(arguments, f"{role}: {note}", ("out",), may_succeed=sound)

@@ -409,6 +409,7 @@ def test_several_processes_cannot_share_a_state(
 ) -> None:
     monkeypatch.setattr(Processes, "broadcast", lambda self, value: value)
     monkeypatch.setattr(Processes, "barrier", lambda self: None)
+    monkeypatch.setattr(Processes, "gather", lambda self, payload: [payload, payload])
     with pytest.raises(InfluenceError, match=r"'MeanSquaredError' .* by several processes"):
         run_stateful(toy_file, stream=stream, checkpointing=Checkpointing(tmp_path),
             processes=Processes(0, 2))  # fmt: skip

@@ -553,6 +553,11 @@ def replaced(name: str, data: Any) -> Callable[[h5py.File], None]:
     return spoil
 
 
+def added(name: str, data: Any) -> Callable[[h5py.File], None]:
+    """Return what adds a dataset to a file."""
+    return lambda file: file.create_dataset(name, data=data)
+
+
 def removed(name: str) -> Callable[[h5py.File], None]:
     """Return what removes something from a file."""
     return lambda file: file.__delitem__(name)
@@ -574,6 +579,7 @@ FULL_ROWS = "rows/0/full/y/errors"
         (removed("groups"), "groups"),
         (removed("rows"), "rows"),
         (removed(FULL_ROWS), "without rows of the same shape with nothing muted"),
+        (added("rows/0/full/y/more", np.ones((3, 2))), "no rows of more of y, all, under"),
         (replaced("ids", [1, 2, 3]), "expected the rows"),
         (replaced("groups", [0, 0]), r"groups of shape \(2,\)"),
         (replaced("groups", [0, 2, 0]), "groups that are not numbered"),

@@ -162,6 +162,6 @@ def test_a_table_that_unpacks_to_more_than_memory_is_refused(
 ) -> None:
     write_run(tmp_path)
     assert len(read_tables([tmp_path], "samples"))
-    monkeypatch.setattr("influence.runtime.text_files.available_memory", lambda: 10_000)
+    monkeypatch.setattr("influence.runtime.reading.text_files.available_memory", lambda: 10_000)
     with pytest.raises(InfluenceError, match="more text than fits into the 1e-05 GB of free mem"):
         read_tables([tmp_path], "samples")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 
+from influence.errors import InfluenceError
 from influence.runtime import memory
 
 LIMITED = (
@@ -32,3 +34,14 @@ def test_the_least_of_machine_container_and_process_counts(monkeypatch: pytest.M
     assert memory.available_memory() == 0
     monkeypatch.setattr(memory, "_of_process", list)
     assert memory.available_memory() == 20
+
+
+@pytest.mark.parametrize(
+    ("left", "told"), [(memory.TORCH - 1, True), (memory.TORCH, False), (None, False)]
+)
+def test_a_limit_that_torch_does_not_fit_into_is_told(
+    monkeypatch: pytest.MonkeyPatch, left: int | None, told: bool
+) -> None:
+    monkeypatch.setattr(memory, "_of_process", lambda: [] if left is None else [left])
+    with pytest.raises(InfluenceError, match="to load torch") if told else nullcontext():
+        memory.check_address_space()

@@ -34,4 +34,4 @@ def test_keywords_that_stay_take_the_place_of_the_record_s(toy_file: Path) -> No
                   execution=Execution(batch_size=3, share=False))  # fmt: skip
     assert run.info["execution"]["batch_size"] == 4
     assert run.info["execution"]["share"] is False
-    assert run.info["measured"]["draws"] == 5
+    assert run.info["measured"]["draws"] == 10

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -51,12 +52,15 @@ def forked(act: Callable[[], object]) -> Iterator[int]:
             os.close(end)
 
 
-def test_another_process_is_told_who_writes(tmp_path: Path) -> None:
+def test_another_process_is_told_who_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["influence", "measure"])
     with forked(lambda: holding(tmp_path)) as process:
         with pytest.raises(
             Held,
             match=rf"{tmp_path} is being written by process {process} on \S+ "
-            r"since 20\S+ \(.*pytest.*\)\. Wait for it, or choose",
+            r"since 20\S+ \(influence measure\)\. Wait for it, or choose",
         ):
             enter(tmp_path)  # fmt: skip
         assert [path.name for path in tmp_path.iterdir()] == [LOCK]

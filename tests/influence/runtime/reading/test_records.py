@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from influence.errors import InfluenceError
-from influence.runtime.records import Record, read_record
+from influence.runtime.reading.records import Record, read_record
 
 
 class Layer(Record):

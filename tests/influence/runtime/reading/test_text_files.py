@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from influence.runtime.text_files import open_text, read_text
+from influence.runtime.reading.text_files import open_text, read_text
 
 
 def test_a_file_is_read_whole_packed_or_not(tmp_path: Path) -> None:
@@ -37,6 +37,6 @@ def test_what_unpacks_to_more_than_memory_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"x" * 2**20))
-    monkeypatch.setattr("influence.runtime.text_files.available_memory", lambda: 2**20)
+    monkeypatch.setattr("influence.runtime.reading.text_files.available_memory", lambda: 2**20)
     with pytest.raises(ValueError, match=r"more text than fits into the 0\.00105 GB"):
         read_text(tmp_path / "a.gz")
