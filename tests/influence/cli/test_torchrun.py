@@ -289,8 +289,7 @@ def sampled():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loader", ["shuffled", "sampled"])
-@pytest.mark.parametrize("stream", [[], ["--stream"]])
+@pytest.mark.parametrize(("loader", "stream"), [("sampled", []), ("shuffled", ["--stream"])])
 def test_processes_that_read_other_samples_are_told_which_batch(
     weights: Path, tmp_path: Path, loader: str, stream: list[str]
 ) -> None:
