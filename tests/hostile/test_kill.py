@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.slow
 def test_nothing_is_lost_mixed_or_left_when_commands_are_killed() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.hostile.kill", "--instants", "8", "--calls", "2", "--pairs",
-         "2", "--seed", "4"],
+        [sys.executable, "-m", "tests.hostile.kill", "--instants", "3", "--calls", "2", "--pairs",
+         "1", "--seed", "4"],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
