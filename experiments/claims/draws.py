@@ -27,7 +27,7 @@ from influence.display.notation import display_of
 from influence.metrics.metric import Metric
 from influence.metrics.registry import METRICS, of_kind
 from influence.plan.setups import FULL, NO_MUTE, Condition
-from influence.statistics.bootstrap import Resampling
+from influence.statistics.bootstrap import LEAST, Resampling
 from influence.statistics.rows import RowKey, Rows, match_samples
 
 __all__ = [
@@ -129,9 +129,11 @@ def draw_scores(
     side_by_side = {key: np.hstack([x.values[key] for x in matched]) for key in keys.values()}
     rows = Rows(first.ids, first.groups, side_by_side, first.units)
     whole = _draw(rows, resampling)
+    # No interval is made of these, whose few draws would not give one of this confidence.
+    few = replace(resampling, draws=resampling.draws // splits, confidence=LEAST.confidence)
     halves = [
         [
-            _draw(half, replace(resampling, draws=resampling.draws // splits, seed=seed))
+            _draw(half, replace(few, seed=seed))
             for half, seed in zip(_halves(rows, split, resampling), (2 * split + 1, 2 * split + 2),
                                   strict=True)
         ]

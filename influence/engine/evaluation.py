@@ -269,9 +269,10 @@ def _read_records(kind: type[T], found: Any, count: int, shards: ShardStore | No
         return TypeAdapter(list[kind]).validate_python(found)  # type: ignore[valid-type]
     except (TypeError, ValueError) as error:
         assert shards, "a trial of this process has its form"
+        fault = " ".join(str(error).split())
         raise InfluenceError(
             f"{shards.folder}: expected the trials of {count} networks that an interrupted run "
-            f"wrote, got something else, perhaps of another version ({error}). Start afresh with "
+            f"wrote, got something else, perhaps of another version ({fault}). Start afresh with "
             "resume=False"
         ) from error
 

@@ -196,7 +196,7 @@ def test_halves_are_taken_in_both_orders_and_averaged_over_splits() -> None:
 
 
 def test_the_mean_of_designs_is_that_of_their_seeds_means() -> None:
-    designs = Designs(("a", "a", "b"), Resampling(draws=10), units=9)
+    designs = Designs(("a", "a", "b"), Resampling(draws=4, confidence=0.5), units=9)
     quantity = Quantity(np.tile([1.0, 3.0, 5.0], (5, 1)), np.zeros((2, 5, 3)))
     found = designs.evaluate(lambda x: x.mean(-1), Role(quantity), images="same", across=True)
     assert found.value == 3.5
