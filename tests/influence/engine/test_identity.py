@@ -119,13 +119,19 @@ def test_files_are_compared_by_their_hash(tmp_path: Path) -> None:
     assert all("is another file" in error for error in compare(check_set, same[0], named))
 
 
-def test_first_batches_of_sets_without_a_hash_are_compared() -> None:
-    one, same, other = (
-        without_hash(MemorySet.collect(numbers(order)))
-        for order in (range(40), range(40), reversed(range(40)))
-    )
-    assert compare(check_set, one, same) == ["", ""]
-    assert all("batch 0" in error for error in compare(check_set, one, other))
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        (range(80), ""),
+        (reversed(range(80)), "batch 0, the samples '0' to '15'"),
+        ([*range(40), 99, *range(41, 80)], "batch 2, the samples '32' to '47'"),
+        ([*range(79), 99], "batch 4, the samples '64' to '79'"),
+    ],
+)
+def test_some_batches_of_sets_without_a_hash_are_compared(order: Any, message: str) -> None:
+    one, other = (without_hash(MemorySet.collect(numbers(n))) for n in (range(80), order))
+    found = compare(check_set, one, other)
+    assert all(message in error and bool(error) == bool(message) for error in found)
 
 
 def read_stream(stream: BatchStream, processes: Processes) -> None:
