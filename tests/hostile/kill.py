@@ -13,15 +13,13 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,11 +27,11 @@ from typing import Any
 import click
 import torch
 
-from influence.cli import main as influence
 from influence.data.evaluation_writer import write_evaluation_file
 from influence.network.checkpoints import export_checkpoint
 from influence.results.run_directory import read_run
 from influence.runtime.directories.commits import settle
+from tests.forks import command, import_all, of_a_job, start, wait
 from tests.toy import Toy, toy, toy_arrays, write_toy_file
 
 CALLS = ("mkdir", "open", "rename", "replace", "rmdir", "unlink")
@@ -106,34 +104,16 @@ def delaying(seed: int) -> Patch:
     return patch
 
 
-def start(act: Callable[[], object], log: Path, patch: Patch | None = None,
-          **environment: str) -> int:  # fmt: skip
-    """Run a function in a fork, its output in a file; return the number of the process."""
-    if process := os.fork():
-        return process
-    code = 1
-    try:
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        os.environ.update(environment)
+def start_patched(act: Callable[[], object], log: Path, patch: Patch | None = None,
+                  **environment: str) -> int:  # fmt: skip
+    """Run a function in a fork whose calls of the operating system are patched."""
+
+    def patched_act() -> None:
         if patch:
             patched(patch)
         act()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
-
-def end(process: int) -> int:
-    """Wait for a process; return its exit code, negative if a signal ended it."""
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    return start(patched_act, log, **environment)
 
 
 @dataclass(frozen=True)
@@ -159,11 +139,6 @@ class Case:
     again: Callable[[Path], object]
     before: Callable[[Path], object]
     processes: int = 1
-
-
-def command(*words: object) -> None:
-    # The current objects, since the output was redirected.
-    influence([str(word) for word in words], prog_name="influence")
 
 
 @dataclass
@@ -198,18 +173,14 @@ class Campaign:
     def undisturbed(self, case: Case) -> tuple[Content, Content, float, int]:
         folder = self.folder(case)
         old = content(folder)
+        counter = self.root / "calls"
+        counter.write_bytes(b"")
         began = time.monotonic()
-        codes = self.wait(self.start(case, case.act, folder))
+        codes = wait(self.start(case, case.act, folder, {0: counting(counter)}))
         seconds = time.monotonic() - began
         assert codes == [0] * case.processes, self.log.read_text()
         new = content(folder)
         assert old != new, case.name
-        counter = self.root / "calls"
-        counter.write_bytes(b"")
-        folder = self.folder(case)
-        codes = self.wait(self.start(case, case.act, folder, {0: counting(counter)}))
-        assert codes == [0] * case.processes, self.log.read_text()
-        assert content(folder) == new, f"{case.name}: two runs differ"
         return old, new, seconds, len(counter.read_bytes())
 
     @property
@@ -217,56 +188,32 @@ class Campaign:
         return self.root / "log-0"
 
     def folder(self, case: Case) -> Path:
-        folder = self.root / "place"
+        """Make the folder of a trial, with earlier results."""
+        prepared, folder = self.root / "prepared" / case.name, self.root / "place"
+        if not prepared.exists():
+            prepared.mkdir(parents=True)
+            assert wait([start(partial(case.before, prepared), self.log)]) == [0]
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        assert self.wait([start(partial(case.before, folder), self.root / "log-0")]) == [0]
+        shutil.copytree(prepared, folder)
         return folder
 
     def start(self, case: Case, act: Callable[[Path], object], folder: Path,
               patches: Mapping[int, Patch] | None = None) -> list[int]:  # fmt: skip
-        environment: dict[str, str] = {}
-        if case.processes > 1:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                port = free.getsockname()[1]
-            environment = {"WORLD_SIZE": str(case.processes), "MASTER_ADDR": "127.0.0.1",
-                           "MASTER_PORT": str(port)}  # fmt: skip
-        found = []
-        for rank in range(case.processes):
-            place = {"RANK": str(rank), "LOCAL_RANK": str(rank)} if environment else {}
-            found.append(start(partial(act, folder), self.root / f"log-{rank}",
-                               (patches or {}).get(rank), **environment, **place))  # fmt: skip
-        return found
-
-    def wait(self, processes: Sequence[int]) -> list[int]:
-        """Wait for processes; if one fails, end the others as torchrun does."""
-        codes: dict[int, int] = {}
-        deadline = None
-        while len(codes) < len(processes):
-            for process in set(processes) - codes.keys():
-                found, status = os.waitpid(process, os.WNOHANG)
-                if found:
-                    codes[process] = os.waitstatus_to_exitcode(status)
-                    if codes[process] and deadline is None:
-                        deadline = time.monotonic() + 20
-                        for other in set(processes) - codes.keys():
-                            os.kill(other, signal.SIGTERM)
-            if deadline and time.monotonic() > deadline:
-                for other in set(processes) - codes.keys():
-                    os.kill(other, signal.SIGKILL)
-            time.sleep(0.002)
-        return [codes[process] for process in processes]
+        return [
+            start_patched(partial(act, folder), self.root / f"log-{rank}",
+                          (patches or {}).get(rank), **place)
+            for rank, place in enumerate(of_a_job(case.processes))
+        ]  # fmt: skip
 
     def kill_at(self, case: Case, folder: Path, *, at: int) -> list[int]:
         # The first of several processes, the one that writes results.
-        return self.wait(self.start(case, case.act, folder, {0: killing(at)}))
+        return wait(self.start(case, case.act, folder, {0: killing(at)}))
 
     def kill_after(self, case: Case, folder: Path, *, delay: float) -> list[int]:
         processes = self.start(case, case.act, folder)
         time.sleep(delay)
         os.kill(self.random.choice(processes), signal.SIGKILL)
-        return self.wait(processes)
+        return wait(processes)
 
     def trial(self, case: Case, old: Content, new: Content, where: str,
               kill: Callable[[Case, Path], list[int]]) -> None:  # fmt: skip
@@ -286,7 +233,7 @@ class Campaign:
         counts[f"{state} results"] += 1
         if state == "mixed":
             self.fault(case, where, f"a mixture: {differing(found, old)}; {differing(found, new)}")
-        codes = self.wait(self.start(case, case.again, folder))
+        codes = wait(self.start(case, case.again, folder))
         if codes != [0] * case.processes:
             self.fault(case, where, f"exit codes {codes} when it goes on: {self.log.read_text()}")
             return
@@ -313,11 +260,11 @@ class Campaign:
             folder = self.folder(case)
             old = content(folder)
             processes = [
-                start(partial(one.act, folder), self.root / f"log-{rank}",
-                      delaying(self.random.randrange(1 << 30)))
+                start_patched(partial(one.act, folder), self.root / f"log-{rank}",
+                              delaying(self.random.randrange(1 << 30)))
                 for rank, one in enumerate((case, other))
             ]  # fmt: skip
-            codes = [end(process) for process in processes]
+            codes = [wait([process])[0] for process in processes]
             told = [(self.root / f"log-{rank}").read_text() for rank in range(2)]
             refused = [rank for rank, text in enumerate(told) if "is being written by" in text]
             later = [rank for rank, text in enumerate(told) if "holds another run" in text]
@@ -348,7 +295,7 @@ def make_cases(given: Path) -> dict[str, Case]:
         command("measure", *network, "--out", folder / "run", "--draws", "20", "--batch-size", "3",
                 "--mute", "zero,shuffle", *more)  # fmt: skip
 
-    assert end(start(partial(measure, given), given / "log")) == 0, (given / "log").read_text()
+    assert wait([start(partial(measure, given), given / "log")]) == [0], (given / "log").read_text()
     run = read_run(given / "run", rows=True)
     changed = run.influence.assign(omega=run.influence["omega"] + 1)
     earlier = replace(run, influence=changed, interactions=run.performance, rows={})
@@ -375,6 +322,8 @@ def make_cases(given: Path) -> dict[str, Case]:
     def data_file(folder: Path, count: int = 13) -> None:
         write_evaluation_file(folder / "data.h5", **toy_arrays(count))
 
+    export(given)  # here, so that not every fork imports what that takes
+
     def both(name: str, act: Callable[..., object], **earlier: Any) -> Case:
         return Case(name, act, act, partial(act, **earlier))
 
@@ -398,15 +347,6 @@ def make_cases(given: Path) -> dict[str, Case]:
     return {case.name: case for case in cases}
 
 
-IMPORTED = (
-    "influence.cli.gallery", "influence.cli.measure", "influence.cli.report",
-    "influence.display.gallery", "influence.display.report.page",
-    "influence.display.tables.interactions", "influence.display.tables.omega",
-    "influence.measurement.pipeline", "influence.samples.rerun", "torch.distributed.nn.functional",
-    "torch.distributed.rendezvous",
-)  # fmt: skip
-"""What commands import only when they need it, and every fork would import anew."""
-
 KILLED = {
     "measure": 30, "measure, first results": 10, "measure, two processes": 10, "gallery": 15,
     "gallery, the first": 5, "report": 10, "export_checkpoint": 10, "write_evaluation_file": 10,
@@ -423,9 +363,7 @@ KILLED = {
 def main(instants: int, calls: int | None, pairs: int, seed: int, chosen: tuple[str, ...]) -> None:
     """Kill commands; exit with 1 if anything was lost, mixed or left."""
     began = time.monotonic()
-    torch.set_num_threads(1)
-    for name in IMPORTED:
-        import_module(name)
+    import_all()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "given").mkdir()

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import torch
 
 from influence.results.run_directory import read_run
 from influence.runtime.directories.locks import LOCK
+from tests.forks import Forks
 from tests.toy import Toy, toy_arrays, write_toy_file
 
 ROOT = Path(__file__).parents[3]
@@ -65,14 +66,31 @@ def other_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def measure(folder: Path, *arguments: object, processes: int = 1, torchrun: Sequence[str] = (),
-            **environment: str) -> Done:  # fmt: skip
-    """Run ``influence measure`` in `folder` by one process, or by several that torchrun starts."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+@pytest.fixture(scope="module", autouse=True)
+def forks() -> Iterator[None]:
+    """Processes that have imported torch; torchrun itself starts only some jobs."""
+    global _forks
+    _forks = Forks()
+    yield
+    _forks.close()
+
+
+_forks: Forks
+
+
+def measure(folder: Path, *arguments: object, processes: int = 1,
+            torchrun: Sequence[str] | None = None, **environment: str) -> Done:  # fmt: skip
+    """Run ``influence measure`` in `folder` by one process or several.
+
+    Torchrun starts them if it is given options; else they are forks with the variables it sets.
+    """
+    words = ["measure", "--network", "tests.toy:toy", "--draws", "20", "--device", "cpu",
+             *map(str, arguments)]  # fmt: skip
+    if torchrun is None:
+        return _forks.run(folder, words, processes=processes, **environment)
     return subprocess.run(
-        [sys.executable, *(launcher if processes > 1 else []), *torchrun, "-m", "influence",
-         "measure", "--network", "tests.toy:toy", "--draws", "20", "--device", "cpu",
-         *map(str, arguments)],
+        [sys.executable, "-m", "torch.distributed.run", "--standalone",
+         f"--nproc-per-node={processes}", *torchrun, "-m", "influence", *words],
         capture_output=True,
         text=True,
         timeout=120,
@@ -106,7 +124,8 @@ def test_the_bytes_are_those_of_one_process(
     given = ["--ckpt", weights, other_weights, "--data", toy_file, *options, "--out"]
     one = measure(tmp_path, *given, "one")
     assert one.returncode == 0, one.stderr
-    several = measure(tmp_path, *given, "several", processes=processes)
+    torchrun = [] if processes == 3 else None
+    several = measure(tmp_path, *given, "several", processes=processes, torchrun=torchrun)
     assert several.returncode == 0, several.stderr
     assert contents(tmp_path / "several") == contents(tmp_path / "one")
     assert not (tmp_path / "several" / "unfinished").exists()
@@ -198,7 +217,8 @@ def one_message(done: Done, message: str) -> None:
 
 
 def test_an_error_that_all_processes_find_is_told_once(weights: Path, tmp_path: Path) -> None:
-    done = measure(tmp_path, "--ckpt", weights, "--data", "gone.h5", "--out", "out", processes=2)
+    done = measure(tmp_path, "--ckpt", weights, "--data", "gone.h5", "--out", "out",
+                   processes=2, torchrun=[])  # fmt: skip
     one_message(done, "gone.h5: no such evaluation file")
     assert not (tmp_path / "out").exists()
 
@@ -234,7 +254,7 @@ def test_an_error_that_one_process_finds_ends_the_job(
     write_toy_file(tmp_path / "bad.h5", **arrays)
     done = measure(
         tmp_path, "--ckpt", weights, "--data", "bad.h5", "--batch-size", "1", "--mute", "zero",
-        "--out", "out", processes=2,
+        "--out", "out", processes=2, torchrun=[] if sample == 12 else None,
     )  # fmt: skip
     one_message(done, f"sample '{sample}' has no valid ground truth in targets/semantic")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["unfinished"]
@@ -279,6 +299,7 @@ WORLD, RANK = int(os.environ["WORLD_SIZE"]), int(os.environ["RANK"])
 
 
 def shuffled():
+    torch.seed()  # forks begin with the same one
     return DataLoader(SAMPLES, batch_size=4, shuffle=True)
 
 
