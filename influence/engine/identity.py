@@ -44,8 +44,8 @@ def check_processes(
     """Check, before anything is run, that all processes read the same data.
 
     The digests of whole data sets are compared. If they differ, batches are read to name the first
-    that does. Of data without a digest the first batch, one in the middle and the last are compared,
-    of streams the first; the others of a stream are compared when it was read.
+    that does. Of data without a digest the first batch, one in the middle and the last are
+    compared; of streams the first, and the others once the stream was read.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -14,3 +15,9 @@ from tests.experiments.benchmarks.tiny import SAMPLES, TINY
 def fusion() -> Iterator[Subject]:
     with prepared(TINY["late-fusion"](), samples=SAMPLES) as subject:
         yield subject
+
+
+@pytest.fixture(autouse=True)
+def no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Collect no garbage before every task: it makes times comparable, which no test compares."""
+    monkeypatch.setattr(gc, "collect", lambda: 0)

@@ -29,21 +29,21 @@ def run(reports: Path, *cases: str) -> Result:
 
 @pytest.mark.slow
 def test_a_case_measured_again_replaces_its_rows_alone(tmp_path: Path) -> None:
-    result = run(tmp_path, "late fusion", "JRN Cat60")
+    result = run(tmp_path, "two texts", "late fusion")
     assert result.exit_code == 0, result.output
     assert {path.name for path in tmp_path.iterdir()} == {
         "checks.csv", "flops.csv", "rounds.csv", "machine.csv", "judged.csv", "parts.csv",
     }  # fmt: skip  # and no figure, as no page shows one
     first = pd.read_csv(tmp_path / "rounds.csv")
-    assert run(tmp_path, "late fusion").exit_code == 0
+    assert run(tmp_path, "two texts").exit_code == 0
     second = pd.read_csv(tmp_path / "rounds.csv")
     assert len(second) == len(first)
     before, after = (
-        frame[frame["case"] == "JRN Cat60"].reset_index(drop=True) for frame in (first, second)
+        frame[frame["case"] == "late fusion"].reset_index(drop=True) for frame in (first, second)
     )
     pd.testing.assert_frame_equal(before, after)
     machine = pd.read_csv(tmp_path / "machine.csv")
-    assert sorted(machine["case"]) == ["JRN Cat60", "late fusion"]
+    assert sorted(machine["case"]) == ["late fusion", "two texts"]
     assert (machine["captum"] == "0.9.0").all()
 
 
