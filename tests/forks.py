@@ -54,8 +54,12 @@ def command(*words: object) -> None:
     main(sys.argv[1:], prog_name="influence")
 
 
-def start(act: Callable[[], object], log: Path, errors: Path | None = None,
-          **environment: str) -> int:  # fmt: skip
+def start(
+    act: Callable[[], object],
+    log: Path,
+    errors: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> int:
     """Run a function in a fork; return the number of the process.
 
     Parameters
@@ -74,7 +78,7 @@ def start(act: Callable[[], object], log: Path, errors: Path | None = None,
         for number, path in ((1, log), (2, errors or log)):
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
             os.dup2(os.open(path, flags), number)
-        os.environ.update(environment)
+        os.environ.update(environment or {})
         act()
         code = 0
     except SystemExit as stop:
@@ -169,7 +173,7 @@ def _run(job: Mapping[str, Any], logs: Path) -> dict[str, Any]:
 
     files = [(logs / f"out-{n}", logs / f"err-{n}") for n in range(job["processes"])]
     codes = wait([
-        start(act, *own, **job["environment"], **place)
+        start(act, *own, {**job["environment"], **place})
         for own, place in zip(files, of_a_job(job["processes"]), strict=True)
     ])  # fmt: skip
     out, err = ("".join(path.read_text() for path in some) for some in zip(*files, strict=True))

@@ -250,7 +250,7 @@ def tell_interrupted(stop: Interrupted, context: click.Context) -> None:
     if os.environ.get("RANK", "0") != "0":
         return
     folder = context.meta.get("influence.shards")
-    count = len(list(folder.glob("[0-9]*.npz"))) if folder else 0
+    count = len(list(folder.glob("[0-9]*.safetensors"))) if folder else 0
     if count:
         remedy = (
             f"{count} finished batch{'es' * (count > 1)} are kept in {folder}. To go on, start the "

@@ -92,6 +92,7 @@ def replace_on_success(path: str | os.PathLike[str], *, durable: bool = True) ->
         if durable:
             sync(aside)
         os.replace(aside, path)
+        aside = None
         if durable:
             sync(path.parent)
     except OSError as error:

@@ -7,9 +7,7 @@ mixed.
 
 from __future__ import annotations
 
-import io
 import json
-import math
 import os
 import re
 from collections.abc import Mapping
@@ -17,11 +15,12 @@ from contextlib import suppress
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
-from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from influence.errors import InfluenceError
 from influence.runtime.digests import digest_of
@@ -34,8 +33,13 @@ __all__ = ["ShardStore"]
 PLAN = "plan.json"
 """The file by which a folder is known as one of shards."""
 
-OWN = re.compile(r"[0-9]{8,}-[0-9a-f]{12}\.npz|(data|optimal|probes|tour|trials)\.json")
-"""Names of the other files that a store writes; no others are removed."""
+ENDING = "safetensors"
+"""The format of shards, which is quick for many small arrays, and holds no code."""
+
+OWN = re.compile(
+    rf"[0-9]{{8,}}-[0-9a-f]{{12}}\.(npz|{ENDING})|(data|optimal|probes|tour|trials)\.json"
+)
+"""Names of the other files that a store writes, or wrote in version 0.1; no others are removed."""
 
 INDICES, STAMP = "indices", "stamp"
 """What a shard holds beside rows: the indices of its samples; the digests of these, and its own."""
@@ -133,11 +137,11 @@ class ShardStore:
         (folder / PLAN).unlink(missing_ok=True)
 
     def _path(self, batch: int) -> Path:
-        return self.folder / f"{batch:08d}-{self._mark}.npz"
+        return self.folder / f"{batch:08d}-{self._mark}.{ENDING}"
 
     def finished(self) -> list[int]:
         """List the numbers of the batches whose rows are stored in the folder."""
-        own = re.compile(rf"([0-9]{{8,12}})-{self._mark}\.npz")
+        own = re.compile(rf"([0-9]{{8,12}})-{self._mark}\.{ENDING}")
         names = os.listdir(self.folder) if self.folder.is_dir() else []
         return sorted(int(found[1]) for name in names if (found := own.fullmatch(name)))
 
@@ -171,10 +175,11 @@ class ShardStore:
         digest
             The digest of the samples as they were read.
         """
-        held = {**rows, INDICES: indices}
-        stamp = np.array([digest, self._checksum(batch, digest, held)])
+        # In the order of memory that the format has.
+        held = {name: np.ascontiguousarray(x) for name, x in {**rows, INDICES: indices}.items()}
+        stamp = json.dumps([digest, self._checksum(batch, digest, held)]).encode()
         with replace_on_success(self._path(batch), durable=False) as aside:
-            np.savez(aside, **held, **{STAMP: stamp})  # type: ignore[arg-type]
+            aside.write_bytes(save({**held, STAMP: np.frombuffer(stamp, np.uint8)}))
 
     def load(self, batch: int) -> dict[str, NDArray[np.float64]]:
         """Read the rows of a batch.
@@ -195,12 +200,8 @@ class ShardStore:
         if path.exists():
             check_regular(path)
         try:
-            with ZipFile(path) as file:
-                held = {
-                    info.filename.removesuffix(".npy"): _read_array(file, info)
-                    for info in file.infolist()
-                }
-            digest, checksum = held.pop(STAMP).tolist()
+            held = load(path.read_bytes())
+            digest, checksum = json.loads(held.pop(STAMP).tobytes())
             if checksum != self._checksum(batch, digest, held):
                 raise ValueError("its checksum is another one")
             return held, held.pop(INDICES), digest
@@ -209,26 +210,11 @@ class ShardStore:
                 f"{path}: the rows of a finished batch were removed. Measure again, and make "
                 "sure that no other run writes to the same directory"
             ) from error
-        except (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise _damaged(path, error, "Remove that file and go on with resume=True") from error
 
     def _checksum(self, batch: int, digest: str, held: Mapping[str, NDArray[Any]]) -> str:
         return digest_of([self._mark, batch, digest, dict(held)])
-
-
-def _read_array(file: ZipFile, info: ZipInfo) -> NDArray[Any]:
-    """Read an array that `numpy.savez` wrote, if the file holds as much as it says."""
-    if info.compress_type != ZIP_STORED or info.file_size > info.compress_size:
-        raise ValueError(f"{info.filename} is packed")
-    data = file.read(info)
-    stream = io.BytesIO(data)
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise ValueError(f"{info.filename} is no array")
-    shape, columns_first, dtype = np.lib.format.read_array_header_1_0(stream)
-    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(data) - stream.tell():
-        raise ValueError(f"{info.filename} does not hold as much as it says")
-    order: Literal["F", "C"] = "F" if columns_first else "C"
-    return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape, order=order)
 
 
 def _versions() -> dict[str, str]:

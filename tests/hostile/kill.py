@@ -104,8 +104,12 @@ def delaying(seed: int) -> Patch:
     return patch
 
 
-def start_patched(act: Callable[[], object], log: Path, patch: Patch | None = None,
-                  **environment: str) -> int:  # fmt: skip
+def start_patched(
+    act: Callable[[], object],
+    log: Path,
+    patch: Patch | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> int:
     """Run a function in a fork whose calls of the operating system are patched."""
 
     def patched_act() -> None:
@@ -113,7 +117,7 @@ def start_patched(act: Callable[[], object], log: Path, patch: Patch | None = No
             patched(patch)
         act()
 
-    return start(patched_act, log, **environment)
+    return start(patched_act, log, environment=environment)
 
 
 @dataclass(frozen=True)
@@ -201,7 +205,7 @@ class Campaign:
               patches: Mapping[int, Patch] | None = None) -> list[int]:  # fmt: skip
         return [
             start_patched(partial(act, folder), self.root / f"log-{rank}",
-                          (patches or {}).get(rank), **place)
+                          (patches or {}).get(rank), place)
             for rank, place in enumerate(of_a_job(case.processes))
         ]  # fmt: skip
 

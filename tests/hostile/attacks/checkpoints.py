@@ -11,7 +11,7 @@ from tests.hostile.attacks.commands import read_network
 from tests.hostile.mutation import TEXTS, mutate_bytes, mutate_json
 from tests.hostile.sandbox import Attack, Sandbox
 
-__all__ = ["folders", "onnx_models", "programs", "safetensors", "weights"]
+__all__ = ["folders", "mutate_safetensors", "onnx_models", "programs", "safetensors", "weights"]
 
 
 def programs(stream: Random, box: Sandbox) -> Attack:
@@ -41,7 +41,7 @@ def weights(stream: Random, box: Sandbox) -> Attack:
     return Attack(arguments, f"{name}: {note}", writes, may_succeed=sound)
 
 
-def _mutate_safetensors(stream: Random, data: bytes) -> tuple[bytes, str]:
+def mutate_safetensors(stream: Random, data: bytes) -> tuple[bytes, str]:
     if stream.random() < 0.3:
         return mutate_bytes(stream, data)
     (length,) = struct.unpack("<Q", data[:8])
@@ -58,7 +58,7 @@ def _mutate_safetensors(stream: Random, data: bytes) -> tuple[bytes, str]:
 def safetensors(stream: Random, box: Sandbox) -> Attack:
     """Safetensors: a changed header, a claimed length, changed bytes."""
     path = box.take("weights.safetensors")
-    data, note = _mutate_safetensors(stream, path.read_bytes())
+    data, note = mutate_safetensors(stream, path.read_bytes())
     path.write_bytes(data)
     arguments, writes = read_network(stream, box, path.name, factory=True)
     return Attack(arguments, note, writes)
@@ -84,7 +84,7 @@ def folders(stream: Random, box: Sandbox) -> Attack:
         note, sound = f"{key} lies in {name!r:.40}", False
     elif kind == "part":
         part = stream.choice(parts)
-        data, note = _mutate_safetensors(stream, part.read_bytes())
+        data, note = mutate_safetensors(stream, part.read_bytes())
         part.write_bytes(data)
     elif kind == "config":
         text, note = mutate_json(stream, (folder / "config.json").read_text())

@@ -48,14 +48,15 @@ def test_a_signal_ends_a_measurement_that_can_go_on(
 ) -> None:
     assert call(arguments(weights, toy_file, tmp_path / "whole")).exit_code == 0
     out = tmp_path / "out"
+    shards = "unfinished/[0-9]*.safetensors"
     slow = [*PROGRAM, *arguments(weights, toy_file, out), "--network", "tests.toy:slow_toy"]
     with subprocess.Popen(slow, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 300
-        while len(list(out.glob("unfinished/[0-9]*.npz"))) < 2 and time.monotonic() < deadline:
+        while len(list(out.glob(shards))) < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(number)
         _, told = process.communicate()
-    kept = len(list(out.glob("unfinished/[0-9]*.npz")))
+    kept = len(list(out.glob(shards)))
     assert process.returncode == code
     assert "Traceback" not in told
     assert [line for line in told.splitlines() if line.startswith("influence: ")] == [

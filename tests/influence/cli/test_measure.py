@@ -245,11 +245,11 @@ def test_resume_after_a_kill_gives_the_same_bytes(
     shards = tmp_path / "out" / "unfinished"
     with subprocess.Popen(program, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 300
-        while len(list(shards.glob("[0-9]*.npz"))) < 3 and time.monotonic() < deadline:
+        while len(list(shards.glob("[0-9]*.safetensors"))) < 3 and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
-    assert 3 <= len(list(shards.glob("[0-9]*.npz"))) < 13
+    assert 3 <= len(list(shards.glob("[0-9]*.safetensors"))) < 13
     assert not (tmp_path / "out" / "influence.csv").exists()
     assert call(arguments(weights, toy_file, tmp_path / "out", *more, "--resume")).exit_code == 0
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")

@@ -39,7 +39,7 @@ from tests.toy import Toy, joint
 class Mortal(Toy):
     def forward(self, depth, semantic):
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        batches = len(list(Path("out/unfinished").glob("[0-9]*.npz")))
+        batches = len(list(Path("out/unfinished").glob("[0-9]*.safetensors")))
         with open("passes.txt", "a") as log:
             print(attempt, file=log)
         if (attempt, os.environ.get("RANK")) == ("0", os.environ["MORTAL"]) and batches >= 3:
@@ -124,7 +124,7 @@ def test_the_bytes_are_those_of_one_process(
     given = ["--ckpt", weights, other_weights, "--data", toy_file, *options, "--out"]
     one = measure(tmp_path, *given, "one")
     assert one.returncode == 0, one.stderr
-    torchrun = [] if processes == 3 else None
+    torchrun: list[str] | None = [] if processes == 3 else None
     several = measure(tmp_path, *given, "several", processes=processes, torchrun=torchrun)
     assert several.returncode == 0, several.stderr
     assert contents(tmp_path / "several") == contents(tmp_path / "one")
@@ -182,7 +182,7 @@ def test_a_killed_process_ends_the_job_and_a_later_one_goes_on(
     assert done.returncode != 0
     assert TITLE not in done.stdout
     assert {path.name for path in (tmp_path / "out").iterdir()} - {LOCK} == {"unfinished"}
-    kept = len(list((tmp_path / "out" / "unfinished").glob("[0-9]*.npz")))
+    kept = len(list((tmp_path / "out" / "unfinished").glob("[0-9]*.safetensors")))
     assert 3 <= kept < 13
     done = measure_mortal(tmp_path, None, *given, "--resume", processes=processes)
     assert done.returncode == 0, done.stderr

@@ -328,7 +328,7 @@ def test_a_resumed_run_reads_in_the_same_order(
     data.left -= 31 * (mute == "shuffle:groups")
     with pytest.raises(KeyboardInterrupt):
         measure(net, data, **options, checkpointing=Checkpointing(tmp_path))
-    assert list(tmp_path.glob("*.npz"))
+    assert list(tmp_path.glob("*.safetensors"))
     whole = measure(net, path, **options)
     # Another machine would find another tour.
     monkeypatch.setattr("influence.data.derangement.near_tour", lambda points, start: 1 / 0)

@@ -163,7 +163,7 @@ def interrupt(net: JointNetwork, data: Any, folder: Path) -> None:
         passes = 0
 
         def forward(self, *inputs: torch.Tensor) -> Any:
-            kept = len(list(folder.glob("[0-9]*.npz")))
+            kept = len(list(folder.glob("[0-9]*.safetensors")))
             if kept == 2:
                 raise KeyboardInterrupt
             return super().forward(*inputs)

@@ -154,7 +154,7 @@ def resumed(folder: Path, data: Path, **options: Any) -> Run:
 
 def test_resume_uses_what_was_finished(toy_file: Path, tmp_path: Path) -> None:
     interrupted(tmp_path, toy_file, batch_size=4)
-    kept = {p: p.stat().st_mtime_ns for p in tmp_path.glob("*.npz")}
+    kept = {p: p.stat().st_mtime_ns for p in tmp_path.glob("*.safetensors")}
     assert len(kept) == 2
     run = resumed(tmp_path, toy_file, batch_size=4)
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
