@@ -217,8 +217,7 @@ def one_message(done: Done, message: str) -> None:
 
 
 def test_an_error_that_all_processes_find_is_told_once(weights: Path, tmp_path: Path) -> None:
-    done = measure(tmp_path, "--ckpt", weights, "--data", "gone.h5", "--out", "out",
-                   processes=2, torchrun=[])  # fmt: skip
+    done = measure(tmp_path, "--ckpt", weights, "--data", "gone.h5", "--out", "out", processes=2)
     one_message(done, "gone.h5: no such evaluation file")
     assert not (tmp_path / "out").exists()
 
