@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from influence.errors import InfluenceError
+from influence.errors import InfluenceError, said
 from influence.metrics.metric import Statistic
 from influence.mutes.mute import Mute
 from influence.plan.setups import Condition
@@ -112,7 +112,7 @@ def explain_failure(
     under = f" under {condition}" if condition and condition.setup else ""
     return InfluenceError(
         f"network {network!r} failed{under} on inputs {shown} from {source}: "
-        f"{type(error).__name__}: {str(error).strip()[:500]}. "
+        f"{said(error)[:500]}. "
         f"{_remedy(error, condition, inputs, {mute.name: mute for mute in mutes})}"
     )
 

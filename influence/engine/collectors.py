@@ -192,7 +192,7 @@ class RowCollector:
         if shards := self._session.shards:
             self._session.processes.barrier()
             for number, indices in enumerate(self._positions):
-                self._keep(indices, _by_network(shards.load(number), keys))
+                self._keep(indices, _by_network(shards.load(number, indices), keys))
             self._report(range(len(self._positions)))
             self._session.processes.barrier()  # before the first process removes the shards
         assert self._schedule.ids is not None, "a set has names"

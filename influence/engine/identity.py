@@ -22,7 +22,7 @@ from influence.runtime.digests import digest_of
 from influence.runtime.processes import Processes
 from influence.runtime.shards import ShardStore
 
-__all__ = ["check_processes", "check_resumed", "check_streams", "digest_batch"]
+__all__ = ["check_cuts", "check_processes", "check_resumed", "check_streams", "digest_batch"]
 
 SAMPLES = 16
 """The number of samples in a batch that is read only to be compared."""
@@ -80,6 +80,32 @@ def check_processes(
         )
 
 
+def check_cuts(positions: Sequence[NDArray[np.int64]], processes: Processes) -> None:
+    """Check that all processes cut the data into the same batches.
+
+    Parameters
+    ----------
+    positions
+        For each batch, the indices of its samples in the data.
+    processes
+        The processes.
+
+    Raises
+    ------
+    InfluenceError
+        If a batch holds other samples in another process.
+    """
+    if processes.count == 1:
+        return
+    found = _from_all([digest_of(batch) for batch in positions], processes)
+    for rank, number in _first_differences(found):
+        raise InfluenceError(
+            f"process {rank} cuts the data into other batches than process 0, from batch {number} "
+            "on. Give all processes the same batches"
+        )
+    _compare_counts([len(own) for own in found], of="batches")
+
+
 def check_streams(
     data: EvaluationSet | BatchStream, processes: Processes, *, batches: int | None = None
 ) -> None:
@@ -120,8 +146,8 @@ def check_resumed(data: EvaluationSet, shards: ShardStore) -> None:
     InfluenceError
         If the data are others; the message names the first batch that differs.
     """
-    stored = shards.load_json("data")
-    if stored is None:
+    stored, finished = shards.load_json("data"), shards.finished()
+    if stored is None and not finished:
         shards.save_json("data", {"sha256": data.sha256})
         return
     if data.sha256 and stored == {"sha256": data.sha256}:
@@ -130,17 +156,18 @@ def check_resumed(data: EvaluationSet, shards: ShardStore) -> None:
         "Give data in the same order (without shuffle=True or with a fixed seed) and unchanged, "
         "or start afresh with resume=False"
     )
-    for number in shards.finished():
+    for number in finished:
         indices, digest = shards.load_digest(number)
         if indices.max() >= len(data) or digest_batch(_read(data, indices)) != digest:
             raise InfluenceError(
                 f"{data.source}: batch {number}, of the samples {_span(indices)}, differs from "
                 f"that of the interrupted run in {shards.folder}. {remedy}"
             )
-    if data.sha256:
+    if data.sha256 and stored is not None:
+        equal = ", though the batches that were finished are equal" if finished else ""
         raise InfluenceError(
-            f"{data.source} is not what it was in the interrupted run in {shards.folder}, though "
-            f"the batches that were finished are equal. {remedy}"
+            f"{data.source} is not what it was in the interrupted run in {shards.folder}{equal}. "
+            f"{remedy}"
         )
 
 

@@ -332,6 +332,12 @@ class BatchReduction:
         reduction = self.reduction
         statistics = reduction.statistics(name)
         output = reduction.output(name)
+        if values.is_complex() or values.is_meta:
+            what = "values that were not computed" if values.is_meta else "complex numbers"
+            raise InfluenceError(
+                f"output {name!r}: expected real numbers, got {what}, {values.dtype}. Return their "
+                "magnitude, or real and imaginary part as channels (torch.view_as_real)"
+            )
         scored = values if values.dtype == torch.float64 else values.float()
         prediction = Prediction(
             resize(scored, target, output),

@@ -28,7 +28,7 @@ from influence.data.loader import (
     with_partners,
 )
 from influence.data.source import BatchStream, check_limit, sample_count
-from influence.engine.identity import digest_batch
+from influence.engine.identity import check_cuts, digest_batch
 from influence.errors import InfluenceError
 from influence.network.joint_network import JointNetwork
 from influence.plan.plan import Plan
@@ -146,6 +146,7 @@ def make_schedule(
     positions = kept or cut(count, batch_size_of(data, execution, count), derangement)
     finished = session.shards.finished() if session.shards else []
     finished = [number for number in finished if number < len(positions)]
+    check_cuts(positions, session.processes)
     left = sorted(set(range(len(positions))).difference(finished))
     # Only the first process asks, because another one may finish a batch in the meantime.
     processes = session.processes

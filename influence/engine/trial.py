@@ -22,7 +22,7 @@ from torch import Tensor
 from influence.engine.forward import ROUNDING, PlainForward
 from influence.engine.sharing.reuse import CountFlops
 from influence.engine.sharing.shared_forward import SharedForward, share
-from influence.errors import InfluenceError
+from influence.errors import InfluenceError, said
 from influence.mutes.batch_inputs import BatchInputs
 from influence.network.joint_network import JointNetwork
 from influence.network.programs.program import Program
@@ -350,8 +350,8 @@ def trial_size(samples: int | None, batch: int, conditions: int) -> int:
 
 
 def _reason(error: Exception) -> str:
-    text = str(error).strip().partition("\n")[0][:300]
-    return text if isinstance(error, InfluenceError) else f"{type(error).__name__}: {text}"
+    text = str(error) if isinstance(error, InfluenceError) else said(error)
+    return text.partition("\n")[0][:300]
 
 
 def _difference(plain: PlainForward, shared: SharedForward, signals: BatchInputs) -> str:

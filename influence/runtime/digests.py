@@ -6,7 +6,8 @@ differences that happen by accident; it is no protection from somebody who makes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from inspect import isroutine
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def digest_of(value: Any) -> str:
     Parameters
     ----------
     value
-        Anything. Of an object of an unknown class, its attributes count.
+        Anything. Of an object of an unknown class counts what pickling would keep.
 
     Examples
     --------
@@ -44,48 +45,75 @@ def digest_of(value: Any) -> str:
     False
     """
     hasher = Hasher()
-    _feed(hasher, value, DEEPEST)
+    _feed(hasher, value, DEEPEST, {})
     return hasher.hexdigest()
 
 
-def _feed(hasher: Hasher, value: Any, levels: int) -> None:
+Known = dict[int, tuple[object, str]]
+"""The digests of the containers and objects met so far, by identity; they may hold each other."""
+
+
+def _feed(hasher: Hasher, value: Any, levels: int, known: Known) -> None:
     """Add a value to a hasher, its type and length before its content."""
     kind = type(value).__qualname__
     if isinstance(value, Tensor):
         dense, head = _dense(value)
         hasher.update(_encoded(f"{kind}{head}{tuple(dense.shape)}"))
         hasher.update(_bytes_of(dense))
-    elif isinstance(value, np.ndarray) and value.dtype.kind != "O":
+    elif _is_plain(value):
         hasher.update(_encoded(f"{kind}{value.dtype.str}{value.shape}"))
         hasher.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
     elif isinstance(value, int):  # long ones have no decimal digits
         hasher.update(_encoded(f"{kind}:{value:x}"))
+    elif isinstance(value, (bytearray, memoryview)):
+        hasher.update(_encoded(f"{kind}{len(value)}") + bytes(value))
     elif value is None or isinstance(value, (str, bytes, float, complex, np.generic)):
         hasher.update(_encoded(f"{kind}:{value!r}"))
     elif isinstance(value, list) and all(type(part) is str for part in value):
         hasher.update(_encoded(f"{kind}{len(value)}") + _texts(value))
-    elif levels == 0:
-        hasher.update(_encoded(kind))
+    elif levels == 0 or isinstance(value, type) or isroutine(value):
+        hasher.update(_encoded(f"{kind}:{getattr(value, '__qualname__', '')}"))
     else:
-        _feed_parts(hasher, value, kind, levels - 1)
+        if id(value) not in known:
+            known[id(value)] = value, "of what holds it"
+            known[id(value)] = value, _digest_of_parts(value, kind, levels - 1, known)
+        hasher.update(_encoded(known[id(value)][1]))
 
 
-def _feed_parts(hasher: Hasher, value: Any, kind: str, levels: int) -> None:
+def _is_plain(value: Any) -> bool:
+    masked = isinstance(value, np.ma.MaskedArray)
+    return isinstance(value, np.ndarray) and not masked and not value.dtype.hasobject
+
+
+def _digest_of_parts(value: Any, kind: str, levels: int, known: Known) -> str:
     if isinstance(value, Mapping):
         parts = [part for key in sorted(value, key=repr) for part in (key, value[key])]
     elif isinstance(value, (set, frozenset)):
         parts = sorted(map(digest_of, value))
     elif isinstance(value, (list, tuple)):
         parts = list(value)
+    elif isinstance(value, np.ma.MaskedArray):
+        parts = [np.ma.getdata(value), np.ma.getmaskarray(value)]
     elif isinstance(value, np.ndarray):
-        parts = [value.shape, *value.reshape(-1).tolist()]
+        parts = [value.shape, str(value.dtype), *np.asarray(value).reshape(-1).tolist()]
     elif hasattr(value, "__array_interface__"):  # such as a picture of Pillow
         parts = [np.asarray(value)]
     else:
-        parts = [getattr(value, "__dict__", None)]
+        parts = _reduced(value)
+    hasher = Hasher()
     hasher.update(_encoded(f"{kind}{len(parts)}"))
     for part in parts:
-        _feed(hasher, part, levels)
+        _feed(hasher, part, levels, known)
+    return hasher.hexdigest()
+
+
+def _reduced(value: Any) -> list[Any]:
+    """Return what an object is made of, as for pickling; of some only the attributes are known."""
+    try:
+        _, *parts = value.__reduce_ex__(4)
+    except Exception:  # such as a file or a lock
+        return [getattr(value, "__dict__", None)]
+    return [list(part) if isinstance(part, Iterator) else part for part in parts]
 
 
 def _dense(x: Tensor) -> tuple[Tensor, str]:
@@ -98,7 +126,7 @@ def _dense(x: Tensor) -> tuple[Tensor, str]:
         parts = x.unbind()
         return torch.cat([part.reshape(-1) for part in parts]), f"{[p.shape for p in parts]}{head}"
     if x.is_quantized:
-        return x.int_repr().cpu(), f"{x.qscheme()}{head}"
+        return x.dequantize().cpu(), f"{x.qscheme()}{head}"
     if x.layout != torch.strided:
         return x.to_dense().cpu(), f"{x.layout}{head}"
     return x.cpu().resolve_conj().resolve_neg(), head
@@ -134,6 +162,7 @@ class RunningDigest:
     def __init__(self) -> None:
         self._hashers: dict[str, Hasher] = {}
         self._heads: dict[str, str] = {}
+        self._samples = 0
 
     def add(self, values: Mapping[str, Values], shared: Mapping[str, Any] | None = None) -> str:
         """Add the values of a batch by name, and return the digest of all batches so far.
@@ -152,13 +181,14 @@ class RunningDigest:
                 continue
             if isinstance(own, list):
                 for value in own:
-                    _feed(hasher, value, DEEPEST)
+                    _feed(hasher, value, DEEPEST, {})
                 continue
             dense, head = _dense(own)
             self._announce(name, f"{head}{tuple(dense.shape[1:])}")
             hasher.update(_bytes_of(dense))
         for name, value in (shared or {}).items():
             self._announce(f"shared {name}", digest_of(value))
+        self._samples += max(map(len, values.values()), default=0)
         whole = Hasher()
         for name, hasher in sorted(self._hashers.items()):
             whole.update(_encoded(f"{name}:{hasher.hexdigest()}"))
@@ -168,7 +198,8 @@ class RunningDigest:
         """Add what holds for the following samples, if it differs from what held before."""
         if self._heads.get(name) != head:
             self._heads[name] = head
-            self._hashers.setdefault(name, Hasher()).update(_encoded(head))
+            found = f"{head} from sample {self._samples} on"
+            self._hashers.setdefault(name, Hasher()).update(_encoded(found))
 
 
 class SeenNames:

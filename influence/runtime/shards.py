@@ -41,6 +41,9 @@ OWN = re.compile(
 )
 """Names of the other files that a store writes, or wrote in version 0.1; no others are removed."""
 
+OLD = {"mutes", "networks", "seed"}
+"""By these a plan of version 0.1 is known, which says no versions."""
+
 INDICES, STAMP = "indices", "stamp"
 """What a shard holds beside rows: the indices of its samples; the digests of these, and its own."""
 
@@ -87,8 +90,6 @@ class ShardStore:
             self._clear(folder)
         if stamp.exists():
             found = _read(stamp)
-            if not isinstance(found, dict):
-                raise _damaged(stamp, "no object")
             if found != wanted:
                 changed = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
                 raise InfluenceError(
@@ -99,8 +100,8 @@ class ShardStore:
         with replace_on_success(stamp) as aside:
             aside.write_text(json.dumps(wanted, indent=1))
 
-    @staticmethod
-    def check(folder: Path) -> None:
+    @classmethod
+    def check(cls, folder: Path) -> None:
         """Check that a folder, if it is there, is one of shards, or empty.
 
         Raises
@@ -108,20 +109,29 @@ class ShardStore:
         InfluenceError
             If it is not: somebody else has made it.
         """
-        if not os.path.lexists(folder) or (folder / PLAN).is_file():
+        if not os.path.lexists(folder) or cls._is_own(folder):
             return
         if not folder.is_dir() or not all(
             name == LOCK or is_temporary(name) for name in os.listdir(folder)
         ):
             raise InfluenceError(
-                f"{folder} is there and holds no {PLAN}: it is not a folder of the rows of "
-                "finished batches, which would be kept there. Move it away"
+                f"{folder} is there and holds no {PLAN}, or one of another program: it is not a "
+                "folder of the rows of finished batches, which would be kept there. Move it away"
             )
+
+    @staticmethod
+    def _is_own(folder: Path) -> bool:
+        """Return whether a folder holds a plan as this program writes it."""
+        path = folder / PLAN
+        if not os.path.lexists(path):
+            return False
+        found = _read(path, f"Remove {folder}")
+        return isinstance(found, dict) and ("versions" in found or found.keys() >= OLD)
 
     @classmethod
     def remove(cls, folder: Path) -> None:
         """Remove the shards in a folder, and the folder if nothing else is in it."""
-        if (folder / PLAN).is_file():
+        if cls._is_own(folder):
             cls._clear(folder)
             sweep(folder)
             with suppress(OSError):
@@ -130,7 +140,8 @@ class ShardStore:
     @staticmethod
     def _clear(folder: Path) -> None:
         # Rows before what was found out for them: else a run that goes on would find it out anew.
-        for name in sorted(os.listdir(folder)):
+        # The digest of the data last of these: without it, they would be taken for those of others.
+        for name in sorted(os.listdir(folder), key=lambda name: (name == "data.json", name)):
             if OWN.fullmatch(name):
                 (folder / name).unlink(missing_ok=True)
         # Removed last: without it, the shards would be taken for those of another run.
@@ -181,15 +192,29 @@ class ShardStore:
         with replace_on_success(self._path(batch), durable=False) as aside:
             aside.write_bytes(save({**held, STAMP: np.frombuffer(stamp, np.uint8)}))
 
-    def load(self, batch: int) -> dict[str, NDArray[np.float64]]:
+    def load(self, batch: int, indices: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
         """Read the rows of a batch.
+
+        Parameters
+        ----------
+        batch
+            The number of the batch.
+        indices
+            The indices of its samples.
 
         Raises
         ------
         InfluenceError
-            If the file is gone or damaged, or is not of this run.
+            If the file is gone or damaged, is not of this run, or holds other samples.
         """
-        return self._load(batch)[0]
+        rows, held, _ = self._load(batch)
+        if not np.array_equal(held, indices):
+            raise InfluenceError(
+                f"{self._path(batch)}: expected the rows of {len(indices)} samples, from number "
+                f"{indices[0]} on, got those of {len(held)} others. The batches are not those of "
+                "the interrupted run: give the same ones, or start afresh with resume=False"
+            )
+        return rows
 
     def load_digest(self, batch: int) -> tuple[NDArray[np.int64], str]:
         """Read the indices of the samples of a batch, and their digest; raises as `load`."""
@@ -210,7 +235,7 @@ class ShardStore:
                 f"{path}: the rows of a finished batch were removed. Measure again, and make "
                 "sure that no other run writes to the same directory"
             ) from error
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError, SafetensorError) as error:
             raise _damaged(path, error, "Remove that file and go on with resume=True") from error
 
     def _checksum(self, batch: int, digest: str, held: Mapping[str, NDArray[Any]]) -> str:
@@ -227,17 +252,15 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, remedy: str = "Start afresh with resume=False") -> Any:
     check_regular(path)
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError, RecursionError) as error:
-        raise _damaged(path, error) from error
+        raise _damaged(path, error, remedy) from error
 
 
-def _damaged(
-    path: Path, fault: object, remedy: str = "Start afresh with resume=False"
-) -> InfluenceError:
+def _damaged(path: Path, fault: object, remedy: str) -> InfluenceError:
     return InfluenceError(
         f"{path}: expected a file of an interrupted run, got a damaged file ({fault}). {remedy}"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,13 @@ from influence.data.dataset import EvaluationSet
 from influence.data.evaluation_file import EvaluationFile
 from influence.data.memory import MemorySet
 from influence.data.source import BatchStream, open_data
-from influence.engine.identity import check_processes, check_resumed, check_streams, digest_batch
+from influence.engine.identity import (
+    check_cuts,
+    check_processes,
+    check_resumed,
+    check_streams,
+    digest_batch,
+)
 from influence.errors import InfluenceError
 from influence.measurement.pipeline import Checkpointing, measure
 from influence.network.joint_network import JointNetwork
@@ -264,3 +271,40 @@ def test_batches_of_sets_without_a_hash_are_read_again(tmp_path: Path) -> None:
 
 def named(data: MemorySet, indices: Any) -> Any:
     return replace(data.read(indices), ids=[data.ids[i] for i in indices])
+
+
+def test_digests_of_finished_batches_are_compared_where_that_of_the_data_is_lost(
+    net: JointNetwork, stopped: Path
+) -> None:
+    (stopped / "data.json").unlink()
+    with pytest.raises(InfluenceError, match="differs from that of the interrupted run"):
+        resume(net, batches()[::-1], stopped)
+
+
+def test_batches_that_are_cut_otherwise_are_refused(tmp_path: Path) -> None:
+    class Mean(torch.nn.Module):
+        stop = 3
+
+        def forward(self, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+            if len(x) == self.stop:
+                raise KeyboardInterrupt
+            return x + z.mean(0)
+
+    module = Mean()
+    network = JointNetwork(module, ["x", "z"], ["y"], name="mean")
+    x = torch.arange(9.0)[:, None]
+    cuts = [[x[a:b] for a, b in pairwise((0, *ends))] for ends in ((2, 6, 9), (3, 7, 9))]
+    one, other = ([({"x": p, "z": p}, {"y": p}) for p in parts] for parts in cuts)
+    asked: dict[str, Any] = {"mutes": ["zero"], "metrics": {"y": ["rms"]}, "draws": 20}
+    with pytest.raises(KeyboardInterrupt):
+        measure(network, one, checkpointing=Checkpointing(tmp_path / "state"), **asked)
+    module.stop = 0
+    again = Checkpointing(tmp_path / "state", resume=True)
+    with pytest.raises(InfluenceError, match="The batches are not those of the interrupted run"):
+        measure(network, other, checkpointing=again, **asked)
+
+
+def test_processes_have_to_cut_data_alike() -> None:
+    positions = [[np.arange(2), np.arange(2, 5)], [np.arange(3), np.arange(3, 5)]]
+    assert compare(check_cuts, positions[0], positions[0]) == ["", ""]
+    assert all("from batch 0 on" in error for error in compare(check_cuts, *positions))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -21,6 +24,16 @@ from influence.runtime.digests import RunningDigest, SeenNames, digest_of
 @dataclass
 class Scan:
     points: Any
+
+
+@dataclass(slots=True)
+class Slots:
+    points: Any
+
+
+class Called(Scan):
+    def __call__(self) -> None:
+        """Do nothing."""
 
 
 @pytest.mark.parametrize(
@@ -45,6 +58,16 @@ class Scan:
         ([10**5000], [10**5000 + 1]),
         ("\ud800", "\ud801"),
         (Scan(torch.zeros(2)), Scan(torch.ones(2))),
+        (Path("a"), Path("b")),
+        (Slots(torch.zeros(2)), Slots(torch.ones(2))),
+        (Called(torch.zeros(2)), Called(torch.ones(2))),
+        (datetime(2020, 1, 1), datetime(2020, 1, 2)),
+        (pd.DataFrame({"x": [1.0]}), pd.DataFrame({"x": [2.0]})),
+        (pd.Timestamp("2020-01-01"), pd.Timestamp("2020-01-02")),
+        (memoryview(b"a"), memoryview(b"b")),
+        (ValueError("a"), ValueError("b")),
+        (np.ma.masked_equal([1, 2], 1), np.ma.masked_equal([1, 2], 2)),
+        (np.array([(1, "a")], "i4,O"), np.array([(1, "b")], "i4,O")),
         (Image.new("L", (2, 2), 1), Image.new("L", (2, 2), 2)),
     ],
 )
@@ -57,6 +80,33 @@ def test_order_in_memory_and_of_keys_does_not_count() -> None:
     assert digest_of(x.T.contiguous().T) == digest_of(x)
     assert digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
     assert digest_of({"a", "b", "c"}) == digest_of({"c", "b", "a"})
+
+
+def test_objects_that_all_hold_each_other_take_no_time() -> None:
+    scans = [Scan(None) for _ in range(40)]
+    for scan in scans:
+        scan.points = scans
+    assert digest_of(scans) == digest_of(scans)
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+def test_the_scale_of_quantised_values_counts() -> None:
+    one, other = (
+        torch.quantize_per_tensor(torch.ones(2) * scale, scale, 0, torch.qint8)
+        for scale in (0.1, 0.2)
+    )
+    assert one.int_repr().equal(other.int_repr())
+    assert digest_of(one) != digest_of(other)
+
+
+def test_the_sample_at_which_a_context_changes_counts() -> None:
+    x, first, second = torch.zeros(4, 2), torch.eye(2), torch.ones(2, 2)
+    found = []
+    for cut in (1, 3):
+        running = RunningDigest()
+        running.add({"x": x[:cut]}, {"k": first})
+        found.append(running.add({"x": x[cut:]}, {"k": second}))
+    assert found[0] != found[1]
 
 
 def test_a_circle_of_objects_has_a_digest() -> None:

@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 def test_resume_finds_what_was_saved_to_the_bit(folder: Path) -> None:
     store = ShardStore(folder, PLAN, resume=True)
     assert store.finished() == [0, 2]
-    assert store.load(2)["full/y/errors"].tolist() == ROWS["full/y/errors"].tolist()
+    assert store.load(2, SAMPLES[0])["full/y/errors"].tolist() == ROWS["full/y/errors"].tolist()
 
 
 def test_without_resume_it_starts_afresh(folder: Path) -> None:
@@ -72,7 +72,7 @@ def test_files_of_others_are_never_cleared_and_their_folder_stays(folder: Path) 
     ShardStore.remove(folder)
     assert sorted(path.name for path in folder.iterdir()) == sorted(others)
     for resume in (False, True):
-        with pytest.raises(InfluenceError, match=r"holds no plan\.json: .* Move it away"):
+        with pytest.raises(InfluenceError, match=r"holds no plan\.json, or .* Move it away"):
             ShardStore(folder, PLAN, resume=resume)
     ShardStore.remove(folder)
     assert sorted(path.name for path in folder.iterdir()) == sorted(others)
@@ -109,30 +109,59 @@ def test_damaged_shard_is_reported(folder: Path, content: bytes | None) -> None:
     (path,) = folder.glob("00000002*.safetensors")
     path.write_bytes(path.read_bytes()[:-40] if content is None else content)
     with pytest.raises(InfluenceError, match=r"00000002.*damaged file .* Remove that file and go"):
-        store.load(2)
-    assert store.load(0).keys() == ROWS.keys()
+        store.load(2, SAMPLES[0])
+    assert store.load(0, SAMPLES[0]).keys() == ROWS.keys()
 
 
 def test_lost_shard_is_reported(folder: Path) -> None:
     store = ShardStore(folder, PLAN, resume=True)
     ShardStore(folder, PLAN)  # another run starts afresh in the same folder
     with pytest.raises(InfluenceError, match=r"00000002.* removed.* no other run"):
-        store.load(2)
+        store.load(2, SAMPLES[0])
 
 
-@pytest.mark.parametrize("name", ["plan.json", "trials.json"])
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff"])
-def test_damaged_notes_are_reported(folder: Path, name: str, content: bytes) -> None:
-    (folder / name).write_bytes(content)
-    with pytest.raises(InfluenceError, match=rf"{name}: .* damaged file .* Start afresh"):
+DAMAGED = [b"", b"{", b"\xff"]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_damaged_notes_are_reported(folder: Path, content: bytes) -> None:
+    (folder / "trials.json").write_bytes(content)
+    with pytest.raises(InfluenceError, match=r"trials\.json: .* damaged file .* Start afresh"):
         ShardStore(folder, PLAN, resume=True).load_json("trials")
     assert ShardStore(folder, PLAN).load_json("trials") is None
 
 
-def test_plan_that_is_no_object_is_reported(folder: Path) -> None:
-    (folder / "plan.json").write_text("[1]")
-    with pytest.raises(InfluenceError, match=r"plan\.json: .* damaged file \(no object\)"):
-        ShardStore(folder, PLAN, resume=True)
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("content", DAMAGED)
+def test_damaged_plan_is_reported(folder: Path, content: bytes, resume: bool) -> None:
+    (folder / "plan.json").write_bytes(content)
+    with pytest.raises(InfluenceError, match=r"plan\.json: .* damaged file .* Remove .*shards"):
+        ShardStore(folder, PLAN, resume=resume)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("content", ["[1]", '{"my": "plan"}'])
+def test_plan_of_another_program_is_left_alone(folder: Path, content: str, resume: bool) -> None:
+    (folder / "plan.json").write_text(content)
+    before = sorted(folder.iterdir())
+    with pytest.raises(InfluenceError, match=r"or one of another program: .* Move it away"):
+        ShardStore(folder, PLAN, resume=resume)
+    ShardStore.remove(folder)
+    assert sorted(folder.iterdir()) == before
+
+
+def test_rows_of_other_samples_are_not_taken(folder: Path) -> None:
+    store = ShardStore(folder, PLAN, resume=True)
+    with pytest.raises(InfluenceError, match=r"got those of 1 others\. The batches are not those"):
+        store.load(2, np.array([4, 5]))
+
+
+@pytest.mark.parametrize("stamp", [b"5", b"[" * 100_000, b'["a"]'])
+def test_stamp_of_another_form_is_noticed(folder: Path, stamp: bytes) -> None:
+    store, path = ShardStore(folder, PLAN, resume=True), next(folder.glob("00000002-*"))
+    path.write_bytes(save({**load(path.read_bytes()), "stamp": np.frombuffer(stamp, np.uint8)}))
+    with pytest.raises(InfluenceError, match="damaged file"):
+        store.load(2, SAMPLES[0])
 
 
 def test_shards_of_two_jobs_in_one_folder_are_not_mixed(folder: Path) -> None:
@@ -141,7 +170,7 @@ def test_shards_of_two_jobs_in_one_folder_are_not_mixed(folder: Path) -> None:
     first.save(1, ROWS, *SAMPLES)
     assert other.finished() == []
     other.save(1, {"full/y/errors": np.zeros((1, 2))}, *SAMPLES)
-    assert first.load(1)["full/y/errors"].tolist() == ROWS["full/y/errors"].tolist()
+    assert first.load(1, SAMPLES[0])["full/y/errors"].tolist() == ROWS["full/y/errors"].tolist()
     assert ShardStore(folder, {"seed": 1}, resume=True).finished() == [1]
 
 
@@ -163,7 +192,7 @@ def test_changed_shard_is_noticed(
     change(held)
     path.write_bytes(save(held))
     with pytest.raises(InfluenceError, match=r"damaged file .* Remove that file and go on"):
-        store.load(2)
+        store.load(2, SAMPLES[0])
 
 
 def test_shard_of_another_batch_is_noticed(folder: Path) -> None:
@@ -171,7 +200,7 @@ def test_shard_of_another_batch_is_noticed(folder: Path) -> None:
     path = next(folder.glob("00000002-*.safetensors"))
     path.rename(path.with_name(path.name.replace("00000002", "00000007")))
     with pytest.raises(InfluenceError, match="its checksum is another one"):
-        store.load(7)
+        store.load(7, SAMPLES[0])
 
 
 def test_array_that_claims_more_than_the_file_holds_is_refused(folder: Path) -> None:
@@ -180,14 +209,14 @@ def test_array_that_claims_more_than_the_file_holds_is_refused(folder: Path) -> 
     header = json.dumps(claim).encode()
     path.write_bytes(len(header).to_bytes(8, "little") + header)
     with pytest.raises(InfluenceError, match=r"damaged file .* Remove that file and go on"):
-        store.load(2)
+        store.load(2, SAMPLES[0])
 
 
 def test_rows_in_any_order_in_memory_come_back(tmp_path: Path) -> None:
     rows = np.asfortranarray(np.arange(6.0).reshape(2, 3))
     store = ShardStore(tmp_path / "shards", PLAN)
     store.save(0, {"rows": rows}, *SAMPLES)
-    assert store.load(0)["rows"].tolist() == rows.tolist()
+    assert store.load(0, SAMPLES[0])["rows"].tolist() == rows.tolist()
 
 
 @pytest.mark.parametrize("name", ["1e5", "0x1", "99999999999999"])
