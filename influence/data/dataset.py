@@ -22,6 +22,8 @@ __all__ = [
     "check_unique",
     "floating",
     "group_numbers",
+    "no_group",
+    "plain_groups",
 ]
 
 
@@ -250,6 +252,48 @@ def check_unique(ids: Sequence[str], source: object) -> None:
                 f"{source}: 'ids' must be unique, and {name!r} repeats (samples {first[name]} and "
                 f"{index}). Give each sample an id of its own"
             )
+
+
+def plain_groups(groups: Sequence[Any]) -> list[Any]:
+    """Return groups as texts or numbers of Python, after a check that every sample has one.
+
+    Raises
+    ------
+    InfluenceError
+        If a group is missing, or they are of several types, so that two of them may look the same.
+
+    Examples
+    --------
+    >>> plain_groups([np.int64(3), 4])
+    [3, 4]
+    >>> plain_groups(["kitchen", float("nan")])
+    Traceback (most recent call last):
+    influence.errors.InfluenceError: groups: sample 1 has no group, but nan. Give every sample \
+one, such as a group of its own
+    """
+    found = [group.item() if isinstance(group, (np.generic, Tensor)) else group for group in groups]
+    for i, group in enumerate(found):
+        if not isinstance(group, (str, bytes, int, float)) or group != group:
+            raise no_group(i, group)
+        if any(isinstance(group, kind) is not isinstance(found[0], kind) for kind in (str, bytes)):
+            raise InfluenceError(
+                f"groups: expected all texts or all numbers, got {found[0]!r} and, for sample "
+                f"{i}, {group!r}. Convert them to one type"
+            )
+        if isinstance(group, int) and not -(2**63) <= group < 2**63:
+            raise InfluenceError(
+                f"groups: expected integers of 64 bits, got {group} for sample {i}. Convert them "
+                "to texts"
+            )
+    return found
+
+
+def no_group(sample: int, group: object) -> InfluenceError:
+    """Build the error for a sample without a group."""
+    return InfluenceError(
+        f"groups: sample {sample} has no group, but {group!r}. Give every sample one, such as a "
+        "group of its own"
+    )
 
 
 def floating(values: Tensor) -> Tensor:

@@ -131,6 +131,8 @@ class EvaluationFile:
         """Read what the HDF5 library has to interpret: texts too, and what is small."""
         self._look()
         with hdf5_errors(self.path, "evaluation file"):
+            if "images/rgb" in self._file():
+                check_chunks(self._file()["images/rgb"], f"{self.path}: images/rgb")
             for part, name, dataset in self._datasets():
                 check_chunks(dataset, f"{self.path}: {part}/{name}")
                 if h5py.check_string_dtype(dataset.dtype) is not None:
@@ -253,6 +255,10 @@ class EvaluationFile:
             ids = read_texts(dataset, where)
         else:
             check_whole(dataset, where)
+            if dataset.ndim != 1:
+                raise InfluenceError(
+                    f"{where} have the shape {dataset.shape}, expected one a sample"
+                )
             ids = dataset[...].astype(str).tolist()
         for i, name in enumerate(ids):
             if "\0" in name:

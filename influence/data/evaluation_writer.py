@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from influence.data.dataset import check_unique
+from influence.data.dataset import check_unique, no_group, plain_groups
 from influence.data.evaluation_file import FORMAT, VERSION
 from influence.data.stored_values import NUMBERS
 from influence.errors import InfluenceError
@@ -97,6 +97,10 @@ def write_evaluation_file(
         raise InfluenceError(f"expected the same number of samples, above 0, got {lengths}")
     if strange := sorted(set(attributes) - set(datasets) - {f"inputs/{n}" for n in shared}):
         raise InfluenceError(f"attributes for {strange}, but the datasets are {sorted(datasets)}")
+    if "\0" in name or not _is_unicode(name):
+        raise InfluenceError(
+            f"name: {name!r} holds a NUL or half a character, which a file cannot hold. Take it out"
+        )
     with write_hdf5(path) as file:
         file.attrs.update(format=FORMAT, version=VERSION, name=name)
         for key, values in datasets.items():
@@ -105,11 +109,23 @@ def write_evaluation_file(
                 _create(file, f"{key}/offsets", np.cumsum([0, *map(len, values)]))
             else:
                 dataset = _create(file, key, np.asarray(values))
-            dataset.attrs.update(attributes.get(key, {}))
+            try:
+                dataset.attrs.update(attributes.get(key, {}))
+            except (TypeError, ValueError) as error:
+                raise InfluenceError(
+                    f"{key}: expected texts without NUL, numbers or lists of them as attributes, "
+                    f"got {attributes[key]} ({error})"
+                ) from error
         for key, array in labels.items():
             _create(file, key, array)
         for name in shared:
             value = np.asarray(inputs[name])
+            if isinstance(inputs[name], str):
+                _as_texts([str(inputs[name])], f"shared/{name}")
+            elif value.dtype.kind not in NUMBERS:
+                raise InfluenceError(
+                    f"shared/{name} holds {value.dtype}, expected numbers or a text"
+                )
             if value.ndim:
                 _create(file, f"shared/{name}", value)
             else:
@@ -172,6 +188,8 @@ def _as_texts(texts: Sequence[str], key: str) -> NDArray[Any]:
 
 def _as_groups(groups: ArrayLike) -> NDArray[Any]:
     """Check that every sample has a group, all of them texts or all of them numbers."""
+    if isinstance(groups, (list, tuple)):  # of which numpy would make texts, also of None and NaN
+        groups = np.array(plain_groups(groups), dtype=object)
     array = np.asarray(groups)
     if array.dtype.kind not in "UO":
         if array.dtype.kind not in NUMBERS or array.ndim != 1:
@@ -180,27 +198,12 @@ def _as_groups(groups: ArrayLike) -> NDArray[Any]:
                 "number a sample"
             )
         if (missing := np.flatnonzero(array != array)).size:
-            raise _no_group(int(missing[0]), array[missing[0]].item())
+            raise no_group(int(missing[0]), array[missing[0]].item())
         return array
-    values = array.tolist()
-    for i, value in enumerate(values):
-        if not isinstance(value, (str, int, float)) or value != value:
-            raise _no_group(i, value)
-        if isinstance(value, str) is not isinstance(values[0], str):
-            raise InfluenceError(
-                f"groups: expected all texts or all numbers, got {values[0]!r} and, for sample "
-                f"{i}, {value!r}. Convert them to one type"
-            )
+    values = plain_groups(array.tolist())
     if values and isinstance(values[0], str):
         return _as_texts(values, "groups")
     return np.array(values)
-
-
-def _no_group(sample: int, value: object) -> InfluenceError:
-    return InfluenceError(
-        f"groups: sample {sample} has no group, but {value!r}. Give every sample one, such as a "
-        "group of its own"
-    )
 
 
 def _as_stored(values: Any, key: str) -> NDArray[Any] | list[Any]:
@@ -218,9 +221,11 @@ def _as_stored(values: Any, key: str) -> NDArray[Any] | list[Any]:
                 )
             return arrays
         values = np.stack(arrays)
+    if isinstance(values, (list, tuple)) and all(isinstance(value, str) for value in values):
+        return list(map(str, _as_texts(values, key)))  # of which numpy would lose a NUL at the end
     array = np.asarray(values)
     if array.dtype.kind in "UO" and array.ndim == 1 and all(isinstance(x, str) for x in array):
-        return list(map(str, array))
+        return list(map(str, _as_texts(array.tolist(), key)))
     _check_array(key, array)
     return array
 

@@ -12,13 +12,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from influence.data.dataset import Batch, Field, check_unique, floating
+from influence.data.dataset import Batch, Field, check_unique, floating, plain_groups
 from influence.errors import InfluenceError, unknown
 from influence.runtime.digests import RunningDigest
 from influence.runtime.nesting import flatten, follow
 from influence.runtime.values import Values, each_tensor, hold_same, is_batched, join, take
 
-__all__ = ["Fields", "GivenBatch", "MemorySet", "as_field_paths", "as_truth", "read_batch"]
+__all__ = [
+    "Fields",
+    "GivenBatch",
+    "MemorySet",
+    "as_field_paths",
+    "as_truth",
+    "check_truth",
+    "read_batch",
+]
 
 FACTS = ("ids", "groups")
 """The facts about samples that a batch may have."""
@@ -161,7 +169,7 @@ def _check_dense(values: Any, number: int) -> None:
         if kind:
             raise InfluenceError(
                 f"batch {number}: holds a {kind} tensor, expected plain values in a dense one. "
-                " Give x.to_dense() or x.dequantize(), or a list with one tensor a "
+                "Give x.to_dense() or x.dequantize(), or a list with one tensor a "
                 "sample"
             )
     elif isinstance(values, Mapping):
@@ -241,6 +249,11 @@ def _labels(labels: Any, name: str, count: int, number: int) -> list[Any]:
     found = labels.tolist() if isinstance(labels, (np.ndarray, Tensor)) else list(labels)
     if len(found) != count:
         raise InfluenceError(f"batch {number}: {len(found)} {name} for {count} samples")
+    if name == "groups":
+        try:
+            found = plain_groups(found)
+        except InfluenceError as error:
+            raise InfluenceError(f"batch {number}: {error}") from error
     return found
 
 
@@ -302,6 +315,8 @@ class MemorySet:
         read = _with_shared([batch for batch in read if batch.samples] or read[:1], contexts)
         if not read[0].samples:
             raise InfluenceError("the data yielded no sample, expected one or more")
+        for number, batch in enumerate(read):
+            check_truth(batch.targets, read[0].targets, number)
         described = cls({}, {}, read)
         inputs, targets = ({n: Field.of(x) for n, x in part.items()} for part in read[0][:2])
         inputs |= {n: Field((), False, ragged=True) for n in read[0].shared}
@@ -373,6 +388,8 @@ class MemorySet:
                     "batches or in none"
                 )
         flat = [label for labels in found for label in labels or ()]
+        if name == "groups":
+            flat = plain_groups(flat)
         return np.array(flat, dtype=None if _are_numbers(flat) else object)
 
     def __len__(self) -> int:
@@ -460,6 +477,21 @@ def _as_slice(indices: NDArray[np.int64]) -> slice | NDArray[np.int64]:
         count < 3 or bool((np.diff(indices) == 1).all())
     )
     return slice(first, first + count) if run else indices
+
+
+def check_truth(targets: Mapping[str, Values], first: Mapping[str, Values], number: int) -> None:
+    """Raise InfluenceError if targets are labels in one batch and values in another."""
+    for name, x in targets.items():
+        known = first[name]
+        if isinstance(x, list) or isinstance(known, list):
+            continue
+        if x.is_floating_point() != known.is_floating_point():
+            labels = not known.is_floating_point()
+            raise InfluenceError(
+                f"batch {number}: targets/{name} holds {x.dtype}, and in the first batch "
+                f"{'labels' if labels else 'values'}. Yield integers for labels, floating-point "
+                "numbers for values"
+            )
 
 
 def as_truth(values: Values) -> Values:

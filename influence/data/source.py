@@ -18,9 +18,10 @@ from influence.data.memory import (
     MemorySet,
     as_field_paths,
     as_truth,
+    check_truth,
     read_batch,
 )
-from influence.errors import InfluenceError
+from influence.errors import InfluenceError, said
 from influence.runtime.digests import RunningDigest, SeenNames
 from influence.runtime.values import each_tensor
 
@@ -83,7 +84,7 @@ class Form:
                 batch = self.collate(some)
             except Exception as error:  # the user's function may raise anything
                 raise InfluenceError(
-                    f"collate failed on {len(some)} samples: {type(error).__name__}: {error}. If "
+                    f"collate failed on {len(some)} samples: {said(error)}. If "
                     "samples differ in shape, give a function that pads them, or that returns "
                     "lists with one entry a sample"
                 ) from error
@@ -106,9 +107,7 @@ def _told(data: Any) -> Iterator[Any]:
     except InfluenceError:
         raise
     except Exception as error:
-        raise InfluenceError(
-            f"the data failed after {number} items: {type(error).__name__}: {error}"
-        ) from error
+        raise InfluenceError(f"the data failed after {number} items: {said(error)}") from error
 
 
 class BatchStream:
@@ -161,7 +160,7 @@ class BatchStream:
             {n: Field.of(x) for n, x in part.items()} for part in self._first[:2]
         )
         self.inputs |= {n: Field((), False, ragged=True) for n in self._first.shared}
-        self._grouped = "groups" in self._first.facts
+        self._facts = set(self._first.facts)
         self._digest, self._ids = RunningDigest(), SeenNames()
         self.digests = [self._first.add_to(self._digest)]
         """For each batch read so far, the digest of all samples up to its last one."""
@@ -207,19 +206,14 @@ class BatchStream:
             )
 
     def _read(self, given: GivenBatch, number: int, start: int) -> Batch:
-        for name, x in given.targets.items():
-            if not isinstance(x, list) and x.is_floating_point() == self.targets[name].integer:
-                raise InfluenceError(
-                    f"batch {number}: targets/{name} holds {x.dtype}, and in the first batch "
-                    f"{'labels' if self.targets[name].integer else 'values'}. Yield integers for "
-                    "labels, floating-point numbers for values"
-                )
+        check_truth(given.targets, self._names.targets, number)
         indices = np.arange(start, start + given.samples)
         ids, groups = (given.facts.get(name) for name in ("ids", "groups"))
-        if (groups is not None) != self._grouped:
+        for name in sorted(self._facts ^ given.facts.keys()):
+            first, here = ("with", "without") if name in self._facts else ("without", "with")
             raise InfluenceError(
-                f"batch {number} comes {'without' if self._grouped else 'with'} groups, the first "
-                f"one {'with' if self._grouped else 'without'}: give them in all batches or in none"
+                f"batch {number} comes {here} {name}, the first one {first}: give them in all "
+                "batches or in none"
             )
         inputs, targets = (
             each_tensor(part, lambda x: x.detach()) for part in (given.inputs, given.targets)

@@ -235,12 +235,21 @@ def as_labels(batch: Any) -> Any:
         ([pair(2, groups=[1, 2, 3])], "batch 0: 3 groups for 2 samples"),
         ([pair(2, group=[1, 2])], "unknown fact of a batch 'group': did you mean 'groups'"),
         ([pair(2, groups=[1, 2]), pair(2)], "batch 1 comes without groups, the .* with:"),
+        ([pair(2), pair(2, ids=["a", "b"])], "batch 1 comes with ids, the first one without:"),
+        ([pair(2, groups=["a", None])], "batch 0: groups: sample 1 has no group, but None"),
+        ([pair(2, groups=["1", 1])], "batch 0: groups: expected all texts or all numbers"),
         ([pair(2), pair(2, groups=[1, 2])], "batch 1 comes with groups, the first one without:"),
     ],
 )  # fmt: skip
 def test_what_is_no_stream_of_pairs_is_refused(batches: list[Any], message: str) -> None:
     with pytest.raises(InfluenceError, match=message):
         list(BatchStream(batches))
+
+
+@pytest.mark.parametrize("change", [as_values, as_labels])
+def test_sets_in_memory_have_one_kind_of_target_too(change: Any) -> None:
+    with pytest.raises(InfluenceError, match=r"batch 1: targets/.* and in the first batch"):
+        open_data([pair(2), change(pair(2))])
 
 
 @pytest.mark.parametrize("repeated", [0, 1])  # in one batch, or in two
