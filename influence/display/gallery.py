@@ -347,7 +347,7 @@ def check_gallery(run: str | os.PathLike[str]) -> None:
         If it is a file, or a folder that `write_gallery` has not written.
     """
     folder = Path(run) / "gallery"
-    settle(folder)
+    settle(folder, _is_own)
     if not os.path.lexists(folder) or located(folder / TABLE).is_file():
         return
     if not folder.is_dir() or not all(map(is_temporary, os.listdir(folder))):
@@ -385,7 +385,7 @@ def read_gallery(run: str | os.PathLike[str]) -> Gallery | None:
     folder = Path(run) / "gallery"
     if not folder.exists():
         return None
-    settle(folder)
+    settle(folder, _is_own)
     try:
         with open_table(located(folder / TABLE)) as file:
             rows = pd.read_csv(

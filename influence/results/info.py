@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from influence.errors import InfluenceError
+from influence.results.tables import OWN_FILES
 from influence.runtime.directories.commits import located, settle
 from influence.runtime.reading.records import Record, read_record
 from influence.runtime.reading.text_files import read_text
@@ -95,7 +96,7 @@ def read_info(directory: Path) -> dict[str, Any]:
     {'samples': True}
     """
     path = directory / "run.json"
-    settle(directory)
+    settle(directory, OWN_FILES.__contains__)
     try:
         text = read_text(located(path))
         info: dict[str, Any] = json.loads(text)

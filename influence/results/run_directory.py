@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from influence.errors import InfluenceError
 from influence.plan.setups import FULL, NO_MUTE, Condition
 from influence.results.info import read_info
-from influence.results.tables import COLUMNS, FILES, empty_table, read_table
+from influence.results.tables import FILES, OWN_FILES, empty_table, read_table
 from influence.runtime.directories.commits import located, replace_files_on_success, settle
 from influence.runtime.directories.locks import hold
 from influence.runtime.files import write_hdf5
@@ -47,9 +47,8 @@ __all__ = [
 PACKING = 4
 """The level at which samples are packed: of level 9, a sixth of the time and 2% more bytes."""
 
-
-OWN_FILES = frozenset({"run.json", "rows.h5", *FILES.values()})
-"""The files of a run. No other file of its directory is ever replaced or removed."""
+LINES: Mapping[str, Any] = {"lineterminator": "\n", "errors": "backslashreplace"}
+"""How tables are written; names of files may hold bytes that are no text."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ class Run:
         (folder / "run.json").write_text(json.dumps(self.info, indent=1) + "\n")
         for name in ("influence", "performance", "interactions", "distance"):
             if len(frame := getattr(self, name)) or name in ("influence", "performance"):
-                frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+                frame.to_csv(folder / f"{name}.csv", index=False, **LINES)
         if len(self.samples):
             _write_samples(folder / "samples.csv.gz", self.samples)
         if self.rows:
@@ -128,7 +127,7 @@ def _write_samples(path: Path, samples: pd.DataFrame) -> None:
         path.open("wb") as file,
         gzip.GzipFile("", "wb", compresslevel=PACKING, fileobj=file, mtime=0) as packed,
     ):
-        samples.assign(**texts).to_csv(packed, mode="wb", index=False, lineterminator="\n")
+        samples.assign(**texts).to_csv(packed, mode="wb", index=False, **LINES)
 
 
 def _texts(values: NDArray[np.float64]) -> list[str]:
@@ -154,20 +153,21 @@ def check_free(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> No
     directory = Path(directory)
     if os.path.exists(directory) and not os.path.isdir(directory):
         raise InfluenceError(f"{directory} is a file, expected a directory for the results")
-    settle(directory)
+    settle(directory, OWN_FILES.__contains__)
     if not os.path.exists(directory / "run.json"):
-        if found := [f"{n}.csv" for n in COLUMNS if os.path.exists(directory / f"{n}.csv")]:
+        if found := sorted(n for n in OWN_FILES if os.path.exists(directory / n)):
             raise InfluenceError(
                 f"{directory} holds {', '.join(found)} and no run.json that describes them. "
                 "Choose another output directory, or remove them"
             )
         return
-    earlier = read_info(directory)
-    if changed := sorted(
-        key
-        for key in {*earlier.get("measured", {}), *info["measured"]}
-        if earlier.get("measured", {}).get(key) != info["measured"].get(key)
-    ):
+    earlier: dict[str, Any] = dict(read_info(directory).get("measured", {}))
+    new: dict[str, Any] = dict(info["measured"])
+    if not all(found.get("data", {}).get("sha256") for found in (earlier, new)):
+        # One of them is not known, such as that of a stream before it was read.
+        for measured in (earlier, new):
+            measured["data"] = {**measured.get("data", {}), "sha256": ""}
+    if changed := sorted(k for k in {*earlier, *new} if earlier.get(k) != new.get(k)):
         raise InfluenceError(
             f"{directory} holds another run, with other {', '.join(changed)}. Choose another "
             "output directory, or remove that one"
@@ -216,6 +216,7 @@ def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> known = {"network": "a", "higher_is_better": True, "confidence": 0.95}
+    >>> from influence.results.tables import COLUMNS
     >>> row = dict.fromkeys(COLUMNS["influence"], 1) | known | {"seed": None}
     >>> pd.DataFrame([row]).to_csv(folder / "influence.csv", index=False)
     >>> row = dict.fromkeys(COLUMNS["performance"], 1) | known
@@ -224,7 +225,7 @@ def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:
     ['str', 'Int64', 'float64', 'int64']
     """
     directory = Path(directory)
-    settle(directory)
+    settle(directory, OWN_FILES.__contains__)
     alone = not rows and not located(directory / "run.json").exists()
     alone = alone and located(directory / "influence.csv").exists()
     info = {} if alone else read_info(directory)
@@ -269,9 +270,10 @@ def write_rows(path: str | os.PathLike[str], rows: Mapping[str, Rows]) -> None:
         file.attrs["statistics"] = "one row a sample, float64; see influence.metrics.registry"
         first = next(iter(rows.values()))
         file.create_dataset("ids", data=list(first.ids), dtype=h5py.string_dtype())
-        file.create_dataset("groups", data=first.groups)
+        kept: dict[str, Any] = {"chunks": True, "fletcher32": True, "track_times": False}
+        file.create_dataset("groups", data=first.groups, **kept)
         if first.units is not None:
-            file.create_dataset("units", data=first.units)
+            file.create_dataset("units", data=first.units, **kept)
 
 
 def read_rows(path: str | os.PathLike[str]) -> dict[str, Rows]:

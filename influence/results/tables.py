@@ -192,6 +192,9 @@ COLUMNS = {
 FILES = {name: f"{name}.csv" for name in COLUMNS} | {"samples": "samples.csv.gz"}
 """For each table its file in a run directory."""
 
+OWN_FILES = frozenset({"run.json", "rows.h5", *FILES.values()})
+"""The files of a run. No other file of its directory is ever replaced or removed."""
+
 
 ASKED = {"interactions": "interactions=True"}
 """Tables that a run has only if they were asked for, and how they are."""
@@ -228,6 +231,7 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
                 f"Measure again with {ASKED[name]}"
             )
         with open_table(located(path)) as file:
+            _check_end(located(path))
             frame = pd.read_csv(
                 file,
                 keep_default_na=False,
@@ -264,6 +268,17 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
     return found
 
 
+def _check_end(path: Path) -> None:
+    """Raise ValueError if a table does not end with a line, as one that was cut off."""
+    if path.suffix != ".csv":  # one that is packed has a checksum
+        return
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) not in b"\r\n":
+                raise ValueError("its last line is cut off")
+
+
 def read_tables(
     runs: Iterable[str | os.PathLike[str]], name: str, *, optional: bool = False
 ) -> pd.DataFrame:
@@ -295,7 +310,7 @@ def read_tables(
     """
     paths = [Path(run) / FILES[name] for run in runs]
     for path in paths:
-        settle(path.parent)
+        settle(path.parent, OWN_FILES.__contains__)
     if optional:
         paths = [path for path in paths if located(path).exists()]
     frames = [read_table(path, name) for path in paths]

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from influence.errors import InfluenceError
+from influence.errors import InfluenceError, said
 from influence.runtime.interrupts import foreign_code, working_directory
 
 __all__ = ["is_factory", "make"]
@@ -60,7 +60,7 @@ def make(text: str) -> Any:
     except Exception as error:
         raise InfluenceError(
             f"{text!r}: expected module:factory that can be imported from here and called without "
-            f"arguments, got {type(error).__name__}: {error}"
+            f"arguments, got {said(error)}"
         ) from error
     finally:
         with suppress(ValueError):  # the code may have changed the path

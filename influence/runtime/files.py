@@ -50,6 +50,7 @@ def replace_on_success(path: str | os.PathLike[str], *, durable: bool = True) ->
 
     The temporary path has the same suffix, from which some writers choose the format. On any
     exception, including an interrupt, the temporary file is removed and an existing `path` is kept.
+    If `path` is a link to a file, that file is replaced.
     What killed processes have left of the same file is removed first.
 
     Parameters
@@ -64,7 +65,7 @@ def replace_on_success(path: str | os.PathLike[str], *, durable: bool = True) ->
     Raises
     ------
     InfluenceError
-        If `path` is a folder, a device or a link to nothing, which a rename would replace, or if
+        If `path` is a folder, a device or a link to one, which a rename would replace, or if
         the operating system cannot write to it (no permission, disk full).
 
     Examples
@@ -76,12 +77,7 @@ def replace_on_success(path: str | os.PathLike[str], *, durable: bool = True) ->
     >>> target.read_text()
     'whole'
     """
-    path = Path(path)
-    if os.path.lexists(path) and not os.path.isfile(path):
-        raise InfluenceError(
-            f"could not write {path}: expected the name of a file, got a folder or a device, or a "
-            "link to none. Choose another name"
-        )
+    path = _end_of_links(Path(path))
     aside: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,6 +96,22 @@ def replace_on_success(path: str | os.PathLike[str], *, durable: bool = True) ->
     finally:
         if aside:
             remove(aside)
+
+
+def _end_of_links(path: Path) -> Path:
+    """Return the file to which a path leads: links stay, and what they lead to is replaced."""
+    given = path
+    known = not os.path.lexists(path) or os.path.isfile(path)
+    while known and path.is_symlink():
+        # Such as /dev/stdout, in whose place there would be a file from then on.
+        known = os.path.realpath(path.parent).split(os.sep)[1] not in ("dev", "proc")
+        path = path.parent / os.readlink(path)
+    if not known:
+        raise InfluenceError(
+            f"could not write {given}: expected the name of a file, got a folder or a device, or a "
+            "link to none. Choose another name"
+        )
+    return path
 
 
 def write_error(path: Path, error: OSError) -> InfluenceError:

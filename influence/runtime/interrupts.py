@@ -47,20 +47,22 @@ def raise_on_signals() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if signal.SIGTERM in earlier:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if signal.SIGINT in earlier:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         raise Interrupted(number)
 
-    earlier: dict[int, Any] = {
-        number: signal.signal(number, stop)
-        for number in SIGNALS
-        if signal.getsignal(number) not in (signal.SIG_IGN, None)
-    }
+    earlier: dict[int, Any] = {}
     try:
+        for number in SIGNALS:
+            if (found := signal.getsignal(number)) not in (signal.SIG_IGN, None):
+                earlier[number] = found
+                signal.signal(number, stop)
         yield
     finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
+        for caught, handler in earlier.items():
+            signal.signal(caught, handler)
 
 
 @contextmanager
@@ -135,5 +137,8 @@ def _moved(place: str) -> str:
         now = "one that was removed"
     if now == place:
         return ""
-    os.chdir(place)
+    try:
+        os.chdir(place)
+    except OSError:  # it was moved or removed, so that the code need not have left it
+        return ""
     return now

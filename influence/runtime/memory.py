@@ -17,10 +17,14 @@ USUAL = 8 * 2**30
 """Bytes that are assumed where the system does not tell."""
 
 GROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ("/sys/fs/cgroup/memory.max", "memory.current", ""),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
 )
-"""Files with the limit of a container and what it uses, of both versions of control groups."""
+"""For both versions of control groups, the file with the limit of a container, that beside it with
+what it uses, and how the names of its parts begin."""
+
+CACHED = ("inactive_file", "active_file")
+"""Copies of what is on the disk, which the system drops when memory is needed."""
 
 
 def available_memory() -> int:
@@ -72,9 +76,12 @@ def _of_machine() -> int:
 
 def _of_container() -> list[int]:
     found = []
-    for limit, used in GROUPS:
+    for limit, used, prefix in GROUPS:
         with suppress(OSError, ValueError):  # no group, or the word max
-            found.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
+            left = int(Path(limit).read_text()) - int(Path(limit).with_name(used).read_text())
+            stat = Path(limit).with_name("memory.stat").read_text()
+            parts = dict(map(str.split, stat.splitlines()))
+            found.append(left + sum(int(parts.get(prefix + name, 0)) for name in CACHED))
     return found
 
 

@@ -9,6 +9,7 @@ in letters that it has, and what a spreadsheet would run as a formula is guarded
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import sys
 import unicodedata
@@ -89,7 +90,13 @@ def _spelling(character: str) -> str:
 
 
 def spell_out_on_consoles() -> None:
-    """Let the standard streams spell out what their encoding lacks, in place of an error."""
+    """Let the standard streams spell out what their encoding lacks, in place of an error.
+
+    What goes to a stream that was closed before the program started is lost.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=ERRORS)

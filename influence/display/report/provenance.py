@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from influence.results.info import read_info
+from influence.results.tables import OWN_FILES
 from influence.runtime.directories.commits import located, settle
 from influence.runtime.files import sha256_of
 
@@ -63,7 +64,7 @@ def read_origins(runs: Iterable[str | os.PathLike[str]]) -> list[Origin]:
 
 def _origin(run: Path) -> Origin:
     facts: dict[str, list[tuple[str, str]]] = {}
-    settle(run)
+    settle(run, OWN_FILES.__contains__)
     info = read_info(run) if located(run / "run.json").exists() else {}
     for heading, content in info.items():
         if isinstance(content, (dict, list)):

@@ -23,11 +23,17 @@ __all__ = ["located", "replace_files_on_success", "settle"]
 COMMITTED = ".committed"
 """The folder of files that are valid and not yet in their places."""
 
+ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+"""Errors of a folder that is not there, and so holds no commit."""
+
 LIST = "files.json"
 """What is in that folder or was, and which earlier files are no longer valid."""
 
 PATIENCE = 10.0
-"""The seconds that a reader waits for the process that moves files to their places."""
+"""The seconds that a reader waits, once, for the process that moves files to their places."""
+
+_waited: set[Path] = set()
+"""The folders for which this process has waited in vain; `located` finds their files too."""
 
 
 @contextmanager
@@ -64,7 +70,7 @@ def replace_files_on_success(
     folder = Path(folder)
     stage: Path | None = None
     try:
-        _complete(folder)
+        _complete(folder, owned)
         there = os.path.isdir(folder)
         place = folder if there else folder.parent
         place.mkdir(parents=True, exist_ok=True)
@@ -93,7 +99,7 @@ def replace_files_on_success(
         if stage:
             remove(stage)
     try:
-        _complete(folder)
+        _complete(folder, owned)
     except OSError as error:
         raise InfluenceError(
             f"{folder}: the results are written, but in {folder / COMMITTED} ({error}). They are "
@@ -101,15 +107,26 @@ def replace_files_on_success(
         ) from error
 
 
-def settle(folder: str | os.PathLike[str]) -> None:
-    """Move the files of an interrupted commit to their places, where the folder can be written."""
+def settle(folder: str | os.PathLike[str], owned: Callable[[str], bool]) -> None:
+    """Move the files of an interrupted commit to their places, where the folder can be written.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    owned
+        Whether a file of this name is one that a commit may replace or remove.
+    """
     folder = Path(folder)
-    until = time.monotonic() + PATIENCE
-    while _pending(folder) and time.monotonic() < until:
+    until = time.monotonic() + PATIENCE * (folder not in _waited)
+    while _pending(folder):
         try:
             with hold(folder):
-                _complete(folder)
+                _complete(folder, owned)
         except Held:  # by a process that is about to move them
+            if time.monotonic() > until:
+                _waited.add(folder)
+                return
             time.sleep(0.01)
         except (InfluenceError, OSError):
             return
@@ -135,12 +152,17 @@ def located(path: Path) -> Path:
     return path if moved else waiting
 
 
-def _complete(folder: Path) -> None:
+def _complete(folder: Path, owned: Callable[[str], bool]) -> None:
     listed = _listed(folder)
     if listed is None:
         with suppress(OSError):
             (folder / COMMITTED).rmdir()  # if it is empty, all was done
         return
+    if foreign := [name for name in (*listed["files"], *listed["removed"]) if not owned(name)]:
+        raise InfluenceError(
+            f"{folder / COMMITTED} would replace or remove {foreign[0]!r}, which no measurement "
+            "writes. Remove that folder"
+        )
     for name in listed["removed"]:
         with suppress(FileNotFoundError):
             os.unlink(folder / name)
@@ -162,10 +184,9 @@ def _listed(folder: Path) -> dict[str, list[str]] | None:
             isinstance(n, str) and n and n[0] != "." and n == os.path.basename(n) for n in names
         ):
             return {key: list(found[key]) for key in ("files", "removed")}
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        pass
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        if getattr(error, "errno", None) in ABSENT:
+            return None
     raise InfluenceError(
         f"{path}: expected the list of files that a measurement was about to put in their places, "
         "got another file. Remove that folder"

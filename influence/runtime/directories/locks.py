@@ -111,12 +111,12 @@ def hold(directory: str | os.PathLike[str]) -> Iterator[str]:
         try:
             yield note
         finally:
-            _held.pop(key, None)
-            try:
-                with suppress(OSError):
-                    os.unlink(directory / LOCK)
-            finally:
-                os.close(file)
+            if _held.pop(key, None):  # else this is a fork, and the lock is its parent's
+                try:
+                    with suppress(OSError):
+                        os.unlink(directory / LOCK)
+                finally:
+                    os.close(file)
     finally:
         for folder in reversed(made):
             with suppress(OSError):  # those that hold something stay

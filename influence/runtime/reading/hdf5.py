@@ -22,6 +22,7 @@ __all__ = [
     "check_dataset",
     "check_whole",
     "filters",
+    "filters_of_all",
     "hdf5_errors",
     "plain_attribute",
     "read_texts",
@@ -135,7 +136,7 @@ samples, from number 0 on, have no values. Write them, or leave these samples ou
     texts = h5py.check_string_dtype(dataset.dtype)
     if texts is not None and texts.length is None:
         piece = 0  # references; see `read_texts`
-    most = MOST_PACKED * stored if filters(dataset) <= _BOUNDED else math.inf
+    most = MOST_PACKED * stored if set(filters(dataset)) <= _BOUNDED else math.inf
     if stored > own or dataset.nbytes > most or (piece > PIECE and piece > own):
         raise _claim(where, dataset, max(piece, dataset.nbytes))
 
@@ -143,6 +144,7 @@ samples, from number 0 on, have no values. Write them, or leave these samples ou
 def check_whole(dataset: h5py.Dataset, where: str) -> None:
     """Check a dataset that is read at once, such as groups; see `check_dataset`."""
     check_dataset(dataset, where)
+    check_chunks(dataset, where)
     if dataset.nbytes > PIECE and dataset.nbytes > _size_of(dataset):
         raise _claim(where, dataset, dataset.nbytes)
 
@@ -159,13 +161,17 @@ def _size_of(dataset: h5py.Dataset) -> int:
     return int(dataset.file.id.get_filesize())
 
 
-def filters(dataset: h5py.Dataset) -> set[int]:
-    """Return the codes of the filters through which the chunks of a dataset go."""
-    return set(_filter_codes(dataset))
-
-
-def _filter_codes(dataset: h5py.Dataset) -> list[int]:
+def filters(dataset: h5py.Dataset) -> list[int]:
+    """Return the codes of the filters through which the chunks of a dataset go, in order."""
     return [code for code, *_ in _pipeline(dataset)]
+
+
+def filters_of_all(dataset: h5py.Dataset) -> set[int]:
+    """Return the codes of the filters that no chunk of a dataset has skipped."""
+    skipped = 0
+    for chunk in _chunks(dataset) if dataset.chunks else ():
+        skipped |= chunk.filter_mask
+    return {code for i, code in enumerate(filters(dataset)) if not skipped >> i & 1}
 
 
 def _pipeline(dataset: h5py.Dataset) -> list[tuple[int, int, tuple[int, ...], bytes]]:
@@ -174,7 +180,7 @@ def _pipeline(dataset: h5py.Dataset) -> list[tuple[int, int, tuple[int, ...], by
 
 
 def _check_filters(dataset: h5py.Dataset, where: str) -> None:
-    for code in filters(dataset):
+    for code in set(filters(dataset)):
         if not h5py.h5z.filter_avail(code):
             raise InfluenceError(
                 f"{where} is packed with the HDF5 filter {code}, which is not installed. pip "
@@ -225,7 +231,7 @@ def check_chunks(dataset: h5py.Dataset, where: str) -> None:
     if dataset.chunks is None or dataset.is_virtual:
         return
     size, own = math.prod(dataset.chunks) * dataset.dtype.itemsize, _size_of(dataset)
-    order = _filter_codes(dataset)
+    order = filters(dataset)
     sums = 4 * (_FLETCHER in order)
     packing = sum(1 << i for i, code in enumerate(order) if code not in (_FLETCHER, _SHUFFLE))
     least = sums + 1 if set(order) - _BOUNDED else sums + size // MOST_PACKED

@@ -12,7 +12,7 @@ from influence.runtime.files import sha256_of
 from influence.runtime.reading.hdf5 import (
     check_chunks,
     check_dataset,
-    filters,
+    filters_of_all,
     hdf5_errors,
     read_texts,
     varies,
@@ -115,6 +115,10 @@ def _look(path: Path) -> None:
             )
         for name in _names(file):
             dataset = file[name]
+            if dataset.is_virtual or dataset.external:  # deeper than sources are looked for
+                raise InfluenceError(
+                    f"{path}: {name} takes its bytes from elsewhere. Check the files that hold them"
+                )
             check_dataset(dataset, f"{path}: {name}")
             check_chunks(dataset, f"{path}: {name}")
             for key in dataset.attrs:
@@ -143,4 +147,4 @@ def _read(dataset: h5py.Dataset, where: str) -> None:
 
 
 def _has_checksums(dataset: h5py.Dataset) -> bool:
-    return bool(filters(dataset) & _CHECKED) and not varies(dataset.dtype)
+    return bool(filters_of_all(dataset) & _CHECKED) and not varies(dataset.dtype)

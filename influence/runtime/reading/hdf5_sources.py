@@ -115,12 +115,15 @@ def _of_dataset(dataset: h5py.Dataset, where: str, depth: int) -> Iterator[Sourc
             raise InfluenceError(f"{where}: its virtual sources lead to further ones without end")
     if dataset.is_virtual:
         yield from _of_virtual(dataset, where, depth)
+    before = 0
     for name, offset, size in dataset.external or ():
         path = Path(name)  # HDF5 looks in the working directory
         yield Source(where, "external", path)
-        if check_regular(path, f"source of {where}").size < offset + size:
+        needed = dataset.nbytes - before if size == h5py.h5f.UNLIMITED else size
+        before += needed
+        if check_regular(path, f"source of {where}").size < offset + needed:
             raise InfluenceError(
-                f"{where}: its source {path} is too short: expected {offset + size} bytes. Copy "
+                f"{where}: its source {path} is too short: expected {offset + needed} bytes. Copy "
                 "it again"
             )
 

@@ -15,9 +15,9 @@ from influence.errors import InfluenceError
 
 __all__ = ["probe"]
 
-SECONDS = 3
+SECONDS = 12
 """The processor time that a look may take, and one second more for each `BYTES` of the file."""
-BYTES = 2**27
+BYTES = 2**21
 MEMORY = 3 * 2**30
 """The memory that a look may take beyond what the process has, in bytes."""
 
@@ -122,7 +122,8 @@ def _limit(seconds: int) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    with suppress(OSError, ValueError):  # a lower limit is set
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     with suppress(OSError, ValueError):  # no such file system, or a lower limit is set
         with open("/proc/self/statm", encoding="ascii") as file:
             held = int(file.read().split()[0]) * resource.getpagesize()
@@ -131,7 +132,9 @@ def _limit(seconds: int) -> None:
 
 def _read_all(reading: int, seconds: int) -> bytes:
     found = b""
-    while select.select([reading], [], [], seconds)[0]:
+    said = select.poll()  # which, unlike select, takes any number of open files
+    said.register(reading)
+    while said.poll(min(1000 * seconds, 2**31 - 1)):
         block = os.read(reading, 1 << 16)
         if not block:
             break

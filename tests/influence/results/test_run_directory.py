@@ -222,11 +222,12 @@ def test_directory_without_a_run_is_free(run: Run, tmp_path: Path) -> None:
     check_free(tmp_path / "new", run.info)
 
 
-def test_tables_without_their_run_are_not_overwritten(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "influence.csv").write_text("somebody's\n")
-    with pytest.raises(InfluenceError, match=r"holds influence\.csv and no run\.json"):
+@pytest.mark.parametrize("name", ["influence.csv", "rows.h5", "samples.csv.gz"])
+def test_results_without_their_run_are_not_overwritten(run: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("somebody's\n")
+    with pytest.raises(InfluenceError, match=rf"holds {name} and no run\.json"):
         run.write(tmp_path)
-    assert (tmp_path / "influence.csv").read_text() == "somebody's\n"
+    assert (tmp_path / name).read_text() == "somebody's\n"
 
 
 @pytest.fixture

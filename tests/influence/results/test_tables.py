@@ -78,7 +78,8 @@ def test_a_run_without_seeds_and_intervals_goes_with_one_that_has_them(tmp_path:
         (None, "expected a table that influence measure wrote"),
         ("", "expected a table that influence measure wrote"),
         ("network,omega\na,1\n", "expected the columns network, seed"),
-        ("\x00\x01\x02", "it holds a NUL"),
+        ("\x00\x01\x02\n", "it holds a NUL"),
+        ("network,omega\na,1", "its last line is cut off"),
         (",".join(influence_frame().columns) + "\n", "expected one row or more, found none"),
     ],
 )

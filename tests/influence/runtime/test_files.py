@@ -74,15 +74,26 @@ def test_a_folder_or_a_device_is_never_replaced(
     folder.mkdir()
     os.mkfifo(pipe)
     link.symlink_to("gone")
-    for name in (folder, pipe, link, ".", "", "/", "..", "/dev/null"):
+    (tmp_path / "stdout").symlink_to("/proc/self/fd/1")
+    for name in (folder, pipe, link, ".", "", "/", "..", "/dev/null", "/dev/stdout", "stdout"):
         with (
             pytest.raises(InfluenceError, match="expected the name of a file, got a folder or"),
             replace_on_success(name),
         ):
             pytest.fail("was about to write")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link", "pipe"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link", "pipe", "stdout"]
     assert pipe.is_fifo()
     assert link.is_symlink()
+
+
+def test_what_a_link_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "a.csv").write_text("earlier")
+    (tmp_path / "link.csv").symlink_to("there/a.csv")
+    with replace_on_success(tmp_path / "link.csv") as aside:
+        aside.write_text("new")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "there" / "a.csv").read_text() == "new"
 
 
 def dead_process(folder: Path, target: str, *, directory: bool = False) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,20 @@ def test_the_least_of_machine_container_and_process_counts(monkeypatch: pytest.M
     assert memory.available_memory() == 0
     monkeypatch.setattr(memory, "_of_process", list)
     assert memory.available_memory() == 20
+
+
+@pytest.mark.parametrize("prefix", ["", "total_"])
+def test_copies_of_files_do_not_count_as_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    (tmp_path / "max").write_text("1000\n")
+    (tmp_path / "used").write_text("900\n")
+    (tmp_path / "memory.stat").write_text(
+        f"anon 100\n{prefix}inactive_file 500\n{prefix}active_file 300\n"
+    )
+    monkeypatch.setattr(memory, "GROUPS", ((str(tmp_path / "max"), "used", prefix),))
+    monkeypatch.setattr(memory, "_of_process", list)
+    assert memory.available_memory() == 900
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -76,17 +77,17 @@ def test_the_files_of_an_interrupted_commit_are_found_and_moved(
     assert not found.pop("1.txt").exists()
     assert found.pop("x") == tmp_path / "x"
     assert [path.read_text() for path in found.values()] == ["new"] * 3
-    settle(tmp_path)
+    settle(tmp_path, owned)
     assert contents(tmp_path) == dict.fromkeys(("2.txt", "3.txt", "4.txt"), "new")
 
 
 def test_an_empty_rest_of_a_commit_is_removed_and_a_foreign_folder_not(tmp_path: Path) -> None:
     (tmp_path / ".committed").mkdir()
-    settle(tmp_path)
+    settle(tmp_path, owned)
     assert list(tmp_path.iterdir()) == []
     (tmp_path / ".committed").mkdir()
     (tmp_path / ".committed" / "mine").touch()
-    settle(tmp_path)
+    settle(tmp_path, owned)
     with pytest.raises(InfluenceError, match=r"could not write .* unchanged"):
         write(tmp_path, "1.txt")
     assert [path.name for path in tmp_path.rglob("*")] == [".committed", "mine"]
@@ -122,3 +123,15 @@ def test_a_commit_that_cannot_be_finished_says_where_the_files_are(
     assert located(tmp_path / "1.txt").read_text() == "new"
     write(tmp_path, "2.txt", text="newer")
     assert contents(tmp_path) == {"2.txt": "newer"}
+
+
+def test_a_commit_that_names_files_of_others_touches_none(tmp_path: Path) -> None:
+    write(tmp_path, "1.txt", text="earlier")
+    (tmp_path / "thesis.doc").write_text("mine")
+    (tmp_path / ".committed").mkdir()
+    listed = {"files": [], "removed": ["thesis.doc", "1.txt"]}
+    (tmp_path / ".committed" / "files.json").write_text(json.dumps(listed))
+    settle(tmp_path, owned)
+    assert (tmp_path / "thesis.doc").read_text() == "mine"
+    with pytest.raises(InfluenceError, match=r"would replace or remove 'thesis\.doc'"):
+        write(tmp_path, "1.txt")
