@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["InfluenceError", "code_of", "unknown", "visible"]
+__all__ = ["InfluenceError", "code_of", "said", "unknown", "visible"]
 
 JOINER = "\N{ZERO WIDTH JOINER}"
 
@@ -49,6 +49,19 @@ def unknown(what: str, name: str, known: Iterable[str]) -> InfluenceError:
     near = get_close_matches(name, known, n=2)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     return InfluenceError(f"unknown {what} {name!r}: {hint}Known: {', '.join(known) or 'none'}")
+
+
+def said(error: BaseException) -> str:
+    """Return the type and the message of an exception of a user's code.
+
+    >>> said(ValueError("no such thing\\n"))
+    'ValueError: no such thing'
+    """
+    try:
+        text = str(error).strip()
+    except Exception:  # whose message fails itself
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def visible(text: object) -> str:

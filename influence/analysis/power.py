@@ -34,6 +34,16 @@ samples exchanged by a shuffle. `detectable` is the smallest omega that `planned
 size."""
 
 
+LEAST_ALPHA = 1e-12
+"""The smallest level of a test; a smaller p-value says nothing."""
+
+LARGEST_OMEGA = 1e100
+"""An omega from which on squares are infinite soon."""
+
+MOST_PLANNED = 10**15
+"""The largest number of samples that is planned."""
+
+
 def detectable_omega(
     standard_error: ArrayLike,
     count: ArrayLike,
@@ -103,7 +113,8 @@ def needed_samples(
     """
     sigma = np.asarray(standard_error, dtype=np.float64) * np.sqrt(count)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.ceil((_reach(alpha, power) * sigma / np.abs(omega)) ** 2))
+        needed = np.ceil((_reach(alpha, power) * sigma / np.abs(omega)) ** 2)
+        return np.asarray(np.maximum(needed, 1.0))
 
 
 def plan_samples(
@@ -136,7 +147,8 @@ def plan_samples(
     Raises
     ------
     InfluenceError
-        If alpha or power is not a probability, or `planned` is less than two.
+        If alpha or power is not a probability, `planned` is less than two or has more than fifteen
+        digits, or `omega` is zero or infinite.
 
     Examples
     --------
@@ -146,8 +158,10 @@ def plan_samples(
     >>> float(found.detectable.round(5)), int(found.needed)
     (0.01401, 197)
     """
-    if planned is not None and planned < 2:
-        raise InfluenceError(f"expected planned=2 or more, got {planned}")
+    if planned is not None and not 2 <= planned <= MOST_PLANNED:
+        raise InfluenceError(f"expected planned from 2 to {MOST_PLANNED}, got {planned}")
+    if omega is not None and not 0 < abs(omega) < LARGEST_OMEGA:
+        raise InfluenceError(f"expected omega, a finite number other than 0, got {omega}")
     cells = estimates.cells
     error, count = cells["standard_error"], cells["n"]
     wished = cells["omega"] if omega is None else omega
@@ -162,8 +176,9 @@ def plan_samples(
 
 
 def _reach(alpha: float, power: float) -> float:
-    if not 0 < alpha < 1 or not alpha / 2 < power < 1:
+    if not LEAST_ALPHA <= alpha < 1 or not alpha / 2 < power < 1:
         raise InfluenceError(
-            f"expected alpha in (0, 1) and power in (alpha / 2, 1), got {alpha} and {power}"
+            f"expected alpha from {LEAST_ALPHA} to below 1 and power in (alpha / 2, 1), got "
+            f"{alpha} and {power}"
         )
     return float(stats.norm.isf(alpha / 2) + stats.norm.ppf(power))

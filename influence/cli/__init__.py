@@ -11,7 +11,7 @@ import click
 
 from influence.cli.options import tell_interrupted, translate
 from influence.cli.output import PrintingGroup, echo_error
-from influence.errors import InfluenceError
+from influence.errors import InfluenceError, said
 from influence.runtime.interrupts import Interrupted, foreign_code, raise_on_signals
 from influence.runtime.memory import available_memory, check_address_space, in_gigabytes
 
@@ -90,6 +90,14 @@ class _Lazy(PrintingGroup):
         except Interrupted as stop:
             tell_interrupted(stop, ctx)
             sys.exit(stop.code)
+        except (Exception, SystemExit):
+            raise
+        except BaseException as error:  # such as KeyboardInterrupt, raised by a user's code
+            echo_error(
+                f"code of yours raised {said(error)}, by which programs are ended. Let it raise an "
+                "exception of another kind"
+            )
+            sys.exit(1)
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})

@@ -82,7 +82,7 @@ UNFINISHED = "unfinished"
     "--confidence",
     default=0.95,
     show_default=True,
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=options.SHARE,
 )
 @options.seed
 @options.limit

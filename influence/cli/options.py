@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from influence.network.joint_network import JointNetwork
     from influence.runtime.interrupts import Interrupted
 
-__all__ = ["PATH", "YOURS", "batch_size", "checkpoint", "computed", "data", "device", "format",
-           "keep_inputs", "limit", "load_networks", "match_options", "metric", "mute", "names",
-           "network", "pairs", "print_computed", "print_table", "read_data", "read_frame", "runs",
-           "seed", "split", "take", "tell_interrupted", "tell_shards", "translate",
+__all__ = ["PATH", "SHARE", "YOURS", "batch_size", "checkpoint", "computed", "data", "device",
+           "format", "keep_inputs", "limit", "load_networks", "match_options", "metric", "mute",
+           "names", "network", "pairs", "print_computed", "print_table", "read_data", "read_frame",
+           "runs", "seed", "split", "take", "tell_interrupted", "tell_shards", "translate",
            "workers"]  # fmt: skip
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -43,7 +43,18 @@ class _Name(click.Path):
         return super().convert(value, param, ctx)
 
 
+class _Share(click.FloatRange):
+    """A number between 0 and 1, and no NaN."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if found != found:
+            self.fail(f"expected a number between 0 and 1, got {value}", param, ctx)
+        return found
+
+
 PATH = _Name(path_type=Path)
+SHARE = _Share(0, 1, min_open=True, max_open=True)
 
 runs = click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
 checkpoint = click.option(
@@ -57,7 +68,7 @@ device = click.option(
 )
 workers = click.option("--workers", default=0, show_default=True, type=click.IntRange(min=0),
                        help="Processes that read data ahead.")  # fmt: skip
-seed = click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
+seed = click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1),
                     help="Seed of all random numbers.")  # fmt: skip
 limit = click.option("--limit", type=click.IntRange(min=1), help="Use only the first samples.")
 

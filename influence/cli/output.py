@@ -49,8 +49,11 @@ class PrintingGroup(click.Group):
         spell_out_on_consoles()
         try:
             return super().main(*args, **options)
-        except OSError as error:  # such as a full disk, to which the output goes
-            echo_error(f"{error}. Nothing more was printed")
+        except (OSError, ValueError) as error:  # such as a full disk, to which the output goes
+            if isinstance(error, ValueError) and not sys.stdout.closed:
+                raise
+            rest = "" if getattr(error, "filename", None) else ". Nothing more was printed"
+            echo_error(f"{str(error).rstrip('.')}{rest}")
             # Python would try once more to write what is left.
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
             sys.exit(1)

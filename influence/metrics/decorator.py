@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from influence.errors import InfluenceError
+from influence.errors import InfluenceError, said
 from influence.metrics.metric import Items, Metric, Prediction, Statistic, ratio
 
 __all__ = ["ItemFunction", "metric"]
@@ -124,7 +124,7 @@ class _Mean:
                 raise InfluenceError(
                     f"metric {self.name!r} of output {items.output.name!r}: for a prediction of "
                     f"type {type(value).__name__} and a target of type {type(target).__name__}, "
-                    f"of one sample, expected one number, got {type(error).__name__}: {error}"
+                    f"of one sample, expected one number, got {said(error)}"
                 ) from error
             rows.append([1.0, found])
         return torch.tensor(rows, dtype=torch.float64).reshape(len(items), 2)
@@ -134,14 +134,15 @@ class _Mean:
         if target.is_floating_point():
             values, target = values.double(), target.double()
         try:
-            found: object = self.function(values, target)
+            # Copies, which the function may change in place.
+            found: object = self.function(values.clone(), target.clone())
         except InfluenceError:
             raise
         except Exception as error:  # a user's function may raise anything
-            fault = f"{type(error).__name__}: {error}"
-            raise self._error(prediction, "a tensor", fault) from error
-        if not isinstance(found, Tensor):
-            raise self._error(prediction, "a tensor", type(found).__name__)
+            raise self._error(prediction, "a tensor of real numbers", said(error)) from error
+        if not isinstance(found, Tensor) or found.is_complex():
+            got = str(found.dtype) if isinstance(found, Tensor) else type(found).__name__
+            raise self._error(prediction, "a tensor of real numbers", got)
         return found
 
     def _error(self, prediction: Prediction, expected: str, got: str) -> InfluenceError:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from influence.errors import InfluenceError
+from influence.errors import InfluenceError, said
 from influence.metrics.metric import Items, Prediction
 
 __all__ = ["Accumulator", "StatefulMetric", "make_stateful"]
@@ -142,9 +142,7 @@ class StatefulMetric:
             with torch.inference_mode():
                 return method()
         except Exception as error:  # a user's metric may raise anything
-            raise InfluenceError(
-                f"metric {self.name!r} failed on {data}: {type(error).__name__}: {error}"
-            ) from error
+            raise InfluenceError(f"metric {self.name!r} failed on {data}: {said(error)}") from error
 
     def oriented(self, gain: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return differences of values with the sign for which positive means better."""

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from influence.errors import InfluenceError
+from influence.errors import InfluenceError, said
 from influence.mutes.mute import Mute, SiteTensor
 from influence.network.modality import Modality
 from influence.runtime.values import Values, each_tensor, is_batched, join, take
@@ -181,9 +181,7 @@ class BatchInputs:
         except (InfluenceError, AssertionError, torch.cuda.OutOfMemoryError):
             raise
         except Exception as error:  # a mute of the user's own may raise anything
-            raise InfluenceError(
-                f"mute {mute!r} failed on {site!r}: {type(error).__name__}: {error}"
-            ) from error
+            raise InfluenceError(f"mute {mute!r} failed on {site!r}: {said(error)}") from error
         return _checked(found, values, chosen, site)
 
     def _replaced_one(self, place: int, facts: Modality, mute: str, value: Any) -> Any:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
@@ -20,7 +21,7 @@ from torch import Tensor
 from influence.errors import InfluenceError, unknown
 from influence.network.modality import KINDS, Modality
 from influence.network.sites import is_edge
-from influence.runtime.values import Values
+from influence.runtime.values import Values, each_tensor
 
 __all__ = ["NUMBERS", "Mute", "SiteTensor", "expand_channels", "mute"]
 
@@ -150,6 +151,15 @@ class Mute:
         return "inputs" + (f" of kind {' or '.join(sorted(self.kinds))}" if self.kinds else "")
 
 
+def _on_copies(own: Callable[[SiteTensor], Values], site: SiteTensor) -> Values:
+    """Call a mute of a user's own, which may change in place what it is given."""
+    values, partners, first = (
+        None if x is None else each_tensor(x, torch.clone)
+        for x in (site.values, site.partners, site.first)
+    )
+    return own(replace(site, values=values, partners=partners, first=first))
+
+
 @overload
 def mute(function: Callable[[SiteTensor], Values], /) -> Mute: ...
 
@@ -212,6 +222,7 @@ def mute(
                 if item not in known:
                     raise unknown(what, item, known)
         summary = (inspect.getdoc(own) or "a mute of your own").partition("\n")[0]
-        return Mute(called, own, summary, frozenset(kinds), frozenset(needs), constant)
+        call = partial(_on_copies, own)
+        return Mute(called, call, summary, frozenset(kinds), frozenset(needs), constant)
 
     return make if function is None else make(function)

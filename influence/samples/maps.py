@@ -211,7 +211,13 @@ def _plan(network: JointNetwork, data: EvaluationSet, effect: Effect, seed: int)
     labels = holds_labels(output, data.targets[target])
     if labels:
         plain = METRICS["pixel_accuracy"]
-    (mute,), _ = choose_mutes([effect.mute], network, [site])
+    mutes, _ = choose_mutes([effect.mute], network, [site])
+    if len(mutes) != 1:
+        raise InfluenceError(
+            f"expected one mute, got {effect.mute!r}, which stands for {len(mutes)}: "
+            f"{', '.join(mute.name for mute in mutes)}. Choose one of them"
+        )
+    (mute,) = mutes
     # The plain metric comes first: its message is clear if shapes or labels do not fit.
     return Plan((site,), (mute,), {target: (plain, PIXELS["labels" if labels else "values"])}, seed)
 

@@ -237,7 +237,7 @@ def samples_table(
     Raises
     ------
     InfluenceError
-        If a name is unknown, or no sample is helped or hurt.
+        If a name is unknown, a sample comes twice, or no sample is helped or hurt.
 
     Examples
     --------
@@ -249,6 +249,13 @@ def samples_table(
     >>> print(*format_table(samples_table(frame), "text").splitlines()[4].split())
     a zero x → y: mse helped 1 p 1.0000 3.0000 2.0000
     """
+    cell = ["network", "seed", "dataset", "mute", "source", "target", "metric", "id"]
+    if (twice := samples.duplicated(cell)).any():
+        first = samples[twice].iloc[0]
+        raise InfluenceError(
+            f"expected each sample once, got two results for sample {first['id']!r} of network "
+            f"{first['network']!r}. Give each run once"
+        )
     extremes = extreme_samples(
         samples, source=source, target=target, metric=metric, mute=mute, top=top
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,8 +49,25 @@ def test_zero_needs_infinitely_many() -> None:
     ("alpha", "power"), [(0, 0.8), (1, 0.8), (0.05, 0), (0.05, 1), (0.05, 0.02), (np.nan, 0.8)]
 )
 def test_what_is_no_probability_is_refused(alpha: float, power: float) -> None:
-    with pytest.raises(InfluenceError, match="expected alpha in"):
+    with pytest.raises(InfluenceError, match="expected alpha from"):
         detectable_omega(0.1, 10, alpha=alpha, power=power)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"planned": 10**20}, "expected planned from 2"),
+        ({"omega": 0.0}, "expected omega, a finite number other than 0, got 0.0"),
+        ({"omega": np.inf}, "got inf"),
+        ({"omega": np.nan}, "got nan"),
+        ({"alpha": 5e-324}, "expected alpha from 1e-12"),
+    ],
+)
+def test_what_no_measurement_can_have_is_refused(asked: dict[str, Any], message: str) -> None:
+    rows = squares(0.5, 20, np.random.default_rng(0))
+    run = run_of({"net": rows}, ["rms"])
+    with pytest.raises(InfluenceError, match=message):
+        plan_samples(estimate_runs([run]), **asked)
 
 
 def squares(omega: float, count: int, numbers: Numbers) -> Rows:
@@ -131,5 +149,5 @@ def test_pairs_of_a_shuffle_do_not_halve_the_samples_that_are_needed() -> None:
 
 
 def test_a_plan_of_one_sample_is_refused() -> None:
-    with pytest.raises(InfluenceError, match="expected planned=2 or more, got 1"):
+    with pytest.raises(InfluenceError, match="expected planned from 2"):
         plan_samples(estimate_runs([grouped(5)]), planned=1)

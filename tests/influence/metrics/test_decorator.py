@@ -88,8 +88,9 @@ def test_pixel_of_several_channels_counts_where_all_have_truth() -> None:
             r"expected a number for each element .*shape \(\)",
         ),
         (lambda p, t: p[:, :1], r"target of shape \(2, 3\).*got the shape \(2, 1\)"),
-        (lambda p, t: 0.5, "expected a tensor, got float"),
-        (lambda p, t: p @ t, "expected a tensor, got RuntimeError: "),
+        (lambda p, t: 0.5, "expected a tensor of real numbers, got float"),
+        (lambda p, t: p * 1j, "expected a tensor of real numbers, got torch.complex"),
+        (lambda p, t: p @ t, "expected a tensor of real numbers, got RuntimeError: "),
     ],
 )
 def test_what_a_function_may_not_do(
@@ -182,3 +183,11 @@ def test_what_a_function_does_to_a_sample_is_told(function: Callable[..., object
     assert isinstance(update, ItemFunction)
     with pytest.raises(InfluenceError, match=r"'found'.* type str and a target of type int"):
         update.of_items(items(["a"], [1]))
+
+
+def test_a_function_may_change_what_it_is_given() -> None:
+    values, target = np.ones((2, 3)), np.zeros((2, 3))
+    changing = LOWER(lambda p, t: p.sub_(t.add_(1)).abs())
+    kept = torch.from_numpy(values)
+    assert score(changing, values, target) == 0
+    assert kept.tolist() == [[1.0] * 3] * 2
