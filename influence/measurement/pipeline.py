@@ -48,7 +48,6 @@ from influence.metrics.slices import parse_levels
 from influence.mutes.mute import Mute
 from influence.network.joint_network import JointNetwork
 from influence.results.run_directory import Run, check_free, check_writable
-from influence.runtime.digests import digest_of
 from influence.runtime.directories.locks import hold
 from influence.runtime.execution import Execution, Session, choose_device, progress_bar
 from influence.runtime.processes import Processes, process_device
@@ -282,7 +281,7 @@ def measure(
             )
     shards = None
     if not (stream or isinstance(dataset, BatchStream)):
-        shards = _open_shards(checkpointing, info, dataset, networks, processes)
+        shards = _open_shards(checkpointing, info, dataset, processes)
     learned: list[Constants] = [{} for _ in tasks]
     if training_set is not None:
         learned = learn_lacking(
@@ -309,6 +308,8 @@ def measure(
             session=Session(processes, shards, advance),
         )
     evaluated = time.monotonic()
+    if isinstance(dataset, BatchStream):
+        info["measured"]["data"]["sha256"] = f"xxh3:{dataset.digests[-1]}"
     close_data(dataset, data)
     close_data(training_set, training)
     clean.check_length(found[0].n)
@@ -371,7 +372,6 @@ def _open_shards(
     checkpointing: Checkpointing | None,
     info: Mapping[str, Any],
     data: EvaluationSet,
-    networks: Sequence[JointNetwork],
     processes: Processes,
 ) -> ShardStore | None:
     if checkpointing is None:
@@ -383,8 +383,7 @@ def _open_shards(
         return None
     # Data are compared by `check_resumed`, which names the batch that differs.
     known = {name: fact for name, fact in info["measured"]["data"].items() if name != "sha256"}
-    weights = [None if net.sha256 else digest_of(net.module.state_dict()) for net in networks]
-    plan = {**info["measured"], **info["execution"], "data": known, "weights": weights}
+    plan = {**info["measured"], **info["execution"], "data": known}
     resume = checkpointing.resume or processes.restarted
     # The first process clears the folder before any other process reads it.
     store = ShardStore(checkpointing.folder, plan, resume=resume) if processes.first else None

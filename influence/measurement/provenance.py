@@ -15,6 +15,8 @@ from influence.measurement.tasks import Request, Task
 from influence.metrics.metric import Metric
 from influence.metrics.slices import parse_levels
 from influence.metrics.stateful import StatefulMetric
+from influence.network.joint_network import JointNetwork
+from influence.runtime.digests import digest_of
 from influence.runtime.execution import Execution
 from influence.statistics.bootstrap import BLOCKS, Resampling
 
@@ -57,6 +59,7 @@ def run_info(
                     "name": task.network.name,
                     "seed": task.network.seed,
                     "sha256": task.network.sha256,
+                    **_weights(task.network),
                     "sites": list(task.plan.sites),
                     "metrics": _names(task.plan.metrics),
                     **({"stateful": _names(task.plan.stateful)} if task.plan.stateful else {}),
@@ -118,6 +121,13 @@ def _versions() -> Mapping[str, str]:
 
 def _names(metrics: Mapping[str, Sequence[Metric | StatefulMetric]]) -> dict[str, list[str]]:
     return {output: [metric.name for metric in own] for output, own in metrics.items()}
+
+
+def _weights(network: JointNetwork) -> dict[str, str]:
+    """Return a digest of the weights of a network that comes from no file."""
+    if network.sha256:
+        return {}
+    return {"weights": f"xxh3:{digest_of(network.module.state_dict())}"}
 
 
 def _training(data: EvaluationSet | None) -> dict[str, Any]:
