@@ -65,7 +65,7 @@ def test_what_is_no_probability_is_refused(alpha: float, power: float) -> None:
 )
 def test_what_no_measurement_can_have_is_refused(asked: dict[str, Any], message: str) -> None:
     rows = squares(0.5, 20, np.random.default_rng(0))
-    run = run_of({"net": rows}, ["rms"])
+    run = run_of({"net": rows}, ["mse"])
     with pytest.raises(InfluenceError, match=message):
         plan_samples(estimate_runs([run]), **asked)
 

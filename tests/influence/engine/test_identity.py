@@ -253,7 +253,7 @@ def test_resumed_run_with_a_changed_source_of_the_file_names_the_batch(
 def test_resumed_run_with_other_weights_is_refused(net: JointNetwork, stopped: Path) -> None:
     with torch.no_grad():
         next(iter(net.module.parameters())).add_(1)
-    with pytest.raises(InfluenceError, match="with other weights"):
+    with pytest.raises(InfluenceError, match="with other networks"):
         resume(net, batches(), stopped)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -95,7 +97,8 @@ def test_the_notes_say_what_was_planned_and_how() -> None:
 
 
 def test_what_needs_infinitely_many_has_no_number() -> None:
-    table = power_table(plan_samples(ESTIMATES, omega=0.0))
+    cells = ESTIMATES.cells.assign(omega=0.0)
+    table = power_table(plan_samples(replace(ESTIMATES, cells=cells)))
     assert table.spread(table.entries["value"])["", "n needed"].isna().all()
 
 
