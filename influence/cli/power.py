@@ -17,7 +17,7 @@ __all__ = ["power"]
 @click.option("--power", default=0.8, show_default=True, help="Probability to detect.")
 @click.option("--alpha", default=0.05, show_default=True, help="Level of the two-sided test.")
 @click.option(
-    "--n", "planned", type=click.IntRange(2, 10**15),
+    "--n", "planned", type=click.IntRange(min=2),
     help="Number of planned samples; by default that of the run.",
 )  # fmt: skip
 @click.option(

@@ -188,22 +188,27 @@ def _as_texts(texts: Sequence[str], key: str) -> NDArray[Any]:
 
 def _as_groups(groups: ArrayLike) -> NDArray[Any]:
     """Check that every sample has a group, all of them texts or all of them numbers."""
-    if isinstance(groups, (list, tuple)):  # of which numpy would make texts, also of None and NaN
-        groups = np.array(plain_groups(groups), dtype=object)
-    array = np.asarray(groups)
-    if array.dtype.kind not in "UO":
-        if array.dtype.kind not in NUMBERS or array.ndim != 1:
-            raise InfluenceError(
-                f"groups hold {array.dtype} in the shape {array.shape}, expected one text or "
-                "number a sample"
-            )
-        if (missing := np.flatnonzero(array != array)).size:
-            raise no_group(int(missing[0]), array[missing[0]].item())
-        return array
-    values = plain_groups(array.tolist())
+    values: Any = groups
+    if not isinstance(values, (list, tuple)):  # of which numpy makes texts, also of None and NaN
+        array = np.asarray(values)
+        if array.dtype.kind not in "UO":
+            return _as_numbers(array)
+        values = array.tolist()
+    values = plain_groups(values)
     if values and isinstance(values[0], str):
         return _as_texts(values, "groups")
     return np.array(values)
+
+
+def _as_numbers(groups: NDArray[Any]) -> NDArray[Any]:
+    if groups.dtype.kind not in NUMBERS or groups.ndim != 1:
+        raise InfluenceError(
+            f"groups hold {groups.dtype} in the shape {groups.shape}, expected one text or number "
+            "a sample"
+        )
+    if (missing := np.flatnonzero(groups != groups)).size:
+        raise no_group(int(missing[0]), groups[missing[0]].item())
+    return groups
 
 
 def _as_stored(values: Any, key: str) -> NDArray[Any] | list[Any]:

@@ -47,7 +47,7 @@ from influence.metrics.registry import Wanted
 from influence.metrics.slices import parse_levels
 from influence.mutes.mute import Mute
 from influence.network.joint_network import JointNetwork
-from influence.results.run_directory import Run, check_free, check_writable
+from influence.results.run_directory import Run, check_free
 from influence.runtime.directories.locks import hold
 from influence.runtime.execution import Execution, Session, choose_device, progress_bar
 from influence.runtime.processes import Processes, process_device
@@ -357,13 +357,11 @@ def _check_target(
     stream: bool,
     processes: Processes,
 ) -> None:
-    """Raise InfluenceError if a run directory holds another run, or cannot be written, or if the
-    folder of finished batches is something else."""
+    """Raise InfluenceError if a run directory holds another run, or if the folder of finished
+    batches is something else."""
     if checkpointing and processes.first:  # the others must not touch what it holds
         if checkpointing.target:
             check_free(checkpointing.target, info)
-            if stream:  # else the shards find out
-                check_writable(checkpointing.target)
         if not stream:
             ShardStore.check(checkpointing.folder)
 

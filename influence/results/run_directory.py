@@ -38,7 +38,6 @@ __all__ = [
     "OWN_FILES",
     "Run",
     "check_free",
-    "check_writable",
     "read_rows",
     "read_run",
     "write_rows",
@@ -172,20 +171,6 @@ def check_free(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> No
             f"{directory} holds another run, with other {', '.join(changed)}. Choose another "
             "output directory, or remove that one"
         )
-
-
-def check_writable(directory: str | os.PathLike[str]) -> None:
-    """Check that a directory is there, or can be made, and that files can be written to it.
-
-    It is called before the measurement, so that no long computation is lost.
-
-    Raises
-    ------
-    InfluenceError
-        If the directory cannot be created or written to, or another process writes into it.
-    """
-    with hold(directory):
-        pass
 
 
 def read_run(directory: str | os.PathLike[str], *, rows: bool = False) -> Run:

@@ -100,18 +100,17 @@ def replace_on_success(path: str | os.PathLike[str], *, durable: bool = True) ->
 
 def _end_of_links(path: Path) -> Path:
     """Return the file to which a path leads: links stay, and what they lead to is replaced."""
-    given = path
-    known = not os.path.lexists(path) or os.path.isfile(path)
-    while known and path.is_symlink():
-        # Such as /dev/stdout, in whose place there would be a file from then on.
-        known = os.path.realpath(path.parent).split(os.sep)[1] not in ("dev", "proc")
-        path = path.parent / os.readlink(path)
-    if not known:
+    end, allowed = path, not os.path.lexists(path) or os.path.isfile(path)
+    while allowed and end.is_symlink():
+        # Of a link such as /dev/stdout, a file would take the place.
+        allowed = os.path.realpath(end.parent).split(os.sep)[1] not in ("dev", "proc")
+        end = end.parent / os.readlink(end)
+    if not allowed:
         raise InfluenceError(
-            f"could not write {given}: expected the name of a file, got a folder or a device, or a "
+            f"could not write {path}: expected the name of a file, got a folder or a device, or a "
             "link to none. Choose another name"
         )
-    return path
+    return end
 
 
 def write_error(path: Path, error: OSError) -> InfluenceError:

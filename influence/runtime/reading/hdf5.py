@@ -22,7 +22,7 @@ __all__ = [
     "check_dataset",
     "check_whole",
     "filters",
-    "filters_of_all",
+    "filters_never_skipped",
     "hdf5_errors",
     "plain_attribute",
     "read_texts",
@@ -166,7 +166,7 @@ def filters(dataset: h5py.Dataset) -> list[int]:
     return [code for code, *_ in _pipeline(dataset)]
 
 
-def filters_of_all(dataset: h5py.Dataset) -> set[int]:
+def filters_never_skipped(dataset: h5py.Dataset) -> set[int]:
     """Return the codes of the filters that no chunk of a dataset has skipped."""
     skipped = 0
     for chunk in _chunks(dataset) if dataset.chunks else ():

@@ -12,7 +12,7 @@ from influence.runtime.files import sha256_of
 from influence.runtime.reading.hdf5 import (
     check_chunks,
     check_dataset,
-    filters_of_all,
+    filters_never_skipped,
     hdf5_errors,
     read_texts,
     varies,
@@ -147,4 +147,4 @@ def _read(dataset: h5py.Dataset, where: str) -> None:
 
 
 def _has_checksums(dataset: h5py.Dataset) -> bool:
-    return bool(filters_of_all(dataset) & _CHECKED) and not varies(dataset.dtype)
+    return bool(filters_never_skipped(dataset) & _CHECKED) and not varies(dataset.dtype)
